@@ -1,0 +1,405 @@
+"""Typed configuration: what a run is, where each default lives, and which fields may change on resume.
+
+A configuration is a tree of frozen dataclasses. Config files return an editable copy of one (`editable`), absl flags
+change single fields of that copy, and `resolve` turns it back into the typed tree, checks it and fills in what is
+derived. After that nothing changes: code receives the dataclass of its own room and never asks for a default.
+
+Fields are of two kinds, marked where they are declared:
+
+* `result(...)`: changes what the run computes. Another value in the same work directory is refused.
+* `execution(...)`: how the run is carried out (devices, logging, progress). May change between resumes.
+"""
+
+import ast
+import dataclasses
+import hashlib
+import importlib.util
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+from ich_jax import errors
+
+ARMS = ("residual", "plain")
+LOSSES = ("minimax", "non_saturating", "hinge", "wasserstein", "relativistic")
+PENALTIES = ("none", "r1", "r1_r2", "wgan_gp")
+UPDATES = ("simultaneous", "alternate")
+SOURCES = ("procedural", "folder", "npz")
+ACTIVATIONS = ("silu", "leaky_relu", "relu", "gelu")
+DTYPES = ("float32", "bfloat16")
+
+
+def result(default: Any, doc: str) -> Any:
+    """Declares a field that changes the result of a run."""
+    return dataclasses.field(default=default, metadata={"kind": "result", "doc": doc})
+
+
+def execution(default: Any, doc: str) -> Any:
+    """Declares a field that changes only how a run is carried out."""
+    return dataclasses.field(default=default, metadata={"kind": "execution", "doc": doc})
+
+
+def _section(cls: type) -> Any:
+    return dataclasses.field(default_factory=cls, metadata={"kind": "section", "doc": (cls.__doc__ or "").split("\n")[0]})
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Where images come from and how they are prepared."""
+
+    source: str = result("procedural", "One of procedural, folder, npz.")
+    path: str = result("", "Image folder or .npz file; unused for procedural data.")
+    size: int = result(32, "Height and width of the images in pixels.")
+    channels: int = result(3, "3 for colour, 1 for grey.")
+    holdout_share: float = result(0.15, "Share of a folder or .npz set kept out of training, to judge against.")
+    max_bad_share: float = result(0.01, "A run goes on without unreadable images only up to this share of the set.")
+    elements: str = result("auto", "Element columns of metadata.csv, comma separated; auto: columns named element_*; none.")
+    axes: str = result("auto", "Axis columns of metadata.csv; auto: columns named axis_*, else measured; measured; none.")
+    keywords: int = result(0, "Number of most frequent keywords that become present/absent elements.")
+    augment: str = result("", "Differentiable augmentation policy: any of flip,color,translation,cutout.")
+    n_train: int = result(50_000, "Procedural: images that count as the training set (memorisation check, epochs).")
+    device_limit_mib: int = execution(1024, "Sets up to this size live on the device as uint8; larger ones go through grain.")
+    workers: int = execution(0, "Worker processes of the host pipeline; 0 decodes in the main process.")
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratorConfig:
+    """The generator: residual blocks between 4 px and half the image size."""
+
+    arm: str = result("residual", "residual: H(x) = F(x) + x (eq. 4); plain: H(x) = F(x).")
+    z_dim: int = result(32, "Length of the noise vector.")
+    mapping: int = result(128, "Width of the mapping network from noise and brief to the FiLM style.")
+    widths: tuple[int, ...] = result((64, 48, 32), "Channels per stage, from 4 px upward; each stage doubles the size.")
+    blocks: int = result(1, "Residual blocks per stage.")
+    activation: str = result("silu", "Activation inside the blocks.")
+    residual_scale: float = result(0.1, "Initial gain of the last layer of a residual block; 0 makes it the identity.")
+    plain_scale: float = result(1.0, "Initial gain of the last layer of a plain block.")
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscriminatorConfig:
+    """The discriminator: scores realism given the brief, and reads the brief back."""
+
+    arm: str = result("residual", "residual or plain, as for the generator.")
+    widths: tuple[int, ...] = result((32, 48, 64), "Channels per stage, from half the image size downward.")
+    blocks: int = result(1, "Residual blocks per stage.")
+    activation: str = result("silu", "Activation inside the blocks.")
+    residual_scale: float = result(0.1, "Initial gain of the last layer of a residual block.")
+    plain_scale: float = result(1.0, "Initial gain of the last layer of a plain block.")
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectorConfig:
+    """The frozen judge: trained on real images only, never part of a generator's loss."""
+
+    seed: int = result(7919, "Seed of the inspector, apart from the run's.")
+    widths: tuple[int, ...] = result((64, 96, 128), "Channels per stage.")
+    blocks: int = result(2, "Residual blocks per stage.")
+    steps: int = result(8000, "Training steps.")
+    batch: int = result(64, "Images per step.")
+    learning_rate: float = result(2e-3, "Peak step size of AdamW, cosine to zero.")
+    ema: float = result(0.999, "Decay of the averaged weights that judge.")
+    n_check: int = result(2000, "Held-out real images on which its own error is measured.")
+    path: str = execution("", "A trained inspector to use; empty: the shipped one if it fits, else the cache, else train.")
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectiveConfig:
+    """What generator and discriminator are asked to do."""
+
+    loss: str = result("non_saturating", "minimax (eq. 1-3), non_saturating, hinge, wasserstein or relativistic.")
+    update: str = result("simultaneous", "simultaneous: D and G from one pair of forward passes; alternate: D, then G.")
+    d_steps: int = result(1, "Discriminator steps per generator step (alternate only).")
+    penalty: str = result("r1", "none, r1, r1_r2 or wgan_gp.")
+    penalty_weight: float = result(0.5, "gamma: weight of (gamma/2) |grad_x D|^2, or lambda of the WGAN penalty.")
+    penalty_share: float = result(0.125, "Share of each batch on which the penalty is taken; an unbiased estimate of it.")
+    reading_d: float = result(1.0, "Weight of reading the brief off real images (discriminator).")
+    reading_g: float = result(2.0, "Weight of having the brief read back (generator).")
+    condition_dropout: float = result(0.1, "Probability that a stated part of a brief is left open in training.")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Duration and optimisers."""
+
+    steps: int = result(0, "Generator steps; 0: derived from images.")
+    images: int = result(0, "Real images shown; 0: derived from steps. State one of the two.")
+    batch: int = result(32, "Images per step over all devices.")
+    g_lr: float = result(2e-3, "Peak step size of the generator's Adam.")
+    d_lr: float = result(2e-3, "Peak step size of the discriminator's Adam.")
+    beta1: float = result(0.0, "Adam's first decay.")
+    beta2: float = result(0.99, "Adam's second decay.")
+    warmup: int = result(200, "Steps of linear warm-up.")
+    final_lr: float = result(0.03, "Step size at the end, as a share of the peak (cosine).")
+    clip: float = result(5.0, "Global gradient norm at which gradients are clipped; 0: never.")
+    ema: float = result(0.998, "Decay of the averaged generator.")
+    max_skips: int = result(5, "Non-finite steps in a row after which the run rolls back to the last checkpoint.")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalConfig:
+    """How a trained generator is judged. Briefs and noise are fixed by `seed`; one draw per brief, no selection."""
+
+    seed: int = result(20260101, "Seed of test briefs and noise, apart from the run's.")
+    n_designs: int = result(1000, "Test briefs.")
+    n_validation: int = result(256, "Validation briefs (other than the test briefs) that pick the best checkpoint.")
+    n_images: int = result(2000, "Generated images for distribution distances, at most the real ones that exist.")
+    feature_seeds: int = result(3, "Random-feature networks over which distances are averaged.")
+    kid_subset: int = result(500, "Images per KID subset, at most the number of images.")
+    kid_subsets: int = result(50, "Number of KID subsets.")
+    nearest_k: int = result(5, "Neighbours of precision, recall, density and coverage.")
+    diversity_briefs: int = result(64, "Briefs at which diversity at a fixed brief is measured.")
+    diversity_draws: int = result(16, "Draws per such brief.")
+    style_strength: float = result(1.0, "Classifier-free strength of the brief at sampling; 1: as trained.")
+
+
+@dataclasses.dataclass(frozen=True)
+class ComputeConfig:
+    """Precision and compilation."""
+
+    dtype: str = result("float32", "Compute type of the networks; parameters, losses and optimisers stay float32.")
+    compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopConfig:
+    """Logging, checkpoints and progress."""
+
+    log_every: int = execution(0, "Steps between log lines; 0: a hundredth of the run.")
+    validate_every: int = execution(0, "Steps between validations; 0: a tenth of the run.")
+    checkpoint_every: int = execution(0, "Steps between checkpoints; 0: a tenth of the run.")
+    sample_every: int = execution(0, "Steps between sample sheets; 0: a tenth of the run.")
+    keep: int = execution(2, "Newest checkpoints kept beside the best one.")
+    progress: bool = execution(True, "Show a live bar on a terminal.")
+    tensorboard: bool = execution(True, "Write TensorBoard event files.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A whole run."""
+
+    name: str = result("custom", "Name of the config, shown in logs and pages.")
+    seed: int = result(0, "Seed of initialisation, noise and data order.")
+    data: DataConfig = _section(DataConfig)
+    generator: GeneratorConfig = _section(GeneratorConfig)
+    discriminator: DiscriminatorConfig = _section(DiscriminatorConfig)
+    inspector: InspectorConfig = _section(InspectorConfig)
+    objective: ObjectiveConfig = _section(ObjectiveConfig)
+    train: TrainConfig = _section(TrainConfig)
+    evaluation: EvalConfig = _section(EvalConfig)
+    compute: ComputeConfig = _section(ComputeConfig)
+    loop: LoopConfig = _section(LoopConfig)
+
+
+# ---------------------------------------------------------------- editing and loading
+
+
+def editable(config: Any) -> ml_collections.ConfigDict:
+    """Returns a ConfigDict with the fields of a config dataclass, for config files and absl flags."""
+
+    def convert(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            return {f.name: convert(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return value
+
+    return ml_collections.ConfigDict(convert(config))
+
+
+def resolve(config: Any, cls: type = Config) -> Any:
+    """Turns an edited ConfigDict (or mapping, or dataclass) into the typed, checked and completed tree.
+
+    Args:
+        config: What a config file's `get_config()` returned, after overrides.
+        cls: The dataclass to build; experiments with fields of their own pass theirs.
+
+    Raises:
+        ConfigError: An unknown name, an ill-typed value, or values that cannot work together.
+    """
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        config = editable(config)
+    typed = _build(cls, config, "config")
+    return _complete(typed) if isinstance(typed, Config) else typed
+
+
+def load(path: str | Path, overrides: Mapping[str, Any] | None = None, cls: type = Config) -> Any:
+    """Loads `path` or `path:variant` and applies overrides named by dotted path.
+
+    Example:
+        `load("configs/quick.py", {"train.steps": 10})`
+
+    Raises:
+        ConfigError: The file, the variant, or a name in it does not exist, or a value is ill-typed.
+    """
+    config = load_editable(path)
+    for dotted, value in (overrides or {}).items():
+        _override(config, dotted, value)
+    return resolve(config, cls)
+
+
+def load_editable(path: str | Path) -> ml_collections.ConfigDict:
+    """Runs `get_config()` of `path`, or `get_config("variant")` of `path:variant`."""
+    file, _, variant = str(path).partition(":")
+    if not Path(file).is_file():
+        folder = Path(file).parent
+        known = sorted(str(p) for p in folder.glob("*.py")) if folder.is_dir() else []
+        raise errors.ConfigError(f"No config file at {file!r}; {errors.nearest(file, known)}.")
+    spec = importlib.util.spec_from_file_location("ich_jax_config_file", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise errors.ConfigError(f"{file} has no get_config(); see configs/quick.py for the form.")
+    return module.get_config(variant) if variant else module.get_config()
+
+
+def _override(config: ml_collections.ConfigDict, dotted: str, value: Any) -> None:
+    *sections, name = dotted.split(".")
+    node = config
+    for section in sections:
+        if section not in node:
+            raise errors.ConfigError(f"Unknown config section {section!r} in {dotted!r}; {errors.nearest(section, node)}.")
+        node = node[section]
+    if name not in node:
+        raise errors.ConfigError(f"Unknown config field {dotted!r}; {errors.nearest(name, node)}.")
+    with node.ignore_type():  # `resolve` checks types, with a message of ours
+        node[name] = value
+
+
+def _build(cls: type, values: Any, where: str) -> Any:
+    if not isinstance(values, Mapping | ml_collections.ConfigDict):
+        raise errors.ConfigError(f"{where}: expected the fields of {cls.__name__}, got {values!r}.")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for name in values:
+        if name not in fields:
+            raise errors.ConfigError(f"Unknown config field '{where}.{name}'; {errors.nearest(name, fields)}.")
+    hints = typing.get_type_hints(cls)
+    return cls(**{name: _convert(hints[name], values[name], f"{where}.{name}") for name in values})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast(type, hint), value, where)
+    if typing.get_origin(hint) is tuple:
+        if isinstance(value, str):
+            try:
+                value = ast.literal_eval(value)
+            except (ValueError, SyntaxError):
+                value = (value,)
+        if not isinstance(value, tuple | list):
+            value = (value,)
+        item = typing.get_args(hint)[0]
+        return tuple(_convert(item, v, where) for v in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        name = hint.__name__ if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) else str(hint)
+        raise errors.ConfigError(f"{where}: expected {name}, got {value!r} ({type(value).__name__}).")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise errors.ConfigError(f"{where}: expected a finite number, got {value!r}.")
+    return value
+
+
+# ---------------------------------------------------------------- checks and derived values
+
+
+def _complete(config: Config) -> Config:
+    """Checks values that depend on each other and fills in those that are derived."""
+    train, loop = config.train, config.loop
+    if train.steps > 0 and train.images > 0 and -(-train.images // train.batch) != train.steps:
+        raise errors.ConfigError(
+            f"config.train states both steps={train.steps} and images={train.images}; state one and set the other to 0."
+        )
+    if train.steps <= 0 and train.images <= 0:
+        raise errors.ConfigError("config.train.steps is 0 and so is config.train.images; state how long to train.")
+    _check(config)
+    steps = train.steps or -(-train.images // train.batch)
+    train = dataclasses.replace(train, steps=steps, images=steps * train.batch)
+    loop = dataclasses.replace(
+        loop,
+        log_every=loop.log_every or max(1, steps // 100),
+        validate_every=loop.validate_every or max(1, steps // 10),
+        checkpoint_every=loop.checkpoint_every or max(1, steps // 10),
+        sample_every=loop.sample_every or max(1, steps // 10),
+    )
+    return dataclasses.replace(config, train=train, loop=loop)
+
+
+def _check(config: Config) -> None:
+    def positive(**values: float) -> None:
+        for name, value in values.items():
+            if value <= 0:
+                raise errors.ConfigError(f"config.{name.replace('__', '.')}: expected a positive number, got {value}.")
+
+    def share(**values: float) -> None:
+        for name, value in values.items():
+            if not 0.0 <= value <= 1.0:
+                raise errors.ConfigError(f"config.{name.replace('__', '.')}: expected a share in [0, 1], got {value}.")
+
+    data, objective = config.data, config.objective
+    errors.require(data.source, SOURCES, "config.data.source")
+    errors.require(config.generator.arm, ARMS, "config.generator.arm")
+    errors.require(config.discriminator.arm, ARMS, "config.discriminator.arm")
+    errors.require(config.generator.activation, ACTIVATIONS, "config.generator.activation")
+    errors.require(config.discriminator.activation, ACTIVATIONS, "config.discriminator.activation")
+    errors.require(objective.loss, LOSSES, "config.objective.loss")
+    errors.require(objective.penalty, PENALTIES, "config.objective.penalty")
+    errors.require(objective.update, UPDATES, "config.objective.update")
+    errors.require(config.compute.dtype, DTYPES, "config.compute.dtype")
+    for policy in filter(None, data.augment.split(",")):
+        errors.require(policy, ("flip", "color", "translation", "cutout"), "config.data.augment")
+    if data.channels not in (1, 3):
+        raise errors.ConfigError(f"config.data.channels: expected 1 (grey) or 3 (colour), got {data.channels}.")
+    if data.source != "procedural" and not data.path:
+        raise errors.ConfigError(
+            f"config.data.path is empty but config.data.source is {data.source!r}; give --config.data.path=PATH."
+        )
+    if data.source == "procedural" and not (16 <= data.size <= 256 and data.channels == 3):
+        raise errors.ConfigError("Procedural data are colour images of 16 to 256 px; set data.size and data.channels so.")
+    positive(train__batch=config.train.batch, train__g_lr=config.train.g_lr, train__d_lr=config.train.d_lr)
+    positive(evaluation__n_designs=config.evaluation.n_designs, evaluation__n_images=config.evaluation.n_images)
+    share(data__holdout_share=data.holdout_share, data__max_bad_share=data.max_bad_share)
+    share(objective__condition_dropout=objective.condition_dropout, objective__penalty_share=objective.penalty_share)
+    share(train__ema=config.train.ema, train__final_lr=config.train.final_lr)
+    if objective.update == "simultaneous" and objective.d_steps != 1:
+        raise errors.ConfigError("config.objective.d_steps other than 1 needs config.objective.update='alternate'.")
+    for name, widths in (("generator", config.generator.widths), ("discriminator", config.discriminator.widths)):
+        factor = 2 ** len(widths)
+        if not widths or data.size % factor or data.size // factor < 2:
+            raise errors.ConfigError(
+                f"config.{name}.widths has {len(widths)} stages, each halving the size, but {data.size} px cannot be "
+                f"halved {len(widths)} times down to 2 px or more; change the number of widths or config.data.size."
+            )
+
+
+# ---------------------------------------------------------------- identity of a run
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Returns nested plain dictionaries, ready for JSON."""
+    return dataclasses.asdict(config)
+
+
+def flatten(config: Any, kind: str | None = None, prefix: str = "") -> dict[str, Any]:
+    """Returns `{dotted name: value}` of all fields, or of those of one kind (`result` or `execution`)."""
+    flat: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            flat |= flatten(value, kind, f"{prefix}{field.name}.")
+        elif kind is None or field.metadata["kind"] == kind:
+            flat[prefix + field.name] = value
+    return flat
+
+
+def fingerprint(values: Any) -> str:
+    """Returns 16 hex digits that identify the result fields of a config, or any JSON value."""
+    if dataclasses.is_dataclass(values):
+        values = flatten(values, "result")
+    text = json.dumps(values, sort_keys=True, default=list)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Images and the briefs they fulfil: procedural designs, image folders and arrays."""

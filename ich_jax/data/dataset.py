@@ -1,0 +1,52 @@
+"""What training and evaluation need to know of a set of images, wherever it comes from."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+
+from ich_jax.types import Batch, Brief, DesignSpace
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A set of images with briefs, as pure functions.
+
+    Exactly one of `sample` and `host_batches` feeds training: device-resident and procedural sets are sampled inside
+    the compiled step, sets too large for the device come from the host. Both give the same order of images for the
+    same seed, and that order is a pure function of (seed, step).
+
+    Attributes:
+        space: Names of products, elements and axes.
+        size: Height and width in pixels.
+        channels: 1 or 3.
+        n_train: Number of training images.
+        n_holdout: Number of held-out images that exist (procedural sets: as many as asked for).
+        fingerprint: Identifies the images and how they were prepared.
+        simulated: True for procedural images.
+        arrays: Pytree of device arrays that `sample` reads; an argument of the compiled step, never a constant in it.
+        sample: `(arrays, key, step, batch) -> Batch`, jittable; `key` is the run's data key, `step` a traced int32,
+            `batch` a static int. None when the set is fed from the host.
+        host_batches: `(seed, start_step, batch) -> iterator` of host `Batch`es from `start_step` on; None when sampled
+            in the step. `seed` is the integer from which the data key is made.
+        holdout: `(split, n) -> Batch` of the first n images of `validation` or `test`, which training never sees.
+        train_images: `(n) -> Batch` of n training images (memorisation check, sheets), without augmentation.
+        briefs: `(key, n) -> Brief` drawn from the distribution of the set's briefs, everything that is known stated.
+    """
+
+    space: DesignSpace
+    size: int
+    channels: int
+    n_train: int
+    n_holdout: int
+    fingerprint: str
+    simulated: bool
+    arrays: Any
+    sample: Callable[[Any, jax.Array, jax.Array, int], Batch] | None
+    host_batches: Callable[[int, int, int], Iterator[Batch]] | None
+    holdout: Callable[[str, int], Batch]
+    train_images: Callable[[int], Batch]
+    briefs: Callable[[jax.Array, int], Brief]

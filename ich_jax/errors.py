@@ -1,0 +1,60 @@
+"""Errors that a user can act on.
+
+Every message says what was found and where, what was allowed, and how to repair it. The classes are flat: catch
+`IchJaxError` for all of them.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class IchJaxError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(IchJaxError, ValueError):
+    """A configuration holds an unknown name, an ill-typed value or a combination that cannot work."""
+
+
+class DataError(IchJaxError, ValueError):
+    """Images or metadata that cannot be used as they are."""
+
+
+class WorkdirError(IchJaxError, RuntimeError):
+    """A work directory that belongs to another run, cannot be written, or is damaged."""
+
+
+class CheckpointError(IchJaxError, RuntimeError):
+    """A checkpoint that cannot be written or read."""
+
+
+class TrainingDivergedError(IchJaxError, RuntimeError):
+    """Training produced non-finite values again after rolling back to a good checkpoint."""
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Returns a clause that proposes the allowed names closest to `name`.
+
+    Args:
+        name: The name that was not found.
+        allowed: The names that exist.
+
+    Returns:
+        For example `did you mean 'steps'? Allowed: batch, steps`.
+    """
+    allowed = list(allowed)
+    close = difflib.get_close_matches(name, allowed, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
+    return f"{hint}Allowed: {', '.join(allowed)}"
+
+
+def require(value: str, allowed: Iterable[str], what: str) -> str:
+    """Returns `value` if it is one of `allowed`, else raises.
+
+    Raises:
+        ConfigError: Naming `what`, the value and the nearest allowed values.
+    """
+    allowed = list(allowed)
+    if value not in allowed:
+        raise ConfigError(f"{what}: got {value!r}; {nearest(value, allowed)}.")
+    return value

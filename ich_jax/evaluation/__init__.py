@@ -1,0 +1,1 @@
+"""How well a trained generator does, with uncertainty."""

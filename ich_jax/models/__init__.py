@@ -1,0 +1,1 @@
+"""Networks (flax.linen): generator, discriminator and inspector, built from residual blocks."""

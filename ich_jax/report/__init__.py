@@ -1,0 +1,1 @@
+"""Figures, tables and one page. Reads result dataclasses; computes nothing."""

@@ -1,0 +1,1 @@
+"""From a config to trained networks: objectives, the compiled step, the loop, checkpoints."""

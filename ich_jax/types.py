@@ -1,0 +1,90 @@
+"""The vocabulary that the rooms share: design spaces, briefs and batches."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+
+AXIS_LIMIT = 3.0
+"""Axes live on the 7-level scale [-3, 3] of the paper's perceptual survey (section 3.1.2)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Element:
+    """A design element: a categorical item of the morphological analysis.
+
+    Attributes:
+        name: For example `palette`.
+        categories: Names of its categories, at least two.
+    """
+
+    name: str
+    categories: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class DesignSpace:
+    """Names of everything that a brief can ask for. Hashable, so it may be a static argument of a jitted function.
+
+    Attributes:
+        products: Product names, one per class of the data.
+        elements: The design elements; may be empty.
+        axes: Names of the continuous axes, each scaled to [-3, 3]; may be empty.
+    """
+
+    products: tuple[str, ...]
+    elements: tuple[Element, ...] = ()
+    axes: tuple[str, ...] = ()
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Number of categories of each element."""
+        return tuple(len(e.categories) for e in self.elements)
+
+    @property
+    def n_given(self) -> int:
+        """Length of a brief's `given` mask: one for the product, one per element, one per axis."""
+        return 1 + len(self.elements) + len(self.axes)
+
+
+class Brief(NamedTuple):
+    """What each of B designs is asked to be.
+
+    Attributes:
+        product: `[B]` int32, index into `DesignSpace.products`.
+        elements: `[B, E]` int32, category of each element.
+        axes: `[B, A]` float32 in [-3, 3].
+        given: `[B, 1 + E + A]` float32, 1 where the product, element or axis is stated and 0 where it is left open.
+            Entries that are left open must still hold a valid value; it is ignored.
+    """
+
+    product: jax.Array
+    elements: jax.Array
+    axes: jax.Array
+    given: jax.Array
+
+
+class Batch(NamedTuple):
+    """Real images with the briefs that they fulfil.
+
+    Attributes:
+        image: `[B, H, W, C]` float32 in [-1, 1].
+        brief: The brief of each image.
+    """
+
+    image: jax.Array
+    brief: Brief
+
+
+class Reading(NamedTuple):
+    """What a network reads off B images.
+
+    Attributes:
+        product: `[B, products]` logits.
+        elements: One `[B, categories]` array of logits per element.
+        axes: `[B, A]` float, on the scale of the brief.
+    """
+
+    product: jax.Array
+    elements: tuple[jax.Array, ...]
+    axes: jax.Array
