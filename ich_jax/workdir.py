@@ -1,0 +1,183 @@
+"""The folder of one run: files that are written whole or not at all, and a claim that keeps other runs out.
+
+Layout of a work directory: `config.json` (what the run is), `lineage.json` (the run it started from, if any),
+`checkpoints/`, `metrics.jsonl`, TensorBoard event files, `samples/`, `report/` and `results.json`.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ich_jax import config as config_lib
+from ich_jax import errors
+
+CONFIG_FILE = "config.json"
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Writes a file aside and renames it, so that readers see the old content or the new one, never half of it.
+
+    Args:
+        path: Where to write; missing parent folders are created.
+        data: The content.
+
+    Raises:
+        WorkdirError: The folder cannot be written or the disk is full. An older file of that name is left as it was.
+    """
+    path = Path(path)
+    aside = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files for their owner alone; a work directory is read by others, as the umask allows.
+        Path(aside).chmod(0o666 & ~_umask())
+        Path(aside).replace(path)
+    except OSError as error:
+        if aside is not None:
+            with contextlib.suppress(OSError):
+                Path(aside).unlink()
+        raise errors.WorkdirError(explain(error, path)) from error
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes UTF-8 text as `write_bytes` does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: str | Path, obj: Any) -> None:
+    """Writes a JSON file as `write_bytes` does; dataclasses, tuples and numpy scalars are written as plain values."""
+    write_text(path, json.dumps(obj, indent=2, default=_plain) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        WorkdirError: The file is missing, unreadable or not JSON.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise errors.WorkdirError(explain(error, path, action="read")) from error
+    except ValueError as error:
+        raise errors.WorkdirError(
+            f"{path} is not valid JSON ({error}); it is damaged. Restore it or remove it."
+        ) from error
+
+
+def explain(error: OSError, path: str | Path, action: str = "write") -> str:
+    """Returns what went wrong with a file, and how to repair it.
+
+    Args:
+        error: What the system reported.
+        path: The file or folder in question.
+        action: `write` or `read`.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full: cannot {action} {path}. Free some space and give the same command again to go on."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"No permission to {action} {path}. Choose another --workdir or change its permissions."
+    if error.errno == errno.ENOENT:
+        return f"Cannot {action} {path}: it does not exist."
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return f"Cannot {action} {path}: a file stands where a folder is needed. Choose another --workdir."
+    return f"Cannot {action} {path}: {error.strerror or error}."
+
+
+def claim(workdir: str | Path, config: Any) -> bool:
+    """Makes a work directory this run's own, or refuses one that belongs to another run.
+
+    A run is identified by the result fields of its configuration. Execution fields (devices, logging, progress) may
+    differ from those of an earlier call; the newest ones are stored.
+
+    Args:
+        workdir: The folder; created if missing.
+        config: The resolved configuration (a dataclass).
+
+    Returns:
+        True if the folder already belonged to this run, False if it was new.
+
+    Raises:
+        WorkdirError: The folder cannot be written, holds something else, or holds a run with other result fields; the
+            message names them with both values.
+    """
+    workdir = Path(workdir)
+    stored = read_config(workdir) if (workdir / CONFIG_FILE).exists() else None
+    if stored is None and (workdir / "checkpoints").exists():
+        raise errors.WorkdirError(
+            f"{workdir} holds checkpoints but no {CONFIG_FILE}, so it cannot be known which run they belong to. "
+            f"Choose another --workdir, or restore {CONFIG_FILE}."
+        )
+    if stored is not None:
+        _refuse_other_run(workdir, stored, config)
+    values = {"fingerprint": config_lib.fingerprint(config), **config_lib.to_dict(config)}
+    write_json(workdir / CONFIG_FILE, values)
+    return stored is not None
+
+
+def read_config(workdir: str | Path) -> dict[str, Any]:
+    """Reads the configuration stored in a work directory, without its fingerprint.
+
+    Raises:
+        WorkdirError: There is none, or it is damaged.
+    """
+    path = Path(workdir) / CONFIG_FILE
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise errors.WorkdirError(f"{path} does not hold a configuration. Restore it or choose another --workdir.")
+    return {name: value for name, value in values.items() if name != "fingerprint"}
+
+
+def _refuse_other_run(workdir: Path, stored: dict[str, Any], config: Any) -> None:
+    theirs, ours = _dotted(stored), json.loads(json.dumps(config_lib.flatten(config, "result"), default=list))
+    execution = config_lib.flatten(config, "execution")
+    differing = [
+        f"  {name}: {_shown(theirs, name)} in {workdir}, {_shown(ours, name)} now"
+        for name in sorted(theirs.keys() | ours.keys())
+        if name not in execution and (name not in ours or name not in theirs or theirs[name] != ours[name])
+    ]
+    if differing:
+        fields = "\n".join(differing)
+        raise errors.WorkdirError(
+            f"{workdir} belongs to another run; these fields change the result and differ:\n{fields}\n"
+            f"Use another --workdir for this run. To train longer or to fine-tune from {workdir}, give a new --workdir "
+            f"and --init_from={workdir}."
+        )
+
+
+def _dotted(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _dotted(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def _shown(values: dict[str, Any], name: str) -> str:
+    return repr(values[name]) if name in values else "not stated"
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):  # numpy and jax arrays and scalars
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _umask() -> int:
+    # The umask can only be read by setting it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
