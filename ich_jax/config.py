@@ -14,9 +14,10 @@ import ast
 import dataclasses
 import hashlib
 import importlib.util
+import inspect
 import json
 import math
-import types
+import sys
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ UPDATES = ("simultaneous", "alternate")
 SOURCES = ("procedural", "folder", "npz")
 ACTIVATIONS = ("silu", "leaky_relu", "relu", "gelu")
 DTYPES = ("float32", "bfloat16")
+AUGMENTATIONS = ("flip", "color", "translation", "cutout")
 
 
 def result(default: Any, doc: str) -> Any:
@@ -46,7 +48,9 @@ def execution(default: Any, doc: str) -> Any:
 
 
 def _section(cls: type) -> Any:
-    return dataclasses.field(default_factory=cls, metadata={"kind": "section", "doc": (cls.__doc__ or "").split("\n")[0]})
+    return dataclasses.field(
+        default_factory=cls, metadata={"kind": "section", "doc": (cls.__doc__ or "").split("\n")[0]}
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,12 +63,18 @@ class DataConfig:
     channels: int = result(3, "3 for colour, 1 for grey.")
     holdout_share: float = result(0.15, "Share of a folder or .npz set kept out of training, to judge against.")
     max_bad_share: float = result(0.01, "A run goes on without unreadable images only up to this share of the set.")
-    elements: str = result("auto", "Element columns of metadata.csv, comma separated; auto: columns named element_*; none.")
-    axes: str = result("auto", "Axis columns of metadata.csv; auto: columns named axis_*, else measured; measured; none.")
+    elements: str = result(
+        "auto", "Element columns of metadata.csv, comma separated; auto: columns named element_*; none."
+    )
+    axes: str = result(
+        "auto", "Axis columns of metadata.csv; auto: columns named axis_*, else measured; measured; none."
+    )
     keywords: int = result(0, "Number of most frequent keywords that become present/absent elements.")
     augment: str = result("", "Differentiable augmentation policy: any of flip,color,translation,cutout.")
     n_train: int = result(50_000, "Procedural: images that count as the training set (memorisation check, epochs).")
-    device_limit_mib: int = execution(1024, "Sets up to this size live on the device as uint8; larger ones go through grain.")
+    device_limit_mib: int = execution(
+        1024, "Sets up to this size live on the device as uint8; larger ones go through grain."
+    )
     workers: int = execution(0, "Worker processes of the host pipeline; 0 decodes in the main process.")
 
 
@@ -106,7 +116,9 @@ class InspectorConfig:
     learning_rate: float = result(2e-3, "Peak step size of AdamW, cosine to zero.")
     ema: float = result(0.999, "Decay of the averaged weights that judge.")
     n_check: int = result(2000, "Held-out real images on which its own error is measured.")
-    path: str = execution("", "A trained inspector to use; empty: the shipped one if it fits, else the cache, else train.")
+    path: str = execution(
+        "", "A trained inspector to use; empty: the shipped one if it fits, else the cache, else train."
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +130,9 @@ class ObjectiveConfig:
     d_steps: int = result(1, "Discriminator steps per generator step (alternate only).")
     penalty: str = result("r1", "none, r1, r1_r2 or wgan_gp.")
     penalty_weight: float = result(0.5, "gamma: weight of (gamma/2) |grad_x D|^2, or lambda of the WGAN penalty.")
-    penalty_share: float = result(0.125, "Share of each batch on which the penalty is taken; an unbiased estimate of it.")
+    penalty_share: float = result(
+        0.125, "Share of each batch on which the penalty is taken; an unbiased estimate of it."
+    )
     reading_d: float = result(1.0, "Weight of reading the brief off real images (discriminator).")
     reading_g: float = result(2.0, "Weight of having the brief read back (generator).")
     condition_dropout: float = result(0.1, "Probability that a stated part of a brief is left open in training.")
@@ -250,11 +264,14 @@ def load_editable(path: str | Path) -> ml_collections.ConfigDict:
         known = sorted(str(p) for p in folder.glob("*.py")) if folder.is_dir() else []
         raise errors.ConfigError(f"No config file at {file!r}; {errors.nearest(file, known)}.")
     spec = importlib.util.spec_from_file_location("ich_jax_config_file", file)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise errors.ConfigError(f"{file} is not a Python file; a config file is named like configs/quick.py.")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, "get_config"):
         raise errors.ConfigError(f"{file} has no get_config(); see configs/quick.py for the form.")
+    if variant and not inspect.signature(module.get_config).parameters:
+        raise errors.ConfigError(f"{file} has no variants: its get_config() takes no argument; drop ':{variant}'.")
     return module.get_config(variant) if variant else module.get_config()
 
 
@@ -262,11 +279,17 @@ def _override(config: ml_collections.ConfigDict, dotted: str, value: Any) -> Non
     *sections, name = dotted.split(".")
     node = config
     for section in sections:
-        if section not in node:
-            raise errors.ConfigError(f"Unknown config section {section!r} in {dotted!r}; {errors.nearest(section, node)}.")
+        known = [key for key in node if isinstance(node[key], ml_collections.ConfigDict)]
+        if section not in known:
+            raise errors.ConfigError(
+                f"Unknown config section {section!r} in {dotted!r}; {errors.nearest(section, known)}."
+            )
         node = node[section]
     if name not in node:
         raise errors.ConfigError(f"Unknown config field {dotted!r}; {errors.nearest(name, node)}.")
+    if isinstance(node[name], ml_collections.ConfigDict):
+        example = f"{dotted}.{next(iter(node[name]))}"
+        raise errors.ConfigError(f"{dotted!r} is a config section; override its fields, such as {example!r}.")
     with node.ignore_type():  # `resolve` checks types, with a message of ours
         node[name] = value
 
@@ -294,12 +317,11 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, tuple | list):
             value = (value,)
         item = typing.get_args(hint)[0]
-        return tuple(_convert(item, v, where) for v in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return tuple(_convert(item, v, f"{where}[{i}]") for i, v in enumerate(value))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        name = hint.__name__ if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) else str(hint)
-        raise errors.ConfigError(f"{where}: expected {name}, got {value!r} ({type(value).__name__}).")
+        raise errors.ConfigError(f"{where}: expected {hint.__name__}, got {value!r} ({type(value).__name__}).")
     if isinstance(value, float) and not math.isfinite(value):
         raise errors.ConfigError(f"{where}: expected a finite number, got {value!r}.")
     return value
@@ -308,16 +330,28 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 # ---------------------------------------------------------------- checks and derived values
 
 
+_POSITIVE = (
+    *("data.size", "data.n_train", "generator.z_dim", "generator.mapping", "objective.d_steps"),
+    *("inspector.steps", "inspector.batch", "inspector.learning_rate", "inspector.n_check"),
+    *("train.batch", "train.g_lr", "train.d_lr", "train.max_skips", "loop.keep"),
+    *("evaluation.n_designs", "evaluation.n_images", "evaluation.feature_seeds", "evaluation.kid_subset"),
+    *("evaluation.kid_subsets", "evaluation.nearest_k", "evaluation.diversity_briefs", "evaluation.diversity_draws"),
+)
+_SHARES = ("data.max_bad_share", "objective.condition_dropout", "objective.penalty_share", "train.final_lr")
+_DECAYS = ("train.beta1", "train.beta2", "train.ema", "inspector.ema", "data.holdout_share")  # 1 would freeze or empty
+
+
 def _complete(config: Config) -> Config:
     """Checks values that depend on each other and fills in those that are derived."""
-    train, loop = config.train, config.loop
-    if train.steps > 0 and train.images > 0 and -(-train.images // train.batch) != train.steps:
-        raise errors.ConfigError(
-            f"config.train states both steps={train.steps} and images={train.images}; state one and set the other to 0."
-        )
-    if train.steps <= 0 and train.images <= 0:
-        raise errors.ConfigError("config.train.steps is 0 and so is config.train.images; state how long to train.")
     _check(config)
+    train, loop = config.train, config.loop
+    if train.steps and train.images and -(-train.images // train.batch) != train.steps:
+        raise errors.ConfigError(
+            f"config.train states both steps={train.steps} and images={train.images}, which differ at "
+            f"batch={train.batch}; state one and set the other to 0."
+        )
+    if not train.steps and not train.images:
+        raise errors.ConfigError("config.train.steps is 0 and so is config.train.images; state how long to train.")
     steps = train.steps or -(-train.images // train.batch)
     train = dataclasses.replace(train, steps=steps, images=steps * train.batch)
     loop = dataclasses.replace(
@@ -331,28 +365,9 @@ def _complete(config: Config) -> Config:
 
 
 def _check(config: Config) -> None:
-    def positive(**values: float) -> None:
-        for name, value in values.items():
-            if value <= 0:
-                raise errors.ConfigError(f"config.{name.replace('__', '.')}: expected a positive number, got {value}.")
-
-    def share(**values: float) -> None:
-        for name, value in values.items():
-            if not 0.0 <= value <= 1.0:
-                raise errors.ConfigError(f"config.{name.replace('__', '.')}: expected a share in [0, 1], got {value}.")
-
+    _check_numbers(flatten(config))
+    _check_choices(config)
     data, objective = config.data, config.objective
-    errors.require(data.source, SOURCES, "config.data.source")
-    errors.require(config.generator.arm, ARMS, "config.generator.arm")
-    errors.require(config.discriminator.arm, ARMS, "config.discriminator.arm")
-    errors.require(config.generator.activation, ACTIVATIONS, "config.generator.activation")
-    errors.require(config.discriminator.activation, ACTIVATIONS, "config.discriminator.activation")
-    errors.require(objective.loss, LOSSES, "config.objective.loss")
-    errors.require(objective.penalty, PENALTIES, "config.objective.penalty")
-    errors.require(objective.update, UPDATES, "config.objective.update")
-    errors.require(config.compute.dtype, DTYPES, "config.compute.dtype")
-    for policy in filter(None, data.augment.split(",")):
-        errors.require(policy, ("flip", "color", "translation", "cutout"), "config.data.augment")
     if data.channels not in (1, 3):
         raise errors.ConfigError(f"config.data.channels: expected 1 (grey) or 3 (colour), got {data.channels}.")
     if data.source != "procedural" and not data.path:
@@ -360,21 +375,55 @@ def _check(config: Config) -> None:
             f"config.data.path is empty but config.data.source is {data.source!r}; give --config.data.path=PATH."
         )
     if data.source == "procedural" and not (16 <= data.size <= 256 and data.channels == 3):
-        raise errors.ConfigError("Procedural data are colour images of 16 to 256 px; set data.size and data.channels so.")
-    positive(train__batch=config.train.batch, train__g_lr=config.train.g_lr, train__d_lr=config.train.d_lr)
-    positive(evaluation__n_designs=config.evaluation.n_designs, evaluation__n_images=config.evaluation.n_images)
-    share(data__holdout_share=data.holdout_share, data__max_bad_share=data.max_bad_share)
-    share(objective__condition_dropout=objective.condition_dropout, objective__penalty_share=objective.penalty_share)
-    share(train__ema=config.train.ema, train__final_lr=config.train.final_lr)
+        raise errors.ConfigError(
+            f"Procedural data are colour images of 16 to 256 px, got config.data.size={data.size} and "
+            f"config.data.channels={data.channels}."
+        )
     if objective.update == "simultaneous" and objective.d_steps != 1:
         raise errors.ConfigError("config.objective.d_steps other than 1 needs config.objective.update='alternate'.")
+    if objective.penalty != "none" and objective.penalty_share == 0:
+        raise errors.ConfigError(
+            f"config.objective.penalty is {objective.penalty!r} but config.objective.penalty_share is 0; "
+            "raise the share or set config.objective.penalty='none'."
+        )
     for name, widths in (("generator", config.generator.widths), ("discriminator", config.discriminator.widths)):
         factor = 2 ** len(widths)
-        if not widths or data.size % factor or data.size // factor < 2:
+        if data.size % factor or data.size // factor < 2:
             raise errors.ConfigError(
                 f"config.{name}.widths has {len(widths)} stages, each halving the size, but {data.size} px cannot be "
                 f"halved {len(widths)} times down to 2 px or more; change the number of widths or config.data.size."
             )
+
+
+def _check_numbers(flat: Mapping[str, Any]) -> None:
+    for name in flatten(Config()):  # fields that an experiment adds are its own to check
+        value = flat[name]
+        if isinstance(value, tuple) and not (value and min(value) > 0):
+            raise errors.ConfigError(f"config.{name}: expected one or more positive numbers, got {value}.")
+        if not isinstance(value, int | float):
+            continue
+        if name in _POSITIVE and value <= 0:
+            raise errors.ConfigError(f"config.{name}: expected a positive number, got {value}.")
+        if name in _SHARES and not 0 <= value <= 1:
+            raise errors.ConfigError(f"config.{name}: expected a share in [0, 1], got {value}.")
+        if name in _DECAYS and not 0 <= value < 1:
+            raise errors.ConfigError(f"config.{name}: expected a number in [0, 1), got {value}.")
+        if value < 0:
+            raise errors.ConfigError(f"config.{name}: expected 0 or more, got {value}.")
+
+
+def _check_choices(config: Config) -> None:
+    errors.require(config.data.source, SOURCES, "config.data.source")
+    errors.require(config.generator.arm, ARMS, "config.generator.arm")
+    errors.require(config.discriminator.arm, ARMS, "config.discriminator.arm")
+    errors.require(config.generator.activation, ACTIVATIONS, "config.generator.activation")
+    errors.require(config.discriminator.activation, ACTIVATIONS, "config.discriminator.activation")
+    errors.require(config.objective.loss, LOSSES, "config.objective.loss")
+    errors.require(config.objective.penalty, PENALTIES, "config.objective.penalty")
+    errors.require(config.objective.update, UPDATES, "config.objective.update")
+    errors.require(config.compute.dtype, DTYPES, "config.compute.dtype")
+    for policy in filter(None, config.data.augment.split(",")):
+        errors.require(policy, AUGMENTATIONS, "config.data.augment")
 
 
 # ---------------------------------------------------------------- identity of a run

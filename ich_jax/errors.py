@@ -43,6 +43,8 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
         For example `did you mean 'steps'? Allowed: batch, steps`.
     """
     allowed = list(allowed)
+    if not allowed:
+        return "there is none to choose from"
     close = difflib.get_close_matches(name, allowed, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
     return f"{hint}Allowed: {', '.join(allowed)}"
