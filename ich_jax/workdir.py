@@ -8,8 +8,10 @@ import contextlib
 import dataclasses
 import errno
 import json
+import math
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +56,17 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, obj: Any) -> None:
-    """Writes a JSON file as `write_bytes` does; dataclasses, tuples and numpy scalars are written as plain values."""
-    write_text(path, json.dumps(obj, indent=2, default=_plain) + "\n")
+    """Writes a JSON file as `write_bytes` does; see `json_text` for what it takes."""
+    write_text(path, json_text(obj, indent=2) + "\n")
+
+
+def json_text(obj: Any, indent: int | None = None) -> str:
+    """Returns strict JSON: dataclasses, paths, arrays and their scalars become plain values, NaN and infinity null.
+
+    Raises:
+        TypeError: A value that JSON cannot hold.
+    """
+    return json.dumps(_plain(obj), indent=indent, allow_nan=False)
 
 
 def read_json(path: str | Path) -> Any:
@@ -168,11 +179,19 @@ def _shown(values: dict[str, Any], name: str) -> str:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "tolist"):  # numpy and jax arrays and scalars
-        return value.tolist()
+        return _plain(value.tolist())
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 

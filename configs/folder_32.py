@@ -1,0 +1,31 @@
+"""Your own images at 32 px, in the small-set setting: a few hundred pictures and more, strongly augmented.
+
+Images lie as `root/<class>/*.png|jpg|webp`, optionally with `root/metadata.csv` (a `file_name` column and one column
+per element or axis). Without axis columns, width, height and mass are measured from the pictures.
+
+Command:
+    python experiments/train.py --config=configs/folder_32.py --config.data.path=PATH --workdir=runs/folder_32
+
+    Columns of metadata.csv become design elements by name, for example --config.data.elements=kind,style.
+
+Expected time: about half an hour on two cores, without an accelerator.
+
+Expected result: classes that can be told apart and no collapse; no more beauty than the number of pictures allows. The
+page compares generated images with the nearest training images.
+"""
+
+from typing import Any
+
+from ich_jax import config as config_lib
+
+
+def get_config() -> Any:
+    return config_lib.editable(
+        config_lib.Config(
+            name="folder_32",
+            data=config_lib.DataConfig(source="folder", size=32, augment="flip,color,translation,cutout"),
+            objective=config_lib.ObjectiveConfig(penalty_weight=1.0),
+            train=config_lib.TrainConfig(steps=8000, batch=32, g_lr=1e-3, d_lr=1e-3, ema=0.999),
+            inspector=config_lib.InspectorConfig(steps=3000),
+        )
+    )

@@ -1,0 +1,423 @@
+"""Checkpoints of a run: written in the background, verified before they are read, the newest and the best kept.
+
+A checkpoint is a folder `checkpoints/<step>` that orbax writes aside and renames when it is whole. Beside orbax's own
+files it holds `complete.json`: the SHA-256 of every file. Orbax does not notice a flipped bit in an array, so
+a checkpoint whose files differ from `complete.json` is set aside as `<step>.damaged` and the one before is used.
+"""
+
+import dataclasses
+import errno
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from absl import logging
+from orbax.checkpoint import checkpoint_managers
+from orbax.checkpoint import options as orbax_options
+
+from ich_jax import config as config_lib
+from ich_jax import errors, types, workdir
+from ich_jax.data import dataset as dataset_lib
+from ich_jax.training import state as state_lib
+
+FOLDER = "checkpoints"
+COMPLETE_FILE = "complete.json"
+DATASET_FILE = "dataset.json"
+LINEAGE_FILE = "lineage.json"
+ITEMS = ("state", "side", "metrics")
+NETWORKS = ("g_params", "d_params", "ema_params")
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """A training state read from disk.
+
+    Attributes:
+        step: The step at which it was saved.
+        state: The whole training state.
+        side: What was saved beside it, for example the seconds trained.
+    """
+
+    step: int
+    state: Any
+    side: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """A trained generator and all that is needed to use it.
+
+    Attributes:
+        config: The configuration of the run.
+        space: Names of products, elements and axes.
+        size: Height and width of the images in pixels.
+        channels: 1 or 3.
+        step: The step of the checkpoint.
+        score: Its validation score, None if it was not validated.
+        ema_params: Averaged generator parameters, those to sample from.
+        g_params: Generator parameters as trained.
+        d_params: Discriminator parameters.
+    """
+
+    config: config_lib.Config
+    space: types.DesignSpace
+    size: int
+    channels: int
+    step: int
+    score: float | None
+    ema_params: Any
+    g_params: Any
+    d_params: Any
+
+
+class Checkpoints:
+    """The checkpoints of one run, for reading and writing by the training loop."""
+
+    def __init__(self, folder: str | Path, *, keep: int) -> None:
+        """Opens the checkpoints of a work directory; damaged ones are set aside with a warning.
+
+        Args:
+            folder: The work directory.
+            keep: Newest checkpoints to keep beside the best one.
+
+        Raises:
+            CheckpointError: The folder cannot be read or written.
+        """
+        self._folder = Path(folder).resolve() / FOLDER
+        self._saving: tuple[int, float | None] | None = None
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _set_aside_damaged(self._folder)
+        except OSError as error:
+            raise errors.CheckpointError(workdir.explain(error, self._folder)) from error
+        policy = checkpoint_managers.AnyPreservationPolicy(
+            [
+                checkpoint_managers.LatestN(keep),
+                checkpoint_managers.BestN(get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False),
+            ]
+        )
+        options = ocp.CheckpointManagerOptions(
+            best_fn=_score,
+            preservation_policy=policy,
+            cleanup_tmp_directories=True,
+            async_options=orbax_options.AsyncOptions(post_finalization_callback=self._seal),
+        )
+        self._manager = ocp.CheckpointManager(self._folder, options=options, item_names=("state", "side"))
+
+    @property
+    def latest_step(self) -> int | None:
+        """The newest step that was saved, None if there is none."""
+        return self._manager.latest_step()
+
+    @property
+    def best_step(self) -> int | None:
+        """The step with the highest validation score, None if none was validated."""
+        return _best_step(self._folder)
+
+    def save(self, step: int, state: Any, *, side: Mapping[str, Any], score: float | None = None) -> None:
+        """Copies the state off the device and writes it in the background; a step that exists is left as it is.
+
+        Args:
+            step: The step of the state.
+            state: Training state; may be donated as soon as this returns.
+            side: JSON values to keep beside it.
+            score: Validation score of this state, higher is better; None if it was not validated.
+
+        Raises:
+            CheckpointError: This save or the one before failed; the message says which good checkpoint is left.
+        """
+        self.wait()
+        if step in self._manager.all_steps():
+            return
+        score = score if score is not None and math.isfinite(score) else None
+        self._saving = (step, score)
+        args = ocp.args.Composite(state=ocp.args.StandardSave(state), side=ocp.args.JsonSave(dict(side)))
+        try:
+            self._manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
+        except Exception as error:  # orbax passes on whatever its backends raise
+            raise errors.CheckpointError(self._explain(error)) from error
+
+    def wait(self) -> None:
+        """Waits until what was saved is on disk.
+
+        Raises:
+            CheckpointError: It could not be written.
+        """
+        try:
+            self._manager.wait_until_finished()
+        except Exception as error:  # orbax passes on whatever its backends raise
+            raise errors.CheckpointError(self._explain(error)) from error
+
+    def restore(self, like: Any) -> Restored | None:
+        """Reads the newest good checkpoint.
+
+        Args:
+            like: A state of the same structure; arrays are restored to its devices.
+
+        Returns:
+            What was saved, or None if there is no checkpoint.
+
+        Raises:
+            CheckpointError: The checkpoint does not fit the state.
+        """
+        self.wait()
+        step = self._manager.latest_step()
+        if step is None:
+            return None
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), side=ocp.args.JsonRestore())
+        try:
+            restored = self._manager.restore(step, args=args)
+        except Exception as error:
+            # The files were verified, so it is not damage: the code that wrote them had another state.
+            raise errors.CheckpointError(
+                f"{self._folder / str(step)} is whole but does not fit the networks of this version of the program: "
+                f"{_first_line(error)}. Train again in a new --workdir, or use the version that wrote it."
+            ) from error
+        return Restored(step=step, state=restored["state"], side=restored["side"])
+
+    def close(self) -> None:
+        """Waits for the last save and releases orbax's threads."""
+        try:
+            self.wait()
+        finally:
+            self._manager.close()
+
+    def _seal(self) -> None:
+        # Runs in orbax's background thread after all items are written and before the folder gets its final name.
+        assert self._saving is not None
+        step, score = self._saving
+        for aside in self._folder.glob(f"{step}.orbax-checkpoint-tmp*"):
+            files = {name: _digest(aside / name) for name in _item_files(aside)}
+            workdir.write_json(aside / COMPLETE_FILE, {"step": step, "score": score, "files": files})
+
+    def _explain(self, error: BaseException) -> str:
+        step = self._saving[0] if self._saving else None
+        good = [known for known in _complete_steps(self._folder) if known != step]
+        left = f"The last good checkpoint is of step {good[-1]}" if good else "There is no earlier checkpoint"
+        if _disk_is_full(error):
+            return (
+                f"The disk is full: the checkpoint of step {step} could not be written to {self._folder}. {left}; "
+                "free some space and give the same command again to go on from it."
+            )
+        return (
+            f"The checkpoint of step {step} could not be written to {self._folder}: {_first_line(error)}. {left}; "
+            "give the same command again to go on from it."
+        )
+
+
+# ---------------------------------------------------------------- reading without the loop
+
+
+def restore_for_inference(folder: str | Path, *, best: bool = True) -> TrainedModel:
+    """Reads a trained model from a work directory, or from one of its checkpoints.
+
+    Args:
+        folder: A work directory, or `<workdir>/checkpoints/<step>`.
+        best: For a work directory, take the checkpoint with the best validation score (the newest if none was
+            validated) instead of the newest.
+
+    Raises:
+        CheckpointError: There is no good checkpoint.
+        WorkdirError: Its configuration or its description of the data is missing or damaged.
+    """
+    path = _find_checkpoint(Path(folder), best=best)
+    run = path.parent.parent
+    config = config_lib.resolve(workdir.read_config(run))
+    data = workdir.read_json(run / DATASET_FILE)
+    state = _read_state(path)
+    return TrainedModel(
+        config=config,
+        space=_space(data["space"]),
+        size=data["size"],
+        channels=data["channels"],
+        step=int(path.name),
+        score=workdir.read_json(path / COMPLETE_FILE)["score"],
+        ema_params=state["ema_params"],
+        g_params=state["g_params"],
+        d_params=state["d_params"],
+    )
+
+
+def init_from(folder: str | Path, state: Any) -> tuple[Any, dict[str, Any]]:
+    """Starts a new run with the networks of another one; optimisers and counters start afresh.
+
+    Args:
+        folder: A work directory (its newest checkpoint is taken), or `<workdir>/checkpoints/<step>`.
+        state: The fresh state of the new run.
+
+    Returns:
+        The state with the other run's parameters, and the lineage to record: path, step, fingerprint of the other run's
+        config, SHA-256 of its parameters, and its own lineage.
+
+    Raises:
+        CheckpointError: There is no good checkpoint, or its networks have other shapes.
+    """
+    path = _find_checkpoint(Path(folder), best=False)
+    run = path.parent.parent
+    theirs = _read_state(path)
+    loaded = {name: _fit(getattr(state, name), theirs[name], f"{path}, {name}") for name in NETWORKS}
+    state = state.replace(**loaded)
+    config_file, lineage_file = run / workdir.CONFIG_FILE, run / LINEAGE_FILE
+    lineage = {
+        "given": str(folder),
+        "path": str(path),
+        "step": int(path.name),
+        "fingerprint": workdir.read_json(config_file)["fingerprint"] if config_file.exists() else None,
+        "params_sha256": state_lib.params_sha256(state),
+        "parent": workdir.read_json(lineage_file) if lineage_file.exists() else None,
+    }
+    return state, lineage
+
+
+def describe_dataset(data: dataset_lib.Dataset) -> dict[str, Any]:
+    """Returns what a work directory keeps of a data set, so that a model can be used without the images."""
+    return {
+        "fingerprint": data.fingerprint,
+        "size": data.size,
+        "channels": data.channels,
+        "n_train": data.n_train,
+        "simulated": data.simulated,
+        "space": dataclasses.asdict(data.space),
+    }
+
+
+def _space(values: Mapping[str, Any]) -> types.DesignSpace:
+    elements = tuple(types.Element(e["name"], tuple(e["categories"])) for e in values["elements"])
+    return types.DesignSpace(products=tuple(values["products"]), elements=elements, axes=tuple(values["axes"]))
+
+
+def _find_checkpoint(path: Path, *, best: bool) -> Path:
+    path = path.resolve()
+    if path.name.isdigit() and path.parent.name == FOLDER:
+        problem = _problem(path)
+        if problem:
+            raise errors.CheckpointError(f"{path} cannot be used: {problem}.")
+        return path
+    steps = _complete_steps(path / FOLDER)
+    if not steps:
+        raise errors.CheckpointError(
+            f"{path} holds no good checkpoint; give a work directory of experiments/train.py, or one of its "
+            f"{FOLDER}/<step> folders."
+        )
+    step = _best_step(path / FOLDER) if best else None
+    return path / FOLDER / str(steps[-1] if step is None else step)
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    # On whatever devices this machine has: the one that wrote it may have had others.
+    with ocp.StandardCheckpointer() as reader:
+        sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        tree = reader.metadata(path / "state").item_metadata.tree
+        abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
+        return reader.restore(path / "state", abstract)
+
+
+def _fit(like: Any, theirs: Any, where: str) -> Any:
+    ours = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(like)}
+    found = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(theirs)}
+    wrong = [
+        f"  {name}: {_shape(found, name)} in the checkpoint, {_shape(ours, name)} in this config"
+        for name in sorted(ours.keys() | found.keys())
+        if _shape(found, name) != _shape(ours, name)
+    ]
+    if wrong:
+        more = f"\n  and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise errors.CheckpointError(
+            f"{where}: the networks differ from those of this config, so --init_from cannot use them:\n"
+            + "\n".join(wrong[:5])
+            + f"{more}\nUse the same data and network widths as the run to start from."
+        )
+    return jax.tree.map(lambda leaf, value: jax.device_put(value, leaf.sharding), like, theirs)
+
+
+def _shape(leaves: Mapping[str, Any], name: str) -> str:
+    return str(tuple(leaves[name].shape)) if name in leaves else "absent"
+
+
+# ---------------------------------------------------------------- what is on disk
+
+
+def _steps(folder: Path) -> list[int]:
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and path.is_dir())
+
+
+def _complete_steps(folder: Path) -> list[int]:
+    return [step for step in _steps(folder) if not _problem(folder / str(step))]
+
+
+def _best_step(folder: Path) -> int | None:
+    scores = {step: workdir.read_json(folder / str(step) / COMPLETE_FILE)["score"] for step in _complete_steps(folder)}
+    scored = {step: score for step, score in scores.items() if score is not None}
+    # Among equals the later one, which has been trained for longer.
+    return max(scored, key=lambda step: (scored[step], step)) if scored else None
+
+
+def _problem(path: Path) -> str:
+    """Returns what is wrong with a checkpoint, or an empty string."""
+    try:
+        files = json.loads((path / COMPLETE_FILE).read_text(encoding="utf-8"))["files"]
+        for name, digest in files.items():
+            if _digest(path / name) != digest:
+                return f"{name} differs from what was written"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{COMPLETE_FILE} is damaged"
+    return ""
+
+
+def _set_aside_damaged(folder: Path) -> None:
+    for step in _steps(folder):
+        path = folder / str(step)
+        problem = _problem(path)
+        if problem:
+            aside = folder / f"{step}.damaged"
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            logging.warning(
+                "Checkpoint %s is damaged (%s). It was renamed to %s; the one before it is used, if there is one.",
+                path,
+                problem,
+                aside.name,
+            )
+
+
+def _item_files(folder: Path) -> Iterator[str]:
+    for item in ITEMS:
+        for path in sorted((folder / item).rglob("*")):
+            if path.is_file():
+                yield str(path.relative_to(folder))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _score(metrics: Mapping[str, float]) -> float:
+    return metrics["score"]
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        # tensorstore reports it as text
+        if "No space left on device" in str(error) or "Disk quota exceeded" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,139 @@
+"""Where the numbers of a run go: `metrics.jsonl`, TensorBoard and the terminal, all from the same dictionary."""
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import rich.console
+import rich.progress
+import tensorboardX
+from absl import logging
+
+from ich_jax import errors, workdir
+
+METRICS_FILE = "metrics.jsonl"
+
+
+def read_history(path: str | Path) -> list[dict[str, Any]]:
+    """Reads `metrics.jsonl`: one dictionary per line, each with a `step`.
+
+    A last line that was cut off when a process was killed is left out.
+
+    Raises:
+        WorkdirError: The file cannot be read, or a line other than the last is damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise errors.WorkdirError(f"{path}, line {number} is not valid JSON; remove that line to go on.") from error
+    return rows
+
+
+class MetricWriter:
+    """Appends metrics to `metrics.jsonl` and, if asked, to TensorBoard event files, under the same names.
+
+    Lines beyond `step` are dropped first: a resumed run writes them again, and the file stays in order.
+
+    Attributes:
+        history: All rows up to now, those of earlier processes included.
+    """
+
+    def __init__(self, folder: str | Path, *, step: int, tensorboard: bool) -> None:
+        """Args: work directory; step from which the run goes on; whether to write TensorBoard files."""
+        self._path = Path(folder) / METRICS_FILE
+        before = read_history(self._path)
+        self.history = [row for row in before if row["step"] <= step]
+        workdir.write_text(self._path, "".join(workdir.json_text(row) + "\n" for row in self.history))
+        self._board = None
+        if tensorboard:
+            # TensorBoard hides what an interrupted process had written beyond the step that was restored.
+            purge_step = step + 1 if before else None
+            self._board = tensorboardX.SummaryWriter(str(folder), purge_step=purge_step)
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Writes one row.
+
+        Raises:
+            WorkdirError: The disk is full or the file cannot be written.
+        """
+        row = {"step": step, **metrics}
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(workdir.json_text(row) + "\n")
+            if self._board is not None:
+                for name, value in metrics.items():
+                    if math.isfinite(value):
+                        self._board.add_scalar(name, value, step)
+                self._board.flush()
+        except OSError as error:
+            raise errors.WorkdirError(workdir.explain(error, self._path)) from error
+        self.history.append(row)
+
+    def rewind(self, step: int) -> None:
+        """Drops the rows beyond `step`, to which the run was rolled back."""
+        self.history = [row for row in self.history if row["step"] <= step]
+        workdir.write_text(self._path, "".join(workdir.json_text(row) + "\n" for row in self.history))
+
+    def close(self) -> None:
+        """Closes the event file."""
+        if self._board is not None:
+            self._board.close()
+
+
+class Progress(Protocol):
+    """Shows how far a run is."""
+
+    def __call__(self, step: int, *, img_per_s: float, eta_s: float, text: str = "") -> None:
+        """Shows the state at `step`; `text` holds the metrics of a log line."""
+
+
+@contextlib.contextmanager
+def progress(steps: int, *, live: bool) -> Iterator[Progress]:
+    """Yields a function that shows progress: a live bar on a terminal, one log line per call that has text elsewhere.
+
+    Args:
+        steps: Steps of the whole run.
+        live: Whether a live bar is wanted, if there is a terminal.
+    """
+    console = rich.console.Console(stderr=True)
+    if not (live and console.is_terminal):
+
+        def log(step: int, *, img_per_s: float, eta_s: float, text: str = "") -> None:
+            if text:
+                logging.info("step %d/%d  %s  %.1f img/s  ETA %s", step, steps, text, img_per_s, duration(eta_s))
+
+        yield log
+        return
+
+    columns = (
+        rich.progress.TextColumn("step"),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.BarColumn(),
+        rich.progress.TextColumn("{task.fields[img_per_s]:.1f} img/s  ETA {task.fields[eta]}  {task.fields[text]}"),
+    )
+    with rich.progress.Progress(*columns, console=console) as bar:
+        task = bar.add_task("train", total=steps, img_per_s=0.0, eta="-", text="")
+
+        def show(step: int, *, img_per_s: float, eta_s: float, text: str = "") -> None:
+            fields = {"text": text} if text else {}
+            bar.update(task, completed=step, img_per_s=img_per_s, eta=duration(eta_s), **fields)
+
+        yield show
+
+
+def duration(seconds: float) -> str:
+    """Returns for example `1:02:03` or `4:05`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

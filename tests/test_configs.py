@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from ich_jax import config as config_lib
+from ich_jax import errors
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+NAMES = sorted(path.stem for path in CONFIGS.glob("*.py"))
+
+
+def _load(name: str, **overrides: object) -> config_lib.Config:
+    path = CONFIGS / f"{name}.py"
+    if config_lib.load_editable(path).data.source != "procedural":
+        overrides = {"data.path": "some/path"} | overrides
+    return config_lib.load(path, overrides)
+
+
+def test_the_configs_of_the_readme_exist() -> None:
+    assert {"quick", "procedural_32", "procedural_64", "paper", "folder_32", "folder_64", "grey_28"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_config_resolves_is_named_after_its_file_and_says_what_to_expect(name: str) -> None:
+    config = _load(name)
+    assert config.name == name
+    assert config.train.steps > 0
+    text = (CONFIGS / f"{name}.py").read_text()
+    for words in (f"--config=configs/{name}.py", f"--workdir=runs/{name}", "Expected time:", "Expected result:"):
+        assert words in text
+
+
+@pytest.mark.parametrize("name", ["folder_32", "folder_64", "grey_28"])
+def test_own_images_need_a_path(name: str) -> None:
+    with pytest.raises(errors.ConfigError, match=r"--config\.data\.path=PATH"):
+        config_lib.load(CONFIGS / f"{name}.py")
+
+
+def test_paper_is_alternate_minimax_without_penalty() -> None:
+    objective = _load("paper").objective
+    assert (objective.loss, objective.update, objective.d_steps, objective.penalty) == (
+        "minimax",
+        "alternate",
+        1,
+        "none",
+    )
+
+
+def test_grey_has_one_channel_and_two_stages() -> None:
+    config = _load("grey_28")
+    assert (config.data.channels, config.data.size) == (1, 28)
+    assert len(config.generator.widths) == len(config.discriminator.widths) == 2
+
+
+def test_tiny_variant_keeps_the_road_and_shrinks_it() -> None:
+    tiny, quick = config_lib.load(f"{CONFIGS / 'quick.py'}:tiny"), _load("quick")
+    assert tiny.train.steps < 10
+    assert len(tiny.generator.widths) == len(quick.generator.widths)
+    with pytest.raises(errors.ConfigError, match="tiny"):
+        config_lib.load(f"{CONFIGS / 'quick.py'}:tinny")
