@@ -1,0 +1,1 @@
+"""Uncertainty of every figure, written once: batched, float64, on the host."""
