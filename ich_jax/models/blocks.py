@@ -1,0 +1,70 @@
+"""The block that the two arms of every comparison differ in, and the heads that read a brief."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from ich_jax.models import layers
+from ich_jax.types import DesignSpace, Reading
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions F with pre-activation: H(x) = F(x) + x (residual) or H(x) = F(x) (plain).
+
+    The arms have the same parameters and differ in the shortcut and in the initial `gain` only. Width and resolution
+    stay as they are; whatever changes them sits outside, alike in both arms.
+
+    Attributes:
+        arm: `residual` or `plain`.
+        gain: Initial gain of the last convolution; at 0 a residual block is exactly the identity.
+        activation: Name of the activation.
+        dtype: Compute type.
+
+    References:
+        He et al., Deep residual learning, 2016 (the paper's equations 4 and 5); He et al., Identity mappings, 2016
+        (pre-activation); Perez et al., FiLM, 2018.
+    """
+
+    arm: str
+    gain: float
+    activation: str = "silu"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, style: jax.Array | None = None) -> jax.Array:
+        """Maps `[B, H, W, C]` to the same shape.
+
+        Args:
+            x: Features `[B, H, W, C]`.
+            style: `[B, S]`; scales and shifts each channel between the two convolutions (FiLM). None: no FiLM.
+        """
+        act = layers.activation(self.activation)
+        width = x.shape[-1]
+        h = layers.Conv3x3(width, dtype=self.dtype, name="conv1")(act(x))
+        if style is not None:
+            scale, shift = jnp.split(nn.Dense(2 * width, dtype=self.dtype, name="film")(style)[:, None, None, :], 2, -1)
+            h = h * (1 + scale) + shift
+        h = layers.Conv3x3(width, layers.he_normal(self.gain), dtype=self.dtype, name="conv2")(act(h))
+        return x + h if self.arm == "residual" else h
+
+
+class Heads(nn.Module):
+    """Linear read-outs of everything that a brief can state, in float32.
+
+    Attributes:
+        space: Names what is read.
+    """
+
+    space: DesignSpace
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> Reading:
+        """Maps features `[B, F]` to a `Reading`; parts that the space lacks are empty."""
+        features = features.astype(jnp.float32)
+        product = nn.Dense(len(self.space.products), name="product")(features)
+        elements = tuple(nn.Dense(n, name=f"element_{i}")(features) for i, n in enumerate(self.space.cardinalities))
+        n_axes = len(self.space.axes)
+        axes = nn.Dense(n_axes, name="axes")(features) if n_axes else jnp.zeros((features.shape[0], 0), jnp.float32)
+        return Reading(product, elements, axes)

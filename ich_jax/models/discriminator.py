@@ -1,0 +1,82 @@
+"""The discriminator: scores realism given the brief, and reads the brief off the picture."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from ich_jax.config import DiscriminatorConfig
+from ich_jax.models import blocks, layers
+from ich_jax.types import Brief, DesignSpace, Reading
+
+
+class Discriminator(nn.Module):
+    """A residual discriminator without normalisation, with projection on the brief and a reading head.
+
+    The lowest feature map is flattened, not pooled: axes are lengths in the picture, so reading them needs to know where
+    things are. The reading does not see the brief.
+
+    Attributes:
+        space: What briefs can ask for.
+        arm: `residual` or `plain`.
+        widths: Channels per stage, from half the picture's size downward.
+        n_blocks: Blocks per stage.
+        activation: Name of the activation.
+        gain: Initial gain of each block's last layer.
+        dtype: Compute type.
+
+    References:
+        Miyato and Koyama, cGANs with projection discriminator, 2018; Odena et al., auxiliary classifier GANs, 2017.
+    """
+
+    space: DesignSpace
+    arm: str
+    widths: tuple[int, ...]
+    n_blocks: int
+    activation: str
+    gain: float
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, brief: Brief) -> tuple[jax.Array, Reading]:
+        """Judges B pictures.
+
+        Args:
+            images: `[B, H, W, C]` float in [-1, 1]; size divisible by 2**len(widths).
+            brief: What each picture was asked to be.
+
+        Returns:
+            The score `[B]` (a logit: positive means real) and what is read off the pictures; both float32.
+        """
+        act = layers.activation(self.activation)
+        x = layers.space_to_depth(images.astype(self.dtype), 2)
+        x = layers.Conv3x3(self.widths[0], dtype=self.dtype, name="stem")(x)
+        for stage, width in enumerate(self.widths):
+            if stage:
+                x = layers.average_pool(x)
+                if width != self.widths[stage - 1]:
+                    x = nn.Dense(width, dtype=self.dtype, name=f"width_{stage}")(x)
+            for i in range(self.n_blocks):
+                block = blocks.Block(self.arm, self.gain, self.activation, self.dtype, name=f"stage_{stage}_block_{i}")
+                x = block(x)
+        n_hidden = 4 * self.widths[-1]
+        hidden = nn.Dense(n_hidden, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name="hidden")
+        h = act(hidden(act(x).reshape(x.shape[0], -1))).astype(jnp.float32)  # [B, n_hidden]
+        embedding = nn.Dense(n_hidden, use_bias=False, name="projection")(layers.brief_features(brief, self.space))
+        score = nn.Dense(1, name="score")(h)[:, 0] + jnp.sum(embedding * h, axis=-1) / n_hidden**0.5
+        return score, blocks.Heads(self.space, name="reading")(h)
+
+
+def create(config: DiscriminatorConfig, space: DesignSpace, size: int, channels: int, dtype: Any) -> Discriminator:
+    """Returns the discriminator that `config` describes; `size` and `channels` are read off the pictures."""
+    del size, channels
+    return Discriminator(
+        space=space,
+        arm=config.arm,
+        widths=config.widths,
+        n_blocks=config.blocks,
+        activation=config.activation,
+        gain=config.residual_scale if config.arm == "residual" else config.plain_scale,
+        dtype=dtype,
+    )

@@ -1,0 +1,90 @@
+"""The generator: noise and brief in, picture out."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from ich_jax.config import GeneratorConfig
+from ich_jax.models import blocks, layers
+from ich_jax.types import Brief, DesignSpace
+
+
+class Generator(nn.Module):
+    """A residual generator whose blocks are modulated by noise and brief.
+
+    Noise and brief pass a two-layer mapping network to a style. The style makes the lowest resolution (a dense layer)
+    and modulates every block. Between stages a 1x1 convolution changes the width and pixels are doubled. The last stage
+    works at half size; a sub-pixel convolution that starts as nearest up-sampling makes the full picture from it.
+
+    Attributes:
+        space: What briefs can ask for.
+        size: Height and width of the picture; divisible by 2**len(widths).
+        channels: 1 or 3.
+        arm: `residual` or `plain`.
+        mapping: Width of the mapping network.
+        widths: Channels per stage, from the lowest resolution upward.
+        n_blocks: Blocks per stage.
+        activation: Name of the activation.
+        gain: Initial gain of each block's last layer.
+        dtype: Compute type.
+    """
+
+    space: DesignSpace
+    size: int
+    channels: int
+    arm: str
+    mapping: int
+    widths: tuple[int, ...]
+    n_blocks: int
+    activation: str
+    gain: float
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, z: jax.Array, brief: Brief) -> jax.Array:
+        """Draws B pictures.
+
+        Args:
+            z: Standard normal noise `[B, z_dim]`.
+            brief: What each picture is asked to be.
+
+        Returns:
+            `[B, H, W, C]` float32, real pictures being in [-1, 1]; not clipped.
+        """
+        act = layers.activation(self.activation)
+        x = jnp.concatenate([z.astype(jnp.float32), layers.brief_features(brief, self.space)], axis=-1)
+        for i in range(2):
+            dense = nn.Dense(self.mapping, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name=f"mapping_{i}")
+            x = act(dense(x))
+        style = x
+        side = self.size // 2 ** len(self.widths)
+        x = nn.Dense(side * side * self.widths[0], dtype=self.dtype, name="base")(style)
+        x = x.reshape(-1, side, side, self.widths[0])  # [B, h, w, C]
+        for stage, width in enumerate(self.widths):
+            if stage:
+                if width != self.widths[stage - 1]:
+                    x = nn.Dense(width, dtype=self.dtype, name=f"width_{stage}")(x)
+                x = layers.upsample_nearest(x)
+            for i in range(self.n_blocks):
+                block = blocks.Block(self.arm, self.gain, self.activation, self.dtype, name=f"stage_{stage}_block_{i}")
+                x = block(x, style)
+        x = layers.Conv3x3(4 * self.channels, layers.nearest_subpixel(2), dtype=self.dtype, name="subpixel")(act(x))
+        return layers.depth_to_space(x.astype(jnp.float32), 2)
+
+
+def create(config: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: Any) -> Generator:
+    """Returns the generator that `config` describes, for pictures of `size` x `size` x `channels`."""
+    return Generator(
+        space=space,
+        size=size,
+        channels=channels,
+        arm=config.arm,
+        mapping=config.mapping,
+        widths=config.widths,
+        n_blocks=config.blocks,
+        activation=config.activation,
+        gain=config.residual_scale if config.arm == "residual" else config.plain_scale,
+        dtype=dtype,
+    )

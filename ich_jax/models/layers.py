@@ -1,0 +1,144 @@
+"""Layers and fixed linear maps that the networks share.
+
+All of it is NHWC. Parameters are float32; arithmetic runs in the `dtype` of the module. Change of resolution is a
+reshape or a repeat, never a strided or transposed convolution, and a 1x1 convolution is `flax.linen.Dense`, that is a
+matrix product: the gradients of the other forms are many times slower on CPU.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ich_jax import errors
+from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace
+
+
+def activation(name: str) -> Callable[[jax.Array], jax.Array]:
+    """Returns the activation function called `name`.
+
+    Raises:
+        ConfigError: No such activation.
+    """
+    functions: dict[str, Callable[[jax.Array], jax.Array]] = {
+        "silu": nn.silu,
+        "leaky_relu": lambda x: nn.leaky_relu(x, 0.2),
+        "relu": nn.relu,
+        "gelu": nn.gelu,
+    }
+    return functions[errors.require(name, functions, "activation")]
+
+
+def he_normal(gain: float) -> Callable[..., jax.Array]:
+    """Returns an initialiser for `[..., in, out]` kernels: normal with deviation gain * sqrt(2 / fan in).
+
+    References:
+        He et al., Delving deep into rectifiers, 2015, eq. 10. A gain of 0 is allowed and gives zeros.
+    """
+
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+        fan_in = 1
+        for n in shape[:-1]:
+            fan_in *= n
+        return jax.random.normal(key, shape, dtype) * jnp.asarray(gain * (2.0 / fan_in) ** 0.5, dtype)
+
+    return init
+
+
+def nearest_subpixel(factor: int) -> Callable[..., jax.Array]:
+    """Returns an initialiser whose sub-pixel convolution starts as nearest up-sampling, so without a checkerboard.
+
+    All factor**2 sub-pixels of an output channel share one kernel, in the channel order of `depth_to_space`.
+
+    References:
+        Aitken et al., Checkerboard artifact free sub-pixel convolution, 2017 (ICNR).
+    """
+
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+        kernel = he_normal(1.0)(key, (*shape[:-1], shape[-1] // factor**2), dtype)
+        return jnp.tile(kernel, (1,) * (len(shape) - 1) + (factor**2,))
+
+    return init
+
+
+class Conv3x3(nn.Module):
+    """A 3x3 convolution with bias that keeps height and width (zero padding).
+
+    Attributes:
+        features: Output channels.
+        kernel_init: Initialiser of the `[3, 3, in, out]` kernel.
+        dtype: Compute type.
+    """
+
+    features: int
+    kernel_init: Callable[..., jax.Array] = he_normal(1.0)
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps `[B, H, W, C]` to `[B, H, W, features]`."""
+        kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
+        y = lax.conv_general_dilated(
+            x.astype(self.dtype),
+            kernel.astype(self.dtype),
+            window_strides=(1, 1),
+            padding="SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        return y + bias.astype(self.dtype).reshape(1, 1, 1, -1)
+
+
+def space_to_depth(x: jax.Array, factor: int) -> jax.Array:
+    """Rearranges `[B, H, W, C]` into `[B, H/f, W/f, f*f*C]`, channels ordered (row, column, channel)."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h // factor, factor, w // factor, factor, c)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(b, h // factor, w // factor, factor * factor * c)
+
+
+def depth_to_space(x: jax.Array, factor: int) -> jax.Array:
+    """Inverse of `space_to_depth`: `[B, H, W, f*f*C]` to `[B, H*f, W*f, C]`."""
+    b, h, w, c = x.shape
+    c = c // factor**2
+    x = x.reshape(b, h, w, factor, factor, c).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(b, h * factor, w * factor, c)
+
+
+def upsample_nearest(x: jax.Array) -> jax.Array:
+    """Doubles height and width of `[B, H, W, C]` by repeating every pixel."""
+    b, h, w, c = x.shape
+    return jnp.broadcast_to(x[:, :, None, :, None, :], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)
+
+
+def average_pool(x: jax.Array) -> jax.Array:
+    """Halves height and width of `[B, H, W, C]` by averaging 2x2 pixels."""
+    b, h, w, c = x.shape
+    return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+
+def brief_features(brief: Brief, space: DesignSpace) -> jax.Array:
+    """Encodes briefs as numbers that a linear layer can use, with open parts at zero.
+
+    One-hot product and elements, axes on [-1, 1], the product of one-hot product and axes (an axis means another change
+    of the picture for each product), all multiplied by `given`, then `given` itself, so that open differs from zero.
+
+    Args:
+        brief: Of B designs.
+        space: Names the brief's numbers of categories.
+
+    Returns:
+        `[B, P + sum of categories + A + P*A + 1 + E + A]` float32.
+    """
+    n_elements = len(space.elements)
+    given = brief.given.astype(jnp.float32)
+    product = jax.nn.one_hot(brief.product, len(space.products), dtype=jnp.float32) * given[:, :1]
+    elements = [
+        jax.nn.one_hot(brief.elements[:, i], n, dtype=jnp.float32) * given[:, i + 1 : i + 2]
+        for i, n in enumerate(space.cardinalities)
+    ]
+    axes = brief.axes.astype(jnp.float32) / AXIS_LIMIT * given[:, 1 + n_elements :]
+    product_axes = (product[:, :, None] * axes[:, None, :]).reshape(axes.shape[0], -1)
+    return jnp.concatenate([product, *elements, axes, product_axes, given], axis=-1)
