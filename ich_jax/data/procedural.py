@@ -1,0 +1,103 @@
+"""The procedural data set: designs whose briefs are known exactly, drawn when they are asked for."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ich_jax import config
+from ich_jax.data import pipeline, renderer
+from ich_jax.data.dataset import Dataset
+from ich_jax.data.renderer import Nuisance
+from ich_jax.data.shapes import PRODUCTS, SPACE
+from ich_jax.types import AXIS_LIMIT, Batch, Brief
+
+
+def sample_brief(key: jax.Array, n: int) -> Brief:
+    """Draws n briefs: every product, category and axis value equally likely and independent, everything stated."""
+    k_product, k_elements, k_axes = jax.random.split(key, 3)
+    uniform = jax.random.uniform(k_elements, (n, len(SPACE.elements)))
+    return Brief(
+        product=jax.random.randint(k_product, (n,), 0, len(PRODUCTS), jnp.int32),
+        elements=jnp.floor(uniform * jnp.asarray(SPACE.cardinalities, jnp.float32)).astype(jnp.int32),
+        axes=jax.random.uniform(k_axes, (n, len(SPACE.axes)), jnp.float32, -AXIS_LIMIT, AXIS_LIMIT),
+        given=jnp.ones((n, SPACE.n_given), jnp.float32),
+    )
+
+
+def sample_nuisance(key: jax.Array, n: int) -> Nuisance:
+    """Draws what n briefs leave open."""
+    k_position, k_angle, k_strength, k_backdrop, k_grain = jax.random.split(key, 5)
+    angle = jax.random.uniform(k_angle, (n,), jnp.float32, 0.0, 2 * np.pi)
+    return Nuisance(
+        position=jax.random.uniform(k_position, (n, 2), jnp.float32, -1.0, 1.0),
+        light=jnp.stack([angle, jax.random.uniform(k_strength, (n,))], axis=1),
+        backdrop=jax.random.uniform(k_backdrop, (n, 4)),
+        grain=jax.random.split(k_grain, n),
+    )
+
+
+def draws(brief: Brief, key: jax.Array, n: int, size: int) -> jax.Array:
+    """Draws each brief n times with fresh nuisances.
+
+    Returns:
+        `[B, n, size, size, 3]` float32 in [-1, 1].
+    """
+    b = brief.product.shape[0]
+    repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf, n, axis=0), brief)
+    return _stored(renderer.render(repeated, sample_nuisance(key, b * n), size)).reshape(b, n, size, size, 3)
+
+
+def _stored(image: jax.Array) -> jax.Array:
+    """Rounds to 8 bits, as a stored image would be, and scales to [-1, 1]."""
+    return jnp.round(image * 255.0) / 127.5 - 1.0
+
+
+_SPLIT = {"train": 0, "validation": 1, "test": 2}
+_WORLD = 20_260_101  # seed of the designs themselves: a data set is the same whatever the seed of a run
+
+
+def designs(split: str, index: jax.Array) -> tuple[Brief, Nuisance]:
+    """Returns the designs at positions `index` `[B]` of a split: a pure function of both."""
+    key = jax.random.fold_in(jax.random.key(_WORLD), _SPLIT[split])
+    keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(key, i)))(index)
+    brief = jax.vmap(lambda k: sample_brief(k, 1))(keys[:, 0])
+    nuisance = jax.vmap(lambda k: sample_nuisance(k, 1))(keys[:, 1])
+    return jax.tree.map(lambda leaf: leaf[:, 0], (brief, nuisance))
+
+
+def make(data: config.DataConfig) -> Dataset:
+    """Builds the procedural data set: image i is drawn when it is asked for, so nothing is stored or loaded."""
+    size = data.size
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def draw(split: str, index: jax.Array) -> Batch:
+        brief, nuisance = designs(split, index)
+        return Batch(_stored(renderer.render(brief, nuisance, size)), brief)
+
+    def sample(arrays: tuple[()], key: jax.Array, step: jax.Array, batch: int) -> Batch:
+        del arrays
+        return draw("train", pipeline.batch_indices(key, step, batch, data.n_train))
+
+    def many(split: str, n: int) -> Batch:
+        """Draws in blocks so that thousands of images need no more memory than one block."""
+        block = 256
+        batches = [draw(split, jnp.arange(i, i + block)) for i in range(0, n, block)]
+        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:n], *batches)
+
+    return Dataset(
+        space=SPACE,
+        size=size,
+        channels=3,
+        n_train=data.n_train,
+        n_holdout=1 << 30,
+        fingerprint=config.fingerprint({"renderer": renderer.fingerprint(), "size": size, "world": _WORLD}),
+        simulated=True,
+        arrays=(),
+        sample=sample,
+        host_batches=None,
+        holdout=many,
+        train_images=lambda n: many("train", min(n, data.n_train)),
+        briefs=sample_brief,
+    )
