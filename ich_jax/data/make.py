@@ -1,0 +1,23 @@
+"""One entry to every source of images."""
+
+from ich_jax import errors
+from ich_jax.config import SOURCES, DataConfig
+from ich_jax.data import procedural
+from ich_jax.data.dataset import Dataset
+
+
+def make(config: DataConfig, *, seed: int = 0) -> Dataset:
+    """Makes the dataset that a configuration names.
+
+    Args:
+        config: The resolved data configuration.
+        seed: Accepted so that every caller states its seed; no source depends on it. Images, splits and order are
+            functions of the data and of the key that is passed to the dataset's own functions.
+
+    Raises:
+        DataError: Images or metadata that cannot be used, naming the file, row or field and how to repair it.
+    """
+    errors.require(config.source, SOURCES, "config.data.source")
+    if config.source != "procedural":
+        raise errors.ConfigError("config.data.source: folder and npz arrive with the next commit.")
+    return procedural.make(config)
