@@ -14,8 +14,8 @@ from ich_jax.types import Brief, DesignSpace, Reading
 class Discriminator(nn.Module):
     """A residual discriminator without normalisation, with projection on the brief and a reading head.
 
-    The lowest feature map is flattened, not pooled: axes are lengths in the picture, so reading them needs to know where
-    things are. The reading does not see the brief.
+    The lowest feature map is flattened, not pooled: axes are lengths in the picture, so reading them needs to know
+    where things are. The reading does not see the brief.
 
     Attributes:
         space: What briefs can ask for.

@@ -15,8 +15,8 @@ _LARGEST_START = 32
 class Inspector(nn.Module):
     """A residual reader, deeper and wider than the discriminator and apart from it in weights, data draws and seed.
 
-    No pixel is discarded before the blocks: the picture is rearranged into channels (2x2 pixels, more for pictures above
-    64 px), and the lowest feature map is flattened, so edges can be placed to a fraction of a pixel.
+    No pixel is discarded before the blocks: the picture is rearranged into channels (2x2 pixels, more for pictures
+    above 64 px), and the lowest feature map is flattened, so edges can be placed to a fraction of a pixel.
 
     Attributes:
         space: What is read.

@@ -1,0 +1,97 @@
+"""All that a run carries from step to step: one pytree, one checkpoint."""
+
+import hashlib
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from ich_jax.config import Config, TrainConfig
+from ich_jax.models import discriminator, generator
+from ich_jax.types import Brief, DesignSpace
+
+_INIT_STREAM = 0x696E6974  # "init": keeps initial weights apart from every other use of the run's seed
+
+
+class TrainState(flax.struct.PyTreeNode):
+    """Both networks, both optimisers, the averaged generator and the counters.
+
+    Attributes:
+        step: int32, steps taken, skipped ones included.
+        g_params: Generator parameters, float32.
+        d_params: Discriminator parameters, float32.
+        ema_params: Averaged generator parameters: those to judge and to sample from.
+        g_opt: State of the generator's optimiser.
+        d_opt: State of the discriminator's optimiser.
+        lr_scale: float32 factor on both step sizes; lowered when a run rolls back.
+        skipped: int32, steps that changed nothing because something was not finite.
+        skipped_in_a_row: int32, such steps since the last good one.
+    """
+
+    step: jax.Array
+    g_params: Any
+    d_params: Any
+    ema_params: Any
+    g_opt: Any
+    d_opt: Any
+    lr_scale: jax.Array
+    skipped: jax.Array
+    skipped_in_a_row: jax.Array
+
+
+def adam(config: TrainConfig) -> optax.GradientTransformation:
+    """Returns Adam's direction; clipping and step size are applied by the step, which also reports them."""
+    return optax.scale_by_adam(config.beta1, config.beta2, eps=1e-8)
+
+
+def create_state(config: Config, space: DesignSpace, size: int, channels: int) -> TrainState:
+    """Builds the state before the first step, a pure function of `config.seed`.
+
+    Args:
+        config: The run.
+        space: What briefs can ask for.
+        size: Height and width of the images.
+        channels: 1 or 3.
+    """
+    dtype = jnp.dtype(config.compute.dtype)
+    g_module = generator.create(config.generator, space, size, channels, dtype)
+    d_module = discriminator.create(config.discriminator, space, size, channels, dtype)
+    optimiser = adam(config.train)
+
+    @jax.jit
+    def create() -> TrainState:
+        g_key, d_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), _INIT_STREAM))
+        brief = Brief(
+            product=jnp.zeros((1,), jnp.int32),
+            elements=jnp.zeros((1, len(space.elements)), jnp.int32),
+            axes=jnp.zeros((1, len(space.axes)), jnp.float32),
+            given=jnp.ones((1, space.n_given), jnp.float32),
+        )
+        g_params = g_module.init(g_key, jnp.zeros((1, config.generator.z_dim), jnp.float32), brief)["params"]
+        d_params = d_module.init(d_key, jnp.zeros((1, size, size, channels), jnp.float32), brief)["params"]
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            g_params=g_params,
+            d_params=d_params,
+            ema_params=g_params,
+            g_opt=optimiser.init(g_params),
+            d_opt=optimiser.init(d_params),
+            lr_scale=jnp.ones((), jnp.float32),
+            skipped=jnp.zeros((), jnp.int32),
+            skipped_in_a_row=jnp.zeros((), jnp.int32),
+        )
+
+    return create()
+
+
+def params_sha256(state: TrainState) -> str:
+    """Returns the SHA-256 of all parameters (generator, discriminator, average): of every leaf's path and bytes."""
+    digest = hashlib.sha256()
+    tree = {"d_params": state.d_params, "ema_params": state.ema_params, "g_params": state.g_params}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(tree)):
+        digest.update(jax.tree_util.keystr(path).encode())
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()

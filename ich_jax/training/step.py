@@ -1,0 +1,362 @@
+"""One training step as one compiled call: batch, augmentation, both losses, both optimisers, average and metrics.
+
+The call receives state and metrics window as donated buffers and gives them back updated; nothing is copied between
+host and device but a batch that comes from the host. Randomness of step n is `fold_in(key(config.seed), n)`, so a
+resumed run draws what an uninterrupted one would have drawn.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ich_jax.config import Config, TrainConfig
+from ich_jax.data import augment as augment_lib
+from ich_jax.data import pipeline
+from ich_jax.data.dataset import Dataset
+from ich_jax.models import discriminator, generator
+from ich_jax.training import losses, penalties
+from ich_jax.training import state as state_lib
+from ich_jax.training.state import TrainState
+from ich_jax.types import Batch, Brief, DesignSpace, Reading
+
+MEANS = (
+    "d_loss",  # adversarial part only
+    "g_loss",  # adversarial part only
+    "penalty",  # weighted
+    "reading_real",  # reading loss on real images, every known part
+    "reading_fake",  # reading loss on generated images, stated parts
+    "real_beats_fake",  # share of pairs in which the real image scores higher; 0.5 at balance, 1 when D has won
+    "d_accuracy",  # share of images on the right side of score 0
+    "score_real",
+    "score_fake",
+    "d_grad_norm",  # before clipping
+    "g_grad_norm",
+    "pixel_sd_real",  # deviation over the batch, averaged over pixels
+    "pixel_sd_fake",
+)
+"""Metrics that a window averages over its finite steps."""
+
+LAST = ("step", "d_lr", "g_lr", "skipped", "skipped_in_a_row")
+"""Values of which a window keeps the newest."""
+
+
+class Window(NamedTuple):
+    """Metrics since the last log line, on the device.
+
+    Attributes:
+        sums: Sum of each of `MEANS` over the finite steps.
+        last: Newest value of each of `LAST`.
+        count: int32, number of finite steps.
+    """
+
+    sums: dict[str, jax.Array]
+    last: dict[str, jax.Array]
+    count: jax.Array
+
+
+@jax.jit
+def new_window() -> Window:
+    """Returns an empty window. Compiled, so that its zeros are made on the device and each has a buffer to donate."""
+    return Window(
+        sums={name: jnp.zeros((), jnp.float32) for name in MEANS},
+        last={name: jnp.zeros((), jnp.float32) for name in LAST},
+        count=jnp.zeros((), jnp.int32),
+    )
+
+
+def read_window(window: Window) -> dict[str, float]:
+    """Copies a window to the host, in one transfer that waits for the device.
+
+    Returns:
+        The mean of each of `MEANS` over the finite steps (NaN if there was none), and the newest of each of `LAST`.
+    """
+    host = jax.device_get(window)
+    count = int(host.count)
+    means = {name: float(value) / count if count else float("nan") for name, value in host.sums.items()}
+    return means | {name: float(value) for name, value in host.last.items()}
+
+
+def images_per_step(config: Config) -> int:
+    """Returns how many real images a step draws: every discriminator step of an alternate update has its own batch."""
+    return config.train.batch * config.objective.d_steps
+
+
+def make_step(config: Config, dataset: Dataset) -> Callable[[TrainState, Any, Window], tuple[TrainState, Window]]:
+    """Returns the compiled training step of a run.
+
+    A step whose batch, losses or gradients are not finite leaves everything as it was but the counters (`step`,
+    `skipped`, `skipped_in_a_row`). That is a select inside the compiled call: no branch, no look from the host.
+
+    Args:
+        config: The run.
+        dataset: Its images. If they are sampled in the step, the step's second argument is `dataset.arrays`, else a
+            host `Batch` of `images_per_step(config)` images, float32 in [-1, 1] or uint8.
+
+    Returns:
+        `step(state, arrays_or_batch, window) -> (state, window)`; state and window are donated.
+    """
+    update = _make_update(config, dataset.space, dataset.size, dataset.channels)
+    n_images = images_per_step(config)
+
+    def step(state: TrainState, source: Any, window: Window) -> tuple[TrainState, Window]:
+        if dataset.sample is not None:
+            batch = dataset.sample(source, pipeline.data_key(config.seed), state.step, n_images)
+        else:
+            batch = source
+        if batch.image.dtype == jnp.uint8:
+            batch = batch._replace(image=pipeline.to_unit(batch.image))
+        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        proposed, means, finite = update(state, batch, key)
+        finite &= jnp.isfinite(jnp.sum(batch.image)) & jnp.isfinite(jnp.sum(batch.brief.axes))
+        new = _keep(finite, proposed, state)
+        new = new.replace(
+            step=state.step + 1,
+            skipped=state.skipped + jnp.where(finite, 0, 1),
+            skipped_in_a_row=jnp.where(finite, 0, state.skipped_in_a_row + 1),
+        )
+        lr = _lr_share(config.train, state.step) * state.lr_scale
+        last = (new.step, lr * config.train.d_lr, lr * config.train.g_lr, new.skipped, new.skipped_in_a_row)
+        window = Window(
+            sums={name: window.sums[name] + jnp.where(finite, means[name], 0.0) for name in MEANS},
+            last={name: value.astype(jnp.float32) for name, value in zip(LAST, last, strict=True)},
+            count=window.count + jnp.where(finite, 1, 0),
+        )
+        return new, window
+
+    return jax.jit(step, donate_argnums=(0, 2))
+
+
+def make_sampler(
+    config: Config, space: DesignSpace, size: int, channels: int
+) -> Callable[[Any, jax.Array, Brief], jax.Array]:
+    """Returns the compiled drawing function of a trained generator.
+
+    With a style strength w other than 1, what the brief changes in the picture is scaled by w:
+    x_open + w (x_given - x_open), where x_open is drawn from the same noise with everything left open.
+
+    Args:
+        config: The run; `evaluation.style_strength` is w.
+        space: What briefs can ask for.
+        size: Height and width of the images.
+        channels: 1 or 3.
+
+    Returns:
+        `sample(params, key, brief) -> [B, H, W, C]` float32; real images are in [-1, 1], these are not clipped.
+
+    References:
+        Ho and Salimans, Classifier-free diffusion guidance, 2022, eq. 6; here on pictures, not on scores.
+    """
+    module = generator.create(config.generator, space, size, channels, jnp.dtype(config.compute.dtype))
+    strength = config.evaluation.style_strength
+
+    @jax.jit
+    def sample(params: Any, key: jax.Array, brief: Brief) -> jax.Array:
+        z = jax.random.normal(key, (brief.product.shape[0], config.generator.z_dim), jnp.float32)
+        given = module.apply({"params": params}, z, brief)
+        if strength == 1.0:
+            return given
+        left_open = module.apply({"params": params}, z, brief._replace(given=jnp.zeros_like(brief.given)))
+        return left_open + strength * (given - left_open)
+
+    return sample
+
+
+# ---------------------------------------------------------------- the update
+
+
+class _Judged(NamedTuple):
+    real_score: jax.Array  # [B]
+    fake_score: jax.Array  # [B]
+    real_reading: Reading
+    fake_reading: Reading
+
+
+def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -> Callable[..., Any]:
+    """Returns `update(state, batch, key) -> (proposed state, means, finite)`."""
+    dtype = jnp.dtype(config.compute.dtype)
+    g_module = generator.create(config.generator, space, size, channels, dtype)
+    d_module = discriminator.create(config.discriminator, space, size, channels, dtype)
+    augment = augment_lib.make_augment(config.data.augment)
+    objective = config.objective
+    adversarial = losses.adversarial(objective.loss)
+    batch_size = config.train.batch
+    n_penalised = penalties.n_penalised(batch_size, objective.penalty_share)
+
+    def draw(g_params: Any, key: jax.Array, brief: Brief) -> jax.Array:
+        z = jax.random.normal(key, (batch_size, config.generator.z_dim), jnp.float32)
+        return g_module.apply({"params": g_params}, z, brief)
+
+    def judge(d_params: Any, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief) -> _Judged:
+        """Scores and reads real and generated images, augmented, in one pass."""
+        real_key, fake_key = jax.random.split(key)
+        images = jnp.concatenate([augment(real_key, real), augment(fake_key, fake)])
+        score, reading = d_module.apply({"params": d_params}, images, jax.tree.map(_twice, brief))
+        real_half, fake_half = (
+            jax.tree.map(lambda x, part=part: x[part], (score, reading))
+            for part in (slice(batch_size), slice(batch_size, None))
+        )
+        return _Judged(real_half[0], fake_half[0], real_half[1], fake_half[1])
+
+    def penalty(d_params: Any, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief) -> jax.Array:
+        if objective.penalty == "none":
+            return jnp.zeros((), jnp.float32)
+        real, fake, brief = jax.tree.map(lambda x: x[:n_penalised], (real, fake, brief))
+        augment_key, pair_key = jax.random.split(key)
+
+        def score(images: jax.Array) -> jax.Array:
+            return d_module.apply({"params": d_params}, augment(augment_key, images), brief)[0]
+
+        if objective.penalty == "r1":
+            each = penalties.r1(score, real)
+        elif objective.penalty == "r1_r2":
+            each = penalties.r1_r2(score, real, fake)
+        else:
+            each = penalties.wgan_gp(pair_key, score, real, fake)
+        return objective.penalty_weight * jnp.mean(each)
+
+    def d_parts(d_params: Any, key: jax.Array, judged: _Judged, batch: Batch, fake: jax.Array, brief: Brief) -> Any:
+        """The discriminator's loss and its parts. It learns to read every known part, stated in `brief` or not."""
+        parts = {
+            "d_loss": jnp.mean(adversarial.discriminator(judged.real_score, judged.fake_score)),
+            "penalty": penalty(d_params, key, batch.image, fake, brief),
+            "reading_real": jnp.mean(losses.reading_loss(judged.real_reading, batch.brief)),
+        }
+        return parts["d_loss"] + parts["penalty"] + objective.reading_d * parts["reading_real"], parts
+
+    def g_parts(judged: _Judged, brief: Brief) -> Any:
+        """The generator's loss and its parts. It is asked for what `brief` states only."""
+        parts = {
+            "g_loss": jnp.mean(adversarial.generator(judged.real_score, judged.fake_score)),
+            "reading_fake": jnp.mean(losses.reading_loss(judged.fake_reading, brief)),
+        }
+        return parts["g_loss"] + objective.reading_g * parts["reading_fake"], parts
+
+    def simultaneous(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, dict[str, jax.Array], Any]:
+        """Both networks from one pair of forward passes: two pulls of the same tape, one per loss."""
+        z_key, open_key, judge_key, penalty_key = jax.random.split(key, 4)
+        brief = _leave_open(open_key, batch.brief, objective.condition_dropout)
+
+        def forward(g_params: Any, d_params: Any) -> Any:
+            fake = draw(g_params, z_key, brief)
+            judged = judge(d_params, judge_key, batch.image, fake, brief)
+            d_total, d_means = d_parts(d_params, penalty_key, judged, batch, fake, brief)
+            g_total, g_means = g_parts(judged, brief)
+            return (d_total, g_total), (d_means | g_means, judged, fake)
+
+        totals, pull, (means, judged, fake) = jax.vjp(forward, state.g_params, state.d_params, has_aux=True)
+        one, zero = jnp.ones((), jnp.float32), jnp.zeros((), jnp.float32)
+        _, d_gradient = pull((one, zero))
+        g_gradient, _ = pull((zero, one))
+        state, d_norm = _descend_d(config.train, state, d_gradient)
+        state, g_norm = _descend_g(config.train, state, g_gradient)
+        means |= _describe(judged, batch.image, fake) | {"d_grad_norm": d_norm, "g_grad_norm": g_norm}
+        return state, means, jnp.isfinite(jnp.stack([*totals, d_norm, g_norm])).all()
+
+    def alternate(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, dict[str, jax.Array], Any]:
+        """Discriminator steps, each on a batch and noise of its own, then a generator step against the new one."""
+        g_key, *d_keys = jax.random.split(key, 1 + objective.d_steps)
+        checks = []
+        for i, d_key in enumerate(d_keys):
+            part = jax.tree.map(lambda x, i=i: x[i * batch_size : (i + 1) * batch_size], batch)
+            z_key, open_key, judge_key, penalty_key = jax.random.split(d_key, 4)
+            brief = _leave_open(open_key, part.brief, objective.condition_dropout)
+            fake = draw(state.g_params, z_key, brief)
+
+            def d_forward(d_params: Any, part=part, brief=brief, fake=fake, keys=(judge_key, penalty_key)) -> Any:
+                judged = judge(d_params, keys[0], part.image, fake, brief)
+                total, means = d_parts(d_params, keys[1], judged, part, fake, brief)
+                return total, (means, judged)
+
+            (total, (means, judged)), gradient = jax.value_and_grad(d_forward, has_aux=True)(state.d_params)
+            state, d_norm = _descend_d(config.train, state, gradient)
+            checks += [total, d_norm]
+
+        z_key, judge_key = jax.random.split(g_key)
+
+        def g_forward(g_params: Any) -> Any:
+            fake = draw(g_params, z_key, brief)
+            total, means = g_parts(judge(state.d_params, judge_key, part.image, fake, brief), brief)
+            return total, (means, fake)
+
+        (total, (g_means, fake)), gradient = jax.value_and_grad(g_forward, has_aux=True)(state.g_params)
+        state, g_norm = _descend_g(config.train, state, gradient)
+        means |= g_means | _describe(judged, part.image, fake) | {"d_grad_norm": d_norm, "g_grad_norm": g_norm}
+        return state, means, jnp.isfinite(jnp.stack([*checks, total, g_norm])).all()
+
+    return simultaneous if objective.update == "simultaneous" else alternate
+
+
+def _describe(judged: _Judged, real: jax.Array, fake: jax.Array) -> dict[str, jax.Array]:
+    real_score, fake_score = judged.real_score, judged.fake_score
+    return {
+        "real_beats_fake": jnp.mean((real_score > fake_score).astype(jnp.float32)),
+        "d_accuracy": jnp.mean(jnp.concatenate([real_score > 0, fake_score < 0]).astype(jnp.float32)),
+        "score_real": jnp.mean(real_score),
+        "score_fake": jnp.mean(fake_score),
+        "pixel_sd_real": jnp.mean(jnp.std(real, axis=0)),
+        "pixel_sd_fake": jnp.mean(jnp.std(fake, axis=0)),
+    }
+
+
+def _twice(x: jax.Array) -> jax.Array:
+    return jnp.concatenate([x, x])
+
+
+def _keep(finite: jax.Array, proposed: TrainState, state: TrainState) -> TrainState:
+    return jax.tree.map(lambda new, old: jnp.where(finite, new, old), proposed, state)
+
+
+def _leave_open(key: jax.Array, brief: Brief, probability: float) -> Brief:
+    """Leaves each stated part open with the given probability.
+
+    Half of it falls on whole briefs, so that the generator also learns pictures of nothing in particular, which style
+    strength extrapolates from; the rest falls on parts independently.
+    """
+    whole_key, part_key = jax.random.split(key)
+    whole = probability / 2
+    part = (probability - whole) / (1 - whole)
+    keep_whole = jax.random.bernoulli(whole_key, 1 - whole, (brief.given.shape[0], 1))
+    keep_part = jax.random.bernoulli(part_key, 1 - part, brief.given.shape)
+    return brief._replace(given=brief.given * (keep_whole & keep_part).astype(jnp.float32))
+
+
+# ---------------------------------------------------------------- optimisers
+
+
+def _lr_share(config: TrainConfig, step: jax.Array) -> jax.Array:
+    """Step size at a step as a share of the peak: linear warm-up (at most half the run) times cosine to `final_lr`."""
+    warmup = max(1, min(config.warmup, config.steps // 2))
+    step = step.astype(jnp.float32)
+    rise = jnp.minimum(1.0, (step + 1) / warmup)
+    fall = 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(1.0, step / config.steps)))
+    return rise * (config.final_lr + (1 - config.final_lr) * fall)
+
+
+def _descend(config: TrainConfig, params: Any, opt: Any, gradient: Any, lr: jax.Array) -> tuple[Any, Any, jax.Array]:
+    """Clips by global norm and takes one step of Adam; also returns the norm before clipping."""
+    norm = optax.global_norm(gradient)
+    if config.clip > 0:
+        shrink = config.clip / jnp.maximum(norm, config.clip)
+        gradient = jax.tree.map(lambda g: g * shrink, gradient)
+    with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an int32 count
+        direction, opt = state_lib.adam(config).update(gradient, opt)
+    return jax.tree.map(lambda p, u: p - lr * u, params, direction), opt, norm
+
+
+def _descend_d(config: TrainConfig, state: TrainState, gradient: Any) -> tuple[TrainState, jax.Array]:
+    lr = config.d_lr * _lr_share(config, state.step) * state.lr_scale
+    params, opt, norm = _descend(config, state.d_params, state.d_opt, gradient, lr)
+    return state.replace(d_params=params, d_opt=opt), norm
+
+
+def _descend_g(config: TrainConfig, state: TrainState, gradient: Any) -> tuple[TrainState, jax.Array]:
+    """Updates the generator and its average. The average's decay rises to `ema`, so that it forgets the first steps."""
+    lr = config.g_lr * _lr_share(config, state.step) * state.lr_scale
+    params, opt, norm = _descend(config, state.g_params, state.g_opt, gradient, lr)
+    step = state.step.astype(jnp.float32)
+    decay = jnp.minimum(config.ema, (1 + step) / (10 + step))
+    ema = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema_params, params)
+    return state.replace(g_params=params, g_opt=opt, ema_params=ema), norm
