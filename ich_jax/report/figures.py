@@ -15,8 +15,8 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib import axes as mpl_axes
-from matplotlib import figure as mpl_figure
 from matplotlib import colors, font_manager, layout_engine, ticker
+from matplotlib import figure as mpl_figure
 from numpy.typing import ArrayLike, NDArray
 
 from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace
@@ -28,6 +28,11 @@ PAGE_WIDTH = 1080
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B6B6B")
 INK, MUTED, FAINT, BAND = "#1f2430", "#667085", "#d9dde3", "#e7f1ec"
 
+_PANEL_TITLE: dict[str, Any] = {"fontsize": 12, "fontweight": "bold"}
+_ROW_LABEL: dict[str, Any] = {"fontsize": 11, "fontweight": "bold"}
+_ROW_DETAIL: dict[str, Any] = {"fontsize": 9.5, "color": MUTED}
+_COLUMN_LABEL: dict[str, Any] = {"fontsize": 9.5, "color": MUTED, "ha": "center"}
+_CELL_LABEL: dict[str, Any] = {"fontsize": 8.5, "color": MUTED, "ha": "center"}
 _HAIRLINE = 226
 _DENSITY = 2  # device pixels per CSS pixel in PNG files, for screens of high density
 _CJK_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC")
@@ -83,7 +88,7 @@ class CurvePanel:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Interval:
+class Dot:
     """A point with its interval in a dot chart.
 
     Attributes:
@@ -161,24 +166,22 @@ def sheet(
     x, column = float(label_width), 0
     for title, array in images.items():
         if title:
-            texts.append((x, 14, title, {"fontsize": 12, "fontweight": "bold"}))
+            texts.append((x, 14, title, _PANEL_TITLE))
         for c in range(array.shape[1]):
             if any(column_labels):
-                style = {"fontsize": 9.5, "color": MUTED, "ha": "center"}
-                texts.append((x + cell_x / 2, top - 6, column_labels[column], style))
+                texts.append((x + cell_x / 2, top - 6, column_labels[column], _COLUMN_LABEL))
             for r in range(rows):
                 y = starts[r]
                 _paste(canvas, np.kron(array[r, c], np.ones((scale, scale, 1), np.uint8)), y, x)
                 if below:
-                    style = {"fontsize": 8.5, "color": MUTED, "ha": "center"}
-                    texts.append((x + cell_x / 2, y + cell_y + 10, cell_labels[r][column], style))
+                    texts.append((x + cell_x / 2, y + cell_y + 10, cell_labels[r][column], _CELL_LABEL))
             x += cell_x + gap
             column += 1
         x += panel_gap - gap
     for r, lines in enumerate(wrapped):
         for i, text in enumerate(lines):
-            style = {"fontsize": 9.5, "color": MUTED} if i else {"fontsize": 11, "fontweight": "bold"}
-            texts.append((0, starts[r] + 11 + i * line + (2 if i else 0), text, style))
+            baseline = starts[r] + 11 + i * line + (2 if i else 0)
+            texts.append((0, baseline, text, _ROW_DETAIL if i else _ROW_LABEL))
 
     with matplotlib.rc_context(_style()):
         fig = mpl_figure.Figure(figsize=(canvas_width / 72, canvas_height / 72), dpi=72 * _DENSITY)
@@ -302,7 +305,8 @@ def error_strips(
     """Draws every signed error per axis as a strip whose width follows the density, with the median and P5 to P95.
 
     Args:
-        errors: Name of each series and its errors `[N, A]` (read minus requested), on the scale of the axes.
+        errors: Name of each series and its errors `[N, A]` (read minus requested), on the scale of the axes; NaN where
+            an axis was not requested.
         axes: A names.
         band: Half-width of the shaded band of tolerated errors.
         limit: Half-range of the vertical axis; by default all errors are inside. Errors beyond are drawn at the edge.
@@ -311,7 +315,7 @@ def error_strips(
         Figure 4 of the paper shows errors per axis and a bound of 0.5.
     """
     series = {name: np.asarray(values, float) for name, values in errors.items()}
-    largest = max((np.nanmax(np.abs(v)) for v in series.values() if v.size), default=0.0)
+    largest = max((np.max(np.abs(v), initial=0.0, where=np.isfinite(v)) for v in series.values()), default=0.0)
     limit = limit if limit is not None else max(2 * band, 1.08 * largest)
     with matplotlib.rc_context(_style()):
         fig, (ax,) = _figure(PAGE_WIDTH, 330, 1, 1)
@@ -323,8 +327,8 @@ def error_strips(
             for a in range(len(axes)):
                 centre = a - 0.4 + slot * (s + 0.5)
                 _strip(ax, centre, 0.42 * slot, np.clip(values[:, a], -limit, limit), colour, name if a == 0 else None)
-                beyond = int(np.sum(np.abs(values[:, a]) > band))
-                _note(ax, f"{beyond:,} of {len(values):,} beyond", (centre, 1), (0, 4), "x", ha="center")
+                beyond, n = np.sum(np.abs(values[:, a]) > band), np.sum(np.isfinite(values[:, a]))
+                _note(ax, f"{beyond:,} of {n:,} beyond", (centre, 1), (0, 4), "x", ha="center")
         ax.set_xlim(-0.5, len(axes) - 0.5)
         ax.set_ylim(-limit, limit)
         ax.set_xticks(range(len(axes)), list(axes), fontsize=12, fontweight="bold", color=INK)
@@ -348,7 +352,7 @@ def requested_read(
     """Draws what the inspector reads against what the brief asked for, one chart per axis.
 
     Args:
-        requested: `[N, A]`.
+        requested: `[N, A]`; NaN where an axis was not requested.
         read: `[N, A]`.
         axes: A names.
         groups: `[N]` index into `group_names`, for example the product; up to six groups are told apart by colour.
@@ -420,8 +424,8 @@ def confusion(
         return _finish(fig, "svg")
 
 
-def intervals(
-    points: Sequence[Interval], *, x_label: str, limits: tuple[float, float] | None = None, guide: float | None = None
+def dots(
+    points: Sequence[Dot], *, x_label: str, limits: tuple[float, float] | None = None, guide: float | None = None
 ) -> Picture:
     """Draws points with their intervals, one row per label, series told apart by colour and marker.
 
@@ -574,7 +578,7 @@ def _curve_panel(ax: mpl_axes.Axes, panel: CurvePanel) -> None:
 def _note(
     ax: mpl_axes.Axes, text: str, at: tuple[float, float], shift: tuple[float, float], data: str, **style: Any
 ) -> None:
-    """Writes a small text; the coordinate named by `data` is on the scale of the data, the other a share of the chart."""
+    """Writes a small text; the coordinate named by `data` is on the data's scale, the other a share of the chart."""
     transform = ax.get_xaxis_transform() if data == "x" else ax.get_yaxis_transform()
     ax.annotate(text, at, shift, transform, "offset points", **{"color": MUTED, **style})
 

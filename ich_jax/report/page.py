@@ -1,0 +1,227 @@
+"""A report page: one HTML file that opens from disk, holds its own pictures and loads nothing.
+
+A page is a title, a sentence, a strip of headline figures and sections. A section holds prose, figures, tables and
+quotations from the paper, in the order in which they are read. Everything is escaped; `code` between backticks in
+prose is the only markup.
+"""
+
+import base64
+import dataclasses
+import html
+import importlib.resources
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+import markupsafe
+
+from ich_jax import workdir
+from ich_jax.report.figures import Picture
+from ich_jax.report.provenance import Provenance
+from ich_jax.report.tables import Table, to_csv, to_html, to_markdown
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture with everything that a reader needs to judge it.
+
+    Attributes:
+        name: Stem of its file.
+        title: What it shows.
+        picture: The picture.
+        caption: What one sees and how to read it.
+        samples: n and seeds behind it.
+        alt: Text for readers who do not see it; by default its title and caption.
+    """
+
+    name: str
+    title: str
+    picture: Picture
+    caption: str
+    samples: str
+    alt: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PaperQuote:
+    """What the paper reports, set apart from what was measured here.
+
+    Attributes:
+        text: What it says, with its figures.
+        source: Where it says so, for example `section 3.2.1, Figure 4`.
+        remark: What the paper leaves open, or how it relates to the figures here.
+    """
+
+    text: str
+    source: str
+    remark: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a page.
+
+    Attributes:
+        title: Its heading, also in the navigation.
+        text: Paragraphs before the items.
+        items: Figures, tables and quotations in reading order.
+        notes: Short remarks after the items.
+        simulated: Whether its figures and tables rest on simulated data; each then says so.
+        folded: Whether it is closed until the reader opens it.
+    """
+
+    title: str
+    text: tuple[str, ...] = ()
+    items: tuple[Figure | Table | PaperQuote, ...] = ()
+    notes: tuple[str, ...] = ()
+    simulated: bool = False
+    folded: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Headline:
+    """A figure of the strip at the top.
+
+    Attributes:
+        label: What it is.
+        value: The figure, formatted.
+        detail: Its uncertainty, n or a reference.
+    """
+
+    label: str
+    value: str
+    detail: str = ""
+
+
+def write(
+    path: str | Path,
+    *,
+    title: str,
+    summary: str,
+    sections: Sequence[Section],
+    provenance: Provenance,
+    headlines: Sequence[Headline] = (),
+    warnings: Sequence[str] = (),
+    simulated: str = "",
+) -> Path:
+    """Writes a page as one self-contained HTML file.
+
+    Args:
+        path: Where to write; replaced whole or not at all.
+        title: Heading of the page.
+        summary: One or two sentences: what was done and what came out.
+        sections: The parts of the page.
+        provenance: Command, machine, versions and revision.
+        headlines: Figures of the strip at the top.
+        warnings: What a reader must know before trusting the figures.
+        simulated: Non-empty if the page rests on simulated data: what is simulated. Shown beside the title.
+
+    Returns:
+        The path.
+
+    Raises:
+        WorkdirError: The file cannot be written.
+    """
+    workdir.write_text(
+        path,
+        render(
+            title=title,
+            summary=summary,
+            sections=sections,
+            provenance=provenance,
+            headlines=headlines,
+            warnings=warnings,
+            simulated=simulated,
+        ),
+    )
+    return Path(path)
+
+
+def render(
+    *,
+    title: str,
+    summary: str,
+    sections: Sequence[Section],
+    provenance: Provenance,
+    headlines: Sequence[Headline] = (),
+    warnings: Sequence[str] = (),
+    simulated: str = "",
+) -> str:
+    """Returns the HTML of a page; arguments as for `write`."""
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {"prose": _prose, "data_uri": _data_uri, "table": _table, "csv_uri": _csv_uri}
+    templates = importlib.resources.files("ich_jax.report") / "templates"
+    template = environment.from_string((templates / "page.html").read_text(encoding="utf-8"))
+    return template.render(
+        title=title,
+        summary=summary,
+        anchored=list(zip(_anchors(sections), sections, strict=True)),
+        kind=lambda item: type(item).__name__,
+        provenance=provenance,
+        headlines=headlines,
+        warnings=warnings,
+        simulated=simulated,
+        css=markupsafe.Markup((templates / "page.css").read_text(encoding="utf-8")),
+    )
+
+
+def write_files(folder: str | Path, sections: Sequence[Section]) -> list[Path]:
+    """Writes the figures and tables of a page as files beside it.
+
+    Args:
+        folder: Receives `NAME.png` or `NAME.svg` for figures, `NAME.csv` and `NAME.md` for tables.
+        sections: As given to `write`.
+
+    Returns:
+        The files, in the order of the page.
+
+    Raises:
+        WorkdirError: A file cannot be written.
+        ValueError: Two figures or two tables share a name.
+    """
+    contents: dict[str, bytes] = {}
+
+    def add(name: str, data: bytes) -> None:
+        if name in contents:
+            raise ValueError(f"Two items of the page are called {name!r}; give each a name of its own.")
+        contents[name] = data
+
+    for item in (item for section in sections for item in section.items):
+        if isinstance(item, Figure):
+            add(f"{item.name}.{item.picture.format}", item.picture.data)
+        elif isinstance(item, Table):
+            add(f"{item.name}.csv", to_csv(item).encode())
+            add(f"{item.name}.md", to_markdown(item).encode())
+    for name, data in contents.items():
+        workdir.write_bytes(Path(folder) / name, data)
+    return [Path(folder) / name for name in contents]
+
+
+def _anchors(sections: Sequence[Section]) -> list[str]:
+    """Returns an id for each section, unique on the page."""
+    anchors: list[str] = []
+    for section in sections:
+        anchor = re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-") or "section"
+        anchors.append(anchor if anchor not in anchors else f"{anchor}-{len(anchors)}")
+    return anchors
+
+
+def _prose(text: str) -> markupsafe.Markup:
+    """Escapes a paragraph and sets what stands between backticks as code."""
+    return markupsafe.Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text)))
+
+
+def _data_uri(picture: Picture) -> str:
+    media = {"png": "image/png", "svg": "image/svg+xml"}[picture.format]
+    return f"data:{media};base64,{base64.b64encode(picture.data).decode('ascii')}"
+
+
+def _table(table: Table) -> markupsafe.Markup:
+    return markupsafe.Markup(to_html(table))
+
+
+def _csv_uri(table: Table) -> str:
+    return f"data:text/csv;base64,{base64.b64encode(to_csv(table).encode()).decode('ascii')}"

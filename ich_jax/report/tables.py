@@ -1,0 +1,165 @@
+"""Tables of the report, each as CSV (full precision), Markdown and HTML (rounded for reading)."""
+
+import csv
+import dataclasses
+import html
+import io
+import math
+from collections.abc import Sequence
+
+Cell = str | int | float | None
+"""A cell; None is shown as a dash and written to CSV as nothing."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """A table.
+
+    Attributes:
+        name: Stem of its files.
+        title: What it holds.
+        columns: Name of each column.
+        rows: Cells, as many in each row as there are columns.
+        caption: What one reads in it: units, how it was measured.
+        samples: n and seeds behind it.
+        digits: Decimals of the floats of a column, by its name; other floats get what `number` chooses.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+    samples: str = ""
+    digits: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        for i, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(f"Table {self.name!r}: row {i} has {len(row)} cells for {len(self.columns)} columns.")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure with what is known of its uncertainty.
+
+    Attributes:
+        name: What was measured.
+        value: The figure.
+        low: Lower end of its interval.
+        high: Upper end of its interval.
+        interval: What the interval is, for example `95 % Wilson` or `sd over feature seeds`.
+        n: Number of designs, images or pairs behind it.
+        seeds: Number of seeds behind it.
+        note: Unit, direction or a reference value.
+    """
+
+    name: str
+    value: Cell
+    low: float | None = None
+    high: float | None = None
+    interval: str = ""
+    n: int | None = None
+    seeds: int | None = None
+    note: str = ""
+
+
+def measures(name: str, title: str, rows: Sequence[Measure], *, caption: str = "", samples: str = "") -> Table:
+    """Makes the table of figures: one row per measure, with interval, n and seeds."""
+    columns = ("figure", "value", "low", "high", "interval", "n", "seeds", "note")
+    cells = tuple((m.name, m.value, m.low, m.high, m.interval, m.n, m.seeds, m.note) for m in rows)
+    return Table(name, title, columns, cells, caption, samples)
+
+
+def to_csv(table: Table) -> str:
+    """Returns the table as CSV with a header line; floats keep every digit."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([["" if cell is None else cell for cell in row] for row in table.rows])
+    return buffer.getvalue()
+
+
+def to_markdown(table: Table) -> str:
+    """Returns the table as GitHub Markdown, numbers aligned right, columns without content left out."""
+    columns, rows, numeric = _shown(table)
+    header = [_markdown(c) for c in columns]
+    body = [[_markdown(text) for text in row] for row in rows]
+    widths = [max(3, *(len(line[i]) for line in [header, *body])) for i in range(len(columns))]
+    rule = ["-" * (w - 1) + ":" if right else "-" * w for w, right in zip(widths, numeric, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = [c.rjust(w) if n else c.ljust(w) for c, w, n in zip(cells, widths, numeric, strict=True)]
+        return "| " + " | ".join(aligned) + " |"
+
+    parts = [f"**{_markdown(table.title)}**", "", line(header), "| " + " | ".join(rule) + " |", *map(line, body)]
+    parts += ["", *(_markdown(text) for text in (table.caption, table.samples) if text)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def to_html(table: Table) -> str:
+    """Returns the table as an HTML `<table>`, everything escaped, columns without content left out."""
+    columns, rows, numeric = _shown(table)
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        marks = [' class="number"' if n else "" for n in numeric]
+        return "".join(f"<{tag}{mark}>{html.escape(c)}</{tag}>" for c, mark in zip(cells, marks, strict=True))
+
+    body = "\n".join(f"<tr>{line('td', row)}</tr>" for row in rows)
+    return f"<table>\n<thead><tr>{line('th', columns)}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def number(value: float, digits: int | None = None) -> str:
+    """Formats a number for reading.
+
+    Args:
+        value: The number.
+        digits: Decimals; by default integers are written out, large floats get none, small ones three significant
+            digits and the rest three decimals.
+    """
+    if isinstance(value, int):
+        return _minus(f"{value:,}")
+    if math.isnan(value):
+        return "n/a"
+    if math.isinf(value):
+        return "\u221e" if value > 0 else "\u2212\u221e"
+    if digits is not None:
+        return _minus(f"{value:,.{digits}f}")
+    if abs(value) >= 1000:
+        return _minus(f"{value:,.0f}")
+    if abs(value) >= 10:
+        return _minus(f"{value:.1f}")
+    if value == 0 or abs(value) >= 0.01:
+        return _minus(f"{value:.3f}")
+    return _minus(f"{value:.2e}")
+
+
+def _shown(table: Table) -> tuple[list[str], list[list[str]], list[bool]]:
+    """Columns that have content, the text of their cells, and whether each holds numbers."""
+    digits = dict(table.digits)
+    keep = [i for i in range(len(table.columns)) if not table.rows or any(r[i] not in (None, "") for r in table.rows)]
+    rows = [[_text(row[i], digits.get(table.columns[i])) for i in keep] for row in table.rows]
+    numeric = [
+        bool(table.rows) and all(isinstance(r[i], int | float) for r in table.rows if r[i] not in (None, ""))
+        for i in keep
+    ]
+    return [table.columns[i] for i in keep], rows, numeric
+
+
+def _text(cell: Cell, digits: int | None) -> str:
+    if cell is None or cell == "":
+        return "\u2013"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return cell if isinstance(cell, str) else number(cell, digits)
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\u2212")
+
+
+def _markdown(text: str) -> str:
+    text = " ".join(text.split())
+    for special in ("\\", "|", "*", "`", "<"):
+        text = text.replace(special, "\\" + special)
+    return text
