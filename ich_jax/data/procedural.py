@@ -20,7 +20,7 @@ def sample_brief(key: jax.Array, n: int) -> Brief:
     uniform = jax.random.uniform(k_elements, (n, len(SPACE.elements)))
     return Brief(
         product=jax.random.randint(k_product, (n,), 0, len(PRODUCTS), jnp.int32),
-        elements=jnp.floor(uniform * jnp.asarray(SPACE.cardinalities, jnp.float32)).astype(jnp.int32),
+        elements=jnp.floor(uniform * jnp.asarray([SPACE.cardinalities], jnp.float32)).astype(jnp.int32),
         axes=jax.random.uniform(k_axes, (n, len(SPACE.axes)), jnp.float32, -AXIS_LIMIT, AXIS_LIMIT),
         given=jnp.ones((n, SPACE.n_given), jnp.float32),
     )
@@ -51,7 +51,7 @@ def draws(brief: Brief, key: jax.Array, n: int, size: int) -> jax.Array:
 
 def _stored(image: jax.Array) -> jax.Array:
     """Rounds to 8 bits, as a stored image would be, and scales to [-1, 1]."""
-    return jnp.round(image * 255.0) / 127.5 - 1.0
+    return pipeline.to_unit(pipeline.to_uint8(image * 2.0 - 1.0))
 
 
 _SPLIT = {"train": 0, "validation": 1, "test": 2}
@@ -92,7 +92,7 @@ def make(data: config.DataConfig) -> Dataset:
         channels=3,
         n_train=data.n_train,
         n_holdout=1 << 30,
-        fingerprint=config.fingerprint({"renderer": renderer.fingerprint(), "size": size, "world": _WORLD}),
+        fingerprint=config.fingerprint({"renderer": renderer.fingerprint(), "size": size, "world": _WORLD, "n_train": data.n_train}),
         simulated=True,
         arrays=(),
         sample=sample,

@@ -52,6 +52,7 @@ _PALETTES = (
 )
 _FIXED = np.array([(222, 178, 74), (250, 236, 214), (44, 34, 34), (120, 76, 46)], np.float32) / 255  # gold..wood
 _GILT = np.array((255, 226, 130), np.float32) / 255
+_LEAF = np.array((255, 242, 184), np.float32) / 255
 _INKED = np.array((26, 22, 24), np.float32) / 255
 
 
@@ -98,7 +99,7 @@ def _geometry(brief: Brief, position: jax.Array, size: int) -> _Geometry:
         / 2
         * jnp.stack([_WIDTH[0] + _WIDTH[1] * brief.axes[:, 0], _HEIGHT[0] + _HEIGHT[1] * brief.axes[:, 1]], axis=1)
     )
-    depth = unit * (_DEPTH[0] + _DEPTH[1] * brief.axes[:, 2])[:, None] * jnp.asarray(_DEPTH_DIRECTION, jnp.float32)
+    depth = unit * (_DEPTH[0] + _DEPTH[1] * brief.axes[:, 2])[:, None] * jnp.asarray([_DEPTH_DIRECTION], jnp.float32)
     centre = size / 2 - depth / 2 + position * (_JITTER * unit)
 
     vertices = jnp.asarray(table.vertices)[product, silhouette] * half[:, None, None] + centre[:, None, None]
@@ -228,8 +229,13 @@ def render(brief: Brief, nuisance: Nuisance, size: int) -> jax.Array:
     )  # [B, roles, 3]
 
     def over(image: jax.Array, alpha: jax.Array, colour: jax.Array) -> jax.Array:
+        """Blends a colour, `[3]`, `[B, 3]` or `[B, H, W, 3]`, over the image where alpha `[B, H, W]` says."""
+        colour = jnp.atleast_2d(colour)
         colour = colour[:, None, None, :] if colour.ndim == 2 else colour
         return image + alpha[..., None] * (colour - image)
+
+    def only(element: jax.Array, category: int) -> jax.Array:
+        return (element == category).astype(jnp.float32)[:, None, None]
 
     # Backdrop: a tinted wall above a slightly darker table, and a soft shadow away from the light.
     pixel = (jnp.arange(size, dtype=jnp.float32) + 0.5) / size
@@ -258,7 +264,7 @@ def render(brief: Brief, nuisance: Nuisance, size: int) -> jax.Array:
     front_union = jnp.min(geometry.front[:, : shapes.SOLIDS], axis=1)
     contour = 0.42 * unit
     back_line = jnp.abs(swept + contour) - contour
-    image = over(image, 0.75 * _cover(back_line), jnp.broadcast_to(jnp.asarray(_INKED), side.shape))
+    image = over(image, 0.75 * _cover(back_line), jnp.asarray(_INKED))
 
     # Front faces, each with its ink line; ornament on its hosts.
     ramp = 1.0 + 0.14 * strength[:, None, None] * (
@@ -275,22 +281,18 @@ def render(brief: Brief, nuisance: Nuisance, size: int) -> jax.Array:
             image = over(image, 0.8 * _cover(line), colour * 0.30)
         if k == shapes.SOLIDS - 1:  # the trim runs along the edge of the front, under the decals
             band = jnp.abs(front_union + 1.05 * unit) - 0.75 * unit
-            image = over(
-                image, _cover(band) * (trim == 1)[:, None, None], jnp.broadcast_to(jnp.asarray(_GILT), side.shape)
-            )
+            image = over(image, _cover(band) * only(trim, 1), jnp.asarray(_GILT))
             band = jnp.abs(front_union + 0.9 * unit) - 0.95 * unit
-            image = over(
-                image, _cover(band) * (trim == 2)[:, None, None], jnp.broadcast_to(jnp.asarray(_INKED), side.shape)
-            )
+            image = over(image, _cover(band) * only(trim, 2), jnp.asarray(_INKED))
 
     # Finish: a glaze reflects, gold leaf is sprinkled; both also on the sides.
     body = _cover(jnp.minimum(swept, front_union))
     streak = jnp.abs((x + y) * np.float32(np.sqrt(0.5)) + 0.25 * (hw + hh)) - 0.16 * (hw + hh)
-    gloss = 0.62 * _cover(streak) * body * (finish == 1)[:, None, None]
-    image = over(image, gloss, jnp.ones_like(side))
+    gloss = 0.62 * _cover(streak) * body * only(finish, 1)
+    image = over(image, gloss, jnp.ones((3,), jnp.float32))
     leaf_key, grain_key = (jax.vmap(lambda k, i=i: jax.random.fold_in(k, i))(nuisance.grain) for i in (0, 1))
-    leaf = 0.92 * _cover(_flecks(geometry, leaf_key, unit)) * body * (finish == 2)[:, None, None]
-    image = over(image, leaf, jnp.broadcast_to(jnp.asarray([1.0, 0.95, 0.72], jnp.float32), side.shape))
+    leaf = 0.92 * _cover(_flecks(geometry, leaf_key, unit)) * body * only(finish, 2)
+    image = over(image, leaf, jnp.asarray(_LEAF))
     grain = jax.vmap(lambda k: jax.random.normal(k, (size, size, 1), jnp.float32))(grain_key)
     return jnp.clip(image + 0.012 * grain, 0.0, 1.0)
 

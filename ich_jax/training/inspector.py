@@ -1,0 +1,290 @@
+"""Trains, checks and keeps the inspector: the frozen network that judges every generator.
+
+It sees real images only. An inspector belongs to one set of images, one preparation and one configuration; its
+fingerprint says which, and a stored inspector with another fingerprint is never used. `get` looks for one in the path
+of the config, then among those shipped with the package, then in the user's cache, and trains one if there is none.
+"""
+
+import dataclasses
+import functools
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import flax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from absl import logging
+
+from ich_jax import config as config_lib
+from ich_jax import errors, workdir
+from ich_jax.config import Config, InspectorConfig
+from ich_jax.data import augment, pipeline
+from ich_jax.data.dataset import Dataset
+from ich_jax.models import inspector as network
+from ich_jax.training import losses
+from ich_jax.types import Batch, DesignSpace, Reading
+
+_SHIPPED = Path(network.__file__).parent / "weights"
+_READ_BATCH = 128
+_VERSION = 1  # counts changes of network or training that alter an inspector under an unchanged config
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectorReport:
+    """How well an inspector reads held-out real images.
+
+    Attributes:
+        n: Number of images.
+        product_accuracy: Share of products read right.
+        element_accuracy: Share read right of each element, by name.
+        axes: Names of the axes; the next four hold one value each.
+        axis_mae: Mean absolute error.
+        axis_p95: 95th percentile of the absolute error.
+        axis_p999: 99.9th percentile of the absolute error.
+        axis_max: Largest absolute error.
+        seed: Seed of the inspector.
+        steps: Training steps.
+        fingerprint: Of data, preparation and configuration.
+    """
+
+    n: int
+    product_accuracy: float
+    element_accuracy: dict[str, float]
+    axes: tuple[str, ...]
+    axis_mae: tuple[float, ...]
+    axis_p95: tuple[float, ...]
+    axis_p999: tuple[float, ...]
+    axis_max: tuple[float, ...]
+    seed: int
+    steps: int
+    fingerprint: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspector:
+    """A frozen judge.
+
+    Attributes:
+        read: `images [N, H, W, C] float in [-1, 1] -> Reading` for any N; compiled once.
+        report: Its own error, to be printed beside whatever it judges.
+        source: Where it came from: `path`, `shipped`, `cache` or `trained`.
+    """
+
+    read: Callable[[jax.Array], Reading]
+    report: InspectorReport
+    source: str
+
+
+def fingerprint(config: InspectorConfig, dataset: Dataset) -> str:
+    """Identifies the inspector that `config` gives on `dataset`."""
+    fields = config_lib.flatten(config, "result")
+    return config_lib.fingerprint({"version": _VERSION, "data": dataset.fingerprint, **fields})
+
+
+def get(config: Config, dataset: Dataset) -> Inspector:
+    """Returns the inspector of a data set, training and caching it if none is stored.
+
+    Raises:
+        DataError: `config.inspector.path` names a file that is missing or belongs to other images.
+    """
+    wanted = fingerprint(config.inspector, dataset)
+    if config.inspector.path:
+        params, report = load(config.inspector.path, dataset.space)
+        if report.fingerprint != wanted:
+            raise errors.DataError(
+                f"The inspector at {config.inspector.path} was trained on other images or with another configuration "
+                f"(fingerprint {report.fingerprint}, needed {wanted}). Leave config.inspector.path empty to train one."
+            )
+        return _frozen(config.inspector, dataset, params, report, "path")
+    name = f"inspector_{wanted}.npz"
+    for folder, source in ((_SHIPPED, "shipped"), (cache_folder(), "cache")):
+        if (folder / name).is_file():
+            try:
+                params, report = load(folder / name, dataset.space)
+            except errors.DataError as error:  # only the cache can be damaged: train again
+                logging.warning("%s It will be trained again.", error)
+                continue
+            return _frozen(config.inspector, dataset, params, report, source)
+    logging.info("No trained inspector for these images: training one (%d steps).", config.inspector.steps)
+    params = train(config, dataset)
+    trained = _frozen(config.inspector, dataset, params, _blank_report(config.inspector, dataset), "trained")
+    report = check(trained.read, config.inspector, dataset)
+    save(cache_folder() / name, params, report)
+    return dataclasses.replace(trained, report=report)
+
+
+def cache_folder() -> Path:
+    """Returns the folder in which trained inspectors are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ich_jax" / "inspectors"
+
+
+# ---------------------------------------------------------------- training
+
+
+class _State(flax.struct.PyTreeNode):
+    """Everything that an inspector's step changes."""
+
+    step: jax.Array
+    params: Any
+    ema: Any
+    opt: Any
+
+
+def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, float, Any], None] | None = None) -> Any:
+    """Trains an inspector on the training images of a data set.
+
+    Args:
+        config: `inspector` says how; `data.augment` is applied as far as it leaves the reading true.
+        dataset: The real images.
+        report_progress: Called now and then with the step, the mean loss since the last call, and averaged parameters.
+
+    Returns:
+        The averaged parameters.
+    """
+    c = config.inspector
+    model = network.create(c, dataset.space, dataset.size, dataset.channels)
+    tx = optax.chain(
+        optax.clip_by_global_norm(2.0),
+        optax.adamw(optax.warmup_cosine_decay_schedule(0.0, c.learning_rate, 200, c.steps), weight_decay=1e-4),
+    )
+    # Shifts and cut-outs move or hide what is read; mirroring and colour do not.
+    policy = ",".join(p for p in config.data.augment.split(",") if p in ("flip", "color"))
+    distort = augment.make_augment(policy)
+    key = jax.random.key(c.seed)
+    data_key = pipeline.data_key(c.seed)
+
+    def init() -> _State:
+        images = jnp.zeros((1, dataset.size, dataset.size, dataset.channels), jnp.float32)
+        params = model.init(key, images)["params"]
+        return _State(jnp.int32(0), params, jax.tree.map(jnp.copy, params), tx.init(params))
+
+    @functools.partial(jax.jit, donate_argnums=(0, 1))
+    def step(state: _State, total: jax.Array, source: Any) -> tuple[_State, jax.Array]:
+        batch = (
+            dataset.sample(source, data_key, state.step, c.batch) if dataset.sample is not None else _on_device(source)
+        )
+        images = distort(jax.random.fold_in(key, state.step), batch.image)
+
+        def loss_fn(params: Any) -> jax.Array:
+            return jnp.mean(losses.reading_loss(model.apply({"params": params}, images), batch.brief))
+
+        loss, grads = jax.value_and_grad(loss_fn)(state.params)
+        updates, opt = tx.update(grads, state.opt, state.params)
+        params = optax.apply_updates(state.params, updates)
+        decay = jnp.minimum(c.ema, (state.step + 1) / (state.step + 10)).astype(jnp.float32)
+        ema = jax.tree.map(lambda e, p: decay * e + (1 - decay) * p, state.ema, params)
+        return _State(state.step + 1, params, ema, opt), total + loss
+
+    state, total = jax.jit(init)(), jnp.float32(0)
+    batches: Iterator[Any]
+    if dataset.sample is None:
+        assert dataset.host_batches is not None  # a Dataset has one of the two
+        batches = dataset.host_batches(c.seed, 0, c.batch)
+    else:
+        batches = iter(lambda: dataset.arrays, None)
+    every, started = max(1, c.steps // 20), time.perf_counter()
+    for n in range(1, c.steps + 1):
+        state, total = step(state, total, next(batches))
+        if n % every == 0 or n == c.steps:
+            mean = float(total) / (n % every or every)
+            total = jnp.float32(0)
+            left = (time.perf_counter() - started) / n * (c.steps - n)
+            logging.info("inspector: step %d of %d, loss %.4f, %.0f s left", n, c.steps, mean, left)
+            if report_progress is not None:
+                report_progress(n, mean, state.ema)
+    return state.ema
+
+
+def _on_device(batch: Batch) -> Batch:
+    return Batch(pipeline.to_unit(batch.image) if batch.image.dtype == jnp.uint8 else batch.image, batch.brief)
+
+
+# ---------------------------------------------------------------- reading and checking
+
+
+def make_reader(config: InspectorConfig, dataset: Dataset, params: Any) -> Callable[[jax.Array], Reading]:
+    """Returns `images -> Reading` that works in blocks of one shape, so that it compiles once."""
+    model = network.create(config, dataset.space, dataset.size, dataset.channels)
+    apply = jax.jit(lambda p, images: model.apply({"params": p}, images))
+
+    def read(images: jax.Array) -> Reading:
+        n = images.shape[0]
+        padded = np.zeros((-(-n // _READ_BATCH) * _READ_BATCH, *images.shape[1:]), np.float32)
+        padded[:n] = np.asarray(images, np.float32)
+        blocks = [apply(params, padded[i : i + _READ_BATCH]) for i in range(0, len(padded), _READ_BATCH)]
+        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:n], *blocks)
+
+    return read
+
+
+def check(read: Callable[[jax.Array], Reading], config: InspectorConfig, dataset: Dataset) -> InspectorReport:
+    """Measures an inspector on held-out real images of the test split."""
+    n = min(config.n_check, dataset.n_holdout)
+    real = dataset.holdout("test", n)
+    reading = read(real.image)
+    given = np.asarray(real.brief.given) > 0
+    n_elements = len(dataset.space.elements)
+    right = np.asarray(reading.product).argmax(-1) == np.asarray(real.brief.product)
+    elements = {}
+    for i, element in enumerate(dataset.space.elements):
+        hit = np.asarray(reading.elements[i]).argmax(-1) == np.asarray(real.brief.elements)[:, i]
+        elements[element.name] = float(hit[given[:, 1 + i]].mean()) if given[:, 1 + i].any() else float("nan")
+    error = np.abs(np.asarray(reading.axes) - np.asarray(real.brief.axes))
+    columns = [error[given[:, 1 + n_elements + a], a] for a in range(len(dataset.space.axes))]
+    return dataclasses.replace(
+        _blank_report(config, dataset),
+        n=int(real.image.shape[0]),
+        product_accuracy=float(right.mean()),
+        element_accuracy=elements,
+        axis_mae=tuple(float(c.mean()) for c in columns),
+        axis_p95=tuple(float(np.quantile(c, 0.95)) for c in columns),
+        axis_p999=tuple(float(np.quantile(c, 0.999)) for c in columns),
+        axis_max=tuple(float(c.max()) for c in columns),
+    )
+
+
+def _blank_report(config: InspectorConfig, dataset: Dataset) -> InspectorReport:
+    return InspectorReport(
+        0, 0.0, {}, dataset.space.axes, (), (), (), (), config.seed, config.steps, fingerprint(config, dataset)
+    )
+
+
+def _frozen(config: InspectorConfig, dataset: Dataset, params: Any, report: InspectorReport, source: str) -> Inspector:
+    return Inspector(make_reader(config, dataset, params), report, source)
+
+
+# ---------------------------------------------------------------- storage
+
+
+def save(path: str | Path, params: Any, report: InspectorReport) -> None:
+    """Writes averaged parameters (as float16, whose rounding is far below the inspector's error) and the report."""
+    flat = flax.traverse_util.flatten_dict(params, sep="/")
+    arrays = {name: np.asarray(value, np.float16) for name, value in flat.items()}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, report=np.array(json.dumps(dataclasses.asdict(report))), **arrays)
+    workdir.write_bytes(Path(path), buffer.getvalue())
+
+
+def load(path: str | Path, space: DesignSpace) -> tuple[Any, InspectorReport]:
+    """Reads what `save` wrote.
+
+    Raises:
+        DataError: The file is missing, damaged, or reads another design space.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            values = json.loads(str(file["report"]))
+            flat = {name: file[name].astype(np.float32) for name in file.files if name != "report"}
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise errors.DataError(f"No inspector can be read from {path}: {error}.") from error
+    report = InspectorReport(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    if report.axes != space.axes or tuple(report.element_accuracy) != tuple(e.name for e in space.elements):
+        raise errors.DataError(f"The inspector at {path} reads other elements or axes than this data set has.")
+    return flax.traverse_util.unflatten_dict(flat, sep="/"), report
