@@ -1,0 +1,45 @@
+# make demo    set up, train on the built-in data and leave a page to look at
+# make test    set up and run the tests
+# make lint    set up and check style and types
+# make clean   remove everything that these have made
+#
+# They work in .venv, made with $(PYTHON) if given (make test PYTHON=/path/to/python3.12), else with the newest of the
+# interpreters below that really starts: a version manager may have put commands on the path that only print an error.
+
+CANDIDATES := python3.13 python3.12 python3.11 python3
+STARTS := -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+INTERPRETER := $(or $(PYTHON),$(shell for p in $(CANDIDATES); do $$p $(STARTS) && echo $$p && break; done))
+SETUP = "$(INTERPRETER)" scripts/setup_venv.py $(if $(PYTHON),--exact)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test lint clean python
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+demo: python
+	@$(SETUP)
+	$(BIN)/python experiments/train.py --config=configs/quick.py --workdir=runs/demo
+	@echo "Open in a browser: $(CURDIR)/runs/demo/report/index.html"
+
+test: python
+	@$(SETUP) --extra=test
+	$(BIN)/python -m pytest -n logical --maxprocesses=4
+
+lint: python
+	@$(SETUP) --extra=test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv .venv.lock .venv.saved .venv.staged build dist ich_jax.egg-info runs/demo
+	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@"$(INTERPRETER)" $(STARTS) || { \
+	  echo "$(if $(PYTHON),'$(PYTHON)' is not,None of $(CANDIDATES) is) a Python of at least 3.11 that starts." >&2; \
+	  echo "Name one that does: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }

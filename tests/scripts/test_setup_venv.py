@@ -1,0 +1,134 @@
+"""The environment script on a project of one file, with a build back end that needs no network."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "setup_venv.py"
+BACKEND = """
+import pathlib, time, zipfile
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    text = pathlib.Path("setup.cfg").read_text()
+    if "broken" in text:
+        raise RuntimeError("this build is broken")
+    if "slow" in text:
+        pathlib.Path("building").touch()
+        time.sleep(60)
+    name = "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(wheel_directory) / name, "w") as wheel:
+        wheel.writestr("tiny.py", f"TEXT = {text!r}")
+        info = "tiny-1.0.dist-info/"
+        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\nProvides-Extra: test\\n")
+        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(info + "RECORD", f"tiny.py,,\\n{info}METADATA,,\\n{info}WHEEL,,\\n{info}RECORD,,\\n")
+    return name
+"""
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("ensurepip") is None, reason="this Python cannot make virtual environments"
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(SCRIPT, tmp_path / "scripts")
+    (tmp_path / "backend.py").write_text(BACKEND)
+    (tmp_path / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (tmp_path / "setup.cfg").write_text("first")
+    return tmp_path
+
+
+def setup(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/setup_venv.py", *options]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True)
+
+
+def installed(project: Path) -> str:
+    command = [project / ".venv" / "bin" / "python", "-c", "import tiny; print(tiny.TEXT)"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def leftovers(project: Path) -> set[str]:
+    return {path.name for path in project.glob(".venv*")} - {".venv.lock"}
+
+
+def test_installs_once_and_survives_a_failed_upgrade(project: Path) -> None:
+    first = setup(project)
+    assert first.returncode == 0, first.stderr
+    assert "installing . in .venv" in first.stdout
+    assert installed(project) == "first"
+
+    second = setup(project, "--exact")
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+    extra = setup(project, "--extra=test")
+    assert extra.returncode == 0, extra.stderr
+    assert "installing .[test]" in extra.stdout
+    assert setup(project).stdout == setup(project, "--extra=test").stdout == ""
+
+    (project / "setup.cfg").write_text("broken")
+    failed = setup(project)
+    assert failed.returncode == 1
+    assert "failed with exit code 1" in failed.stderr
+    assert ".venv is as it was before" in failed.stderr
+    assert leftovers(project) == {".venv"}
+    assert installed(project) == "first"
+    (project / "setup.cfg").write_text("first")
+    assert setup(project, "--extra=test").stdout == ""  # what was put back counts as installed
+
+    (project / "setup.cfg").write_text("second")
+    assert setup(project).returncode == 0
+    assert installed(project) == "second"
+    assert leftovers(project) == {".venv"}
+    assert "installing" in setup(project, "--extra=test").stdout  # the extra belonged to the old metadata
+
+
+def test_a_failed_first_install_leaves_nothing(project: Path) -> None:
+    (project / "setup.cfg").write_text("broken")
+    assert setup(project).returncode == 1
+    assert leftovers(project) == set()
+
+
+def test_an_interrupted_install_leaves_nothing(project: Path) -> None:
+    (project / "setup.cfg").write_text("slow")
+    process = subprocess.Popen(
+        [sys.executable, "scripts/setup_venv.py"],
+        cwd=project,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 60
+    while not (project / "building").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert leftovers(project) == {".venv"}
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C: the whole foreground group
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "interrupted" in stderr
+    assert leftovers(project) == set()
+
+
+def test_undoes_a_killed_install_and_replaces_a_venv_that_does_not_start(project: Path) -> None:
+    (project / ".venv").mkdir()
+    (project / ".venv" / "unfinished").touch()
+    (project / ".venv" / "half-made").touch()
+    (project / ".venv.staged").mkdir()
+    (project / ".venv.saved" / "bin").mkdir(parents=True)
+    (project / ".venv.saved" / "bin" / "python").symlink_to(project / "no-such-python")
+    assert setup(project).returncode == 0
+    assert installed(project) == "first"
+    assert leftovers(project) == {".venv"}
+    assert not (project / ".venv" / "half-made").exists()
