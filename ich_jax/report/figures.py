@@ -30,7 +30,7 @@ INK, MUTED, FAINT, BAND = "#1f2430", "#667085", "#d9dde3", "#e7f1ec"
 
 _PANEL_TITLE: dict[str, Any] = {"fontsize": 12, "fontweight": "bold"}
 _ROW_LABEL: dict[str, Any] = {"fontsize": 11, "fontweight": "bold"}
-_ROW_DETAIL: dict[str, Any] = {"fontsize": 9.5, "color": MUTED}
+_ROW_DETAIL: dict[str, Any] = {"fontsize": 10, "color": MUTED}
 _COLUMN_LABEL: dict[str, Any] = {"fontsize": 9.5, "color": MUTED, "ha": "center"}
 _CELL_LABEL: dict[str, Any] = {"fontsize": 8.5, "color": MUTED, "ha": "center"}
 _HAIRLINE = 226
@@ -151,13 +151,13 @@ def sheet(
     scale = max(scale, 3 if max(size_y, size_x) <= 32 else 1)
     cell_y, cell_x = size_y * scale / _DENSITY, size_x * scale / _DENSITY
 
-    line = 12
+    line = 13
     top = (26 if any(images) else 0) + (18 if any(column_labels) else 0)
     below = line if any(any(row) for row in cell_labels) else 0
     row_height = max([cell_y + below, *(15 + line * (len(lines) - 1) for lines in wrapped)]) + gap
-    canvas_width = label_width + columns * (cell_x + gap) - gap + panel_gap * (len(images) - 1)
+    canvas_width = label_width + columns * (cell_x + gap) - gap + panel_gap * (len(images) - 1) + 1
     starts = [top + r * row_height + group_gap * (r // rows_per_group if rows_per_group else 0) for r in range(rows)]
-    canvas_height = starts[-1] + row_height - gap
+    canvas_height = starts[-1] + row_height - gap + 1
     canvas = np.full((math.ceil(canvas_height * _DENSITY), math.ceil(canvas_width * _DENSITY), 3), 255, np.uint8)
     # The figure is made exactly as large as the array of pixels, so that no image is resampled on the way to the file.
     canvas_height, canvas_width = canvas.shape[0] / _DENSITY, canvas.shape[1] / _DENSITY
@@ -336,7 +336,8 @@ def error_strips(
         ax.set_ylabel("error (read \u2212 requested)")
         _note(ax, f"within \u00b1{band:g}", (0, -band), (4, 4), "y", color="#4d7a64")
         if len(series) > 1:
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=len(series), markerscale=3)
+            legend = ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=len(series), markerscale=3)
+            _opaque(legend)
         return _finish(fig, "svg")
 
 
@@ -385,7 +386,7 @@ def requested_read(
             ax.remove()
         if len(names) > 1:
             handles = grid[0].get_legend_handles_labels()
-            fig.legend(*handles, loc="outside lower center", ncols=len(names), markerscale=2)
+            _opaque(fig.legend(*handles, loc="outside lower center", ncols=len(names), markerscale=2))
         return _finish(fig, "svg")
 
 
@@ -544,7 +545,7 @@ def _wrap(label: str) -> list[str]:
 
 def _text_width(text: str, line: int) -> float:
     """Width of a line of a row label in CSS pixels; the first line is larger and bold."""
-    return len(text) * (7.6 if line == 0 else 5.7)
+    return len(text) * (7.6 if line == 0 else 6.0)
 
 
 def _curve_panel(ax: mpl_axes.Axes, panel: CurvePanel) -> None:
@@ -581,6 +582,12 @@ def _note(
     """Writes a small text; the coordinate named by `data` is on the data's scale, the other a share of the chart."""
     transform = ax.get_xaxis_transform() if data == "x" else ax.get_yaxis_transform()
     ax.annotate(text, at, shift, transform, "offset points", **{"color": MUTED, **style})
+
+
+def _opaque(legend: Any) -> None:
+    """Shows the colours of a legend in full, where the points themselves are pale because they are many."""
+    for handle in legend.legend_handles:
+        handle.set_alpha(1)
 
 
 def _moving_mean(y: NDArray[np.float64], window: int) -> NDArray[np.float64]:
