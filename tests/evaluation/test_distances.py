@@ -1,0 +1,226 @@
+import numpy as np
+import pytest
+from scipy import linalg, stats
+
+from ich_jax import errors
+from ich_jax.evaluation import distances
+from tests import helpers
+
+
+def draw(seed, *shape):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+# ---------------------------------------------------------------- Fréchet distance
+
+
+def test_frechet_of_diagonal_gaussians():
+    mean_x, mean_y = np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.0, 0.0])
+    sd_x, sd_y = np.array([1.0, 2.0, 0.5]), np.array([3.0, 2.0, 0.25])
+    expected = np.square(mean_x - mean_y).sum() + np.square(sd_x - sd_y).sum()
+    actual = distances.frechet_gaussians(mean_x, np.diag(sd_x**2), mean_y, np.diag(sd_y**2))
+    assert actual == pytest.approx(expected, rel=1e-12)
+
+
+def test_frechet_against_matrix_square_root():
+    a, b = draw(0, 6, 6), draw(1, 6, 6)
+    cov_x, cov_y, mean_x, mean_y = a @ a.T, b @ b.T, draw(2, 6), draw(3, 6)
+    cross = np.trace(linalg.sqrtm(cov_x @ cov_y).real)
+    expected = np.square(mean_x - mean_y).sum() + np.trace(cov_x) + np.trace(cov_y) - 2 * cross
+    assert distances.frechet_gaussians(mean_x, cov_x, mean_y, cov_y) == pytest.approx(expected, rel=1e-8)
+
+
+def test_frechet_of_samples_fits_unbiased_moments():
+    x, y = draw(0, 50, 4), 2.0 * draw(1, 60, 4) + 1.0
+    expected = distances.frechet_gaussians(x.mean(0), np.cov(x.T), y.mean(0), np.cov(y.T))
+    assert distances.frechet(x, y) == pytest.approx(expected, rel=1e-12)
+    assert distances.frechet(x, y) == pytest.approx(distances.frechet(y, x), rel=1e-9)
+    assert distances.frechet(x, x) == pytest.approx(0.0, abs=1e-9)
+    assert distances.frechet(x, x + 3.0) == pytest.approx(4 * 9.0, rel=1e-9)
+
+
+def test_frechet_survives_fewer_images_than_features():
+    x, y = draw(0, 5, 32), draw(1, 7, 32)
+    assert np.isfinite(distances.frechet(x, y))
+    assert distances.frechet(x, x) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_frechet_inf_removes_the_bias_of_the_samples():
+    d, shift = 16, 0.1
+    truth = d * shift**2
+    reference = draw(0, 40_000, d)
+    plain, extrapolated = [], []
+    for seed in range(4):
+        samples = draw(seed + 1, 1_000, d) + shift
+        plain.append(distances.frechet(reference, samples))
+        extrapolated.append(distances.frechet_inf(reference, samples, seed=seed))
+    assert np.mean(plain) - truth > 0.02
+    assert abs(np.mean(extrapolated) - truth) < (np.mean(plain) - truth) / 3
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros((1, 3)), np.zeros((5, 3)), "at least 2 images"),
+        (np.zeros((5, 3)), np.zeros((5, 4)), "features"),
+        (np.full((5, 3), np.nan), np.zeros((5, 3)), "finite"),
+    ],
+)
+def test_bad_features_are_refused(x, y, message):
+    for function in (distances.frechet, distances.mmd2_unbiased, distances.precision_recall_density_coverage):
+        with pytest.raises(errors.DataError, match=message):
+            function(x, y)
+
+
+# ---------------------------------------------------------------- kernel distance
+
+
+def test_mmd2_against_a_loop():
+    x, y = draw(0, 7, 3), draw(1, 5, 3) + 0.5
+
+    def kernel(a, b):
+        return (float(a @ b) / 3 + 1) ** 3
+
+    own_x = sum(kernel(x[i], x[j]) for i in range(7) for j in range(7) if i != j) / (7 * 6)
+    own_y = sum(kernel(y[i], y[j]) for i in range(5) for j in range(5) if i != j) / (5 * 4)
+    cross = sum(kernel(a, b) for a in x for b in y) / (7 * 5)
+    assert distances.mmd2_unbiased(x, y) == pytest.approx(own_x + own_y - 2 * cross, rel=1e-12)
+
+
+def test_mmd2_is_unbiased_and_may_be_negative():
+    values = np.array([distances.mmd2_unbiased(draw(2 * s, 20, 4), draw(2 * s + 1, 20, 4)) for s in range(400)])
+    assert (values < 0).any()
+    assert abs(values.mean()) < 3 * values.std() / np.sqrt(len(values))
+
+
+def test_kid_of_one_full_subset_is_the_statistic():
+    x, y = draw(0, 30, 4), draw(1, 30, 4) + 1.0
+    result = distances.kid(x, y, subset=30, subsets=1)
+    assert result == distances.Kid(pytest.approx(distances.mmd2_unbiased(x, y), rel=1e-9), 0.0, 30, 1)
+
+
+def test_kid_averages_subsets():
+    x, y = draw(0, 200, 4), draw(1, 150, 4) + 0.5
+    result = distances.kid(x, y, subset=50, subsets=200, seed=3)
+    assert result == distances.kid(x, y, subset=50, subsets=200, seed=3)
+    assert result.mean != distances.kid(x, y, subset=50, subsets=200, seed=4).mean
+    assert abs(result.mean - distances.mmd2_unbiased(x, y)) < 4 * result.sd / np.sqrt(200)
+    assert result.sd > 0
+
+
+@pytest.mark.parametrize(("subset", "subsets"), [(1, 5), (11, 5), (5, 0)])
+def test_kid_subset_must_fit(subset, subsets):
+    with pytest.raises(errors.DataError, match="2 to 10"):
+        distances.kid(draw(0, 10, 2), draw(1, 12, 2), subset=subset, subsets=subsets)
+
+
+# ---------------------------------------------------------------- nearest neighbours
+
+
+def reference_prdc(real, samples, k):
+    """The definitions, in plain numpy with direct differences."""
+
+    def matrix(a, b):
+        return np.linalg.norm(a[:, None] - b[None], axis=-1)
+
+    real_radius = np.sort(matrix(real, real), axis=1)[:, k]  # column 0 is the image itself
+    sample_radius = np.sort(matrix(samples, samples), axis=1)[:, k]
+    d = matrix(real, samples)
+    return (
+        (d < real_radius[:, None]).any(axis=0).mean(),
+        (d < sample_radius[None, :]).any(axis=1).mean(),
+        (d < real_radius[:, None]).sum(axis=0).mean() / k,
+        (d.min(axis=1) < real_radius).mean(),
+    )
+
+
+# More than a block of rows, a set that does not fill its last block, and sets of different size.
+@pytest.mark.parametrize(("n", "m", "k", "scale"), [(300, 300, 5, 1.0), (270, 300, 3, 0.7), (40, 21, 1, 2.0)])
+def test_prdc_against_plain_numpy(n, m, k, scale):
+    real, samples = draw(0, n, 6) + 10.0, scale * draw(1, m, 6) + 10.0
+    result = distances.precision_recall_density_coverage(real, samples, k=k)
+    actual = (result.precision, result.recall, result.density, result.coverage)
+    np.testing.assert_allclose(actual, reference_prdc(real, samples, k), atol=1e-12)
+    assert (result.k, result.n_real, result.n_samples) == (k, n, m)
+    assert min(actual) > 0.0
+
+
+def test_prdc_expectations_for_equal_distributions():
+    n, k = 150, 5
+    found = [
+        distances.precision_recall_density_coverage(draw(2 * s, n, 3), draw(2 * s + 1, n, 3), k=k) for s in range(40)
+    ]
+    density, coverage = np.array([r.density for r in found]), np.array([r.coverage for r in found])
+    assert abs(density.mean() - 1.0) < 4 * density.std() / np.sqrt(40)
+    assert abs(coverage.mean() - distances.expected_coverage(n, n, k)) < 4 * coverage.std() / np.sqrt(40)
+    assert distances.expected_coverage(10**9, 10**9, 5) == pytest.approx(1 - 2.0**-5)
+
+
+def test_prdc_sees_lost_modes_and_strays():
+    modes = np.repeat([[0.0, 0.0], [50.0, 0.0]], 50, axis=0)
+    real = modes + draw(0, 100, 2)
+    collapsed = distances.precision_recall_density_coverage(real, draw(1, 100, 2))
+    assert collapsed.precision > 0.8
+    assert collapsed.coverage <= 0.5
+    stray = distances.precision_recall_density_coverage(real, modes + draw(2, 100, 2) + np.array([0.0, 30.0]))
+    assert (stray.precision, stray.density, stray.coverage) == (0.0, 0.0, 0.0)
+
+
+def test_prdc_counts_copies_of_real_images():
+    """Copies lie at distance 0 from each other: a radius of 0 must not come from the image itself."""
+    real = draw(0, 60, 3)
+    copied = distances.precision_recall_density_coverage(real, real)
+    assert (copied.precision, copied.recall, copied.coverage) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("k", [0, 10])
+def test_prdc_neighbours_must_exist(k):
+    with pytest.raises(errors.DataError, match="allowed 1 to 9"):
+        distances.precision_recall_density_coverage(draw(0, 10, 2), draw(1, 12, 2), k=k)
+
+
+def test_prdc_compiles_once():
+    sets = [(draw(2 * s, 50, 4), draw(2 * s + 1, 50, 4)) for s in range(2)]
+    distances.precision_recall_density_coverage(*sets[0])
+    with helpers.count_compiles() as compiles:
+        distances.precision_recall_density_coverage(*sets[1])
+    assert compiles.count == 0, compiles.functions
+
+
+def test_nearest_distances_against_plain_numpy():
+    queries, points = draw(0, 300, 5) + 100.0, draw(1, 70, 5) + 100.0
+    expected = np.linalg.norm(queries[:, None] - points[None], axis=-1).min(axis=1)
+    np.testing.assert_allclose(distances.nearest_distances(queries, points), expected, rtol=1e-12)
+    assert (distances.nearest_distances(points[::-1], points) == 0.0).all()
+
+
+def test_memorisation():
+    train, real = draw(0, 400, 4), draw(1, 300, 4)
+    fresh = distances.memorisation(draw(2, 300, 4), real, train)
+    assert fresh.ratio == pytest.approx(1.0, abs=0.15)
+    assert fresh.share_close == pytest.approx(0.05, abs=0.05)
+    assert (fresh.n_samples, fresh.n_real, fresh.n_train) == (300, 300, 400)
+    copied = distances.memorisation(train[:100] + 1e-3 * draw(3, 100, 4), real, train)
+    assert copied.ratio < 0.01
+    assert copied.share_close == 1.0
+    assert distances.memorisation(real, train[:50], train).ratio is None
+
+
+# ---------------------------------------------------------------- ranks
+
+
+def test_auc_by_hand():
+    assert distances.auc([3.0, 1.0], [2.0, 0.0]) == 0.75
+    assert distances.auc([1.0, 1.0], [1.0]) == 0.5
+    assert distances.auc([0.0], [1.0, 2.0]) == 0.0
+
+
+def test_auc_against_mann_whitney():
+    x, y = np.round(draw(0, 40) + 0.5, 1), np.round(draw(1, 30), 1)
+    assert distances.auc(x, y) == pytest.approx(stats.mannwhitneyu(x, y).statistic / (40 * 30))
+
+
+@pytest.mark.parametrize("scores", [[], [np.nan]])
+def test_auc_needs_finite_scores(scores):
+    with pytest.raises(errors.DataError, match="finite scores"):
+        distances.auc(scores, [1.0])
