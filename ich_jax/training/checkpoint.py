@@ -5,6 +5,7 @@ files it holds `complete.json`: the SHA-256 of every file. Orbax does not notice
 a checkpoint whose files differ from `complete.json` is set aside as `<step>.damaged` and the one before is used.
 """
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
@@ -13,7 +14,7 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import jax
 import orbax.checkpoint as ocp
@@ -182,12 +183,19 @@ class Checkpoints:
             ) from error
         return Restored(step=step, state=restored["state"], side=restored["side"])
 
-    def close(self) -> None:
-        """Waits for the last save and releases orbax's threads."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         try:
             self.wait()
+        except errors.CheckpointError:
+            # What is under way says more than that the last save failed too.
+            if kind is None:
+                raise
         finally:
-            self._manager.close()
+            with contextlib.suppress(Exception):  # it repeats the error of the last save, if there was one
+                self._manager.close()
 
     def _seal(self) -> None:
         # Runs in orbax's background thread after all items are written and before the folder gets its final name.
@@ -274,6 +282,11 @@ def init_from(folder: str | Path, state: Any) -> tuple[Any, dict[str, Any]]:
         "parent": workdir.read_json(lineage_file) if lineage_file.exists() else None,
     }
     return state, lineage
+
+
+def has_checkpoints(folder: str | Path) -> bool:
+    """Whether a work directory holds checkpoints, good or damaged."""
+    return bool(_steps(Path(folder) / FOLDER))
 
 
 def describe_dataset(data: dataset_lib.Dataset) -> dict[str, Any]:

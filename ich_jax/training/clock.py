@@ -13,7 +13,8 @@ class Clock:
     `window` after metrics were read, and enter `pause` after the state is ready.
 
     Attributes:
-        first_step_s: Seconds of the first step of this process, compilation included.
+        compiled: Whether the first step of this process is done.
+        first_step_s: Seconds of the newest first step of a process, compilation included.
         trained_s: Seconds of all later steps, those of earlier processes included.
         timed_steps: Steps that `trained_s` covers.
     """
@@ -22,12 +23,22 @@ class Clock:
         self,
         batch: int,
         *,
+        first_step_s: float = 0.0,
         trained_s: float = 0.0,
         timed_steps: int = 0,
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Args: images per step; time and steps of earlier processes; `now` returns seconds."""
-        self.first_step_s = 0.0
+        """Starts a clock.
+
+        Args:
+            batch: Images per step.
+            first_step_s: `totals` of the process before.
+            trained_s: `totals` of the process before.
+            timed_steps: `totals` of the process before.
+            now: Returns seconds.
+        """
+        self.compiled = False
+        self.first_step_s = first_step_s
         self.trained_s = trained_s
         self.timed_steps = timed_steps
         self._batch = batch
@@ -46,6 +57,7 @@ class Clock:
     def first_step_done(self, step: int) -> None:
         """Ends the first step of this process, which has brought the run to `step`."""
         now = self._now()
+        self.compiled = True
         self.first_step_s = now - self._mark
         self._mark = self._wall_start = now
         self._mark_step = self._wall_start_step = step
@@ -70,6 +82,10 @@ class Clock:
         """Goes on counting from an earlier step, after the run was rolled back to it."""
         self._mark = self._wall_start = self._now()
         self._mark_step = self._wall_start_step = step
+
+    def totals(self) -> dict[str, float]:
+        """Returns what the clock of the next process goes on from."""
+        return {"first_step_s": self.first_step_s, "trained_s": self.trained_s, "timed_steps": self.timed_steps}
 
     @property
     def img_per_s(self) -> float:

@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import rich.console
 import rich.progress
@@ -85,8 +85,10 @@ class MetricWriter:
         self.history = [row for row in self.history if row["step"] <= step]
         workdir.write_text(self._path, "".join(workdir.json_text(row) + "\n" for row in self.history))
 
-    def close(self) -> None:
-        """Closes the event file."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
         if self._board is not None:
             self._board.close()
 
@@ -126,8 +128,9 @@ def progress(steps: int, *, live: bool) -> Iterator[Progress]:
         task = bar.add_task("train", total=steps, img_per_s=0.0, eta="-", text="")
 
         def show(step: int, *, img_per_s: float, eta_s: float, text: str = "") -> None:
-            fields = {"text": text} if text else {}
-            bar.update(task, completed=step, img_per_s=img_per_s, eta=duration(eta_s), **fields)
+            bar.update(task, completed=step, img_per_s=img_per_s, eta=duration(eta_s))
+            if text:
+                bar.update(task, text=text)
 
         yield show
 

@@ -54,12 +54,14 @@ def test_nothing_timed_gives_zero() -> None:
 
 def test_earlier_processes_count() -> None:
     watch = Watch()
-    timer = clock.Clock(batch=2, trained_s=10.0, timed_steps=10, now=watch)
+    timer = clock.Clock(batch=2, **{"trained_s": 10.0, "timed_steps": 10, "first_step_s": 7.0}, now=watch)
+    assert timer.first_step_s == 7
+    assert not timer.compiled
     timer.start()
     timer.first_step_done(11)
     watch.t += 10
     timer.window(21)
-    assert timer.trained_s == 20
+    assert timer.totals() == {"first_step_s": 0.0, "trained_s": 20.0, "timed_steps": 20}
     assert timer.img_per_s == pytest.approx(2.0)
 
 

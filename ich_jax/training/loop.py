@@ -1,0 +1,297 @@
+"""The training loop: from an empty work directory, or from its newest checkpoint, to a trained generator."""
+
+import collections
+import contextlib
+import dataclasses
+import itertools
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+from absl import logging
+
+from ich_jax import config as config_lib
+from ich_jax import errors, workdir
+from ich_jax.data import pipeline
+from ich_jax.data.dataset import Dataset
+from ich_jax.training import checkpoint, clock, health, writer
+from ich_jax.training import state as state_lib
+from ich_jax.training import step as step_lib
+from ich_jax.training.state import TrainState
+
+MAX_AHEAD = 4
+"""Steps that the host may be ahead of the device: enough to hide dispatch, few enough to stop soon when asked to."""
+
+SHOWN = ("d_loss", "g_loss", "real_beats_fake")
+"""Metrics that stand in a log line; `metrics.jsonl` holds all of them."""
+
+Validate = Callable[[TrainState], Mapping[str, float]]
+SampleSheet = Callable[[TrainState, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainResult:
+    """What a call of `train` leaves behind.
+
+    Attributes:
+        state: The newest training state.
+        steps: The step that it has reached.
+        img_per_s: Images per second over the run, without compilation and pauses.
+        first_step_s: Seconds of the first step of the newest process that trained, compilation included.
+        history: Rows of `metrics.jsonl`.
+        alarms: One per episode in which the run was not healthy.
+        best_step: The checkpoint with the best validation score; None if none was validated.
+        resumed_from: The step at which this call went on; 0 for a new run.
+        stopped: Whether the run ended before its last step.
+        signal: The signal that stopped it; None if it was `stop_after`, or if it was not stopped.
+    """
+
+    state: TrainState
+    steps: int
+    img_per_s: float
+    first_step_s: float
+    history: list[dict[str, Any]]
+    alarms: tuple[health.Alarm, ...]
+    best_step: int | None
+    resumed_from: int
+    stopped: bool
+    signal: int | None
+
+
+def train(
+    config: config_lib.Config,
+    folder: str | Path,
+    dataset: Dataset,
+    *,
+    validate: Validate | None = None,
+    sample_sheet: SampleSheet | None = None,
+    init_from: str = "",
+    stop_after: int = 0,
+) -> TrainResult:
+    """Trains to the last step, or goes on with the run that the work directory holds.
+
+    Args:
+        config: The run, for which the work directory was claimed.
+        folder: The work directory.
+        dataset: The images.
+        validate: Returns metrics of a state on validation briefs; the checkpoint with the highest `score` is kept.
+        sample_sheet: Draws and stores a sheet of designs of a state at a step.
+        init_from: Work directory or checkpoint whose networks a new run starts from; empty: from scratch.
+        stop_after: Stop at this step as a preemption there would; 0: do not.
+
+    Raises:
+        DataError: The images cannot feed this config.
+        WorkdirError: The images or `init_from` are not those that the run began with, or a file cannot be written.
+        CheckpointError: A checkpoint cannot be written or read, or does not fit.
+        TrainingDivergedError: Steps were not finite again after a rollback with a halved step size.
+    """
+    folder, steps, every = Path(folder), config.train.steps, config.loop
+    check(config, folder, dataset, init_from=init_from)
+    workdir.write_json(folder / checkpoint.DATASET_FILE, checkpoint.describe_dataset(dataset))
+
+    with contextlib.ExitStack() as stack:
+        # ---------------- where the run stands
+        checkpoints = stack.enter_context(checkpoint.Checkpoints(folder, keep=every.keep))
+        state, start, side = _newest(checkpoints, config, folder, dataset, init_from)
+        step, last = start, min(steps, stop_after or steps)
+        closing = step >= last
+        timer = clock.Clock(step_lib.images_per_step(config), **side)
+        log = stack.enter_context(writer.MetricWriter(folder, step=start, tensorboard=every.tensorboard))
+        alarms = health.check(log.history)
+        if start:
+            logging.info("Going on from step %d of %d in %s.", start, steps, folder)
+
+        # ---------------- what the loop needs
+        train_step = step_lib.make_step(config, dataset)
+        window = step_lib.new_window()
+        batches = _batches(config, dataset, start)
+        ahead = Ahead(MAX_AHEAD)
+        show = stack.enter_context(writer.progress(steps, live=every.progress))
+        stop = stack.enter_context(StopSignals())
+
+        # ---------------- train
+        timer.start()
+        while not closing:
+            state, window = train_step(state, next(batches), window)
+            step += 1
+            ahead.wait(state)
+            if not timer.compiled:
+                jax.block_until_ready(state)
+                timer.first_step_done(step)
+            show(step, img_per_s=timer.img_per_s, eta_s=timer.eta_s(step, steps))
+            closing = step == last or stop.received is not None
+
+            if closing or step % every.log_every == 0:
+                metrics = step_lib.read_window(window)
+                window = step_lib.new_window()
+                log.write(step, {**metrics, "img_per_s": timer.window(step)})
+                alarms = _raise_alarms(alarms, log.history)
+                text = "  ".join(f"{name} {metrics[name]:.3f}" for name in SHOWN if name in metrics)
+                show(step, img_per_s=timer.img_per_s, eta_s=timer.eta_s(step, steps), text=text)
+                if metrics["skipped_in_a_row"] >= config.train.max_skips:
+                    diagnosis = health.diagnose(log.history)
+                    if float(state.lr_scale) < 1.0:
+                        raise errors.TrainingDivergedError(
+                            f"Training diverged again at half the step size; it was stopped. {diagnosis}"
+                        )
+                    state, step, _ = _newest(checkpoints, config, folder, dataset, init_from)
+                    state, closing = state.replace(lr_scale=state.lr_scale / 2), False
+                    batches = _batches(config, dataset, step)
+                    log.rewind(step)
+                    timer.rewind(step)
+                    logging.warning("%s Rolled back to step %d and halved the step size.", diagnosis, step)
+                    continue
+
+            validation_due = validate is not None and (step % every.validate_every == 0 or step == steps)
+            sheet_due = sample_sheet is not None and (step % every.sample_every == 0 or step == steps)
+            save_due = closing or validation_due or step % every.checkpoint_every == 0
+            if save_due or sheet_due:
+                jax.block_until_ready(state)
+                with timer.pause(step):
+                    scores: dict[str, float] = {}
+                    if validate is not None and validation_due:
+                        scores = dict(validate(state))
+                        log.write(step, {f"validation/{name}": value for name, value in scores.items()})
+                        alarms = _raise_alarms(alarms, log.history)
+                    if sample_sheet is not None and sheet_due:
+                        sample_sheet(state, step)
+                    if save_due and _healthy(state, step, steps):
+                        checkpoints.save(step, state, side=timer.totals(), score=scores.get("score"))
+
+        # ---------------- what is left behind
+        checkpoints.wait()
+        if step < steps:
+            logging.info("Stopped at step %d of %d; the same command goes on from there.", step, steps)
+        return TrainResult(
+            state=state,
+            steps=step,
+            img_per_s=timer.img_per_s,
+            first_step_s=timer.first_step_s,
+            history=log.history,
+            alarms=alarms,
+            best_step=checkpoints.best_step,
+            resumed_from=start,
+            stopped=step < steps,
+            signal=stop.received,
+        )
+
+
+def check(config: config_lib.Config, folder: str | Path, dataset: Dataset, *, init_from: str = "") -> None:
+    """Checks that a run can begin or go on, before anything is compiled or written.
+
+    Raises:
+        DataError: The batch is larger than the set.
+        WorkdirError: The run in the work directory began with other images, or from another checkpoint.
+    """
+    pipeline.check_batch(dataset, step_lib.images_per_step(config))
+    folder = Path(folder)
+    dataset_file, lineage_file = folder / checkpoint.DATASET_FILE, folder / checkpoint.LINEAGE_FILE
+    if dataset_file.exists():
+        before = workdir.read_json(dataset_file)["fingerprint"]
+        if before != dataset.fingerprint:
+            raise errors.WorkdirError(
+                f"The images have changed since the run in {folder} began (fingerprint {before} then, "
+                f"{dataset.fingerprint} now). Restore them, or use another --workdir."
+            )
+    if init_from and checkpoint.has_checkpoints(folder):
+        before = workdir.read_json(lineage_file)["given"] if lineage_file.exists() else ""
+        if before != init_from:
+            began = f"began from {before}" if before else "began from scratch"
+            raise errors.WorkdirError(
+                f"The run in {folder} {began}, so it cannot go on with --init_from={init_from}. Leave --init_from out "
+                "to go on, or use another --workdir."
+            )
+
+
+# ---------------------------------------------------------------- parts of the loop
+
+
+def _newest(
+    checkpoints: checkpoint.Checkpoints, config: config_lib.Config, folder: Path, dataset: Dataset, init_from: str
+) -> tuple[TrainState, int, dict[str, Any]]:
+    """Returns state, step and side values of the newest checkpoint, or those of a run that has not begun."""
+    state = state_lib.create_state(config, dataset.space, dataset.size, dataset.channels)
+    # Restored arrays are committed to a device, fresh ones are not, and the step would be compiled again for them.
+    state = jax.device_put(state, jax.local_devices()[0])
+    restored = checkpoints.restore(state)
+    if restored:
+        return restored.state, restored.step, restored.side
+    if init_from:
+        state, lineage = checkpoint.init_from(init_from, state)
+        workdir.write_json(folder / checkpoint.LINEAGE_FILE, lineage)
+        logging.info("Starting from step %d of %s.", lineage["step"], lineage["path"])
+    else:
+        (folder / checkpoint.LINEAGE_FILE).unlink(missing_ok=True)  # of an earlier start that left no checkpoint
+    return state, 0, {}
+
+
+def _batches(config: config_lib.Config, dataset: Dataset, start: int) -> Iterator[Any]:
+    """Yields what each step reads: the resident arrays again and again, or batches from the host."""
+    if dataset.host_batches is None:
+        return itertools.repeat(dataset.arrays)
+    return map(jax.device_put, dataset.host_batches(config.seed, start, step_lib.images_per_step(config)))
+
+
+def _healthy(state: TrainState, step: int, steps: int) -> bool:
+    # A state whose last update was not finite may be about to diverge: it is not one to return to.
+    healthy = step == steps or int(state.skipped_in_a_row) == 0
+    if not healthy:
+        logging.warning("No checkpoint at step %d: its last update was not finite.", step)
+    return healthy
+
+
+def _raise_alarms(known: tuple[health.Alarm, ...], history: Sequence[Mapping[str, Any]]) -> tuple[health.Alarm, ...]:
+    alarms = health.check(history)
+    for alarm in alarms:
+        if alarm not in known:
+            logging.warning("%s", alarm)
+    return alarms
+
+
+class Ahead:
+    """Keeps the host at most a few steps ahead of the device."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._pending: collections.deque[jax.Array] = collections.deque()
+
+    def wait(self, state: TrainState) -> None:
+        """Waits for the state of a few steps ago, if the device has not got there yet."""
+        # The state itself is donated to the next step; a copy of its counter becomes ready with it.
+        self._pending.append(jnp.copy(state.step))
+        if len(self._pending) > self._steps:
+            self._pending.popleft().block_until_ready()
+
+
+class StopSignals:
+    """Remembers a SIGTERM or SIGINT, so that the loop can save and leave; a second one ends the process at once.
+
+    Attributes:
+        received: Number of the signal, None as long as there was none.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # Python allows handlers nowhere else
+            self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: object) -> None:
+        self.received = number
+        for known in self._before:
+            signal.signal(known, signal.SIG_DFL)
+        # A signal may arrive in the middle of a print or a log call, so the message goes straight to the terminal.
+        name = signal.Signals(number).name
+        os.write(2, f"\n{name}: finishing this step and saving; once more to stop at once.\n".encode())
