@@ -71,7 +71,7 @@ class DataConfig:
     )
     keywords: int = result(0, "Number of most frequent keywords that become present/absent elements.")
     augment: str = result("", "Differentiable augmentation policy: any of flip,color,translation,cutout.")
-    n_train: int = result(50_000, "Procedural: images that count as the training set (memorisation check, epochs).")
+    n_train: int = result(200_000, "Procedural: images that count as the training set (memorisation check, epochs).")
     device_limit_mib: int = execution(
         1024, "Sets up to this size live on the device as uint8; larger ones go through grain."
     )
@@ -250,7 +250,7 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None, cls: type
     Raises:
         ConfigError: The file, the variant, or a name in it does not exist, or a value is ill-typed.
     """
-    config = load_editable(path)
+    config = load_editable(path).to_dict()  # a ConfigDict would convert values on its own terms, True to 1.0 say
     for dotted, value in (overrides or {}).items():
         _override(config, dotted, value)
     return resolve(config, cls)
@@ -275,11 +275,11 @@ def load_editable(path: str | Path) -> ml_collections.ConfigDict:
     return module.get_config(variant) if variant else module.get_config()
 
 
-def _override(config: ml_collections.ConfigDict, dotted: str, value: Any) -> None:
+def _override(config: dict[str, Any], dotted: str, value: Any) -> None:
     *sections, name = dotted.split(".")
     node = config
     for section in sections:
-        known = [key for key in node if isinstance(node[key], ml_collections.ConfigDict)]
+        known = [key for key in node if isinstance(node[key], dict)]
         if section not in known:
             raise errors.ConfigError(
                 f"Unknown config section {section!r} in {dotted!r}; {errors.nearest(section, known)}."
@@ -287,11 +287,10 @@ def _override(config: ml_collections.ConfigDict, dotted: str, value: Any) -> Non
         node = node[section]
     if name not in node:
         raise errors.ConfigError(f"Unknown config field {dotted!r}; {errors.nearest(name, node)}.")
-    if isinstance(node[name], ml_collections.ConfigDict):
+    if isinstance(node[name], dict):
         example = f"{dotted}.{next(iter(node[name]))}"
         raise errors.ConfigError(f"{dotted!r} is a config section; override its fields, such as {example!r}.")
-    with node.ignore_type():  # `resolve` checks types, with a message of ours
-        node[name] = value
+    node[name] = value
 
 
 def _build(cls: type, values: Any, where: str) -> Any:

@@ -27,7 +27,7 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
         wheel.writestr("tiny.py", f"TEXT = {text!r}")
         info = "tiny-1.0.dist-info/"
         wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1.0\\nProvides-Extra: test\\n")
-        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         wheel.writestr(info + "RECORD", f"tiny.py,,\\n{info}METADATA,,\\n{info}WHEEL,,\\n{info}RECORD,,\\n")
     return name
 """
@@ -49,7 +49,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def setup(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run_setup(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "scripts/setup_venv.py", *options]
     return subprocess.run(command, cwd=project, capture_output=True, text=True)
 
@@ -64,39 +64,39 @@ def leftovers(project: Path) -> set[str]:
 
 
 def test_installs_once_and_survives_a_failed_upgrade(project: Path) -> None:
-    first = setup(project)
+    first = run_setup(project)
     assert first.returncode == 0, first.stderr
     assert "installing . in .venv" in first.stdout
     assert installed(project) == "first"
 
-    second = setup(project, "--exact")
+    second = run_setup(project, "--exact")
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
 
-    extra = setup(project, "--extra=test")
+    extra = run_setup(project, "--extra=test")
     assert extra.returncode == 0, extra.stderr
     assert "installing .[test]" in extra.stdout
-    assert setup(project).stdout == setup(project, "--extra=test").stdout == ""
+    assert run_setup(project).stdout == run_setup(project, "--extra=test").stdout == ""
 
     (project / "setup.cfg").write_text("broken")
-    failed = setup(project)
+    failed = run_setup(project)
     assert failed.returncode == 1
     assert "failed with exit code 1" in failed.stderr
     assert ".venv is as it was before" in failed.stderr
     assert leftovers(project) == {".venv"}
     assert installed(project) == "first"
     (project / "setup.cfg").write_text("first")
-    assert setup(project, "--extra=test").stdout == ""  # what was put back counts as installed
+    assert run_setup(project, "--extra=test").stdout == ""  # what was put back counts as installed
 
     (project / "setup.cfg").write_text("second")
-    assert setup(project).returncode == 0
+    assert run_setup(project).returncode == 0
     assert installed(project) == "second"
     assert leftovers(project) == {".venv"}
-    assert "installing" in setup(project, "--extra=test").stdout  # the extra belonged to the old metadata
+    assert "installing" in run_setup(project, "--extra=test").stdout  # the extra belonged to the old metadata
 
 
 def test_a_failed_first_install_leaves_nothing(project: Path) -> None:
     (project / "setup.cfg").write_text("broken")
-    assert setup(project).returncode == 1
+    assert run_setup(project).returncode == 1
     assert leftovers(project) == set()
 
 
@@ -128,7 +128,7 @@ def test_undoes_a_killed_install_and_replaces_a_venv_that_does_not_start(project
     (project / ".venv.staged").mkdir()
     (project / ".venv.saved" / "bin").mkdir(parents=True)
     (project / ".venv.saved" / "bin" / "python").symlink_to(project / "no-such-python")
-    assert setup(project).returncode == 0
+    assert run_setup(project).returncode == 0
     assert installed(project) == "first"
     assert leftovers(project) == {".venv"}
     assert not (project / ".venv" / "half-made").exists()

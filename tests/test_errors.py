@@ -1,0 +1,39 @@
+import pytest
+
+from ich_jax import errors
+
+
+def test_nearest_proposes_close_names_first() -> None:
+    assert errors.nearest("stepz", ["batch", "steps"]) == "did you mean 'steps'? Allowed: batch, steps"
+
+
+def test_nearest_lists_what_is_allowed_when_nothing_is_close() -> None:
+    assert errors.nearest("zzz", ["batch", "steps"]) == "Allowed: batch, steps"
+
+
+def test_nearest_takes_any_iterable_and_an_empty_one() -> None:
+    assert errors.nearest("b", (name for name in ("a", "b"))).startswith("did you mean 'b'?")
+    assert errors.nearest("b", []) == "there is none to choose from"
+
+
+def test_require_returns_the_value_or_says_what_was_allowed() -> None:
+    assert errors.require("hinge", ("hinge", "minimax"), "loss") == "hinge"
+    with pytest.raises(
+        errors.ConfigError, match=r"^loss: got 'hing'; did you mean 'hinge'\? Allowed: hinge, minimax\.$"
+    ):
+        errors.require("hing", ("hinge", "minimax"), "loss")
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (errors.ConfigError, ValueError),
+        (errors.DataError, ValueError),
+        (errors.WorkdirError, RuntimeError),
+        (errors.CheckpointError, RuntimeError),
+        (errors.TrainingDivergedError, RuntimeError),
+    ],
+)
+def test_errors_are_caught_together_and_as_their_builtin(error: type[Exception], builtin: type[Exception]) -> None:
+    assert issubclass(error, errors.IchJaxError)
+    assert issubclass(error, builtin)

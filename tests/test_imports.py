@@ -1,0 +1,84 @@
+"""Which way imports go, and what no module of the library may do when it is imported."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BASE = {"types", "errors", "config", "workdir"}
+
+# Room -> the other rooms that it may import. Results of the right side travel into the left side, never back.
+ALLOWED = {
+    "types": set(),
+    "errors": set(),
+    "config": {"errors"},
+    "workdir": {"types", "errors", "config"},
+    "data": BASE,
+    "models": BASE,
+    "uncertainty": BASE,
+    "perf": BASE,
+    "kansei": BASE | {"uncertainty"},
+    "econometrics": BASE | {"uncertainty"},
+    "training": BASE | {"data", "models"},
+    "evaluation": BASE | {"data", "models", "uncertainty"},
+    "interference": BASE | {"data", "models", "training", "uncertainty"},
+    "report": BASE | {"evaluation", "interference", "kansei", "econometrics", "perf"},
+}
+LIBRARY = sorted((ROOT / "ich_jax").rglob("*.py"))
+CONFIGS = sorted((ROOT / "configs").glob("*.py"))
+
+
+def imported_names(tree: ast.AST) -> Iterator[str]:
+    """Yields the dotted name of everything that a module imports, anywhere in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """Yields the nodes that run when a module is imported: all but the bodies of functions."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from run_at_import(child)
+
+
+def test_every_room_is_in_the_table() -> None:
+    rooms = {path.relative_to(ROOT / "ich_jax").parts[0].removesuffix(".py") for path in LIBRARY} - {"__init__"}
+    assert rooms <= ALLOWED.keys()
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_direction_of_imports(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    room = path.relative_to(ROOT / "ich_jax").parts[0].removesuffix(".py")
+    for name in imported_names(tree):
+        top, *rest = name.split(".")
+        assert top not in {"experiments", "configs", "scripts", "tests"}, f"{path}: imports {name}"
+        assert not name.startswith("absl.flags"), f"{path}: flags belong to experiments and scripts"
+        if top == "ich_jax" and room != "__init__":
+            assert rest[0] in ALLOWED[room] | {room}, f"{path}: {room} may not import {name}"
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_importing_changes_no_setting_of_jax(path: Path) -> None:
+    for node in run_at_import(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) != "jax.config.update", f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_configs_import_only_the_config_module(path: Path) -> None:
+    names = {name for name in imported_names(ast.parse(path.read_text())) if name.split(".")[0] not in {"typing"}}
+    assert names <= {"ich_jax.config", "ml_collections"}
+
+
+def test_the_walk_sees_what_runs_at_import() -> None:
+    source = "if x:\n    jax.config.update('a', 1)\ndef f():\n    jax.config.update('b', 2)\n"
+    calls = [node for node in run_at_import(ast.parse(source)) if isinstance(node, ast.Call)]
+    assert [ast.unparse(call) for call in calls] == ["jax.config.update('a', 1)"]
