@@ -17,7 +17,7 @@ def test_empty_policy_is_the_identity() -> None:
 
 
 def test_unknown_policy_names_the_nearest() -> None:
-    with pytest.raises(errors.ConfigError, match="config.data.augment: got 'colour'; did you mean 'color'"):
+    with pytest.raises(errors.ConfigError, match=r"config.data.augment: got 'colour'; did you mean 'color'"):
         augment.make_augment("flip,colour")
 
 
@@ -25,7 +25,9 @@ def test_flip_mirrors_some_images_and_leaves_the_others() -> None:
     out = np.asarray(augment.make_augment("flip")(KEY, IMAGES))
     mirrored = [np.array_equal(o, i[:, ::-1]) for o, i in zip(out, np.asarray(IMAGES), strict=True)]
     kept = [np.array_equal(o, i) for o, i in zip(out, np.asarray(IMAGES), strict=True)]
-    assert all(m or k for m, k in zip(mirrored, kept, strict=True)) and any(mirrored) and any(kept)
+    assert all(m or k for m, k in zip(mirrored, kept, strict=True))
+    assert any(mirrored)
+    assert any(kept)
 
 
 @pytest.mark.parametrize("size", [8, 16, 28])
@@ -53,7 +55,9 @@ def test_cutout_is_a_square_of_half_the_side() -> None:
     assert set(np.unique(out)) == {0.0, 1.0}
     for image in out:
         rows, columns = (image == 0).any(1).sum(), (image == 0).any(0).sum()
-        assert (image == 0).sum() == rows * columns and 4 <= min(rows, columns) and max(rows, columns) <= 8
+        assert (image == 0).sum() == rows * columns
+        assert min(rows, columns) >= 4
+        assert max(rows, columns) <= 8
     assert ((out == 0).sum((1, 2)) == 64).any()
 
 
@@ -72,7 +76,8 @@ def test_color_is_brightness_saturation_and_contrast() -> None:
 
 def test_grey_images_stay_grey() -> None:
     out = augment.make_augment("flip,color,translation,cutout")(KEY, IMAGES[..., :1])
-    assert out.shape == (8, 16, 16, 1) and out.dtype == jnp.float32
+    assert out.shape == (8, 16, 16, 1)
+    assert out.dtype == jnp.float32
 
 
 def test_same_key_treats_two_batches_alike_and_another_key_does_not() -> None:
@@ -102,4 +107,5 @@ def test_gradient_of_color_matches_finite_differences_and_has_a_second_order() -
     secant = float(loss(images + step * direction) - loss(images - step * direction)) / (2 * step)
     assert slope == pytest.approx(secant, rel=2e-2)
     penalty = jax.grad(lambda x: jnp.sum(jax.grad(loss)(x) ** 2))(images)
-    assert bool(jnp.all(jnp.isfinite(penalty))) and float(jnp.abs(penalty).max()) > 0
+    assert bool(jnp.all(jnp.isfinite(penalty)))
+    assert float(jnp.abs(penalty).max()) > 0

@@ -40,7 +40,8 @@ def test_large_sets_stay_in_range_and_distinct() -> None:
     n = 2**31 - 1
     position = np.linspace(0, n - 1, 10_000).astype(np.uint32)
     order = pipeline.shuffled_index(WORDS, np.zeros(10_000, np.uint32), position, n, np)
-    assert order.max() < n and len(np.unique(order)) == 10_000
+    assert order.max() < n
+    assert len(np.unique(order)) == 10_000
 
 
 @pytest.mark.parametrize("n", [1, 3, 97, 1000, 65537])
@@ -70,7 +71,8 @@ def test_all_orders_of_a_tiny_set_occur_about_equally_often(n: int) -> None:
     _, counts = np.unique(orders, axis=0, return_counts=True)
     expected = epochs / len(list(itertools.permutations(range(n))))
     assert len(counts) == len(list(itertools.permutations(range(n))))
-    assert counts.min() > 0.5 * expected and counts.max() < 1.6 * expected
+    assert counts.min() > 0.5 * expected
+    assert counts.max() < 1.6 * expected
 
 
 def test_every_image_is_equally_likely_at_every_place_of_an_epoch() -> None:
@@ -79,7 +81,8 @@ def test_every_image_is_equally_likely_at_every_place_of_an_epoch() -> None:
         full = np.full(epochs, place, np.uint32)
         drawn = pipeline.shuffled_index(WORDS, np.arange(epochs, dtype=np.uint32), full, n, np)
         counts = np.bincount(drawn, minlength=n)
-        assert counts.min() > 50 and counts.max() < 160  # 100 expected, standard deviation 9.9
+        assert counts.min() > 50
+        assert counts.max() < 160
 
 
 def test_batches_are_consecutive_pieces_of_the_stream_across_epochs() -> None:
@@ -107,7 +110,8 @@ def test_positions_do_not_overflow_in_long_runs(step: int, batch: int, n: int) -
 
 def test_data_key_is_fixed_and_apart_from_the_run_key() -> None:
     words = np.asarray(jax.random.key_data(pipeline.data_key(0)))
-    assert words.shape == (2,) and words.dtype == np.uint32
+    assert words.shape == (2,)
+    assert words.dtype == np.uint32
     assert not np.array_equal(words, np.asarray(jax.random.key_data(jax.random.key(0, impl="threefry2x32"))))
     assert not np.array_equal(words, np.asarray(jax.random.key_data(pipeline.data_key(1))))
 
@@ -115,7 +119,9 @@ def test_data_key_is_fixed_and_apart_from_the_run_key() -> None:
 def test_units_are_exact_inverses_and_agree_between_numpy_and_jax() -> None:
     levels = np.arange(256, dtype=np.uint8)
     unit = pipeline.to_unit(levels)
-    assert unit.dtype == np.float32 and unit[0] == -1.0 and unit[255] == 1.0
+    assert unit.dtype == np.float32
+    assert unit[0] == -1.0
+    assert unit[255] == 1.0
     np.testing.assert_array_equal(unit, -unit[::-1])
     np.testing.assert_array_equal(np.asarray(jax.jit(pipeline.to_unit)(levels)).view(np.uint32), unit.view(np.uint32))
     np.testing.assert_array_equal(pipeline.to_uint8(unit), levels)
@@ -158,8 +164,12 @@ def _assert_same_batch(got: object, expected: object) -> None:
 def test_small_sets_live_on_the_device_and_large_ones_come_from_the_host() -> None:
     device = pipeline.make_dataset(_records(), device_limit_mib=1, workers=0)
     host = pipeline.make_dataset(_records(), device_limit_mib=0, workers=0)
-    assert device.host_batches is None and device.sample is not None and device.arrays[0].dtype == jnp.uint8
-    assert host.sample is None and host.arrays is None and host.host_batches is not None
+    assert device.host_batches is None
+    assert device.sample is not None
+    assert device.arrays[0].dtype == jnp.uint8
+    assert host.sample is None
+    assert host.arrays is None
+    assert host.host_batches is not None
     assert (device.n_train, device.n_holdout) == (host.n_train, host.n_holdout) == (20, 3)
 
 
@@ -196,14 +206,16 @@ def test_holdout_train_images_and_briefs() -> None:
     records = _records()
     dataset = pipeline.make_dataset(records, device_limit_mib=1, workers=0)
     test = dataset.holdout("test", 10)
-    assert isinstance(test.image, jax.Array) and test.image.shape == (2, 4, 4, 3)
+    assert isinstance(test.image, jax.Array)
+    assert test.image.shape == (2, 4, 4, 3)
     np.testing.assert_array_equal(pipeline.to_uint8(test.image), records.load(np.array([1, 2])))
     assert dataset.holdout("validation", 1).image.shape[0] == 1
     np.testing.assert_array_equal(dataset.train_images(4).brief.product, records.brief.product[3:7])
     briefs = dataset.briefs(jax.random.key(0), 500)
     known = {tuple(row) for row in records.brief.axes[3:].tolist()}
     assert {tuple(row) for row in np.asarray(briefs.axes).tolist()} == known  # only and all training briefs
-    assert briefs.given.shape == (500, 4) and float(briefs.given.min()) == 1.0
+    assert briefs.given.shape == (500, 4)
+    assert float(briefs.given.min()) == 1.0
     with pytest.raises(errors.ConfigError, match="did you mean 'test'"):
         dataset.holdout("tests", 1)
 

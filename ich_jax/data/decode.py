@@ -1,0 +1,119 @@
+"""From an image file to the square uint8 pixels of a model.
+
+Whatever the file holds, the same steps follow: EXIF orientation is applied; 16 bits become 8; palettes, CMYK and grey
+become RGB; transparency is composited over white; the picture is scaled by exact area averaging so that its longer side
+fits, and centred on a square in the median colour of its own border. Colour profiles are not applied: values are taken
+as sRGB. Of an animation, the first frame counts.
+"""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ich_jax import errors
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_FORMATS = ("PNG", "JPEG", "MPO", "WEBP")  # by content: what a name says is not trusted
+
+
+@contextmanager
+def decoder_warnings() -> Iterator[None]:
+    """Makes absurdly large pictures fail instead of warn, and silences remarks on odd but readable files.
+
+    Filters are global to the process: to be entered once around a pool of threads, not within it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+        yield
+
+
+def decode(data: bytes, channels: int) -> np.ndarray:
+    """Decodes an encoded picture.
+
+    Args:
+        data: The bytes of a PNG, JPEG or WebP file.
+        channels: 3 for colour, 1 for grey.
+
+    Returns:
+        `[h, w, channels]` uint8 at the picture's own size, on white.
+
+    Raises:
+        DataError: The bytes are empty, damaged, of another format, or of more pixels than is sensible; the message
+            is the reason only, as the caller knows the file.
+    """
+    if not data:
+        raise errors.DataError("the file is empty (0 bytes)")
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+            opened.load()
+            image = _on_white(_eight_bits(ImageOps.exif_transpose(opened)))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        limit = (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        raise errors.DataError(f"more than {limit} million pixels; scale it down first") from None
+    except UnidentifiedImageError:
+        raise errors.DataError("no PNG, JPEG or WebP image") from None
+    except Exception as error:  # a damaged file can make a decoder raise anything
+        raise errors.DataError(f"damaged: {error}") from error
+    pixels = np.asarray(image.convert("L") if channels == 1 else image)
+    return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scales 16-bit grey to 8 bits; pillow's own conversion would clip it."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray(np.rint(np.clip(np.asarray(image, np.float64) / 257.0, 0, 255)).astype(np.uint8))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def fit_square(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Scales a picture down to a square, its aspect kept.
+
+    Every output pixel is the mean over the area that it covers, fractions of source pixels included; what the picture
+    does not cover is filled with the median colour of its border.
+
+    Args:
+        pixels: `[h, w, C]` uint8 whose longer side is at least `size`.
+        size: Height and width of the result.
+
+    Returns:
+        `[size, size, C]` uint8.
+    """
+    height, width, channels = pixels.shape
+    if height == width == size:
+        return pixels
+    side = max(height, width)
+    border = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
+    fill = np.sort(border, axis=0)[(len(border) - 1) // 2].astype(np.float32)
+    down, across = _cover(height, side, size), _cover(width, side, size)
+    # In strips of some 256 source rows: a photograph is never held as floats as a whole.
+    rows = np.empty((size, width * channels), np.float32)
+    block = max(1, size * 256 // side)
+    for start in range(0, size, block):
+        weights = down[start : start + block]
+        used = np.flatnonzero(weights.any(axis=0))
+        strip = slice(used[0], used[-1] + 1) if used.size else slice(0, 0)
+        rows[start : start + block] = weights[:, strip] @ pixels[strip].reshape(-1, width * channels).astype(np.float32)
+    scaled = np.matmul(across, rows.reshape(size, width, channels))
+    uncovered = 1.0 - down.sum(axis=1)[:, None, None] * across.sum(axis=1)[None, :, None]
+    return np.rint(scaled + uncovered * fill).clip(0, 255).astype(np.uint8)
+
+
+def _cover(n: int, side: int, size: int) -> np.ndarray:
+    """Returns `[size, n]`: the share of output pixel j that pixel i covers, of n source pixels centred on `side`."""
+    step = side / size
+    start = np.arange(size)[:, None] * step - (side - n) / 2
+    source = np.arange(n)[None, :]
+    overlap = np.minimum(start + step, source + 1) - np.maximum(start, source)
+    return (np.maximum(overlap, 0) / step).astype(np.float32)

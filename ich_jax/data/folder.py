@@ -1,0 +1,243 @@
+"""Image folders: `root/<class>/*.{png,jpg,jpeg,webp}` with an optional `metadata.csv`."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from absl import logging
+
+from ich_jax import errors
+from ich_jax.config import DataConfig, fingerprint
+from ich_jax.data import decode, measure, metadata, pipeline, split
+from ich_jax.data.dataset import Dataset
+from ich_jax.types import Brief, DesignSpace
+
+PREPARATION = 1
+"""Part of the fingerprint: to be raised whenever the same files would give other pixels, briefs or splits."""
+
+_T = TypeVar("_T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """What lies in an image folder.
+
+    Attributes:
+        root: The folder.
+        classes: Names of its class folders, sorted.
+        names: Paths of all images below the root, `class/file`, sorted.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """An image file that could be read.
+
+    Attributes:
+        name: `class/file`.
+        digest: SHA-256 of its bytes.
+        pixels: `[size, size, C]` uint8, or None if they are to be decoded again when needed.
+        axes: `[3]` float32, its measured width, height and mass.
+    """
+
+    name: str
+    digest: str
+    pixels: np.ndarray | None
+    axes: np.ndarray
+
+
+def make(config: DataConfig) -> Dataset:
+    """Makes the dataset of an image folder.
+
+    Every file is read and decoded once before anything else happens, so that damaged ones are known. Sets within
+    `config.device_limit_mib` keep the pixels; of larger ones the images are decoded again as batches need them.
+
+    Raises:
+        DataError: Images or metadata that cannot be used, naming file, row or field and how to repair it.
+    """
+    found = scan(Path(config.path))
+    table = found.root / metadata.FILE_NAME
+    cells = metadata.read(table, found.names)
+    # Columns are checked before the images: it takes no time, and decoding a large set does.
+    metadata.read_elements(cells, found.names, config.elements, config.keywords)
+    metadata.read_axes(cells, found.names, config.axes)
+
+    keep = pipeline.fits_device(len(found.names), config.size, config.channels, config.device_limit_mib)
+    pictures = read_pictures(found, config.size, config.channels, config.max_bad_share, keep=keep)
+    names = [picture.name for picture in pictures]
+    digests = [picture.digest for picture in pictures]
+    product = np.array([found.classes.index(name.split("/")[0]) for name in names], np.int32)
+    elements, categories, known_elements = metadata.read_elements(cells, names, config.elements, config.keywords)
+    axes = metadata.read_axes(cells, names, config.axes)
+    if axes is None:
+        measured = np.stack([picture.axes for picture in pictures])
+        axes = (measure.AXES, measured, np.ones_like(measured))
+    axis_names, values, known_axes = axes
+    known = np.concatenate([np.ones((len(names), 1), np.float32), known_elements, known_axes], axis=1)
+
+    brief: tuple[Any, ...] = (product, categories, values, known)  # of the host: numpy where Brief says jax
+
+    def load(rows: np.ndarray) -> np.ndarray:
+        if keep:
+            return np.stack([pictures[row].pixels for row in rows])
+        return np.stack([_decode_file(found.root, names[row], config.size, config.channels) for row in rows])
+
+    records = pipeline.Records(
+        space=DesignSpace(found.classes, elements, axis_names),
+        size=config.size,
+        channels=config.channels,
+        brief=Brief(*brief),
+        rows=split.split_rows(product, categories, known_elements, names, digests, config.holdout_share),
+        load=load,
+        fingerprint=fingerprint(
+            [
+                PREPARATION,
+                list(zip(names, digests, strict=True)),
+                hashlib.sha256(table.read_bytes()).hexdigest() if cells.columns else "",
+                [config.size, config.channels, config.holdout_share, config.elements, config.axes, config.keywords],
+            ]
+        ),
+    )
+    return pipeline.make_dataset(records, device_limit_mib=config.device_limit_mib, workers=config.workers)
+
+
+def scan(root: Path) -> Folder:
+    """Lists the images of a folder without opening them.
+
+    Hidden files and folders are passed over; files of other kinds inside a class folder are passed over with a warning.
+
+    Raises:
+        DataError: The folder is missing or empty, holds images outside a class folder, or has a class without images.
+    """
+    layout = f"expected {root}/<class>/*{{{','.join(decode.SUFFIXES)}}}"
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise errors.DataError(f"The image folder {root} {what}; {layout}. Correct config.data.path.")
+    entries = sorted((entry for entry in root.iterdir() if not entry.name.startswith(".")), key=lambda e: e.name)
+    classes = tuple(entry.name for entry in entries if entry.is_dir() and entry.name != "__MACOSX")
+    stray = [entry.name for entry in entries if _is_image(entry)]
+    if stray:
+        raise errors.DataError(
+            f"{root} holds {len(stray)} images outside any class folder:{metadata.list_some(stray)}\n{layout}. Move "
+            f"them into a folder named after their class, for example {root / 'all'} for a set without classes."
+        )
+    if not classes:
+        raise errors.DataError(f"The image folder {root} is empty: no class folder in it; {layout}.")
+    names, others = [], []
+    for label in classes:
+        inside = sorted((e for e in (root / label).iterdir() if not e.name.startswith(".")), key=lambda e: e.name)
+        images = [f"{label}/{entry.name}" for entry in inside if _is_image(entry)]
+        folders = [entry.name for entry in inside if entry.is_dir()]
+        others += [f"{label}/{entry.name}" for entry in inside if entry.is_file() and not _is_image(entry)]
+        if not images:
+            inner = (
+                f" It holds the folders {', '.join(folders[:5])}; is {root / label} the folder you mean?"
+                if folders
+                else ""
+            )
+            raise errors.DataError(
+                f"The class folder {root / label} has no image; {layout}. Add images or remove the folder.{inner}"
+            )
+        if folders:
+            raise errors.DataError(
+                f"{root / label} holds images and the folders {', '.join(folders[:5])}; {layout}. Move the folders "
+                "away or up to where the classes are."
+            )
+        names += images
+    if others:
+        logging.warning("%s: passed over %d files that are no images:%s", root, len(others), metadata.list_some(others))
+    return Folder(root, classes, tuple(names))
+
+
+def read_pictures(found: Folder, size: int, channels: int, max_bad_share: float, *, keep: bool) -> list[Picture]:
+    """Reads, decodes and measures every image once, in threads.
+
+    Args:
+        found: The images.
+        size: Height and width to bring them to.
+        channels: 3 or 1.
+        max_bad_share: Unreadable images up to this share are left out with a warning; more are an error.
+        keep: Whether the pictures keep their pixels.
+
+    Raises:
+        DataError: Too many unreadable images, a class that has no other, or images smaller than `size`; all are listed.
+    """
+    pictures: list[Picture] = []
+    bad: list[str] = []
+    small: list[tuple[int, str]] = []
+
+    def read(name: str) -> Picture | str | tuple[int, str]:
+        try:
+            data = (found.root / name).read_bytes()
+            pixels = decode.decode(data, channels)
+        except (OSError, errors.DataError) as error:
+            return f"{name}: {error}"
+        height, width, _ = pixels.shape
+        if max(height, width) < size:
+            return max(height, width), f"{name}: {width}x{height} px"
+        pixels = decode.fit_square(pixels, size)
+        axes = measure.measure(pipeline.to_unit(pixels[None]), np)[0]
+        return Picture(name, hashlib.sha256(data).hexdigest(), pixels if keep else None, axes)
+
+    with decode.decoder_warnings():
+        for i, result in enumerate(_map_threads(read, found.names)):
+            if isinstance(result, Picture):
+                pictures.append(result)
+            elif isinstance(result, str):
+                bad.append(result)
+            else:
+                small.append(result)
+            logging.log_every_n_seconds(
+                logging.INFO, "%s: read %d of %d images", 10, found.root, i + 1, len(found.names)
+            )
+    if small:
+        listed = metadata.list_some([text for _, text in small])
+        raise errors.DataError(
+            f"{found.root}: {len(small)} of {len(found.names)} images are smaller than the model's {size} px on their "
+            f"longer side, and are not enlarged:{listed}\nSet config.data.size to {min(side for side, _ in small)} or less, "
+            "or replace or remove these files."
+        )
+    if bad:
+        share = len(bad) / len(found.names)
+        report = f"{found.root}: {len(bad)} of {len(found.names)} images ({share:.2%}) cannot be read:"
+        if share > max_bad_share:
+            raise errors.DataError(
+                f"{report}{metadata.list_some(bad)}\nAllowed: up to {max_bad_share:.2%} (config.data.max_bad_share). "
+                "Replace or remove these files, or raise that share to go on without them."
+            )
+        logging.warning("%s\n  %s\nThe run goes on without them.", report, "\n  ".join(bad))
+    remaining = {picture.name.split("/")[0] for picture in pictures}
+    for label in found.classes:
+        if label not in remaining:
+            raise errors.DataError(
+                f"The class folder {found.root / label} has no readable image; replace its files or remove the folder."
+            )
+    return pictures
+
+
+def _is_image(entry: Path) -> bool:
+    return entry.suffix.lower() in decode.SUFFIXES and entry.is_file()
+
+
+def _decode_file(root: Path, name: str, size: int, channels: int) -> np.ndarray:
+    try:
+        return decode.fit_square(decode.decode((root / name).read_bytes(), channels), size)
+    except (OSError, errors.DataError) as error:
+        raise errors.DataError(f"{root / name} was readable when the run started and is not now: {error}") from error
+
+
+def _map_threads(fn: Callable[[str], _T], items: Sequence[str]) -> Iterator[_T]:
+    """Applies fn in threads, in order; decoders release the interpreter lock."""
+    block = 1024  # bounds what waits in memory
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for start in range(0, len(items), block):
+            yield from pool.map(fn, items[start : start + block])

@@ -1,0 +1,261 @@
+"""The optional metadata.csv of an image folder: what is known of each picture.
+
+One row per image: `file_name` (relative to the folder, `class/picture.png`) and any columns. Columns become design
+elements (categories), axes (numbers in [-3, 3]) or, split at `;`, keywords. An empty cell leaves that part of the
+brief open.
+"""
+
+import collections
+import csv
+import dataclasses
+import difflib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ich_jax import errors
+from ich_jax.types import AXIS_LIMIT, Element
+
+FILE_NAME = "metadata.csv"
+_SHOWN = 10  # offending rows that a message lists; the rest are counted
+
+
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """The cells of a metadata.csv, checked against the images of its folder.
+
+    Attributes:
+        path: The file.
+        columns: Names of its columns; empty if there is no such file.
+        cells: Row of each image: `{file name: {column: cell}}`, cells stripped.
+        lines: Line of each image's row in the file, as an editor counts them.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    cells: dict[str, dict[str, str]]
+    lines: dict[str, int]
+
+    def where(self, name: str, column: str) -> str:
+        """Names a cell for a message."""
+        return f"{self.path}, row {self.lines[name]} ({name}), column {column!r}"
+
+
+def list_some(items: Sequence[str]) -> str:
+    """Joins the first items for a message, one a line, and counts the others."""
+    more = f"\n  ... and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return "".join(f"\n  {item}" for item in items[:_SHOWN]) + more
+
+
+def read(path: Path, names: Sequence[str]) -> Metadata:
+    """Reads a metadata.csv and checks that its rows and the image files are the same.
+
+    Args:
+        path: The file, which need not exist.
+        names: The images of the folder, as `class/file`.
+
+    Raises:
+        DataError: The file is unreadable or malformed, a row has no file, or a file has no row.
+    """
+    if not path.exists():
+        return Metadata(path, (), {}, {})
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = [name.strip() for name in next(reader, [])]
+            rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise errors.DataError(
+            f"{path} is not readable as UTF-8 comma-separated text: {error}. Save it as CSV UTF-8."
+        ) from error
+    if "file_name" not in header:
+        raise errors.DataError(
+            f"{path} has no column 'file_name' (its columns: {', '.join(header) or 'none'}); the first line must name "
+            "the columns, separated by commas, with file_name holding paths such as class/picture.png."
+        )
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise errors.DataError(f"{path} has several columns named {', '.join(repeated)}; keep one of each.")
+
+    cells: dict[str, dict[str, str]] = {}
+    lines: dict[str, int] = {}
+    for line, row in rows:
+        if len(row) != len(header):
+            raise errors.DataError(
+                f"{path}, row {line}: {len(row)} cells for {len(header)} columns; quote cells that hold commas."
+            )
+        values = dict(zip(header, (cell.strip() for cell in row), strict=True))
+        name = values["file_name"].replace("\\", "/").removeprefix("./")
+        if name in lines:
+            raise errors.DataError(f"{path}: rows {lines[name]} and {line} are both for {name!r}; keep one.")
+        cells[name], lines[name] = values, line
+
+    images = set(names)
+    orphans = [f"row {lines[name]}: {name!r}" for name in cells if name not in images]
+    if orphans:
+        missing = next(name for name in cells if name not in images)
+        near = difflib.get_close_matches(missing, names, n=1, cutoff=0.6)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise errors.DataError(
+            f"{path}: {len(orphans)} rows name no image file below {path.parent}:{list_some(orphans)}\nAllowed: paths "
+            f"relative to that folder, such as {names[0]!r}{hint} Correct the cell, restore the file or delete the row."
+        )
+    unlisted = [name for name in names if name not in cells]
+    if unlisted:
+        raise errors.DataError(
+            f"{path}: {len(unlisted)} image files have no row:{list_some(unlisted)}\nAdd a row for each (cells may be "
+            "empty), or move the files away."
+        )
+    return Metadata(path, tuple(header), cells, lines)
+
+
+# ---------------------------------------------------------------- columns to briefs
+
+
+def read_elements(
+    metadata: Metadata, names: Sequence[str], setting: str, n_keywords: int
+) -> tuple[tuple[Element, ...], np.ndarray, np.ndarray]:
+    """Reads design elements and keywords.
+
+    Args:
+        metadata: The cells.
+        names: N images that are used.
+        setting: `config.data.elements`.
+        n_keywords: `config.data.keywords`: so many of the most frequent keywords become elements `keyword_<word>` with
+            the categories absent and present.
+
+    Returns:
+        The elements, the category of each image `[N, E]` int32, and whether it is known `[N, E]` float32.
+
+    Raises:
+        DataError: No such column, an element of fewer than two categories, a category that only one image has, or
+            fewer keywords than asked for.
+    """
+    columns = [_read_element(metadata, names, *c) for c in _find(metadata, setting, "element_", "config.data.elements")]
+    columns += _read_keywords(metadata, names, n_keywords) if n_keywords else []
+    elements = tuple(element for element, _ in columns)
+    codes = np.array([code for _, code in columns], np.int32).reshape(len(columns), len(names)).T  # -1: not known
+    return elements, np.maximum(codes, 0), (codes >= 0).astype(np.float32)
+
+
+def _read_element(metadata: Metadata, names: Sequence[str], name: str, column: str) -> tuple[Element, list[int]]:
+    values = [metadata.cells[image][column] for image in names]
+    count = collections.Counter(value for value in values if value)
+    categories = tuple(sorted(count))
+    if len(categories) < 2:
+        raise errors.DataError(
+            f"{metadata.path}, column {column!r}: an element needs two categories or more, got "
+            f"{', '.join(categories) or 'only empty cells'}. Leave it out of config.data.elements (none: no elements)."
+        )
+    single = [(image, value) for image, value in zip(names, values, strict=True) if value and count[value] == 1]
+    if single:
+        seen = [category for category in categories if count[category] > 1]
+        listed = [f"row {metadata.lines[image]} ({image}): {value!r}" for image, value in single]
+        raise errors.DataError(
+            f"{metadata.path}, column {column!r}: {len(single)} categories are on one image only, so either training "
+            f"or judging would never see them:{list_some(listed)}\nFor the first: "
+            f"{errors.nearest(single[0][1], seen[:50])}. Correct the cells, empty them (left open), add images, or "
+            "leave the element out of config.data.elements."
+        )
+    codes = {category: code for code, category in enumerate(categories)}
+    return Element(name, categories), [codes.get(value, -1) for value in values]
+
+
+def _read_keywords(metadata: Metadata, names: Sequence[str], n: int) -> list[tuple[Element, list[int]]]:
+    if "keywords" not in metadata.columns:
+        where = (
+            f"{metadata.path} has columns {', '.join(metadata.columns)}"
+            if metadata.columns
+            else "there is no such file"
+        )
+        raise errors.DataError(
+            f"config.data.keywords={n} needs a column 'keywords' (words separated by ;), but {where}. Add it, or set "
+            "config.data.keywords=0."
+        )
+    words = [{w for w in map(str.strip, metadata.cells[name]["keywords"].lower().split(";")) if w} for name in names]
+    count = collections.Counter(word for row in words for word in row)
+    known = sum(bool(row) for row in words)
+    usable = sorted((w for w, c in count.items() if 1 < c < known), key=lambda word: (-count[word], word))
+    if len(usable) < n:
+        raise errors.DataError(
+            f"{metadata.path}, column 'keywords': only {len(usable)} keywords are on two images or more and not on "
+            f"all; config.data.keywords={n} asks for more. Allowed: 0 to {len(usable)}."
+        )
+    return [
+        (Element(f"keyword_{word}", ("absent", "present")), [int(word in row) if row else -1 for row in words])
+        for word in usable[:n]
+    ]
+
+
+def read_axes(
+    metadata: Metadata, names: Sequence[str], setting: str
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray] | None:
+    """Reads the axes.
+
+    Args:
+        metadata: The cells.
+        names: N images that are used.
+        setting: `config.data.axes`.
+
+    Returns:
+        Names, values `[N, A]` float32 (0 where not known) and whether they are known `[N, A]` float32; None if the
+        axes are to be measured.
+
+    Raises:
+        DataError: No such column, a cell that is not a number in [-3, 3], or a column without any number.
+    """
+    columns = [] if setting == "measured" else _find(metadata, setting, "axis_", "config.data.axes")
+    if setting == "measured" or (setting == "auto" and not columns):
+        return None
+    values = np.full((len(names), len(columns)), np.nan, np.float32)
+    wrong = []
+    for a, (_, column) in enumerate(columns):
+        for i, image in enumerate(names):
+            cell = metadata.cells[image][column]
+            if cell:
+                values[i, a] = number = _number(cell)
+                if not abs(number) <= AXIS_LIMIT:
+                    wrong.append(f"row {metadata.lines[image]} ({image}), column {column!r}: {cell!r}")
+    if wrong:
+        raise errors.DataError(
+            f"{metadata.path}: {len(wrong)} axis cells are not numbers from -{AXIS_LIMIT:g} to {AXIS_LIMIT:g}:"
+            f"{list_some(wrong)}\nScale the axis to that range, correct the cells, or empty them (left open)."
+        )
+    for (_, column), known in zip(columns, np.isfinite(values).any(axis=0), strict=True):
+        if not known:
+            raise errors.DataError(
+                f"{metadata.path}, column {column!r}: every cell is empty. Fill some, or leave the axis "
+                "out of config.data.axes."
+            )
+    given = np.isfinite(values)
+    return tuple(name for name, _ in columns), np.where(given, values, 0).astype(np.float32), given.astype(np.float32)
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
+
+
+def _find(metadata: Metadata, setting: str, prefix: str, field: str) -> list[tuple[str, str]]:
+    """Returns (name, column) of what a setting asks for: auto, none, or names with or without the prefix."""
+    columns = metadata.columns
+    if setting == "auto":
+        return [(column.removeprefix(prefix), column) for column in columns if column.startswith(prefix)]
+    found = []
+    for name in dict.fromkeys(filter(None, map(str.strip, setting.split(",")))):
+        if name == "none":
+            continue
+        if not columns:
+            raise errors.DataError(
+                f"{field}={setting!r} names columns of {FILE_NAME}, but the image folder has none. Add one with a "
+                f"column file_name, or set {field}=auto."
+            )
+        column = name if name in columns else prefix + name
+        if column not in columns:
+            raise errors.DataError(f"{field}: {metadata.path} has no column {name!r}; {errors.nearest(name, columns)}.")
+        found.append((name.removeprefix(prefix), column))
+    return found
