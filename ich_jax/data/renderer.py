@@ -28,12 +28,13 @@ from ich_jax.data import shapes
 from ich_jax.data.shapes import PRODUCTS, SPACE
 from ich_jax.types import Brief
 
-# Layout in pixels at 32 px: extent = centre + slope * axis. Each axis moves the outline by 12 px over its range.
-_WIDTH = (14.0, 2.0)
-_HEIGHT = (14.0, 2.0)
-_DEPTH = (6.4, 1.9)
+# Layout in pixels at 32 px: extent = centre + slope * axis. Each axis moves the outline by 10 px over its range; the
+# smallest front face is 12 px, so that an ornament can still be read on it.
+_WIDTH = (17.0, 5 / 3)
+_HEIGHT = (17.0, 5 / 3)
+_DEPTH = (5.8, 1.7)
 _DEPTH_DIRECTION = (0.70, -0.714)  # unit vector to the upper right; image y points down
-_JITTER = 1.2
+_JITTER = 1.0
 
 # ---------------------------------------------------------------- colours
 
@@ -82,11 +83,13 @@ class _Geometry(NamedTuple):
     swept: jax.Array  # [B, SOLIDS, H, W]
     along: jax.Array  # [B, H, W] pixels travelled along depth from the centre of the front face
     panel: jax.Array  # [B, 2, H, W] ornament frame, [-1, 1] inside
+    panel_back: jax.Array  # [B, 2, H, W] the same frame on the second of a pair
     panel_scale: jax.Array  # [B] pixels per unit of that frame
+    paired: jax.Array  # [B] 1 for products that come in pairs
     local: jax.Array  # [B, 2, H, W] pixels from the centre of the front face
     half: jax.Array  # [B, 2] half extent of the front face in pixels
     depth: jax.Array  # [B, 2] depth vector in pixels
-    hosts: jax.Array  # [B, SOLIDS]
+    hosts: jax.Array  # [B, HOSTS]
     roles: jax.Array  # [B, P]
 
 
@@ -148,7 +151,9 @@ def _geometry(brief: Brief, position: jax.Array, size: int) -> _Geometry:
         swept=swept,
         along=local[:, 0] * direction[0] + local[:, 1] * direction[1],
         panel=ornament,
+        panel_back=ornament - (depth / panel_half)[:, :, None, None],
         panel_scale=jnp.min(panel_half, axis=1),
+        paired=pair[:, 0, 0].astype(jnp.float32),
         local=local,
         half=half,
         depth=depth,
@@ -162,34 +167,33 @@ def _cover(distance: jax.Array) -> jax.Array:
     return jnp.clip(0.5 - distance, 0.0, 1.0)
 
 
-def _ornament(geometry: _Geometry, category: jax.Array) -> jax.Array:
+def _ornament(frame: jax.Array, scale: jax.Array, category: jax.Array) -> jax.Array:
     """Signed distance in pixels, `[B, H, W]`, of the ornament of each design.
 
-    cloud: three ruyi scrolls; lattice: crossed diagonals of a window; wave: swelling horizontal bands; meander: the
-    nested squares of the character hui, from which the motif (huiwen) has its name.
+    `frame` `[B, 2, H, W]` runs over [-1, 1] inside the panel, `scale` `[B]` is its unit in pixels.
+
+    cloud: a ruyi head of three scrolls; lattice: the crossed diagonals of a window; wave: swelling horizontal bands;
+    meander: the running fret (huiwen), upright bars joined above and below in turn. Each is one coarse figure, so that
+    ten pixels are enough to tell them apart; the detail shows at larger sizes.
     """
-    x, y = geometry.panel[:, 0], geometry.panel[:, 1]
+    x, y = frame[:, 0], frame[:, 1]
 
     def scroll(cx: float, cy: float, radius: float) -> jax.Array:
         r = jnp.sqrt((x - cx) ** 2 + (y - cy) ** 2 + 1e-6)
-        return jnp.minimum(jnp.abs(r - radius) - 0.13, r - 0.12)
+        return jnp.maximum(r - radius, 0.05 - jnp.abs(r - 0.55 * radius))  # a disc with a fine ring cut out
 
-    cloud = jnp.minimum(jnp.minimum(scroll(-0.46, 0.30, 0.42), scroll(0.46, 0.30, 0.42)), scroll(0.0, -0.44, 0.42))
+    cloud = jnp.minimum(jnp.minimum(scroll(-0.44, 0.30, 0.46), scroll(0.44, 0.30, 0.46)), scroll(0.0, -0.36, 0.52))
     root2 = np.float32(np.sqrt(0.5))
-    lattice = (
-        jnp.minimum(
-            jnp.abs(jnp.mod((x + y) * root2 + 0.5, 1.0) - 0.5), jnp.abs(jnp.mod((x - y) * root2 + 0.5, 1.0) - 0.5)
-        )
-        - 0.15
-    )
-    swell = y + 0.11 * jnp.sin(2 * np.pi * x)
-    wave = jnp.abs(jnp.mod(swell / 0.66 + 0.5, 1.0) - 0.5) * 0.66 - 0.165
-    ring = jnp.maximum(jnp.abs(x), jnp.abs(y))
-    meander = jnp.minimum(jnp.abs(ring - 0.72) - 0.15, ring - 0.26)
+    lattice = jnp.minimum(jnp.abs(x + y), jnp.abs(x - y)) * root2 - 0.20
+    wave = jnp.abs(jnp.mod(y + 0.10 * jnp.sin(2 * np.pi * x) + 0.5, 1.0) - 0.5) - 0.24
+    bar = jnp.mod(x * 1.5 + 0.25, 1.0) - 0.5  # three bars; joins lie above and below in turn
+    upright = jnp.abs(bar) - 0.24
+    join = jnp.where(jnp.mod(jnp.floor(x * 1.5 + 0.75), 2.0) > 0.5, y + 0.84, y - 0.84)
+    meander = jnp.minimum(upright / 1.5, jnp.abs(join) - 0.16)
     distance = jnp.stack([cloud, lattice, wave, meander], axis=1)
     chosen = jnp.take_along_axis(distance, category[:, None, None, None], axis=1)[:, 0]
     inside = jnp.maximum(jnp.abs(x), jnp.abs(y)) - 1.0
-    return jnp.maximum(chosen, inside) * geometry.panel_scale[:, None, None]
+    return jnp.maximum(chosen, inside) * scale[:, None, None]
 
 
 def _flecks(geometry: _Geometry, key: jax.Array, unit: float) -> jax.Array:
@@ -261,8 +265,12 @@ def render(brief: Brief, nuisance: Nuisance, size: int) -> jax.Array:
     stripe = 1.0 - 0.14 * striped * (0.5 + 0.5 * jnp.cos(geometry.along * (2 * np.pi / (2.6 * unit))))
     swept = jnp.min(geometry.swept, axis=1)
     image = over(image, _cover(swept), (side * side_light[:, None])[:, None, None, :] * stripe[..., None])
+    second = _cover(_ornament(geometry.panel_back, geometry.panel_scale, ornament)) * geometry.paired[:, None, None]
+    for k in range(shapes.HOSTS):  # the second of a pair carries the same ornament
+        alpha = second * _cover(geometry.swept[:, k]) * geometry.hosts[:, k, None, None]
+        image = over(image, alpha, paint[:, shapes.SECOND] * side_light[:, None])
     front_union = jnp.min(geometry.front[:, : shapes.SOLIDS], axis=1)
-    contour = 0.42 * unit
+    contour = 0.36 * unit
     back_line = jnp.abs(swept + contour) - contour
     image = over(image, 0.75 * _cover(back_line), jnp.asarray(_INKED))
 
@@ -270,25 +278,26 @@ def render(brief: Brief, nuisance: Nuisance, size: int) -> jax.Array:
     ramp = 1.0 + 0.14 * strength[:, None, None] * (
         lx[:, None, None] * x / (hw + unit) + ly[:, None, None] * y / (hh + unit)
     )
-    motif = _cover(_ornament(geometry, ornament))
+    motif = _cover(_ornament(geometry.panel, geometry.panel_scale, ornament))
     for k in range(shapes.SOLIDS + shapes.DECALS):
         distance = geometry.front[:, k]
         colour = jnp.take_along_axis(paint, geometry.roles[:, k, None, None], axis=1)[:, 0]
         image = over(image, _cover(distance), colour[:, None, None, :] * ramp[..., None])
-        if k < shapes.SOLIDS:
+        if k < shapes.HOSTS:
             image = over(image, motif * _cover(distance) * geometry.hosts[:, k, None, None], paint[:, shapes.SECOND])
+        if k < shapes.SOLIDS:
             line = jnp.abs(distance + contour) - contour
             image = over(image, 0.8 * _cover(line), colour * 0.30)
         if k == shapes.SOLIDS - 1:  # the trim runs along the edge of the front, under the decals
-            band = jnp.abs(front_union + 1.05 * unit) - 0.75 * unit
+            band = jnp.abs(front_union + 1.0 * unit) - 0.55 * unit
             image = over(image, _cover(band) * only(trim, 1), jnp.asarray(_GILT))
-            band = jnp.abs(front_union + 0.9 * unit) - 0.95 * unit
+            band = jnp.abs(front_union + 0.75 * unit) - 0.75 * unit
             image = over(image, _cover(band) * only(trim, 2), jnp.asarray(_INKED))
 
     # Finish: a glaze reflects, gold leaf is sprinkled; both also on the sides.
     body = _cover(jnp.minimum(swept, front_union))
-    streak = jnp.abs((x + y) * np.float32(np.sqrt(0.5)) + 0.25 * (hw + hh)) - 0.16 * (hw + hh)
-    gloss = 0.62 * _cover(streak) * body * only(finish, 1)
+    streak = jnp.abs((x + y) * np.float32(np.sqrt(0.5)) + 0.25 * (hw + hh)) - 0.11 * (hw + hh)
+    gloss = 0.55 * _cover(streak) * body * only(finish, 1)
     image = over(image, gloss, jnp.ones((3,), jnp.float32))
     leaf_key, grain_key = (jax.vmap(lambda k, i=i: jax.random.fold_in(k, i))(nuisance.grain) for i in (0, 1))
     leaf = 0.92 * _cover(_flecks(geometry, leaf_key, unit)) * body * only(finish, 2)
@@ -313,12 +322,12 @@ def draw_sketch(brief: Brief, size: int, position: jax.Array | None = None) -> j
     geometry = _geometry(brief, position, size)
     pen = max(0.35 * unit, 0.5)
     page = 1.0 - _cover(jnp.abs(jnp.min(geometry.swept, axis=1)) - pen)
-    motif = _ornament(geometry, brief.elements[:, 1])
+    motif = _ornament(geometry.panel, geometry.panel_scale, brief.elements[:, 1])
     for k in range(shapes.SOLIDS + shapes.DECALS):
         distance = geometry.front[:, k]
         inside = _cover(distance)
         page = page + inside * (1.0 - page)
-        if k < shapes.SOLIDS:
+        if k < shapes.HOSTS:
             page = page * (1.0 - inside * geometry.hosts[:, k, None, None] * _cover(jnp.abs(motif) - 0.6 * pen))
         page = page * (1.0 - _cover(jnp.abs(distance) - pen))
     return page[..., None]

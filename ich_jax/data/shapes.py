@@ -30,6 +30,7 @@ SPACE = DesignSpace(
 
 VERTICES = 16
 SOLIDS = 6  # swept along depth
+HOSTS = 2  # the first of them may carry the ornament
 DECALS = 8  # painted on the front face only
 MAIN, SECOND, GOLD, CREAM, DARK, WOOD = range(6)
 
@@ -93,18 +94,18 @@ class _Shape(NamedTuple):
 _SHAPES: dict[tuple[str, str], _Shape] = {
     ("figurine", "round"): _Shape(
         solids=(
-            (MAIN, _ellipse(0, 0.40, 1.0, 0.60)),
-            (DARK, _ellipse(-0.42, -0.80, 0.22, 0.18)),
-            (DARK, _ellipse(0.42, -0.80, 0.22, 0.18)),
-            (DARK, _ellipse(0, -0.44, 0.66, 0.50)),
+            (MAIN, _ellipse(0, 0.32, 1.0, 0.68)),
+            (DARK, _ellipse(-0.40, -0.84, 0.20, 0.16)),
+            (DARK, _ellipse(0.40, -0.84, 0.20, 0.16)),
+            (DARK, _ellipse(0, -0.56, 0.60, 0.42)),
         ),
         decals=(
-            (CREAM, _ellipse(0, -0.34, 0.54, 0.40)),
-            (DARK, _ellipse(-0.22, -0.34, 0.07, 0.075)),
-            (DARK, _ellipse(0.22, -0.34, 0.07, 0.075)),
-            (MAIN, _ellipse(0, -0.12, 0.11, 0.05)),
+            (CREAM, _ellipse(0, -0.48, 0.50, 0.33)),
+            (DARK, _ellipse(-0.20, -0.50, 0.07, 0.065)),
+            (DARK, _ellipse(0.20, -0.50, 0.07, 0.065)),
+            (MAIN, _ellipse(0, -0.30, 0.11, 0.045)),
         ),
-        panel=(0, 0.50, 0.80, 0.44),
+        panel=(0, 0.42, 0.86, 0.54),
     ),
     ("figurine", "square"): _Shape(
         solids=(
@@ -121,25 +122,24 @@ _SHAPES: dict[tuple[str, str], _Shape] = {
             (DARK, _robe(-0.22, 0.02, 0.26, 0.10)),
             (GOLD, _box(0, -0.84, 0.13, 0.08)),
         ),
-        panel=(0, 0.50, 0.66, 0.46),
+        panel=(0, 0.46, 0.72, 0.54),
     ),
     ("figurine", "flared"): _Shape(
         solids=(
-            (MAIN, _robe(0.02, 1.0, 0.26, 1.0)),
-            (SECOND, _poly((-0.98, -0.52), (-0.80, -0.62), (0.02, 0.06), (-0.12, 0.22))),
-            (SECOND, _poly((0.98, -0.52), (0.80, -0.62), (-0.02, 0.06), (0.12, 0.22))),
-            (MAIN, _robe(-0.22, 0.14, 0.26, 0.28)),
-            (DARK, _ellipse(0, -0.56, 0.40, 0.34)),
-            (DARK, _ellipse(0, -0.90, 0.24, 0.14)),
+            (MAIN, _robe(-0.26, 1.0, 0.22, 1.0)),
+            (SECOND, _poly((-1.0, -0.66), (-0.82, -0.76), (0.02, -0.10), (-0.12, 0.06))),
+            (SECOND, _poly((1.0, -0.66), (0.82, -0.76), (-0.02, -0.10), (0.12, 0.06))),
+            (DARK, _ellipse(0, -0.62, 0.38, 0.30)),
+            (DARK, _ellipse(0, -0.90, 0.24, 0.12)),
         ),
         decals=(
-            (CREAM, _ellipse(0, -0.50, 0.31, 0.26)),
-            (DARK, _ellipse(-0.13, -0.51, 0.05, 0.055)),
-            (DARK, _ellipse(0.13, -0.51, 0.05, 0.055)),
-            (MAIN, _ellipse(0, -0.36, 0.07, 0.035)),
-            (GOLD, _box(0, 0.10, 0.30, 0.05)),
+            (CREAM, _ellipse(0, -0.57, 0.30, 0.22)),
+            (DARK, _ellipse(-0.13, -0.58, 0.05, 0.05)),
+            (DARK, _ellipse(0.13, -0.58, 0.05, 0.05)),
+            (MAIN, _ellipse(0, -0.45, 0.07, 0.03)),
+            (GOLD, _box(0, 0.02, 0.34, 0.045)),
         ),
-        panel=(0, 0.60, 0.72, 0.42),
+        panel=(0, 0.52, 0.80, 0.48),
     ),
     ("earrings", "round"): _Shape(
         solids=(
@@ -246,7 +246,7 @@ class Table(NamedTuple):
     roles: np.ndarray  # [4, 3, P]
     exists: np.ndarray  # [4, 3, P]
     panel: np.ndarray  # [4, 3, 4]
-    hosts: np.ndarray  # [4, 3, SOLIDS] 1 where the solid carries the ornament
+    hosts: np.ndarray  # [4, 3, HOSTS] 1 where the solid carries the ornament
 
 
 @functools.cache
@@ -259,7 +259,7 @@ def table() -> Table:
         roles=np.zeros(shape, np.int32),
         exists=np.zeros(shape, np.float32),
         panel=np.zeros((*shape[:2], 4), np.float32),
-        hosts=np.zeros((*shape[:2], SOLIDS), np.float32),
+        hosts=np.zeros((*shape[:2], HOSTS), np.float32),
     )
     for (product, silhouette), design in _SHAPES.items():
         i, j = PRODUCTS.index(product), SPACE.elements[0].categories.index(silhouette)
