@@ -52,7 +52,7 @@ def main() -> None:
     except SetupError as error:
         sys.exit(f"setup: {error}")
     except KeyboardInterrupt:
-        sys.exit("setup: interrupted; .venv is as it was before.")
+        sys.exit("setup: interrupted; this attempt was undone.")
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -148,7 +148,7 @@ def _prepare(exact: bool) -> None:
 def _run(command: list[str]) -> None:
     code = subprocess.run(command, cwd=ROOT).returncode
     if code:
-        raise SetupError(f"`{' '.join(command)}` failed with exit code {code}, see above; .venv is as it was before.")
+        raise SetupError(f"`{' '.join(command)}` failed with exit code {code}, see above; this attempt was undone.")
 
 
 def _remove(path: Path) -> None:
