@@ -1,5 +1,6 @@
 """All that a run carries from step to step: one pytree, one checkpoint."""
 
+import functools
 import hashlib
 from typing import Any
 
@@ -61,7 +62,8 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
     d_module = discriminator.create(config.discriminator, space, size, channels, dtype)
     optimiser = adam(config.train)
 
-    @jax.jit
+    # One draw per parameter, run once: optimising the generated code would take five times as long as it saves.
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     def create() -> TrainState:
         g_key, d_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), _INIT_STREAM))
         brief = Brief(

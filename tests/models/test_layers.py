@@ -1,0 +1,88 @@
+"""Fixed maps against hand-computed values, initialisers against their definition."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ich_jax import errors
+from ich_jax.models import layers
+from ich_jax.types import Brief, DesignSpace, Element
+
+
+def _picture(*shape: int) -> jax.Array:
+    return jax.random.normal(jax.random.key(0), shape)
+
+
+def test_space_to_depth_order() -> None:
+    x = jnp.arange(16.0).reshape(1, 4, 4, 1)
+    y = layers.space_to_depth(x, 2)
+    np.testing.assert_array_equal(y[0, 0, 0], [0, 1, 4, 5])
+    np.testing.assert_array_equal(y[0, 1, 0], [8, 9, 12, 13])
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_depth_to_space_inverts(factor: int) -> None:
+    x = _picture(2, 8, 8, 3)
+    np.testing.assert_array_equal(layers.depth_to_space(layers.space_to_depth(x, factor), factor), x)
+
+
+def test_upsample_and_pool() -> None:
+    x = _picture(2, 3, 5, 4)
+    up = layers.upsample_nearest(x)
+    np.testing.assert_array_equal(up, np.repeat(np.repeat(x, 2, 1), 2, 2))
+    np.testing.assert_allclose(layers.average_pool(up), x, rtol=1e-6)
+    np.testing.assert_allclose(layers.average_pool(jnp.arange(4.0).reshape(1, 2, 2, 1))[0, 0, 0, 0], 1.5)
+
+
+def test_conv_matches_brute_force() -> None:
+    x = _picture(1, 4, 5, 2)
+    conv = layers.Conv3x3(3)
+    params = conv.init(jax.random.key(1), x)["params"]
+    params = {**params, "bias": jnp.array([1.0, 2.0, 3.0])}
+    kernel, padded = np.asarray(params["kernel"]), np.pad(np.asarray(x), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    expected = np.zeros((1, 4, 5, 3)) + np.array([1.0, 2.0, 3.0])
+    for i in range(4):
+        for j in range(5):
+            expected[0, i, j] += np.einsum("hwc,hwco->o", padded[0, i : i + 3, j : j + 3], kernel)
+    np.testing.assert_allclose(conv.apply({"params": params}, x), expected, atol=1e-5)
+
+
+def test_he_normal_deviation() -> None:
+    kernel = layers.he_normal(0.5)(jax.random.key(0), (3, 3, 64, 128))
+    np.testing.assert_allclose(np.std(kernel), 0.5 * (2 / (9 * 64)) ** 0.5, rtol=0.02)
+    assert not np.any(layers.he_normal(0.0)(jax.random.key(0), (3, 3, 4, 4)))
+
+
+def test_subpixel_starts_as_nearest_upsampling() -> None:
+    x = _picture(2, 4, 4, 5)
+    conv = layers.Conv3x3(4 * 3, layers.nearest_subpixel(2))
+    y = layers.depth_to_space(conv.init_with_output(jax.random.key(1), x)[0], 2)
+    assert y.shape == (2, 8, 8, 3)
+    assert np.std(y) > 0.1
+    np.testing.assert_allclose(y, layers.upsample_nearest(y[:, ::2, ::2]), atol=1e-6)
+
+
+def test_brief_features_by_hand() -> None:
+    space = DesignSpace(("a", "b"), (Element("e", ("x", "y", "z")),), ("width", "height"))
+    brief = Brief(
+        product=jnp.array([1, 1]),
+        elements=jnp.array([[2], [2]]),
+        axes=jnp.array([[3.0, -1.5], [3.0, -1.5]]),
+        given=jnp.array([[1.0, 1.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]]),
+    )
+    expected = [
+        [0, 1, 0, 0, 1, 1, -0.5, 0, 0, 1, -0.5, 1, 1, 1, 1],
+        [0, 0, 0, 0, 1, 0, -0.5, 0, 0, 0, 0, 0, 1, 0, 1],
+    ]
+    np.testing.assert_array_equal(layers.brief_features(brief, space), np.array(expected, np.float32))
+
+
+def test_brief_features_of_products_only() -> None:
+    brief = Brief(jnp.array([0]), jnp.zeros((1, 0), jnp.int32), jnp.zeros((1, 0)), jnp.ones((1, 1)))
+    np.testing.assert_array_equal(layers.brief_features(brief, DesignSpace(("a", "b"))), [[1.0, 0.0, 1.0]])
+
+
+def test_unknown_activation_names_the_nearest() -> None:
+    with pytest.raises(errors.ConfigError, match="did you mean 'relu'"):
+        layers.activation("rellu")
