@@ -7,6 +7,7 @@ as sRGB. Of an animation, the first frame counts.
 """
 
 import io
+import itertools
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ich_jax import errors
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP")  # by content: what a name says is not trusted
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP")  # by content: what a name says is not trusted
 
 
 @contextmanager
@@ -32,12 +33,13 @@ def decoder_warnings() -> Iterator[None]:
         yield
 
 
-def decode(data: bytes, channels: int) -> np.ndarray:
+def decode(data: bytes, channels: int, formats: tuple[str, ...] = FORMATS) -> np.ndarray:
     """Decodes an encoded picture.
 
     Args:
-        data: The bytes of a PNG, JPEG or WebP file.
+        data: The bytes of an image file.
         channels: 3 for colour, 1 for grey.
+        formats: Pillow's names of the formats that are read.
 
     Returns:
         `[h, w, channels]` uint8 at the picture's own size, on white.
@@ -49,14 +51,14 @@ def decode(data: bytes, channels: int) -> np.ndarray:
     if not data:
         raise errors.DataError("the file is empty (0 bytes)")
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+        with Image.open(io.BytesIO(data), formats=formats) as opened:
             opened.load()
             image = _on_white(_eight_bits(ImageOps.exif_transpose(opened)))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise errors.DataError(f"more than {limit} million pixels; scale it down first") from None
     except UnidentifiedImageError:
-        raise errors.DataError("no PNG, JPEG or WebP image") from None
+        raise errors.DataError(f"no image in any of the formats {', '.join(formats)}") from None
     except Exception as error:  # a damaged file can make a decoder raise anything
         raise errors.DataError(f"damaged: {error}") from error
     pixels = np.asarray(image.convert("L") if channels == 1 else image)
@@ -96,24 +98,31 @@ def fit_square(pixels: np.ndarray, size: int) -> np.ndarray:
     side = max(height, width)
     border = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
     fill = np.sort(border, axis=0)[(len(border) - 1) // 2].astype(np.float32)
-    down, across = _cover(height, side, size), _cover(width, side, size)
-    # In strips of some 256 source rows: a photograph is never held as floats as a whole.
-    rows = np.empty((size, width * channels), np.float32)
-    block = max(1, size * 256 // side)
-    for start in range(0, size, block):
-        weights = down[start : start + block]
-        used = np.flatnonzero(weights.any(axis=0))
-        strip = slice(used[0], used[-1] + 1) if used.size else slice(0, 0)
-        rows[start : start + block] = weights[:, strip] @ pixels[strip].reshape(-1, width * channels).astype(np.float32)
-    scaled = np.matmul(across, rows.reshape(size, width, channels))
-    uncovered = 1.0 - down.sum(axis=1)[:, None, None] * across.sum(axis=1)[None, :, None]
-    return np.rint(scaled + uncovered * fill).clip(0, 255).astype(np.uint8)
+    down, covered_down = _average(pixels.reshape(height, -1), side, size)
+    columns = down.reshape(size, width, channels).swapaxes(0, 1).reshape(width, -1)
+    across, covered_across = _average(columns, side, size)
+    scaled = across.reshape(size, size, channels).swapaxes(0, 1)
+    uncovered = 1.0 - covered_down[:, None, None] * covered_across[None, :, None]
+    return np.rint(scaled + uncovered * fill).astype(np.uint8)
 
 
-def _cover(n: int, side: int, size: int) -> np.ndarray:
-    """Returns `[size, n]`: the share of output pixel j that pixel i covers, of n source pixels centred on `side`."""
-    step = side / size
-    start = np.arange(size)[:, None] * step - (side - n) / 2
-    source = np.arange(n)[None, :]
-    overlap = np.minimum(start + step, source + 1) - np.maximum(start, source)
-    return (np.maximum(overlap, 0) / step).astype(np.float32)
+def _average(x: np.ndarray, side: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Averages over intervals: n rows, centred on `side` rows of which the others count 0, become `size` rows.
+
+    Whole rows are summed, and the fractions at both ends of an interval are corrected for. Additions in a fixed order
+    give the same pixels everywhere; a matrix product would not, and its threads would compete with those that decode.
+
+    Args:
+        x: `[n, M]`.
+        side: At least `size` and n.
+        size: Number of intervals.
+
+    Returns:
+        The means, `[size, M]` float32, and the share of each interval that the n rows cover, `[size]`.
+    """
+    n, step = len(x), side / size
+    edges = np.clip(np.arange(size + 1) * step - (side - n) / 2, 0, n)
+    whole = np.floor(edges).astype(int)
+    sums = np.stack([x[a:b].astype(np.float32).sum(axis=0) for a, b in itertools.pairwise(whole)])
+    fraction = (edges - whole).astype(np.float32)[:, None] * x[np.minimum(whole, n - 1)]
+    return (sums + np.diff(fraction, axis=0)) / np.float32(step), np.diff(edges).astype(np.float32) / np.float32(step)

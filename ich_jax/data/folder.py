@@ -20,7 +20,10 @@ from ich_jax.types import Brief, DesignSpace
 PREPARATION = 1
 """Part of the fingerprint: to be raised whenever the same files would give other pixels, briefs or splits."""
 
+_REPORT_EVERY = 5000  # images between log lines while a large set is read
+
 _T = TypeVar("_T")
+_U = TypeVar("_U")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +56,21 @@ class Picture:
     digest: str
     pixels: np.ndarray | None
     axes: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """What came of reading image files.
+
+    Attributes:
+        pictures: Those that can be used.
+        bad: One line for each that cannot be read: its name and why.
+        small: Those smaller than asked for: `{line with name and size: longer side in pixels}`.
+    """
+
+    pictures: list[Picture]
+    bad: list[str]
+    small: dict[str, int]
 
 
 def make(config: DataConfig) -> Dataset:
@@ -159,7 +177,7 @@ def scan(root: Path) -> Folder:
 
 
 def read_pictures(found: Folder, size: int, channels: int, max_bad_share: float, *, keep: bool) -> list[Picture]:
-    """Reads, decodes and measures every image once, in threads.
+    """Reads every image of a folder once and leaves out the few that cannot be read.
 
     Args:
         found: The images.
@@ -171,57 +189,76 @@ def read_pictures(found: Folder, size: int, channels: int, max_bad_share: float,
     Raises:
         DataError: Too many unreadable images, a class that has no other, or images smaller than `size`; all are listed.
     """
-    pictures: list[Picture] = []
-    bad: list[str] = []
-    small: list[tuple[int, str]] = []
-
-    def read(name: str) -> Picture | str | tuple[int, str]:
-        try:
-            data = (found.root / name).read_bytes()
-            pixels = decode.decode(data, channels)
-        except (OSError, errors.DataError) as error:
-            return f"{name}: {error}"
-        height, width, _ = pixels.shape
-        if max(height, width) < size:
-            return max(height, width), f"{name}: {width}x{height} px"
-        pixels = decode.fit_square(pixels, size)
-        axes = measure.measure(pipeline.to_unit(pixels[None]), np)[0]
-        return Picture(name, hashlib.sha256(data).hexdigest(), pixels if keep else None, axes)
-
-    with decode.decoder_warnings():
-        for i, result in enumerate(_map_threads(read, found.names)):
-            if isinstance(result, Picture):
-                pictures.append(result)
-            elif isinstance(result, str):
-                bad.append(result)
-            else:
-                small.append(result)
-            logging.log_every_n_seconds(
-                logging.INFO, "%s: read %d of %d images", 10, found.root, i + 1, len(found.names)
-            )
-    if small:
-        listed = metadata.list_some([text for _, text in small])
+    files = [(name, found.root / name) for name in found.names]
+    read = read_files(files, size, channels, keep=keep)
+    if read.small:
         raise errors.DataError(
-            f"{found.root}: {len(small)} of {len(found.names)} images are smaller than the model's {size} px on their "
-            f"longer side, and are not enlarged:{listed}\nSet config.data.size to {min(side for side, _ in small)} or less, "
-            "or replace or remove these files."
+            f"{found.root}: {len(read.small)} of {len(files)} images are smaller than the model's {size} px on their "
+            f"longer side, and are not enlarged:{metadata.list_some(list(read.small))}\nSet config.data.size to "
+            f"{min(read.small.values())} or less, or replace or remove these files."
         )
-    if bad:
-        share = len(bad) / len(found.names)
-        report = f"{found.root}: {len(bad)} of {len(found.names)} images ({share:.2%}) cannot be read:"
+    if read.bad:
+        share = len(read.bad) / len(files)
+        report = f"{found.root}: {len(read.bad)} of {len(files)} images ({share:.2%}) cannot be read"
         if share > max_bad_share:
             raise errors.DataError(
-                f"{report}{metadata.list_some(bad)}\nAllowed: up to {max_bad_share:.2%} (config.data.max_bad_share). "
-                "Replace or remove these files, or raise that share to go on without them."
+                f"{report}, allowed are up to {max_bad_share:.2%}:{metadata.list_some(read.bad)}\nReplace or remove "
+                "these files, or raise config.data.max_bad_share to go on without them."
             )
-        logging.warning("%s\n  %s\nThe run goes on without them.", report, "\n  ".join(bad))
-    remaining = {picture.name.split("/")[0] for picture in pictures}
+        logging.warning("%s:\n  %s\nThe run goes on without them.", report, "\n  ".join(read.bad))
+    remaining = {picture.name.split("/")[0] for picture in read.pictures}
     for label in found.classes:
         if label not in remaining:
             raise errors.DataError(
                 f"The class folder {found.root / label} has no readable image; replace its files or remove the folder."
             )
-    return pictures
+    return read.pictures
+
+
+def read_files(
+    files: Sequence[tuple[str, Path]],
+    size: int,
+    channels: int,
+    *,
+    keep: bool,
+    formats: tuple[str, ...] = decode.FORMATS,
+) -> Read:
+    """Reads, decodes and measures image files, in threads.
+
+    Args:
+        files: Name and path of each.
+        size: Height and width to bring them to.
+        channels: 3 or 1.
+        keep: Whether the pictures keep their pixels.
+        formats: Pillow's names of the formats that are read.
+    """
+    result = Read([], [], {})
+
+    def read(file: tuple[str, Path]) -> Picture | str | tuple[str, int]:
+        name, path = file
+        try:
+            data = path.read_bytes()
+            pixels = decode.decode(data, channels, formats)
+        except (OSError, errors.DataError) as error:
+            return f"{name}: {error}"
+        height, width, _ = pixels.shape
+        if max(height, width) < size:
+            return f"{name}: {width}x{height} px", max(height, width)
+        pixels = decode.fit_square(pixels, size)
+        axes = measure.measure(pipeline.to_unit(pixels[None]), np)[0]
+        return Picture(name, hashlib.sha256(data).hexdigest(), pixels if keep else None, axes)
+
+    with decode.decoder_warnings():
+        for i, one in enumerate(_map_threads(read, files)):
+            if isinstance(one, Picture):
+                result.pictures.append(one)
+            elif isinstance(one, str):
+                result.bad.append(one)
+            else:
+                result.small[one[0]] = one[1]
+            if (i + 1) % _REPORT_EVERY == 0:
+                logging.info("Read %d of %d images.", i + 1, len(files))
+    return result
 
 
 def _is_image(entry: Path) -> bool:
@@ -235,7 +272,7 @@ def _decode_file(root: Path, name: str, size: int, channels: int) -> np.ndarray:
         raise errors.DataError(f"{root / name} was readable when the run started and is not now: {error}") from error
 
 
-def _map_threads(fn: Callable[[str], _T], items: Sequence[str]) -> Iterator[_T]:
+def _map_threads(fn: Callable[[_T], _U], items: Sequence[_T]) -> Iterator[_U]:
     """Applies fn in threads, in order; decoders release the interpreter lock."""
     block = 1024  # bounds what waits in memory
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
