@@ -20,16 +20,16 @@ help:
 	@sed -n 's/^# make /make /p' Makefile
 
 demo: python
-	@$(SETUP)
+	@exec $(SETUP)
 	$(BIN)/python experiments/train.py --config=configs/quick.py --workdir=runs/demo
 	@echo "Open in a browser: $(CURDIR)/runs/demo/report/index.html"
 
 test: python
-	@$(SETUP) --extra=test
+	@exec $(SETUP) --extra=test
 	$(BIN)/python -m pytest -n logical --maxprocesses=4
 
 lint: python
-	@$(SETUP) --extra=test
+	@exec $(SETUP) --extra=test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
