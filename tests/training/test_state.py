@@ -1,0 +1,67 @@
+"""The state before the first step, and its hash."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ich_jax import config as config_lib
+from ich_jax.training import state as state_lib
+from ich_jax.types import DesignSpace
+from tests import helpers
+
+SPACE = DesignSpace(("a", "b"), (), ("width",))
+CONFIG = config_lib.Config(
+    generator=config_lib.GeneratorConfig(z_dim=4, mapping=6, widths=(4,)),
+    discriminator=config_lib.DiscriminatorConfig(widths=(4,)),
+    train=config_lib.TrainConfig(steps=10, batch=4),
+)
+
+
+@pytest.fixture(scope="module")
+def state() -> state_lib.TrainState:
+    return state_lib.create_state(CONFIG, SPACE, 8, 3)
+
+
+def test_is_a_pure_function_of_the_seed(state: state_lib.TrainState) -> None:
+    helpers.assert_trees_equal(state_lib.create_state(CONFIG, SPACE, 8, 3), state)
+    other = state_lib.create_state(dataclasses.replace(CONFIG, seed=1), SPACE, 8, 3)
+    helpers.assert_trees_same_structure(other, state)
+    assert np.any(other.g_params["base"]["kernel"] != state.g_params["base"]["kernel"])
+    assert np.any(other.d_params["hidden"]["kernel"] != state.d_params["hidden"]["kernel"])
+
+
+def test_counters_average_and_optimisers(state: state_lib.TrainState) -> None:
+    assert (state.step, state.skipped, state.skipped_in_a_row, state.lr_scale) == (0, 0, 0, 1.0)
+    assert [x.dtype for x in (state.step, state.skipped, state.skipped_in_a_row)] == [jnp.int32] * 3
+    helpers.assert_trees_equal(state.ema_params, state.g_params)
+    assert (state.g_opt.count, state.d_opt.count) == (0, 0)
+    helpers.assert_trees_same_structure(state.g_opt.mu, state.g_params)
+    assert not any(np.any(x) for x in jax.tree.leaves((state.g_opt, state.d_opt)))
+
+
+def test_parameters_are_float32_whatever_the_compute_type(state: state_lib.TrainState) -> None:
+    half = dataclasses.replace(CONFIG, compute=config_lib.ComputeConfig(dtype="bfloat16"))
+    helpers.assert_trees_equal(state_lib.create_state(half, SPACE, 8, 3), state)
+    params = jax.tree.leaves((state.g_params, state.d_params, state.ema_params))
+    assert {x.dtype for x in params} == {jnp.dtype(jnp.float32)}
+
+
+def test_every_leaf_has_a_buffer_of_its_own(state: state_lib.TrainState) -> None:
+    pointers = [x.unsafe_buffer_pointer() for x in jax.tree.leaves(state) if x.size]
+    assert len(set(pointers)) == len(pointers)  # or the state could not be donated
+
+
+def test_hash_sees_every_network_and_nothing_else(state: state_lib.TrainState) -> None:
+    original = state_lib.params_sha256(state)
+    assert len(original) == 64
+    assert original == state_lib.params_sha256(jax.device_get(state).replace(step=np.int32(7), skipped=np.int32(1)))
+    hashes = {original}
+    for name in ("g_params", "d_params", "ema_params"):
+        params = getattr(state, name)
+        last = jax.tree.leaves(params)[-1]
+        changed = jax.tree.map(lambda x, last=last: jnp.nextafter(x, x + 1) if x is last else x, params)
+        hashes.add(state_lib.params_sha256(state.replace(**{name: changed})))
+    assert len(hashes) == 4
