@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ich_jax import errors
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP")  # by content: what a name says is not trusted
+FORMATS = ("PNG", "JPEG", "WEBP")  # by content: what a name says is not trusted
 
 
 @contextmanager
