@@ -223,7 +223,7 @@ def sweeps(
         cell_labels=cells,
         rows_per_group=a,
         width=width,
-        cell=72,
+        cell=80,
     )
 
 
@@ -567,6 +567,7 @@ def _curve_panel(ax: mpl_axes.Axes, panel: CurvePanel) -> None:
     values = np.concatenate([*everything, np.zeros(0)])
     if panel.log and values.size and values.min() > 0:
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if values.max() < 50 * values.min() else (1,)))
         ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:g}"))
         ax.yaxis.set_minor_formatter(ticker.NullFormatter())
     ax.xaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:,.0f}"))

@@ -114,7 +114,7 @@ def number(value: float, digits: int | None = None) -> str:
 
     Args:
         value: The number.
-        digits: Decimals; by default integers are written out, large floats get none, small ones three significant
+        digits: Decimals; by default integers are written out, large floats get none, those below 0.01 three significant
             digits and the rest three decimals.
     """
     if isinstance(value, int):
@@ -131,7 +131,7 @@ def number(value: float, digits: int | None = None) -> str:
         return _minus(f"{value:.1f}")
     if value == 0 or abs(value) >= 0.01:
         return _minus(f"{value:.3f}")
-    return _minus(f"{value:.2e}")
+    return _minus(f"{value:.3g}" if abs(value) >= 1e-4 else f"{value:.2e}")
 
 
 def _shown(table: Table) -> tuple[list[str], list[list[str]], list[bool]]:
