@@ -60,7 +60,7 @@ class TrainedModel:
         size: Height and width of the images in pixels.
         channels: 1 or 3.
         step: The step of the checkpoint.
-        score: Its validation score, None if it was not validated.
+        score: Its validation score, lower is better; None if it was not validated.
         ema_params: Averaged generator parameters, those to sample from.
         g_params: Generator parameters as trained.
         d_params: Discriminator parameters.
@@ -100,11 +100,15 @@ class Checkpoints:
         policy = checkpoint_managers.AnyPreservationPolicy(
             [
                 checkpoint_managers.LatestN(keep),
-                checkpoint_managers.BestN(get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False),
+                # orbax keeps the last n in ascending order of quality; our scores are better the lower they are.
+                checkpoint_managers.BestN(
+                    get_metric_fn=_score, n=1, reverse=True, keep_checkpoints_without_metrics=False
+                ),
             ]
         )
         options = ocp.CheckpointManagerOptions(
             best_fn=_score,
+            best_mode="min",
             preservation_policy=policy,
             cleanup_tmp_directories=True,
             async_options=orbax_options.AsyncOptions(post_finalization_callback=self._seal),
@@ -118,7 +122,7 @@ class Checkpoints:
 
     @property
     def best_step(self) -> int | None:
-        """The step with the highest validation score, None if none was validated."""
+        """The step with the lowest validation score, None if none was validated."""
         return _best_step(self._folder)
 
     def save(self, step: int, state: Any, *, side: Mapping[str, Any], score: float | None = None) -> None:
@@ -128,7 +132,7 @@ class Checkpoints:
             step: The step of the state.
             state: Training state; may be donated as soon as this returns.
             side: JSON values to keep beside it.
-            score: Validation score of this state, higher is better; None if it was not validated.
+            score: Validation score of this state, lower is better; None if it was not validated.
 
         Raises:
             CheckpointError: This save or the one before failed; the message says which good checkpoint is left.
@@ -143,6 +147,15 @@ class Checkpoints:
             self._manager.save(step, args=args, metrics=None if score is None else {"score": score}, force=True)
         except Exception as error:  # orbax passes on whatever its backends raise
             raise errors.CheckpointError(self._explain(error)) from error
+
+    def check(self) -> None:
+        """Does nothing while a save is under way or if it went well.
+
+        Raises:
+            CheckpointError: It could not be written.
+        """
+        if not self._manager.is_saving_in_progress():
+            self.wait()
 
     def wait(self) -> None:
         """Waits until what was saved is on disk.
@@ -371,7 +384,7 @@ def _best_step(folder: Path) -> int | None:
     scores = {step: workdir.read_json(folder / str(step) / COMPLETE_FILE)["score"] for step in _complete_steps(folder)}
     scored = {step: score for step, score in scores.items() if score is not None}
     # Among equals the later one, which has been trained for longer.
-    return max(scored, key=lambda step: (scored[step], step)) if scored else None
+    return min(scored, key=lambda step: (scored[step], -step)) if scored else None
 
 
 def _problem(path: Path) -> str:

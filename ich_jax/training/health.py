@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 COLLAPSE_SHARE = 0.3
-"""Diversity at a fixed brief below this share of the real one is a collapse; a healthy run ends above 0.8."""
+"""Diversity below this share of the real one is a collapse; a healthy run ends above 0.8."""
 
-COLLAPSE_ROWS = 2
+COLLAPSE_VALIDATIONS = 2
 """Validations in a row before it counts: one draw of briefs can be unlucky."""
+
+COLLAPSE_ROWS = 10
+"""Log lines in a row (10 % of a run by default): an untrained generator draws grey for some steps."""
 
 SATURATION_PAIRS = 0.995
 """Share of pairs in which real beats fake; the trial that stopped learning stood at 0.997."""
@@ -69,20 +72,21 @@ def check(history: Sequence[Mapping[str, Any]]) -> tuple[Alarm, ...]:
 
 
 def collapse(history: Sequence[Mapping[str, Any]]) -> list[Alarm]:
-    """Diversity at a fixed brief has fallen below a share of the real one: the noise is ignored."""
-    rows = [
-        (row["step"], row["validation/diversity"] / row["validation/diversity_real"])
-        for row in history
-        if _given(row, "validation/diversity") and (_given(row, "validation/diversity_real") or 0) > 0
+    """Diversity has fallen below a share of the real one, over draws of one brief or over a whole batch."""
+
+    def falls(fake: str, real: str, persistence: int, what: str) -> list[Alarm]:
+        rows = [
+            (row["step"], row[fake] / row[real])
+            for row in history
+            if _given(row, fake) is not None and (_given(row, real) or 0) > 0
+        ]
+        advice = f"{what} look alike. Try a larger penalty_weight, augmentation, or a smaller objective.reading_g."
+        return _episodes("collapse", rows, lambda share: share < COLLAPSE_SHARE, persistence, COLLAPSE_SHARE, advice)
+
+    return [
+        *falls("validation/diversity", "validation/diversity_real", COLLAPSE_VALIDATIONS, "Draws of one brief"),
+        *falls("pixel_sd_fake", "pixel_sd_real", COLLAPSE_ROWS, "Generated images of a batch"),
     ]
-    return _episodes(
-        "collapse",
-        rows,
-        lambda share: share < COLLAPSE_SHARE,
-        COLLAPSE_ROWS,
-        COLLAPSE_SHARE,
-        "Draws of one brief look alike. Try a larger penalty_weight, augmentation, or a smaller objective.reading_g.",
-    )
 
 
 def saturation(history: Sequence[Mapping[str, Any]]) -> list[Alarm]:
@@ -90,7 +94,7 @@ def saturation(history: Sequence[Mapping[str, Any]]) -> list[Alarm]:
     rows = [
         (row["step"], row["real_beats_fake"] if row["d_loss"] < SATURATION_D_LOSS else 0.0)
         for row in history
-        if _given(row, "real_beats_fake") and _given(row, "d_loss") is not None
+        if _given(row, "real_beats_fake") is not None and _given(row, "d_loss") is not None
     ]
     return _episodes(
         "saturation",

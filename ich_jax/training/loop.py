@@ -79,7 +79,7 @@ def train(
         config: The run, for which the work directory was claimed.
         folder: The work directory.
         dataset: The images.
-        validate: Returns metrics of a state on validation briefs; the checkpoint with the highest `score` is kept.
+        validate: Returns metrics of a state on validation briefs; the checkpoint with the lowest `score` is kept.
         sample_sheet: Draws and stores a sheet of designs of a state at a step.
         init_from: Work directory or checkpoint whose networks a new run starts from; empty: from scratch.
         stop_after: Stop at this step as a preemption there would; 0: do not.
@@ -108,7 +108,7 @@ def train(
 
         # ---------------- what the loop needs
         train_step = step_lib.make_step(config, dataset)
-        window = step_lib.new_window()
+        window = _new_window()
         batches = _batches(config, dataset, start)
         ahead = Ahead(MAX_AHEAD)
         show = stack.enter_context(writer.progress(steps, live=every.progress))
@@ -128,11 +128,12 @@ def train(
 
             if closing or step % every.log_every == 0:
                 metrics = step_lib.read_window(window)
-                window = step_lib.new_window()
+                window = _new_window()
                 log.write(step, {**metrics, "img_per_s": timer.window(step)})
                 alarms = _raise_alarms(alarms, log.history)
                 text = "  ".join(f"{name} {metrics[name]:.3f}" for name in SHOWN if name in metrics)
                 show(step, img_per_s=timer.img_per_s, eta_s=timer.eta_s(step, steps), text=text)
+                checkpoints.check()
                 if metrics["skipped_in_a_row"] >= config.train.max_skips:
                     diagnosis = health.diagnose(log.history)
                     if float(state.lr_scale) < 1.0:
@@ -216,8 +217,7 @@ def _newest(
 ) -> tuple[TrainState, int, dict[str, Any]]:
     """Returns state, step and side values of the newest checkpoint, or those of a run that has not begun."""
     state = state_lib.create_state(config, dataset.space, dataset.size, dataset.channels)
-    # Restored arrays are committed to a device, fresh ones are not, and the step would be compiled again for them.
-    state = jax.device_put(state, jax.local_devices()[0])
+    state = _commit(state)
     restored = checkpoints.restore(state)
     if restored:
         return restored.state, restored.step, restored.side
@@ -228,6 +228,16 @@ def _newest(
     else:
         (folder / checkpoint.LINEAGE_FILE).unlink(missing_ok=True)  # of an earlier start that left no checkpoint
     return state, 0, {}
+
+
+def _new_window() -> step_lib.Window:
+    return _commit(step_lib.new_window())
+
+
+def _commit(tree: Any) -> Any:
+    # Restored arrays are committed to a device, fresh ones are not, and what the step returns is if any argument was: a
+    # step that met both kinds would be compiled once for each.
+    return jax.device_put(tree, jax.local_devices()[0])
 
 
 def _batches(config: config_lib.Config, dataset: Dataset, start: int) -> Iterator[Any]:

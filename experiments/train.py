@@ -1,0 +1,269 @@
+"""Trains a generator, judges it, and writes a page about it.
+
+    python experiments/train.py --config=configs/quick.py --workdir=runs/quick
+    python experiments/train.py --config=configs/quick.py --config.train.steps=500 --workdir=runs/short
+
+A work directory that holds a run of the same config is gone on with: after an interruption the same command resumes;
+after the last step it judges and reports again without training. A longer run, or a fine-tune, is a new run that starts
+from the networks of another one: `--workdir=NEW --init_from=OLD`.
+"""
+
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import rich.console
+import rich.table
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from ich_jax import config as config_lib
+from ich_jax import errors, workdir
+from ich_jax.config import Config
+from ich_jax.data import make, procedural
+from ich_jax.data.dataset import Dataset
+from ich_jax.evaluation import designs, drawing
+from ich_jax.models import discriminator
+from ich_jax.report import figures, provenance, train_page
+from ich_jax.training import checkpoint, loop
+from ich_jax.training import inspector as inspector_lib
+from ich_jax.training import state as state_lib
+from ich_jax.training import step as step_lib
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Config file, for example configs/quick.py or FILE:VARIANT.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; given again, the run goes on.")
+_INIT_FROM = flags.DEFINE_string("init_from", "", "Work directory or checkpoint whose networks a new run starts from.")
+_STOP_AFTER = flags.DEFINE_integer("stop_after", 0, "Stop at this step as a preemption would; 0: do not.", 0)
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print config and parameter counts, then leave.")
+
+_SHEET_ROWS, _SHEET_COLUMNS = 4, 8
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the experiment that the flags describe."""
+    if len(argv) > 1:
+        raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/quick.")
+    if _WORKDIR.value is None and not _DRY_RUN.value:
+        raise app.UsageError("No --workdir is given: name the folder of this run, for example --workdir=runs/quick.")
+    show_log_lines()
+    try:
+        config = config_lib.resolve(_CONFIG.value)
+        if _DRY_RUN.value:
+            describe(config, make.make(config.data, seed=config.seed))
+            return
+        stopped_by = run(config, _WORKDIR.value, init_from=_INIT_FROM.value, stop_after=_STOP_AFTER.value)
+    except errors.IchJaxError as error:
+        sys.exit(f"error: {error}")
+    if stopped_by is not None:
+        sys.exit(128 + stopped_by)  # what a shell reports of a process that a signal ended
+
+
+def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0) -> int | None:
+    """Trains, judges and reports; prints the summary line unless it was stopped.
+
+    Returns:
+        The signal that stopped it, if one did.
+    """
+    if config.compute.compilation_cache:
+        keep_compiled_programs()
+
+    # ---------------- images, judge
+    dataset = make.make(config.data, seed=config.seed)
+    loop.check(config, folder, dataset, init_from=init_from)
+    describe(config, dataset)
+    workdir.claim(folder, config)
+    inspector = inspector_lib.get(config, dataset)
+    logging.info("Inspector (%s): %s", inspector.source, inspector.report)
+
+    # ---------------- train
+    sampler = step_lib.make_sampler(config, dataset.space, dataset.size, dataset.channels)
+    result = loop.train(
+        config,
+        folder,
+        dataset,
+        validate=lambda state: designs.validate(config, dataset, sampler, state.ema_params, inspector.read),
+        sample_sheet=make_sample_sheet(config, dataset, sampler, Path(folder) / "samples"),
+        init_from=init_from,
+        stop_after=stop_after,
+    )
+    if result.stopped:
+        print(f"Stopped at step {result.steps} of {config.train.steps}; the same command goes on from there.")
+        return result.signal
+
+    # ---------------- judge the checkpoint that validated best, on briefs that had no part in choosing it
+    model = checkpoint.restore_for_inference(folder)
+    real_draws = make_real_draws(dataset)
+    evaluation = designs.evaluate(
+        config,
+        dataset,
+        sampler,
+        model.ema_params,
+        inspector.read,
+        d_score=make_d_score(config, dataset, model.d_params),
+        real_draws=real_draws,
+    )
+    sheets = designs.make_sheets(config, dataset, sampler, model.ema_params, inspector.read, real_draws=real_draws)
+
+    # ---------------- report
+    origin = provenance.provenance()
+    page = train_page.write(
+        folder,
+        config=config,
+        space=dataset.space,
+        evaluation=evaluation,
+        sheets=sheets,
+        history=result.history,
+        train=result,
+        inspector=inspector.report,
+        provenance=origin,
+    )
+    summary: dict[str, Any] = {
+        **designs.summary(evaluation),
+        "img_per_s": result.img_per_s,
+        "steps": result.steps,
+        "params_sha256": state_lib.params_sha256(result.state),
+    }
+    workdir.write_json(
+        Path(folder) / "results.json",
+        {
+            "summary": summary,
+            "evaluated_step": model.step,
+            "evaluation": designs.results(evaluation),
+            "inspector": inspector.report,
+            "train": {"first_step_s": result.first_step_s, "alarms": result.alarms, "best_step": result.best_step},
+            "provenance": origin,
+        },
+    )
+    print(f"Page: {page}")
+    print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
+    return None
+
+
+# ---------------------------------------------------------------- parts
+
+
+def make_sample_sheet(
+    config: Config, dataset: Dataset, sampler: drawing.Sampler, folder: Path
+) -> Callable[[state_lib.TrainState, int], None]:
+    """Returns a function that draws the same briefs with the same noise at any step, into `step_N.png`."""
+    brief_key, noise_key = jax.random.split(jax.random.key(config.evaluation.seed))
+    pool = drawing.on_host(dataset.briefs(brief_key, 64 * _SHEET_ROWS))
+    # One brief of each product first, as far as there is room for all of them.
+    order = sorted(range(len(pool.product)), key=lambda i: list(pool.product[:i]).count(pool.product[i]))
+    brief = drawing.rows(pool, order[:_SHEET_ROWS])
+    labels = figures.describe(brief, dataset.space)
+
+    def sample_sheet(state: state_lib.TrainState, step: int) -> None:
+        images = drawing.draw(sampler, state.ema_params, noise_key, drawing.repeat(brief, _SHEET_COLUMNS))
+        images = images.reshape(_SHEET_ROWS, _SHEET_COLUMNS, *images.shape[1:])
+        picture = figures.sheet({f"step {step}": images}, row_labels=labels)
+        workdir.write_bytes(folder / f"step_{step:07d}.png", picture.data)
+
+    return sample_sheet
+
+
+def make_d_score(config: Config, dataset: Dataset, d_params: Any) -> drawing.Score:
+    """Returns the score that the run's own discriminator gives to images under their briefs."""
+    dtype = jnp.dtype(config.compute.dtype)
+    module = discriminator.create(config.discriminator, dataset.space, dataset.size, dataset.channels, dtype)
+    score = jax.jit(lambda params, images, brief: module.apply({"params": params}, images, brief)[0])
+    return lambda images, brief: score(d_params, images, brief)
+
+
+def make_real_draws(dataset: Dataset) -> drawing.RealDraws | None:
+    """Returns real images of a given brief; only a renderer can draw more than the one image that has it."""
+    if not dataset.simulated:
+        return None
+    return lambda brief, key, n: procedural.draws(brief, key, n, dataset.size)
+
+
+def describe(config: Config, dataset: Dataset) -> None:
+    """Prints config, images, devices and the size of the networks."""
+    table = rich.table.Table("section", "fields", box=None, pad_edge=False)
+    for section, fields in config_lib.to_dict(config).items():
+        values = fields if isinstance(fields, dict) else {section: fields}
+        table.add_row(section, "  ".join(f"{name}={shown(value)}" for name, value in values.items()))
+    rich.console.Console().print(table, markup=False, highlight=False)
+
+    with jax.disable_jit():  # its jit carries compiler options, which only an outermost one may
+        state = jax.eval_shape(lambda: state_lib.create_state(config, dataset.space, dataset.size, dataset.channels))
+    space, devices = dataset.space, [device.device_kind for device in jax.devices()]
+    print(f"config {config.name}, fingerprint {config_lib.fingerprint(config)}")
+    print(f"images {dataset.size} px, {dataset.channels} channels, {dataset.n_train} for training")
+    print(f"products {', '.join(space.products)}")
+    print(f"elements {', '.join(f'{e.name} ({len(e.categories)})' for e in space.elements) or 'none'}")
+    print(f"axes {', '.join(space.axes) or 'none'}")
+    print(f"generator {parameter_count(state.g_params):,} parameters")
+    print(f"discriminator {parameter_count(state.d_params):,} parameters")
+    print(f"devices {', '.join(f'{devices.count(kind)} x {kind}' for kind in dict.fromkeys(devices))}", flush=True)
+
+
+def parameter_count(params: Any) -> int:
+    """Returns the number of values in a tree of arrays."""
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+
+
+def shown(value: Any) -> str:
+    """Returns a value as it stands in the summary line: floats to six significant digits, nothing with a space."""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text.replace(" ", "") or "''"
+
+
+# ---------------------------------------------------------------- process
+
+
+def keep_compiled_programs() -> None:
+    """Keeps compiled programs in the user's cache folder, so that the next start need not compile them again."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ich_jax" / "compiled"
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+    # Half of a start's compilations take less than JAX's default of one second each, and together several seconds.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def show_log_lines() -> None:
+    """Shows our own log lines; orbax reports each stage of each save, and its failures reach us as errors anyway."""
+    if flags.FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.INFO)
+    logging.get_absl_handler().addFilter(lambda record: f"{os.sep}orbax{os.sep}" not in record.pathname)
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses the command line; refuses a config or a config field that does not exist, naming the nearest."""
+    try:
+        given = [word.partition("=") for word in argv]
+        for i, (name, equals, value) in enumerate(given):
+            if re.fullmatch("--?config", name):
+                config = config_lib.load_editable(value if equals else "".join(argv[i + 1 : i + 2]))
+                check_fields(config, (name for name, _, _ in given))
+    except errors.ConfigError as error:
+        sys.exit(f"error: {error}")
+    return app.parse_flags_with_usage(argv)
+
+
+def check_fields(config: ml_collections.ConfigDict, flag_names: Iterable[str]) -> None:
+    """Checks that each `--config.section.field` exists.
+
+    Raises:
+        ConfigError: It does not; the message names the nearest ones that do.
+    """
+    for flag in flag_names:
+        if not re.match(r"--?(no)?config\.", flag):
+            continue
+        node: Any = config
+        for part in flag.split(".")[1:]:
+            known = list(node) if isinstance(node, ml_collections.ConfigDict) else []
+            if part not in known:
+                raise errors.ConfigError(f"{flag}: there is no field {part!r}; {errors.nearest(part, known)}.")
+            node = node[part]
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    app.run(main, flags_parser=parse_flags)

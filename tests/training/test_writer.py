@@ -1,0 +1,77 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+from absl import logging
+
+from ich_jax import errors
+from ich_jax.training import writer
+
+
+def test_rows_are_appended_and_kept(tmp_path: Path) -> None:
+    with writer.MetricWriter(tmp_path, step=0, tensorboard=False) as log:
+        log.write(1, {"loss": 0.5})
+        log.write(2, {"loss": math.nan})
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1, "loss": 0.5}\n{"step": 2, "loss": null}\n'
+    assert writer.read_history(tmp_path / "metrics.jsonl") == [{"step": 1, "loss": 0.5}, {"step": 2, "loss": None}]
+    assert log.history[0] == {"step": 1, "loss": 0.5}
+
+
+def test_resuming_drops_rows_beyond_the_step_and_a_torn_line(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
+    with writer.MetricWriter(tmp_path, step=2, tensorboard=False) as log:
+        assert log.history == [{"step": 1}, {"step": 2}]
+        log.write(3, {"loss": 1.0})
+        log.rewind(1)
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n'
+
+
+def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"st\n{"step": 3}\n')
+    with pytest.raises(errors.WorkdirError, match="line 2"):
+        writer.MetricWriter(tmp_path, step=3, tensorboard=False)
+
+
+def test_tensorboard_gets_the_same_names(tmp_path: Path) -> None:
+    with writer.MetricWriter(tmp_path, step=0, tensorboard=True) as log:
+        log.write(1, {"d_loss": 0.5, "validation/score": math.inf})
+    (events,) = tmp_path.glob("events.out.tfevents.*")
+    assert b"d_loss" in events.read_bytes()
+    assert b"validation/score" not in events.read_bytes()  # TensorBoard cannot plot infinity
+
+
+def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = writer.MetricWriter(tmp_path, step=0, tensorboard=False)
+
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(errors.WorkdirError, match="disk is full"):
+        log.write(1, {"loss": 0.5})
+
+
+def test_progress_without_a_terminal_is_log_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = []
+    monkeypatch.setattr(logging, "info", lambda text, *values: lines.append(text % values))
+    with writer.progress(100, live=True) as show:
+        show(3, img_per_s=1.0, eta_s=0.0)
+        show(10, img_per_s=12.34, eta_s=3723.0, text="d_loss 1.0")
+    assert lines == ["step 10/100  d_loss 1.0  12.3 img/s  ETA 1:02:03"]
+
+
+def test_progress_on_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with writer.progress(100, live=True) as show:
+        show(10, img_per_s=12.34, eta_s=245.0, text="d_loss 1.0")
+    shown = capsys.readouterr().err
+    assert "12.3 img/s" in shown
+    assert "4:05" in shown
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00")])
+def test_duration(seconds: float, text: str) -> None:
+    assert writer.duration(seconds) == text
+    assert json.dumps(text)
