@@ -90,9 +90,10 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             "config.data.source=folder for a folder of images."
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        # Opened here: numpy leaves the file open when its content is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise errors.DataError(
             f"{path} is no readable .npz file of plain arrays ({error}); write it again with numpy.savez(path, x=..., "
             "y=...). Arrays of Python objects are refused because reading them can run code."

@@ -85,6 +85,11 @@ def test_first_frame_of_an_animation() -> None:
     np.testing.assert_array_equal(decode.decode(data, 3), _noise())
 
 
+def test_multi_picture_files_of_phones_are_read() -> None:
+    frames = [Image.fromarray(np.full((8, 8, 3), level, np.uint8)) for level in (40, 200)]
+    assert (decode.decode(_encode(frames[0], "MPO", save_all=True, append_images=frames[1:]), 3) == 40).all()
+
+
 def test_empty_and_foreign_files_are_refused() -> None:
     with pytest.raises(errors.DataError, match=r"the file is empty \(0 bytes\)"):
         decode.decode(b"", 3)
