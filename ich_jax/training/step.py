@@ -337,7 +337,7 @@ def _lr_share(config: TrainConfig, step: jax.Array) -> jax.Array:
 
 def _descend(config: TrainConfig, params: Any, opt: Any, gradient: Any, lr: jax.Array) -> tuple[Any, Any, jax.Array]:
     """Clips by global norm and takes one step of Adam; also returns the norm before clipping."""
-    norm = optax.global_norm(gradient)
+    norm = optax.tree.norm(gradient)
     if config.clip > 0:
         shrink = config.clip / jnp.maximum(norm, config.clip)
         gradient = jax.tree.map(lambda g: g * shrink, gradient)
