@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 Cell = str | int | float | None
-"""A cell; None is shown as a dash and written to CSV as nothing."""
+"""A cell; None is a figure that does not exist: shown as a dash and written to CSV as nothing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _shown(table: Table) -> tuple[list[str], list[list[str]], list[bool]]:
 
 
 def _text(cell: Cell, digits: int | None) -> str:
-    if cell is None or cell == "":
+    if cell is None:
         return "\u2013"
     if isinstance(cell, bool):
         return "yes" if cell else "no"
@@ -155,7 +155,8 @@ def _text(cell: Cell, digits: int | None) -> str:
 
 
 def _minus(text: str) -> str:
-    return text.replace("-", "\u2212")
+    """Sets a true minus, and none before what has been rounded to zero."""
+    return text.replace("-", "\u2212") if text.strip("-0.,") else text.lstrip("-")
 
 
 def _markdown(text: str) -> str:

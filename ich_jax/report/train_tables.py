@@ -13,14 +13,15 @@ from ich_jax.report import tables
 from ich_jax.report.tables import Cell, Measure, Table
 
 GENERATED, REAL = "generated", "real"
+# Field of a Distribution, short name, name, note.
 _SET_FIGURES = (
-    ("rfd", "random-feature Fr\u00e9chet distance (RFD)", "lower is better"),
-    ("rfd_inf", "RFD extrapolated to infinitely many images", "lower is better; may be negative"),
-    ("kid", "kernel distance (KID), unbiased", "lower is better; may be negative"),
-    ("precision", "precision", "share of the images near real ones"),
-    ("recall", "recall", "share of real images near the images"),
-    ("density", "density", "1 expected of real images"),
-    ("coverage", "coverage", "share of real neighbourhoods reached"),
+    ("rfd", "RFD", "random-feature Fr\u00e9chet distance (RFD)", "lower is better"),
+    ("rfd_inf", "RFD, infinite n", "RFD extrapolated to infinitely many images", "lower is better; may be negative"),
+    ("kid", "KID", "kernel distance (KID), unbiased", "lower is better; may be negative"),
+    ("precision", "precision", "precision", "share of the images near real ones"),
+    ("recall", "recall", "recall", "share of real images near the images"),
+    ("density", "density", "density", "1 expected of real images"),
+    ("coverage", "coverage", "coverage", "share of real neighbourhoods reached"),
 )
 
 
@@ -178,7 +179,7 @@ def distribution_table(generated: Distribution, real: Distribution | None, sampl
         "coverage": f"; {generated.expected_coverage:.3f} expected of real images",
     }
     rows: list[tuple[Cell, ...]] = []
-    for field, name, note in _SET_FIGURES:
+    for field, _, name, note in _SET_FIGURES:
         ours: Spread = getattr(generated, field)
         theirs: Spread | None = getattr(real, field, None)
         row = (name, ours.mean, ours.sd, *((theirs.mean, theirs.sd) if theirs else (None, None)))
@@ -326,7 +327,7 @@ def every_figure(evaluation: DesignEvaluation, train: Trained, samples: str) -> 
     ]
     return tables.measures(
         "figures",
-        "Every figure",
+        "All figures with interval, n and seeds",
         rows,
         caption="All figures of this page in one place. `seeds` counts feature seeds for distances and training runs "
         "otherwise: one run says nothing about the spread over runs.",
@@ -356,11 +357,11 @@ def _reading_measures(evaluation: DesignEvaluation) -> list[Measure]:
 def _set_measures(evaluation: DesignEvaluation) -> list[Measure]:
     rows = []
     for source, of in ((GENERATED, evaluation.generated), ("real against real", evaluation.real)):
-        for field, name, _ in _SET_FIGURES if of is not None else ():
+        for field, name, *_ in _SET_FIGURES if of is not None else ():
             spread: Spread = getattr(of, field)
             low, high = spread.mean - spread.sd, spread.mean + spread.sd
             interval, seeds = "\u00b1 sd over feature seeds", len(spread.values)
-            rows.append(Measure(f"{name}, {source}", spread.mean, low, high, interval, getattr(of, "n", None), seeds))
+            rows.append(Measure(f"{name}: {source}", spread.mean, low, high, interval, getattr(of, "n", None), seeds))
     diversity = evaluation.diversity
     n, note = diversity.n_briefs * diversity.n_draws, f"{diversity.n_briefs} briefs, {diversity.n_draws} draws each"
     rows.append(Measure("diversity at a fixed brief", diversity.generated, n=n, seeds=1, note=note))

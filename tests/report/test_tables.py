@@ -38,7 +38,7 @@ def test_markdown_reads_back_as_the_rounded_table_without_empty_columns() -> Non
     assert cells[1][1].endswith(":")
     assert cells[2:] == [
         [r"a\|b \<i>", "0.30", "1,000"],
-        [r'c, "d" e', "\u22120.00", "\u2013"],
+        [r'c, "d" e', "0.00", "\u2013"],
         ["inf", "\u221e", "2"],
     ]
     assert len({len(line) for line in lines}) == 1

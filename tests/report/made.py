@@ -1,11 +1,9 @@
 """Evaluations made by hand: images are noise, figures are plausible, nothing is trained."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
 from ich_jax.config import Config, TrainConfig
 from ich_jax.evaluation import designs, distances, readings
@@ -95,7 +93,7 @@ def images(*shape: int, channels: int = 3) -> np.ndarray:
     return np.random.default_rng(2).integers(0, 256, (*shape, channels), dtype=np.uint8)
 
 
-def made_evaluation(space: DesignSpace, *, n: int = 120, judged: bool = True, simulated: bool = True) -> Any:
+def evaluation(space: DesignSpace, *, n: int = 120, judged: bool = True, simulated: bool = True) -> Any:
     asked, real = brief(space, n), brief(space, n, seed=3)
     read, read_real = reading(space, asked, 0.2, 0.03), reading(space, real, 0.05, 0.0)
     return designs.DesignEvaluation(
@@ -125,7 +123,7 @@ def made_evaluation(space: DesignSpace, *, n: int = 120, judged: bool = True, si
     )
 
 
-def made_sheets(space: DesignSpace, *, rows: int = 2, columns: int = 3, channels: int = 3) -> Any:
+def sheets(space: DesignSpace, *, rows: int = 2, columns: int = 3, channels: int = 3) -> Any:
     p, a = len(space.products), len(space.axes)
     return designs.DesignSheets(
         briefs=brief(space, rows),
@@ -139,13 +137,13 @@ def made_sheets(space: DesignSpace, *, rows: int = 2, columns: int = 3, channels
     )
 
 
-def made_judge(space: DesignSpace, *, p999: float = 0.15, accuracy: float = 0.999) -> Judge:
+def judge(space: DesignSpace, *, p999: float = 0.15, accuracy: float = 0.999) -> Judge:
     k = len(space.axes)
     elements = {element.name: accuracy for element in space.elements}
     return Judge(2000, accuracy, elements, space.axes, (0.03,) * k, (0.08,) * k, (p999,) * k, (2 * p999,) * k)
 
 
-def made_history(steps: int = 500) -> list[dict[str, Any]]:
+def history(steps: int = 500) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for step in range(10, steps + 1, 10):
         d_loss = float("nan") if step == 50 else 0.7
@@ -157,34 +155,21 @@ def made_history(steps: int = 500) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.fixture
-def arguments() -> Callable[..., dict[str, Any]]:
-    """Arguments of `train_page.write` for a design space; keywords replace single ones."""
+PROVENANCE = Provenance(
+    "python train.py", "2026-01-02T03:04:05+00:00", "3.12.0", (), "", "cpu", "1 x cpu", 1, "A cpu", 2, "Linux"
+)
 
-    def make(space: DesignSpace = SPACE, **changes: Any) -> dict[str, Any]:
-        config = Config(name="tiny", seed=3, train=TrainConfig(steps=500, images=16000, batch=32))
-        made: dict[str, Any] = {
-            "config": config,
-            "space": space,
-            "evaluation": made_evaluation(space),
-            "sheets": made_sheets(space),
-            "history": made_history(),
-            "train": Train(),
-            "inspector": made_judge(space),
-            "provenance": Provenance(
-                "python train.py",
-                "2026-01-02T03:04:05+00:00",
-                "3.12.0",
-                (),
-                "",
-                "cpu",
-                "1 x cpu",
-                1,
-                "A cpu",
-                2,
-                "Linux",
-            ),
-        }
-        return made | changes
 
-    return make
+def arguments(space: DesignSpace = SPACE, **changes: Any) -> dict[str, Any]:
+    """Arguments of `train_page.write`; keywords replace single ones."""
+    values: dict[str, Any] = {
+        "config": Config(name="tiny", seed=3, train=TrainConfig(steps=500, images=16000, batch=32)),
+        "space": space,
+        "evaluation": evaluation(space),
+        "sheets": sheets(space),
+        "history": history(),
+        "train": Train(),
+        "inspector": judge(space),
+        "provenance": PROVENANCE,
+    }
+    return values | changes
