@@ -228,10 +228,16 @@ def keep_compiled_programs() -> None:
 
 
 def show_log_lines() -> None:
-    """Shows our own log lines; orbax reports each stage of each save, and its failures reach us as errors anyway."""
+    """Shows our own log lines, and warnings of others."""
     if flags.FLAGS["verbosity"].using_default_value:
         logging.set_verbosity(logging.INFO)
-    logging.get_absl_handler().addFilter(lambda record: f"{os.sep}orbax{os.sep}" not in record.pathname)
+
+    def ours_or_serious(record: Any) -> bool:
+        # orbax reports each stage of each save as absl does, and its failures reach us as exceptions anyway.
+        orbax = f"{os.sep}orbax{os.sep}" in record.pathname
+        return not orbax and (record.name == "absl" or record.levelname != "INFO")
+
+    logging.get_absl_handler().addFilter(ours_or_serious)
 
 
 def parse_flags(argv: list[str]) -> list[str]:
