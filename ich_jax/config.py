@@ -109,7 +109,7 @@ class InspectorConfig:
     """The frozen judge: trained on real images only, never part of a generator's loss."""
 
     seed: int = result(7919, "Seed of the inspector, apart from the run's.")
-    widths: tuple[int, ...] = result((64, 96, 128), "Channels per stage.")
+    widths: tuple[int, ...] = result((64, 64, 64), "Channels per stage.")
     blocks: int = result(2, "Residual blocks per stage.")
     steps: int = result(8000, "Training steps.")
     batch: int = result(64, "Images per step.")
