@@ -253,15 +253,29 @@ def expected_coverage(n_real: int, n_samples: int, k: int) -> float:
     return float(1.0 - np.prod((n_real - t) / (n_real + n_samples - t)))
 
 
-def nearest_distances(queries: npt.ArrayLike, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Returns the Euclidean distance `[N]` of each of N queries `[N, d]` to the nearest of M points `[M, d]`.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Nearest:
+    """The nearest point of each of N queries.
 
-    The nearest point is found in float32; the distance to it is then taken in float64, so that a copy is at exactly 0.
+    Attributes:
+        distance: `[N]` float64, Euclidean.
+        index: `[N]` int, which point it is.
+    """
+
+    distance: npt.NDArray[np.float64]
+    index: npt.NDArray[np.int64]
+
+
+def nearest_distances(queries: npt.ArrayLike, points: npt.ArrayLike) -> Nearest:
+    """Finds the nearest of M points `[M, d]` to each of N queries `[N, d]`.
+
+    The search is in float32; the distance is then taken in float64, so that a copy is at exactly 0.
     """
     queries, points = _pair(queries, points, least=1)
     mean = points.mean(0)
-    _, index = _nearest(_single(queries - mean), _single(points - mean), 1, exclude_self=False)
-    return np.sqrt(np.square(queries - points[np.asarray(index[:, 0])]).sum(axis=1))
+    _, found = _nearest(_single(queries - mean), _single(points - mean), 1, exclude_self=False)
+    index = np.asarray(found[:, 0], np.int64)
+    return Nearest(np.sqrt(np.square(queries - points[index]).sum(axis=1)), index)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -271,10 +285,10 @@ class Memorisation:
     Attributes:
         median_samples: Median distance of a sample to its nearest training image.
         median_real: The same of held-out real images.
-        ratio: median_samples / median_real; well below 1 speaks for copying. None where held-out images are copies of
-            training images themselves (median 0).
+        ratio: median_samples / median_real; well below 1 speaks for copying. None where most held-out images are
+            copies of training images themselves (median 0).
         share_close: Share of samples nearer to a training image than 95 % of the held-out real images are (nearer than
-            their 5 % quantile); 0.05 is expected of a generator that does not copy.
+            their 5 % quantile); about 0.05 for a generator that draws like reality without copying.
         n_samples: Samples.
         n_real: Held-out real images.
         n_train: Training images among which the nearest was sought.
@@ -289,16 +303,15 @@ class Memorisation:
     n_train: int
 
 
-def memorisation(samples: npt.ArrayLike, real: npt.ArrayLike, train: npt.ArrayLike) -> Memorisation:
-    """Compares how far samples and held-out real images are from the nearest training image.
+def memorisation(of_samples: npt.ArrayLike, of_real: npt.ArrayLike, n_train: int) -> Memorisation:
+    """Compares how far samples and held-out real images are from the nearest of the same training images.
 
     Args:
-        samples: `[N, d]`.
-        real: `[M, d]` held-out real images.
-        train: `[T, d]` training images.
+        of_samples: `[N]` distances of samples.
+        of_real: `[M]` distances of held-out real images.
+        n_train: Number of training images that were searched.
     """
-    samples, train = _pair(samples, train, least=1)
-    of_samples, of_real = nearest_distances(samples, train), nearest_distances(real, train)
+    of_samples, of_real = np.asarray(of_samples, np.float64), np.asarray(of_real, np.float64)
     median_samples, median_real = float(np.median(of_samples)), float(np.median(of_real))
     return Memorisation(
         median_samples=median_samples,
@@ -307,7 +320,7 @@ def memorisation(samples: npt.ArrayLike, real: npt.ArrayLike, train: npt.ArrayLi
         share_close=float(np.mean(of_samples < np.quantile(of_real, 0.05))),
         n_samples=len(of_samples),
         n_real=len(of_real),
-        n_train=len(train),
+        n_train=n_train,
     )
 
 

@@ -189,21 +189,35 @@ def test_prdc_compiles_once():
 
 def test_nearest_distances_against_plain_numpy():
     queries, points = draw(0, 300, 5) + 100.0, draw(1, 70, 5) + 100.0
-    expected = np.linalg.norm(queries[:, None] - points[None], axis=-1).min(axis=1)
-    np.testing.assert_allclose(distances.nearest_distances(queries, points), expected, rtol=1e-12)
-    assert (distances.nearest_distances(points[::-1], points) == 0.0).all()
+    expected = np.linalg.norm(queries[:, None] - points[None], axis=-1)
+    found = distances.nearest_distances(queries, points)
+    np.testing.assert_allclose(found.distance, expected.min(axis=1), rtol=1e-12)
+    np.testing.assert_array_equal(found.index, expected.argmin(axis=1))
+    copies = distances.nearest_distances(points[::-1], points)
+    assert (copies.distance == 0.0).all()
+    np.testing.assert_array_equal(copies.index, np.arange(70)[::-1])
 
 
-def test_memorisation():
+def test_memorisation_by_hand():
+    result = distances.memorisation([0.0, 1.0, 4.0], np.arange(1.0, 101.0), 7)
+    assert result == distances.Memorisation(1.0, 50.5, 1.0 / 50.5, pytest.approx(1.0), 3, 100, 7)
+    assert distances.memorisation([1.0, 9.0], np.arange(1.0, 101.0), 7).share_close == 0.5  # 5 % quantile: 5.95
+    assert distances.memorisation([0.0], [0.0, 0.0], 7).ratio is None
+
+
+def test_memorisation_tells_copies_from_fresh_draws():
     train, real = draw(0, 400, 4), draw(1, 300, 4)
-    fresh = distances.memorisation(draw(2, 300, 4), real, train)
+
+    def check(samples):
+        near = (distances.nearest_distances(x, train).distance for x in (samples, real))
+        return distances.memorisation(*near, len(train))
+
+    fresh = check(draw(2, 300, 4))
     assert fresh.ratio == pytest.approx(1.0, abs=0.15)
     assert fresh.share_close == pytest.approx(0.05, abs=0.05)
-    assert (fresh.n_samples, fresh.n_real, fresh.n_train) == (300, 300, 400)
-    copied = distances.memorisation(train[:100] + 1e-3 * draw(3, 100, 4), real, train)
+    copied = check(train[:100] + 1e-3 * draw(3, 100, 4))
     assert copied.ratio < 0.01
     assert copied.share_close == 1.0
-    assert distances.memorisation(real, train[:50], train).ratio is None
 
 
 # ---------------------------------------------------------------- ranks

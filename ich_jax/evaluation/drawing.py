@@ -1,0 +1,132 @@
+"""Drawing and reading in batches of one shape, so that generator, inspector and discriminator each compile once."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from ich_jax import errors
+from ich_jax.data import pipeline
+from ich_jax.data.dataset import Dataset
+from ich_jax.types import Brief, Reading
+
+Images = npt.NDArray[np.uint8]
+
+Sampler = Callable[[Any, jax.Array, Brief], jax.Array]
+"""`(params, key, brief) -> [B, H, W, C]` float, as `training.step.make_sampler` returns it."""
+
+Read = Callable[[Any], Reading]
+"""`images [B, H, W, C] float32 in [-1, 1] -> Reading`."""
+
+Score = Callable[[Any, Brief], jax.Array]
+"""`(images [B, H, W, C] float32 in [-1, 1], brief) -> [B]`, higher where the discriminator sees a real image."""
+
+RealDraws = Callable[[Brief, jax.Array, int], jax.Array]
+"""`(brief of B, key, n) -> [B, n, H, W, C]` float in [-1, 1], real images of each brief; jittable, n static."""
+
+BATCH = 128
+"""Designs per call of the sampler, the inspector and the discriminator."""
+
+
+def noise_key(key: jax.Array, purpose: int) -> jax.Array:
+    """Returns the key of the noise, apart from the key of the briefs for the same purpose."""
+    return jax.random.fold_in(jax.random.fold_in(key, purpose), 1)
+
+
+def briefs(dataset: Dataset, key: jax.Array, purpose: int, n: int) -> Brief:
+    """Draws n briefs of the set (numpy arrays)."""
+    return on_host(dataset.briefs(jax.random.fold_in(jax.random.fold_in(key, purpose), 0), n))
+
+
+def held_out(dataset: Dataset, split: str, n: int) -> tuple[Images, Brief]:
+    """Returns the first n images of a split, or all that exist, with their briefs (numpy arrays)."""
+    real = dataset.holdout(split, n)
+    return stored(real.image), on_host(real.brief)
+
+
+def draw(sampler: Sampler, params: Any, key: jax.Array, brief: Brief) -> Images:
+    """Draws one design per brief, rounded to 8 bits as it would be stored.
+
+    The noise of a design depends on `key` and its position alone.
+
+    Raises:
+        DataError: A pixel is not finite.
+    """
+
+    def fetch(images: jax.Array) -> Images:
+        quantised, finite = _quantise(images)
+        if not finite:
+            raise errors.DataError(
+                "The generator drew pixels that are not finite, so nothing can be measured: its weights are damaged or "
+                "training diverged. Take an earlier checkpoint."
+            )
+        return np.asarray(quantised)
+
+    images: Images = _map(lambda i, chunk: sampler(params, jax.random.fold_in(key, i), chunk), brief, fetch)
+    return images
+
+
+def draw_real(real_draws: RealDraws, key: jax.Array, brief: Brief, n: int) -> Images:
+    """Draws n real images `[B, n, H, W, C]` of each brief."""
+    compiled = functools.partial(jax.jit, static_argnums=2)(real_draws)
+    images: Images = _map(
+        lambda i, chunk: compiled(chunk, jax.random.fold_in(key, i), n), brief, stored, batch=max(1, BATCH // n)
+    )
+    return images
+
+
+def read_all(read: Read, images: Images) -> Reading:
+    """Reads stored images (numpy arrays)."""
+    reading: Reading = _map(lambda _, chunk: read(pipeline.to_unit(chunk)), images, on_host)
+    return reading
+
+
+def score_all(d_score: Score, images: Images, brief: Brief) -> npt.NDArray[np.float64]:
+    """Returns the discriminator's score `[N]` of stored images under their briefs."""
+    scores: npt.NDArray[np.float64] = _map(
+        lambda _, chunk: d_score(pipeline.to_unit(chunk[0]), chunk[1]),
+        (images, brief),
+        lambda scores: np.asarray(scores, np.float64),
+    )
+    return scores
+
+
+def stored(images: Any) -> Images:
+    """Returns real images in [-1, 1] as the bytes that they are."""
+    as_bytes: Images = pipeline.to_uint8(np.asarray(images))
+    return as_bytes
+
+
+def rows(tree: Any, index: Any) -> Any:
+    """Picks rows of every leaf."""
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+def repeat(brief: Brief, n: int) -> Brief:
+    """Repeats each brief n times in a row."""
+    repeated: Brief = jax.tree.map(lambda leaf: np.repeat(leaf, n, axis=0), brief)
+    return repeated
+
+
+def on_host(tree: Any) -> Any:
+    """Turns every leaf into a numpy array."""
+    return jax.tree.map(np.asarray, tree)
+
+
+def _map(function: Callable[[int, Any], Any], tree: Any, fetch: Callable[[Any], Any], *, batch: int = BATCH) -> Any:
+    """Applies `function(i, chunk)` to chunks of `batch` rows, the last one padded, and joins what `fetch` returns."""
+    n = len(jax.tree.leaves(tree)[0])
+    parts = []
+    for i, start in enumerate(range(0, n, batch)):
+        chunk = rows(tree, np.minimum(np.arange(start, start + batch), n - 1))
+        parts.append(fetch(function(i, chunk)))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:n], *parts)
+
+
+@jax.jit
+def _quantise(images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return pipeline.to_uint8(images), jnp.all(jnp.isfinite(images))
