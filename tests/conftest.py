@@ -11,6 +11,14 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 2)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps compiled programs in pytest's cache: a second run of the tests takes less than half the time."""
+    if hasattr(config, "cache"):  # not with `-p no:cacheprovider`
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")  # JAX does not write entries atomically
+        jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir(f"compiled-{worker}")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real images that lies beside some checkouts; the project does not need it."""
