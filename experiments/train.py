@@ -37,28 +37,34 @@ from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Config file, for example configs/quick.py or FILE:VARIANT.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; given again, the run goes on.")
-_INIT_FROM = flags.DEFINE_string("init_from", "", "Work directory or checkpoint whose networks a new run starts from.")
-_STOP_AFTER = flags.DEFINE_integer("stop_after", 0, "Stop at this step as a preemption would; 0: do not.", 0)
-_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print config and parameter counts, then leave.")
+FLAGS = flags.FLAGS
 
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 8
+
+
+def define_flags() -> None:
+    """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
+    config_flags.DEFINE_config_file("config", None, "Config file, such as configs/quick.py, or FILE:VARIANT.")
+    flags.DEFINE_string("workdir", None, "Folder of the run; given again, the run goes on.")
+    flags.DEFINE_string("init_from", "", "Work directory or checkpoint whose networks a new run starts from.")
+    flags.DEFINE_integer("stop_after", 0, "Stop at this step as a preemption would; 0: do not.", lower_bound=0)
+    flags.DEFINE_bool("dry_run", False, "Print config and parameter counts, then leave.")
+    flags.mark_flag_as_required("config")
 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment that the flags describe."""
     if len(argv) > 1:
         raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/quick.")
-    if _WORKDIR.value is None and not _DRY_RUN.value:
+    if FLAGS.workdir is None and not FLAGS.dry_run:
         raise app.UsageError("No --workdir is given: name the folder of this run, for example --workdir=runs/quick.")
     show_log_lines()
     try:
-        config = config_lib.resolve(_CONFIG.value)
-        if _DRY_RUN.value:
+        config = config_lib.resolve(FLAGS.config)
+        if FLAGS.dry_run:
             describe(config, make.make(config.data, seed=config.seed))
             return
-        stopped_by = run(config, _WORKDIR.value, init_from=_INIT_FROM.value, stop_after=_STOP_AFTER.value)
+        stopped_by = run(config, FLAGS.workdir, init_from=FLAGS.init_from, stop_after=FLAGS.stop_after)
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
     if stopped_by is not None:
@@ -80,7 +86,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     describe(config, dataset)
     workdir.claim(folder, config)
     inspector = inspector_lib.get(config, dataset)
-    logging.info("Inspector (%s): %s", inspector.source, inspector.report)
+    logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
 
     # ---------------- train
     sampler = step_lib.make_sampler(config, dataset.space, dataset.size, dataset.channels)
@@ -94,7 +100,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
         stop_after=stop_after,
     )
     if result.stopped:
-        print(f"Stopped at step {result.steps} of {config.train.steps}; the same command goes on from there.")
+        print(f"Stopped at step {result.steps} of {config.train.steps}. Give the same command again to resume.")
         return result.signal
 
     # ---------------- judge the checkpoint that validated best, on briefs that had no part in choosing it
@@ -205,6 +211,14 @@ def describe(config: Config, dataset: Dataset) -> None:
     print(f"devices {', '.join(f'{devices.count(kind)} x {kind}' for kind in dict.fromkeys(devices))}", flush=True)
 
 
+def errors_of(report: inspector_lib.InspectorReport) -> str:
+    """Returns the inspector's own error on held-out real images in one line."""
+    elements = (f"{name} {accuracy:.4f}" for name, accuracy in report.element_accuracy.items())
+    axes = (f"{name} {error:.3f}" for name, error in zip(report.axes, report.axis_p999, strict=True))
+    read = ", ".join([f"product {report.product_accuracy:.4f}", *elements])
+    return f"read right {read}; P99.9 of the axis error {', '.join(axes) or '-'}; n {report.n}."
+
+
 def parameter_count(params: Any) -> int:
     """Returns the number of values in a tree of arrays."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
@@ -229,7 +243,7 @@ def keep_compiled_programs() -> None:
 
 def show_log_lines() -> None:
     """Shows our own log lines, and warnings of others."""
-    if flags.FLAGS["verbosity"].using_default_value:
+    if FLAGS["verbosity"].using_default_value:
         logging.set_verbosity(logging.INFO)
 
     def ours_or_serious(record: Any) -> bool:
@@ -271,5 +285,5 @@ def check_fields(config: ml_collections.ConfigDict, flag_names: Iterable[str]) -
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("config")
+    define_flags()
     app.run(main, flags_parser=parse_flags)

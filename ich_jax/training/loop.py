@@ -128,6 +128,7 @@ def train(
 
             if closing or step % every.log_every == 0:
                 metrics = step_lib.read_window(window)
+                del metrics["step"]
                 window = _new_window()
                 log.write(step, {**metrics, "img_per_s": timer.window(step)})
                 alarms = _raise_alarms(alarms, log.history)
@@ -166,8 +167,6 @@ def train(
 
         # ---------------- what is left behind
         checkpoints.wait()
-        if step < steps:
-            logging.info("Stopped at step %d of %d; the same command goes on from there.", step, steps)
         return TrainResult(
             state=state,
             steps=step,

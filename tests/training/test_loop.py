@@ -42,6 +42,7 @@ def test_a_run_leaves_metrics_checkpoints_and_a_result(tmp_path: Path) -> None:
     assert result.best_step == 4
     rows = made.rows(tmp_path)
     assert [row["step"] for row in rows] == [2, 4, 4, 6, 8, 8]
+    assert all(isinstance(row["step"], int) for row in rows)
     assert rows[2] == {"step": 4, "validation/score": 4.0, "validation/axis_mae": 1.0}
     assert {"d_loss", "g_loss", "g_grad_norm", "img_per_s"} <= rows[0].keys()
     assert result.history == rows
