@@ -44,7 +44,7 @@ def make_augment(policy: str) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
 
 def _flip(key: jax.Array, images: jax.Array) -> jax.Array:
-    """Mirrors every other image left to right."""
+    """Mirrors an image left to right with probability one half."""
     mirrored = jax.random.bernoulli(key, 0.5, (images.shape[0], 1, 1, 1))
     return jnp.where(mirrored, images[:, :, ::-1], images)
 
@@ -61,35 +61,18 @@ def _color(key: jax.Array, images: jax.Array) -> jax.Array:
 
 def _translation(key: jax.Array, images: jax.Array) -> jax.Array:
     """Shifts by whole pixels, up to an eighth of the side each way."""
-    batch, height, width, _ = images.shape
+    batch, height, width, channels = images.shape
     key_y, key_x = jax.random.split(key)
-    images = _shift(images, _draw_shift(key_y, batch, height), axis=1)
-    return _shift(images, _draw_shift(key_x, batch, width), axis=2)
+    limit_y, limit_x = round(height * _MAX_SHIFT), round(width * _MAX_SHIFT)
+    top = jax.random.randint(key_y, (batch,), 0, 2 * limit_y + 1)
+    left = jax.random.randint(key_x, (batch,), 0, 2 * limit_x + 1)
+    padded = jnp.pad(images, ((0, 0), (limit_y, limit_y), (limit_x, limit_x), (0, 0)))
 
+    # One window per image: with its gradient 4 ms for 32 images of 64 px on one core, matrix products take 7.
+    def window(image: jax.Array, top: jax.Array, left: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_slice(image, (top, left, jnp.zeros_like(top)), (height, width, channels))
 
-def _draw_shift(key: jax.Array, batch: int, side: int) -> jax.Array:
-    limit = round(side * _MAX_SHIFT)
-    return jax.random.randint(key, (batch,), -limit, limit + 1)
-
-
-def _shift(images: jax.Array, shift: jax.Array, axis: int) -> jax.Array:
-    """Shifts image b by `shift[b]` pixels along a spatial axis.
-
-    Binary decomposition into static shifts: slices and selects only, whose gradient is slices and selects again. A
-    gather per image would have a scatter as its gradient, which is slow everywhere.
-    """
-    side = images.shape[axis]
-    limit = round(side * _MAX_SHIFT)
-    steps = shift + limit  # 0 .. 2 limit, to the right of an image that was moved `limit` to the left
-    padding = [(0, 0)] * images.ndim
-    padding[axis] = (0, 2 * limit)
-    images = jnp.pad(images, padding)
-    for bit in range((2 * limit).bit_length()):
-        distance = 1 << bit
-        padding[axis] = (distance, 0)
-        moved = jax.lax.slice_in_dim(jnp.pad(images, padding), 0, side + 2 * limit, axis=axis)
-        images = jnp.where(((steps >> bit) & 1).astype(bool)[:, None, None, None], moved, images)
-    return jax.lax.slice_in_dim(images, limit, limit + side, axis=axis)
+    return jax.vmap(window)(padded, top, left)
 
 
 def _cutout(key: jax.Array, images: jax.Array) -> jax.Array:

@@ -30,11 +30,11 @@ def test_flip_mirrors_some_images_and_leaves_the_others() -> None:
     assert any(kept)
 
 
-@pytest.mark.parametrize("size", [8, 16, 28])
+@pytest.mark.parametrize("size", [8, 28])
 def test_translation_shifts_by_whole_pixels_and_fills_with_grey(size: int) -> None:
     limit = round(size / 8)
     images = np.asarray(jax.random.uniform(jax.random.key(2), (64, size, size, 2), minval=0.5))
-    out = np.asarray(augment.make_augment("translation")(KEY, jnp.asarray(images)))
+    out = np.asarray(jax.jit(augment.make_augment("translation"))(KEY, jnp.asarray(images)))
     seen = set()
     for image, moved in zip(images, out, strict=True):
         padded = np.pad(image, ((limit, limit), (limit, limit), (0, 0)))
@@ -51,7 +51,7 @@ def test_translation_shifts_by_whole_pixels_and_fills_with_grey(size: int) -> No
 
 def test_cutout_is_a_square_of_half_the_side() -> None:
     ones = jnp.ones((64, 16, 16, 1))
-    out = np.asarray(augment.make_augment("cutout")(KEY, ones))[..., 0]
+    out = np.asarray(jax.jit(augment.make_augment("cutout"))(KEY, ones))[..., 0]
     assert set(np.unique(out)) == {0.0, 1.0}
     for image in out:
         rows, columns = (image == 0).any(1).sum(), (image == 0).any(0).sum()
@@ -75,7 +75,7 @@ def test_color_is_brightness_saturation_and_contrast() -> None:
 
 
 def test_grey_images_stay_grey() -> None:
-    out = augment.make_augment("flip,color,translation,cutout")(KEY, IMAGES[..., :1])
+    out = jax.jit(augment.make_augment("flip,color,translation,cutout"))(KEY, IMAGES[..., :1])
     assert out.shape == (8, 16, 16, 1)
     assert out.dtype == jnp.float32
 
@@ -87,25 +87,26 @@ def test_same_key_treats_two_batches_alike_and_another_key_does_not() -> None:
 
 
 def test_gradients_flow_to_exactly_the_pixels_that_remain() -> None:
-    fn = augment.make_augment("flip,translation,cutout")
-    gradient = jax.grad(lambda x: fn(KEY, x).sum())(IMAGES)
+    fn = jax.jit(augment.make_augment("flip,translation,cutout"))
+    gradient = jax.jit(jax.grad(lambda x: fn(KEY, x).sum()))(IMAGES)
     kept = np.asarray(fn(KEY, jnp.ones_like(IMAGES))).sum((1, 2, 3))
     np.testing.assert_allclose(np.asarray(gradient).sum((1, 2, 3)), kept)
     assert set(np.unique(gradient)) == {0.0, 1.0}
 
 
 def test_gradient_of_color_matches_finite_differences_and_has_a_second_order() -> None:
-    fn = augment.make_augment("color,translation")
+    fn = jax.jit(augment.make_augment("color,translation"))
     images = IMAGES[:2, :8, :8]
     direction = jax.random.normal(jax.random.key(3), images.shape)
 
+    @jax.jit
     def loss(x: jax.Array) -> jax.Array:
         return jnp.sum(jnp.sin(fn(KEY, x)))
 
-    slope = float(jnp.vdot(jax.grad(loss)(images), direction))
+    slope = float(jnp.vdot(jax.jit(jax.grad(loss))(images), direction))
     step = 1e-2
     secant = float(loss(images + step * direction) - loss(images - step * direction)) / (2 * step)
     assert slope == pytest.approx(secant, rel=2e-2)
-    penalty = jax.grad(lambda x: jnp.sum(jax.grad(loss)(x) ** 2))(images)
+    penalty = jax.jit(jax.grad(lambda x: jnp.sum(jax.grad(loss)(x) ** 2)))(images)
     assert bool(jnp.all(jnp.isfinite(penalty)))
     assert float(jnp.abs(penalty).max()) > 0

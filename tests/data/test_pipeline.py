@@ -195,7 +195,8 @@ def test_worker_processes_give_the_same_batches() -> None:
 def test_an_epoch_shows_every_training_image_once_with_its_own_brief() -> None:
     records = _records()
     dataset = pipeline.make_dataset(records, device_limit_mib=1, workers=0)
-    batches = [dataset.sample(dataset.arrays, pipeline.data_key(0), jnp.int32(s), 5) for s in range(4)]
+    sample = jax.jit(dataset.sample, static_argnums=3)
+    batches = [sample(dataset.arrays, pipeline.data_key(0), jnp.int32(s), 5) for s in range(4)]
     rows = np.concatenate([pipeline.to_uint8(np.asarray(b.image))[:, 0, 0, 0] for b in batches])
     assert sorted(rows) == list(range(3, 23))
     axes = np.concatenate([b.brief.axes for b in batches])
