@@ -92,7 +92,9 @@ def make(data: config.DataConfig) -> Dataset:
         channels=3,
         n_train=data.n_train,
         n_holdout=1 << 30,
-        fingerprint=config.fingerprint({"renderer": renderer.fingerprint(), "size": size, "world": _WORLD, "n_train": data.n_train}),
+        fingerprint=config.fingerprint(
+            {"renderer": renderer.fingerprint(), "size": size, "world": _WORLD, "n_train": data.n_train}
+        ),
         simulated=True,
         arrays=(),
         sample=sample,

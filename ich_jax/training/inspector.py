@@ -266,9 +266,10 @@ def _frozen(config: InspectorConfig, dataset: Dataset, params: Any, report: Insp
 def save(path: str | Path, params: Any, report: InspectorReport) -> None:
     """Writes averaged parameters (as float16, whose rounding is far below the inspector's error) and the report."""
     flat = flax.traverse_util.flatten_dict(params, sep="/")
-    arrays = {name: np.asarray(value, np.float16) for name, value in flat.items()}
+    arrays: dict[str, Any] = {name: np.asarray(value, np.float16) for name, value in flat.items()}
+    arrays["report"] = np.array(json.dumps(dataclasses.asdict(report)))
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, report=np.array(json.dumps(dataclasses.asdict(report))), **arrays)
+    np.savez_compressed(buffer, **arrays)
     workdir.write_bytes(Path(path), buffer.getvalue())
 
 
@@ -280,11 +281,12 @@ def load(path: str | Path, space: DesignSpace) -> tuple[Any, InspectorReport]:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            values = json.loads(str(file["report"]))
+            values: dict[str, Any] = json.loads(str(file["report"]))
             flat = {name: file[name].astype(np.float32) for name in file.files if name != "report"}
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise errors.DataError(f"No inspector can be read from {path}: {error}.") from error
-    report = InspectorReport(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    report = InspectorReport(**values)
     if report.axes != space.axes or tuple(report.element_accuracy) != tuple(e.name for e in space.elements):
         raise errors.DataError(f"The inspector at {path} reads other elements or axes than this data set has.")
     return flax.traverse_util.unflatten_dict(flat, sep="/"), report

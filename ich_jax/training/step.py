@@ -54,7 +54,7 @@ class Window(NamedTuple):
 
     sums: dict[str, jax.Array]
     last: dict[str, jax.Array]
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # hides tuple.count, which nobody asks of a window
 
 
 @jax.jit
@@ -265,7 +265,13 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
             brief = _leave_open(open_key, part.brief, objective.condition_dropout)
             fake = draw(state.g_params, z_key, brief)
 
-            def d_forward(d_params: Any, part=part, brief=brief, fake=fake, keys=(judge_key, penalty_key)) -> Any:
+            def d_forward(
+                d_params: Any,
+                part: Batch = part,
+                brief: Brief = brief,
+                fake: jax.Array = fake,
+                keys: tuple[jax.Array, jax.Array] = (judge_key, penalty_key),
+            ) -> Any:
                 judged = judge(d_params, keys[0], part.image, fake, brief)
                 total, means = d_parts(d_params, keys[1], judged, part, fake, brief)
                 return total, (means, judged)

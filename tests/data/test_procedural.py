@@ -1,6 +1,7 @@
 """The procedural designs: exact ground truth, one compilation, nothing that depends on the batch."""
 
 import itertools
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -182,7 +183,7 @@ def test_pictures_are_stored_levels():
 
 def test_fingerprint_ignores_layout_but_not_code(tmp_path, monkeypatch):
     before = renderer.fingerprint()
-    source = open(renderer.__file__).read()
+    source = Path(renderer.__file__).read_text()
     changed = tmp_path / "renderer.py"
     monkeypatch.setattr(renderer, "__file__", str(changed))
     changed.write_text("# a comment\n" + source.replace("_JITTER = 1.0", "_JITTER  =  1.0  # the same"))
