@@ -37,6 +37,7 @@ def write(
     train: Trained,
     inspector: Judge,
     provenance: Provenance,
+    evaluated_step: int | None = None,
 ) -> Path:
     """Writes `report/index.html` with its figures (PNG, SVG) and tables (CSV, Markdown) beside it.
 
@@ -50,6 +51,7 @@ def write(
         train: How training went.
         inspector: The inspector's own error on held-out real images.
         provenance: Command, machine, versions and revision.
+        evaluated_step: Step of the weights that were judged, where it is not the last one.
 
     Returns:
         The path of the page.
@@ -80,7 +82,7 @@ def write(
     return page.write(
         folder / "index.html",
         title=f"Training report: {config.name}",
-        summary=_summary(config, space, evaluation, train),
+        summary=_summary(config, space, evaluation, train, evaluated_step),
         sections=sections,
         provenance=provenance,
         headlines=_headlines(evaluation, train),
@@ -95,15 +97,18 @@ def write(
 # ---------------------------------------------------------------- top of the page
 
 
-def _summary(config: Config, space: DesignSpace, evaluation: DesignEvaluation, train: Trained) -> str:
+def _summary(
+    config: Config, space: DesignSpace, evaluation: DesignEvaluation, train: Trained, evaluated_step: int | None
+) -> str:
     kind = f"{config.data.size} px {'grey' if config.data.channels == 1 else 'colour'}"
     stated = [(len(space.products), "product"), (len(space.elements), "design element"), (len(space.axes), "axis")]
     names = [_count(n, noun) for n, noun in stated if n]
+    weights = f"the averaged weights of step {evaluated_step:,}" if evaluated_step is not None else "averaged weights"
     return (
-        f"A {config.generator.arm} conditional GAN drew {kind} designs after {_count(train.steps, 'training step')} "
-        f"({train.steps * config.train.batch:,} images shown). Its briefs range over {_and(names)}. It is judged on "
-        f"{_count(evaluation.n_designs, 'test brief')} with averaged weights, one draw each, nothing selected, by an "
-        "inspector that was trained on real images only."
+        f"A {config.generator.arm} conditional GAN learned to draw {kind} designs in "
+        f"{_count(train.steps, 'training step')} ({train.steps * config.train.batch:,} images shown). Its briefs range "
+        f"over {_and(names)}. It is judged on {_count(evaluation.n_designs, 'test brief')} with {weights}, one draw "
+        "each, nothing selected, by an inspector that was trained on real images only."
     )
 
 

@@ -360,7 +360,7 @@ def _set_measures(evaluation: DesignEvaluation) -> list[Measure]:
         for field, name, *_ in _SET_FIGURES if of is not None else ():
             spread: Spread = getattr(of, field)
             low, high = spread.mean - spread.sd, spread.mean + spread.sd
-            interval, seeds = "\u00b1 sd over feature seeds", len(spread.values)
+            interval, seeds = "\u00b1 sd over seeds", len(spread.values)
             rows.append(Measure(f"{name}: {source}", spread.mean, low, high, interval, getattr(of, "n", None), seeds))
     diversity = evaluation.diversity
     n, note = diversity.n_briefs * diversity.n_draws, f"{diversity.n_briefs} briefs, {diversity.n_draws} draws each"
@@ -369,7 +369,7 @@ def _set_measures(evaluation: DesignEvaluation) -> list[Measure]:
         note = f"real: {diversity.reference}"
         rows.append(Measure("diversity at a fixed brief, share of real", diversity.ratio, n=n, seeds=1, note=note))
     if evaluation.discriminator is not None:
-        auc, note = evaluation.discriminator, "0.5: it cannot tell held-out real images from generated ones"
+        auc, note = evaluation.discriminator, "real above generated; 0.5: it cannot tell"
         rows.append(Measure("AUC of the discriminator", auc.auc, n=auc.n, seeds=1, note=note))
     if evaluation.memorisation is not None:
         copying, n = evaluation.memorisation, evaluation.memorisation.n_samples

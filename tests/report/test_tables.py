@@ -50,7 +50,7 @@ def test_html_is_well_formed_and_escaped() -> None:
     assert [th.text for th in root.iter("th")] == ["name", "value", "n"]
     rows = [[td.text for td in tr] for tr in root.iter("tr")][1:]
     assert rows[0] == ["a|b <i>", "0.30", "1,000"]
-    assert [td.get("class") for td in next(root.iter("tbody"))[0]] == [None, "number", "number"]
+    assert [td.get("class") for td in next(root.iter("tbody"))[0]] == ["short", "number", "number"]
 
 
 @pytest.mark.parametrize(

@@ -117,9 +117,11 @@ def test_what_speaks_against_the_figures_stands_at_the_top(tmp_path: Path) -> No
         inspector=made.judge(made.SPACE, p999=0.61, accuracy=0.91),
         evaluation=dataclasses.replace(evaluation, diversity=diversity),
         history=[],
+        evaluated_step=250,
     )
     top, rest = page.text.split("</header>")
     assert "stopped at step 300 of 500" in top
+    assert "the averaged weights of step 250," in top
     assert "width 0.61 and depth 0.61" in top
     assert "product 0.910, palette 0.910 and trim 0.910" in top
     assert "No real images were held out" in top
