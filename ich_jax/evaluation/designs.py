@@ -261,9 +261,14 @@ def evaluate(
         real_draws: Real images of a given brief, if the set can draw them: the reference of diversity.
 
     Raises:
+        ConfigError: `config.evaluation.diversity_draws` is below 2.
         DataError: The generator drew, or the inspector read, values that are not finite.
     """
     settings = config.evaluation
+    if settings.diversity_draws < 2:
+        raise errors.ConfigError(
+            f"config.evaluation.diversity_draws: a spread needs at least 2 draws, got {settings.diversity_draws}."
+        )
     key = jax.random.key(settings.seed)
     draw = functools.partial(drawing.draw, sampler, params)
 
@@ -498,8 +503,6 @@ def _diversity(
 ) -> Diversity:
     settings = config.evaluation
     n_briefs, n_draws = settings.diversity_briefs, settings.diversity_draws
-    if n_draws < 2:
-        raise errors.ConfigError(f"config.evaluation.diversity_draws: expected at least 2, got {n_draws}.")
     key = jax.random.key(settings.seed)
     brief = drawing.briefs(dataset, key, _DIVERSITY, n_briefs)
     images = draw(drawing.noise_key(key, _DIVERSITY), drawing.repeat(brief, n_draws))
@@ -563,11 +566,13 @@ def _small(images: drawing.Images) -> npt.NDArray[np.float32]:
 
 def _real_rows(dataset: Dataset, product: npt.NDArray[np.int32], columns: int) -> drawing.Images:
     """Returns held-out images `[R, columns, H, W, C]` of the product of each row, each image once."""
-    images, brief = drawing.held_out(dataset, "test", 1024)
+    held_out = [drawing.held_out(dataset, split, 1024) for split in ("test", "validation")]
+    images = np.concatenate([images for images, _ in held_out])
+    held_product = np.concatenate([brief.product for _, brief in held_out])
     sheet = np.full((len(product), columns, *images.shape[1:]), 255, np.uint8)
     for p in np.unique(product):
         rows = np.flatnonzero(product == p)
-        cells = images[brief.product == p][: len(rows) * columns]
+        cells = images[held_product == p][: len(rows) * columns]
         for i, image in enumerate(cells):
             sheet[rows[i // columns], i % columns] = image
     return sheet
