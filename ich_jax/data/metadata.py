@@ -223,8 +223,8 @@ def read_axes(
             f"{metadata.path}: {len(wrong)} axis cells are not numbers from -{AXIS_LIMIT:g} to {AXIS_LIMIT:g}:"
             f"{list_some(wrong)}\nScale the axis to that range, correct the cells, or empty them (left open)."
         )
-    for (_, column), known in zip(columns, np.isfinite(values).any(axis=0), strict=True):
-        if not known:
+    for a, (_, column) in enumerate(columns):
+        if not np.isfinite(values[:, a]).any():
             raise errors.DataError(
                 f"{metadata.path}, column {column!r}: every cell is empty. Fill some, or leave the axis "
                 "out of config.data.axes."
