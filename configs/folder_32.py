@@ -24,8 +24,7 @@ def get_config() -> Any:
         config_lib.Config(
             name="folder_32",
             data=config_lib.DataConfig(source="folder", size=32, augment="flip,color,translation,cutout"),
-            objective=config_lib.ObjectiveConfig(penalty_weight=1.0),
             train=config_lib.TrainConfig(steps=8000, batch=32, g_lr=1e-3, d_lr=1e-3, ema=0.999),
-            inspector=config_lib.InspectorConfig(steps=3000),
+            inspector=config_lib.InspectorConfig(widths=(32, 48, 64), blocks=1, steps=1500, batch=32),
         )
     )

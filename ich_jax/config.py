@@ -129,12 +129,12 @@ class ObjectiveConfig:
     update: str = result("simultaneous", "simultaneous: D and G from one pair of forward passes; alternate: D, then G.")
     d_steps: int = result(1, "Discriminator steps per generator step (alternate only).")
     penalty: str = result("r1", "none, r1, r1_r2 or wgan_gp.")
-    penalty_weight: float = result(0.5, "gamma: weight of (gamma/2) |grad_x D|^2, or lambda of the WGAN penalty.")
+    penalty_weight: float = result(0.06, "gamma: weight of (gamma/2) |grad_x D|^2, or lambda of the WGAN penalty.")
     penalty_share: float = result(
         0.125, "Share of each batch on which the penalty is taken; an unbiased estimate of it."
     )
     reading_d: float = result(1.0, "Weight of reading the brief off real images (discriminator).")
-    reading_g: float = result(2.0, "Weight of having the brief read back (generator).")
+    reading_g: float = result(1.0, "Weight of having the brief read back (generator).")
     condition_dropout: float = result(0.1, "Probability that a stated part of a brief is left open in training.")
 
 

@@ -31,7 +31,7 @@ from ich_jax.models import inspector as network
 from ich_jax.training import losses
 from ich_jax.types import Batch, DesignSpace, Reading
 
-_SHIPPED = Path(network.__file__).parent / "weights"
+SHIPPED = Path(network.__file__).parent / "weights"
 _READ_BATCH = 128
 _VERSION = 1  # counts changes of network or training that alter an inspector under an unchanged config
 
@@ -104,7 +104,7 @@ def get(config: Config, dataset: Dataset) -> Inspector:
             )
         return _frozen(config.inspector, dataset, params, report, "path")
     name = f"inspector_{wanted}.npz"
-    for folder, source in ((_SHIPPED, "shipped"), (cache_folder(), "cache")):
+    for folder, source in ((SHIPPED, "shipped"), (cache_folder(), "cache")):
         if (folder / name).is_file():
             try:
                 params, report = load(folder / name, dataset.space)

@@ -1,15 +1,19 @@
 """The inspector: learns from real images, is checked on others, is kept and refused by fingerprint."""
 
 import dataclasses
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ich_jax import config as config_lib
 from ich_jax import errors
+from ich_jax.data import procedural
 from ich_jax.training import inspector
 from tests.training import made
 
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"widths": (6, 6), "blocks": 1, "steps": 40, "batch": 12, "n_check": 12, "learning_rate": 5e-3}
 
 
@@ -120,3 +124,17 @@ def test_a_damaged_cache_is_trained_again(monkeypatch, tmp_path):
     (stored,) = inspector.cache_folder().iterdir()
     stored.write_bytes(stored.read_bytes()[:200])
     assert inspector.get(config, dataset).source == "trained"
+
+
+def test_the_shipped_inspector_belongs_to_the_renderer_and_is_far_better_than_what_it_judges():
+    config = config_lib.load(ROOT / "configs" / "procedural_32.py")
+    found = inspector.get(config, procedural.make(config.data))
+    assert found.source == "shipped", "the renderer has changed: python scripts/train_inspector.py makes a new one"
+    assert found.report.n == 2000
+    assert found.report.product_accuracy >= 0.999
+    assert min(found.report.element_accuracy.values()) >= 0.99
+    assert max(found.report.axis_p999) < 0.25
+    real = procedural.make(config.data).holdout("validation", 128)
+    reading = found.read(real.image)
+    assert (np.asarray(reading.product).argmax(1) == np.asarray(real.brief.product)).all()
+    assert np.abs(np.asarray(reading.axes) - np.asarray(real.brief.axes)).mean() < 0.06

@@ -1,0 +1,67 @@
+"""Trains the inspector of a config and writes it where the package ships it, or to a folder of your own.
+
+    python scripts/train_inspector.py --config=configs/procedural_32.py
+    python scripts/train_inspector.py --config=configs/folder_32.py --config.data.path=PATH --output=runs/inspectors
+
+An experiment trains the inspector that it needs by itself and keeps it in the user's cache; this script is for the one
+that comes with the package, which every change of the renderer makes unusable, and for looking at the training: every
+twentieth of it, the error on held-out real images is printed.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from ich_jax import config as config_lib
+from ich_jax import errors
+from ich_jax.data import make
+from ich_jax.training import inspector
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Config file whose images and inspector are meant.")
+_OUTPUT = flags.DEFINE_string("output", str(inspector.SHIPPED), "Folder for inspector_<fingerprint>.npz.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains, checks after each twentieth, and saves."""
+    if len(argv) > 1:
+        raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag.")
+    logging.set_verbosity(logging.INFO)
+    try:
+        config = config_lib.resolve(_CONFIG.value)
+        dataset = make.make(config.data, seed=config.seed)
+        path = Path(_OUTPUT.value) / f"inspector_{inspector.fingerprint(config.inspector, dataset)}.npz"
+        started = time.perf_counter()
+
+        def progress(step: int, loss: float, params: Any) -> None:
+            report = inspector.check(
+                inspector.make_reader(config.inspector, dataset, params), config.inspector, dataset
+            )
+            inspector.save(path, params, report)  # so far; a run that is stopped leaves its last twentieth
+            logging.info("step %d, loss %.4f: %s", step, loss, describe(report))
+
+        params = inspector.train(config, dataset, report_progress=progress)
+    except errors.IchJaxError as error:
+        sys.exit(f"error: {error}")
+    _, report = inspector.load(path, dataset.space)
+    del params  # what is shipped is what was stored
+    print(f"{path}: {path.stat().st_size} bytes")
+    print(f"summary: {describe(report)} steps={report.steps} seconds={time.perf_counter() - started:.0f}")
+
+
+def describe(report: inspector.InspectorReport) -> str:
+    """Returns the figures of a report as `name=value` pairs."""
+    figures: dict[str, float] = {"product_accuracy": report.product_accuracy}
+    figures |= {f"{name}_accuracy": value for name, value in report.element_accuracy.items()}
+    for name, values in (("p999", report.axis_p999), ("max", report.axis_max)):
+        figures |= {f"{axis}_{name}": value for axis, value in zip(report.axes, values, strict=True)}
+    return " ".join(f"{name}={value:.4g}" for name, value in figures.items()) + f" n={report.n}"
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    app.run(main)
