@@ -103,7 +103,7 @@ def to_html(table: Table) -> str:
 
     def line(tag: str, cells: Sequence[str]) -> str:
         # Short texts stay on one line; the browser would break them to make room for long ones.
-        kinds = ["number" if n else "short" if len(c) <= 22 else "" for c, n in zip(cells, numeric, strict=True)]
+        kinds = ["number" if n else "short" if len(c) <= 20 else "" for c, n in zip(cells, numeric, strict=True)]
         marks = [f' class="{kind}"' if kind else "" for kind in kinds]
         return "".join(f"<{tag}{mark}>{html.escape(c)}</{tag}>" for c, mark in zip(cells, marks, strict=True))
 
