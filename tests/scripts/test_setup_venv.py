@@ -114,8 +114,8 @@ def test_an_interrupted_install_leaves_nothing(project: Path) -> None:
     while not (project / "building").exists() and time.monotonic() < until:
         time.sleep(0.05)
     assert leftovers(project) == {".venv"}
-    # The whole group, as a terminal does on Ctrl-C. Not SIGINT: a suite that runs in the background has it ignored, and so
-    # have its children. Both signals take the same way through the script.
+    # The whole group, as a terminal does on Ctrl-C. Not SIGINT: a suite that runs in the background has it ignored, and
+    # so have its children. Both signals take the same way through the script.
     os.killpg(process.pid, signal.SIGTERM)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
