@@ -129,6 +129,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
         train=result,
         inspector=inspector.report,
         provenance=origin,
+        evaluated_step=model.step,
     )
     summary: dict[str, Any] = {
         **designs.summary(evaluation),

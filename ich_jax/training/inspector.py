@@ -11,6 +11,8 @@ import io
 import json
 import os
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -150,10 +152,8 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
     """
     c = config.inspector
     model = network.create(c, dataset.space, dataset.size, dataset.channels)
-    tx = optax.chain(
-        optax.clip_by_global_norm(2.0),
-        optax.adamw(optax.warmup_cosine_decay_schedule(0.0, c.learning_rate, 200, c.steps), weight_decay=1e-4),
-    )
+    schedule = optax.warmup_cosine_decay_schedule(0.0, c.learning_rate, min(200, c.steps // 2), c.steps)
+    tx = optax.chain(optax.clip_by_global_norm(2.0), optax.adamw(schedule, weight_decay=1e-4))
     # Shifts and cut-outs move or hide what is read; mirroring and colour do not.
     policy = ",".join(p for p in config.data.augment.split(",") if p in ("flip", "color"))
     distort = augment.make_augment(policy)
@@ -176,7 +176,8 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
             return jnp.mean(losses.reading_loss(model.apply({"params": params}, images), batch.brief))
 
         loss, grads = jax.value_and_grad(loss_fn)(state.params)
-        updates, opt = tx.update(grads, state.opt, state.params)
+        with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an int32 count
+            updates, opt = tx.update(grads, state.opt, state.params)
         params = optax.apply_updates(state.params, updates)
         decay = jnp.minimum(c.ema, (state.step + 1) / (state.step + 10)).astype(jnp.float32)
         ema = jax.tree.map(lambda e, p: decay * e + (1 - decay) * p, state.ema, params)
@@ -225,8 +226,11 @@ def make_reader(config: InspectorConfig, dataset: Dataset, params: Any) -> Calla
 
 
 def check(read: Callable[[jax.Array], Reading], config: InspectorConfig, dataset: Dataset) -> InspectorReport:
-    """Measures an inspector on held-out real images of the test split."""
+    """Measures an inspector on held-out real images of the test split; without any, the report says n = 0."""
     n = min(config.n_check, dataset.n_holdout)
+    if n == 0:
+        logging.warning("No real images are held out (config.data.holdout_share), so the inspector cannot be checked.")
+        return _blank_report(config, dataset)
     real = dataset.holdout("test", n)
     reading = read(real.image)
     given = np.asarray(real.brief.given) > 0
@@ -280,13 +284,14 @@ def load(path: str | Path, space: DesignSpace) -> tuple[Any, InspectorReport]:
         DataError: The file is missing, damaged, or reads another design space.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             values: dict[str, Any] = json.loads(str(file["report"]))
             flat = {name: file[name].astype(np.float32) for name in file.files if name != "report"}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise errors.DataError(f"No inspector can be read from {path}: {error}.") from error
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     report = InspectorReport(**values)
-    if report.axes != space.axes or tuple(report.element_accuracy) != tuple(e.name for e in space.elements):
+    elements = tuple(e.name for e in space.elements)
+    if report.axes != space.axes or (report.n > 0 and tuple(report.element_accuracy) != elements):
         raise errors.DataError(f"The inspector at {path} reads other elements or axes than this data set has.")
     return flax.traverse_util.unflatten_dict(flat, sep="/"), report

@@ -17,11 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"widths": (6, 6), "blocks": 1, "steps": 40, "batch": 12, "n_check": 12, "learning_rate": 5e-3}
 
 
+def held_out(fingerprint="made"):
+    """The made-up set, with its own images as the held-out ones: what is tested is the bookkeeping."""
+    dataset = made.dataset(fingerprint=fingerprint)
+    return dataclasses.replace(dataset, n_holdout=made.N, holdout=lambda split, n: dataset.train_images(n))
+
+
 @pytest.fixture(scope="module")
 def trained():
     """One inspector of the made-up set, its config, and the mean loss of each twentieth of its training."""
     config, losses = made.config(inspector=SMALL), []
-    params = inspector.train(config, made.dataset(), report_progress=lambda step, loss, ema: losses.append(loss))
+    params = inspector.train(config, held_out(), report_progress=lambda step, loss, ema: losses.append(loss))
     return config, params, losses
 
 
@@ -34,7 +40,7 @@ def test_training_learns_the_training_images(trained):
 
 def test_the_reader_takes_any_number_of_images_and_pads_nothing_into_them(trained):
     config, params, _ = trained
-    read = inspector.make_reader(config.inspector, made.dataset(), params)
+    read = inspector.make_reader(config.inspector, held_out(), params)
     images = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (130, made.SIZE, made.SIZE, 3)), jnp.float32)
     together = read(images)
     assert together.product.shape == (130, 2)
@@ -46,7 +52,7 @@ def test_the_reader_takes_any_number_of_images_and_pads_nothing_into_them(traine
 
 def test_the_report_is_what_reading_the_held_out_images_gives(trained):
     config, params, _ = trained
-    dataset = made.dataset()
+    dataset = held_out()
     read = inspector.make_reader(config.inspector, dataset, params)
     report = inspector.check(read, config.inspector, dataset)
     real = dataset.holdout("test", min(12, dataset.n_holdout))
@@ -60,9 +66,18 @@ def test_the_report_is_what_reading_the_held_out_images_gives(trained):
     assert report.fingerprint == inspector.fingerprint(config.inspector, dataset)
 
 
-def test_what_is_saved_reads_as_before(trained, tmp_path):
+def test_without_held_out_images_the_report_says_so(trained):
     config, params, _ = trained
     dataset = made.dataset()
+    assert dataset.n_holdout == 0
+    report = inspector.check(inspector.make_reader(config.inspector, dataset, params), config.inspector, dataset)
+    assert report.n == 0
+    assert report.fingerprint == inspector.fingerprint(config.inspector, dataset)
+
+
+def test_what_is_saved_reads_as_before(trained, tmp_path):
+    config, params, _ = trained
+    dataset = held_out()
     read = inspector.make_reader(config.inspector, dataset, params)
     report = inspector.check(read, config.inspector, dataset)
     inspector.save(tmp_path / "kept.npz", params, report)
@@ -76,7 +91,7 @@ def test_what_is_saved_reads_as_before(trained, tmp_path):
 
 def test_an_inspector_is_trained_once_and_then_found(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    config, dataset = made.config(inspector=SMALL | {"steps": 2}), made.dataset()
+    config, dataset = made.config(inspector=SMALL | {"steps": 2}), held_out()
     first = inspector.get(config, dataset)
     assert first.source == "trained"
     monkeypatch.setattr(inspector, "train", None)  # calling it would fail
@@ -86,26 +101,26 @@ def test_an_inspector_is_trained_once_and_then_found(monkeypatch, tmp_path):
 
 
 def test_other_images_or_settings_need_another_inspector():
-    config, dataset = made.config(inspector=SMALL), made.dataset()
+    config, dataset = made.config(inspector=SMALL), held_out()
     own = inspector.fingerprint(config.inspector, dataset)
-    assert inspector.fingerprint(config.inspector, made.dataset(fingerprint="others")) != own
+    assert inspector.fingerprint(config.inspector, held_out("others")) != own
     assert inspector.fingerprint(dataclasses.replace(config.inspector, steps=41), dataset) != own
     assert inspector.fingerprint(dataclasses.replace(config.inspector, path="elsewhere"), dataset) == own
 
 
 def test_a_given_inspector_of_other_images_is_refused(trained, tmp_path):
     config, params, _ = trained
-    others = made.dataset(fingerprint="others")
+    others = held_out("others")
     read = inspector.make_reader(config.inspector, others, params)
     inspector.save(tmp_path / "other.npz", params, inspector.check(read, config.inspector, others))
     given = made.config(inspector=SMALL | {"path": str(tmp_path / "other.npz")})
     with pytest.raises(errors.DataError, match="other images or with another configuration"):
-        inspector.get(given, made.dataset())
+        inspector.get(given, held_out())
 
 
 def test_missing_damaged_and_foreign_files_are_refused(trained, tmp_path):
     config, params, _ = trained
-    dataset = made.dataset()
+    dataset = held_out()
     with pytest.raises(errors.DataError, match="nowhere"):
         inspector.load(tmp_path / "nowhere.npz", dataset.space)
     (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 not a zip file")
@@ -119,7 +134,7 @@ def test_missing_damaged_and_foreign_files_are_refused(trained, tmp_path):
 
 def test_a_damaged_cache_is_trained_again(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    config, dataset = made.config(inspector=SMALL | {"steps": 2}), made.dataset()
+    config, dataset = made.config(inspector=SMALL | {"steps": 2}), held_out()
     inspector.get(config, dataset)
     (stored,) = inspector.cache_folder().iterdir()
     stored.write_bytes(stored.read_bytes()[:200])
