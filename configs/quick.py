@@ -17,10 +17,8 @@ from ich_jax import config as config_lib
 
 TINY = config_lib.Config(
     name="quick:tiny",
-    data=config_lib.DataConfig(size=32, n_train=64),
     generator=config_lib.GeneratorConfig(z_dim=4, mapping=8, widths=(8, 8, 8)),
     discriminator=config_lib.DiscriminatorConfig(widths=(8, 8, 8)),
-    inspector=config_lib.InspectorConfig(widths=(8, 8, 8), blocks=1, steps=220, batch=8, n_check=32),
     train=config_lib.TrainConfig(steps=6, batch=4, warmup=2),
     evaluation=config_lib.EvalConfig(
         n_designs=16, n_validation=8, n_images=16, feature_seeds=2, kid_subset=8, kid_subsets=4, nearest_k=2,

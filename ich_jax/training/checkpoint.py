@@ -184,16 +184,20 @@ class Checkpoints:
         step = self._manager.latest_step()
         if step is None:
             return None
+        path = self._folder / str(step)
+        misfit = f"{path} is whole, but not of the networks that this version of the program makes of the config"
+        advice = "Train again in a new --workdir, or use the version that wrote it."
+        # Found out here, as orbax leaves half-done reads behind when it finds out.
+        stored = _stored_shapes(path)
+        wrong = [line for name in NETWORKS for line in _differences(stored[name], getattr(like, name), f"{name}: ")]
+        if wrong:
+            raise errors.CheckpointError(f"{misfit}:\n{_shorten(wrong)}\n{advice}")
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), side=ocp.args.JsonRestore())
         try:
             restored = self._manager.restore(step, args=args)
-        except Exception as error:
-            # The files were verified, so it is not damage: the code that wrote them had another state.
-            raise errors.CheckpointError(
-                f"{self._folder / str(step)} is whole but does not fit the networks of this version of the program: "
-                f"{_first_line(error)}. Train again in a new --workdir, or use the version that wrote it."
-            ) from error
+        except Exception as error:  # its files were verified, so it is not damage
+            raise errors.CheckpointError(f"{misfit}: {_first_line(error)}. {advice}") from error
         return Restored(step=step, state=restored["state"], side=restored["side"])
 
     def __enter__(self) -> Self:
@@ -336,35 +340,47 @@ def _find_checkpoint(path: Path, *, best: bool) -> Path:
     return path / FOLDER / str(steps[-1] if step is None else step)
 
 
+def _stored_shapes(path: Path) -> dict[str, Any]:
+    with contextlib.closing(ocp.StandardCheckpointHandler()) as reader:
+        return reader.metadata(path / "state").tree
+
+
 def _read_state(path: Path) -> dict[str, Any]:
     # On whatever devices this machine has: the one that wrote it may have had others.
-    with ocp.StandardCheckpointer() as reader:
-        sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-        tree = reader.metadata(path / "state").item_metadata.tree
-        abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
-        return reader.restore(path / "state", abstract)
+    sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    abstract = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), _stored_shapes(path)
+    )
+    with contextlib.closing(ocp.StandardCheckpointHandler()) as reader:
+        return reader.restore(path / "state", args=ocp.args.StandardRestore(abstract))
 
 
 def _fit(like: Any, theirs: Any, where: str) -> Any:
-    ours = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(like)}
-    found = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(theirs)}
-    wrong = [
-        f"  {name}: {_shape(found, name)} in the checkpoint, {_shape(ours, name)} in this config"
-        for name in sorted(ours.keys() | found.keys())
-        if _shape(found, name) != _shape(ours, name)
-    ]
+    wrong = _differences(theirs, like, "")
     if wrong:
-        more = f"\n  and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise errors.CheckpointError(
             f"{where}: the networks differ from those of this config, so --init_from cannot use them:\n"
-            + "\n".join(wrong[:5])
-            + f"{more}\nUse the same data and network widths as the run to start from."
+            f"{_shorten(wrong)}\nUse the same data and network widths as the run to start from."
         )
     return jax.tree.map(lambda leaf, value: jax.device_put(value, leaf.sharding), like, theirs)
 
 
-def _shape(leaves: Mapping[str, Any], name: str) -> str:
-    return str(tuple(leaves[name].shape)) if name in leaves else "absent"
+def _differences(stored: Any, wanted: Any, prefix: str) -> list[str]:
+    """Returns a line for each array whose shape in the checkpoint is not the one that is wanted."""
+    shapes: list[dict[str, str]] = [
+        {jax.tree_util.keystr(path): str(tuple(leaf.shape)) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+        for tree in (stored, wanted)
+    ]
+    found, ours = shapes
+    return [
+        f"  {prefix}{name}: {found.get(name, 'absent')} in the checkpoint, {ours.get(name, 'absent')} in this config"
+        for name in sorted(found.keys() | ours.keys())
+        if found.get(name) != ours.get(name)
+    ]
+
+
+def _shorten(lines: list[str]) -> str:
+    return "\n".join([*lines[:5], *([f"  and {len(lines) - 5} more"] if len(lines) > 5 else [])])
 
 
 # ---------------------------------------------------------------- what is on disk

@@ -130,7 +130,7 @@ def test_a_damaged_newest_is_set_aside_and_the_one_before_is_used(
         helpers.assert_trees_equal(restored.state, make_state(10))
         checkpoints.save(20, make_state(20), side={})
     assert steps_on_disk(tmp_path) == ["10", "20", "20.damaged"]
-    (text,) = [text for text in warnings if "damaged" in text]
+    (text,) = [text for text in warnings if "is damaged (" in text]
     assert str(tmp_path / "checkpoints" / "20") in text
     assert "the one before it is used" in text
 
@@ -171,7 +171,8 @@ def test_a_failed_save_is_noticed_at_the_next_look(tmp_path: Path, monkeypatch: 
 def test_a_state_of_other_shape_is_refused(tmp_path: Path) -> None:
     save(tmp_path, 10)
     other = make_state(0).replace(d_params={"kernel": jnp.zeros((4,))})
-    with checkpoint.Checkpoints(tmp_path, keep=2) as checkpoints, pytest.raises(errors.CheckpointError, match="fit"):
+    expected = r"d_params: \['kernel'\]: \(3,\) in the checkpoint, \(4,\) in this config"
+    with checkpoint.Checkpoints(tmp_path, keep=2) as checkpoints, pytest.raises(errors.CheckpointError, match=expected):
         checkpoints.restore(other)
 
 
