@@ -22,6 +22,8 @@ def test_it_stores_an_inspector_and_says_how_good_it_is(tmp_path):
         "--config=configs/quick.py:tiny",
         "--config.data.size=16",
         "--config.inspector.steps=2",
+        "--config.inspector.batch=8",
+        "--config.inspector.n_check=32",
         "--config.inspector.widths=(4,)",
         f"--output={tmp_path}",
     )
