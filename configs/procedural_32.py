@@ -5,7 +5,7 @@ Command:
 
 Expected time: about 45 minutes on two cores, without an accelerator.
 
-Expected result, as measured (docs/results/train): product accuracy 1.0, every element above 0.97, P95 of the error of
+Expected result: (as measured, docs/results/train) product accuracy 1.0, every element above 0.97, P95 of the error of
 each axis below 0.26, 3 of 1,000 briefs with any axis off by more than 0.5. The noise moves a design only a little.
 """
 
