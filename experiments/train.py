@@ -81,6 +81,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
         keep_compiled_programs()
 
     # ---------------- images, judge
+    designs.check(config)
     dataset = make.make(config.data, seed=config.seed)
     loop.check(config, folder, dataset, init_from=init_from)
     describe(config, dataset)
@@ -90,11 +91,13 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
 
     # ---------------- train
     sampler = step_lib.make_sampler(config, dataset.space, dataset.size, dataset.channels)
+    real_draws = make_real_draws(dataset)
+    validate = designs.make_validate(config, dataset, sampler, inspector.read, real_draws=real_draws)
     result = loop.train(
         config,
         folder,
         dataset,
-        validate=lambda state: designs.validate(config, dataset, sampler, state.ema_params, inspector.read),
+        validate=lambda state: validate(state.ema_params),
         sample_sheet=make_sample_sheet(config, dataset, sampler, Path(folder) / "samples"),
         init_from=init_from,
         stop_after=stop_after,
@@ -105,7 +108,6 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
 
     # ---------------- judge the checkpoint that validated best, on briefs that had no part in choosing it
     model = checkpoint.restore_for_inference(folder)
-    real_draws = make_real_draws(dataset)
     evaluation = designs.evaluate(
         config,
         dataset,

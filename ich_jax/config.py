@@ -111,7 +111,7 @@ class InspectorConfig:
     seed: int = result(7919, "Seed of the inspector, apart from the run's.")
     widths: tuple[int, ...] = result((64, 64, 64), "Channels per stage.")
     blocks: int = result(2, "Residual blocks per stage.")
-    steps: int = result(8000, "Training steps.")
+    steps: int = result(12_000, "Training steps.")
     batch: int = result(64, "Images per step.")
     learning_rate: float = result(2e-3, "Peak step size of AdamW, cosine to zero.")
     ema: float = result(0.999, "Decay of the averaged weights that judge.")
@@ -162,7 +162,7 @@ class EvalConfig:
 
     seed: int = result(20260101, "Seed of test briefs and noise, apart from the run's.")
     n_designs: int = result(1000, "Test briefs.")
-    n_validation: int = result(256, "Validation briefs (other than the test briefs) that pick the best checkpoint.")
+    n_validation: int = result(512, "Validation briefs (other than the test briefs) that pick the best checkpoint.")
     n_images: int = result(2000, "Generated images for distribution distances, at most the real ones that exist.")
     feature_seeds: int = result(3, "Random-feature networks over which distances are averaged.")
     kid_subset: int = result(500, "Images per KID subset, at most the number of images.")

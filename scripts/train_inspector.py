@@ -5,7 +5,7 @@
 
 An experiment trains the inspector that it needs by itself and keeps it in the user's cache; this script is for the one
 that comes with the package, which every change of the renderer makes unusable, and for looking at the training: every
-twentieth of it, the error on held-out real images is printed.
+twentieth of it, the error on held-out real images is printed and what there is so far is kept as `*.unfinished`.
 """
 
 import sys
@@ -38,17 +38,17 @@ def main(argv: Sequence[str]) -> None:
         started = time.perf_counter()
 
         def progress(step: int, loss: float, params: Any) -> None:
-            report = inspector.check(
-                inspector.make_reader(config.inspector, dataset, params), config.inspector, dataset
-            )
-            inspector.save(path, params, report)  # so far; a run that is stopped leaves its last twentieth
+            read = inspector.make_reader(config.inspector, dataset, inspector.as_stored(params))
+            report = inspector.check(read, config.inspector, dataset)
+            unfinished = step < config.inspector.steps
+            inspector.save(path.with_suffix(".unfinished") if unfinished else path, params, report)
             logging.info("step %d, loss %.4f: %s", step, loss, describe(report))
 
-        params = inspector.train(config, dataset, report_progress=progress)
+        inspector.train(config, dataset, report_progress=progress)
+        path.with_suffix(".unfinished").unlink(missing_ok=True)
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
     _, report = inspector.load(path, dataset.space)
-    del params  # what is shipped is what was stored
     print(f"{path}: {path.stat().st_size} bytes")
     print(f"summary: {describe(report)} steps={report.steps} seconds={time.perf_counter() - started:.0f}")
 

@@ -15,7 +15,6 @@ Units: lengths of the layout are given at 32 px and scale with the image size.
 """
 
 import hashlib
-import io
 import tokenize
 from pathlib import Path
 from typing import NamedTuple
@@ -295,12 +294,13 @@ def render(brief: Brief, nuisance: Nuisance, size: int) -> jax.Array:
             image = over(image, _cover(band) * only(trim, 2), jnp.asarray(_INKED))
 
     # Finish: a glaze reflects, gold leaf is sprinkled; both also on the sides.
-    body = _cover(jnp.minimum(swept, front_union))
+    outline = jnp.minimum(swept, front_union)
+    body, inner = _cover(outline), _cover(outline + 1.2 * unit)  # leaf on an edge would hide where it lies
     streak = jnp.abs((x + y) * np.float32(np.sqrt(0.5)) + 0.25 * (hw + hh)) - 0.11 * (hw + hh)
     gloss = 0.55 * _cover(streak) * body * only(finish, 1)
     image = over(image, gloss, jnp.ones((3,), jnp.float32))
     leaf_key, grain_key = (jax.vmap(lambda k, i=i: jax.random.fold_in(k, i))(nuisance.grain) for i in (0, 1))
-    leaf = 0.92 * _cover(_flecks(geometry, leaf_key, unit)) * body * only(finish, 2)
+    leaf = 0.92 * _cover(_flecks(geometry, leaf_key, unit)) * inner * only(finish, 2)
     image = over(image, leaf, jnp.asarray(_LEAF))
     grain = jax.vmap(lambda k: jax.random.normal(k, (size, size, 1), jnp.float32))(grain_key)
     return jnp.clip(image + 0.012 * grain, 0.0, 1.0)
@@ -340,12 +340,19 @@ def silhouette_distance(brief: Brief, size: int) -> jax.Array:
 
 
 def fingerprint() -> str:
-    """Identifies the pictures: changes when the code that draws them changes (comments and layout do not count)."""
+    """Identifies the pictures: changes when the code that draws them changes (comments and layout do not count).
+
+    The code is read as text: tokens and syntax trees are not the same in all Python versions.
+    """
     digest = hashlib.sha256()
     for path in (Path(shapes.__file__), Path(__file__)):
-        for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
-            if token.type in (tokenize.NAME, tokenize.NUMBER, tokenize.OP):
-                digest.update(f"{token.string} ".encode())
-            elif token.type == tokenize.STRING and not token.string.startswith('"""'):
-                digest.update(token.string.encode())
+        lines = path.read_text().splitlines(keepends=True)
+        for token in tokenize.generate_tokens(iter(lines).__next__):
+            docstring = token.type == tokenize.STRING and token.string.startswith('"' * 3)
+            if docstring or token.type == tokenize.COMMENT:
+                (first, start), (last, end) = token.start, token.end
+                lines[first - 1] = lines[first - 1][:start] + (lines[first - 1][end:] if last == first else "")
+                for i in range(first, last):
+                    lines[i] = ""
+        digest.update("".join("".join(lines).split()).encode())
     return digest.hexdigest()[:16]

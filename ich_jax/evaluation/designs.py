@@ -34,6 +34,7 @@ _SIMULATED_TRAIN_IMAGES = 2_000  # the same of a set that has to draw them anew 
 _TRAIN_BYTES = 512 * 2**20  # and as many as fit here as float32
 _COPY_SIZE = 16  # px at which images are compared in search of copies: a copy stays one, and 10,000 take a second
 _PAIRS = 8
+_VALIDATION_DRAWS = 8  # of each validation brief at which diversity is measured; there are as many briefs fewer
 
 # What each key is for; the numbers are folded into the evaluation key.
 _DESIGN, _IMAGE, _VALIDATION, _DIVERSITY, _SHEET, _SWEEP = range(6)
@@ -239,6 +240,23 @@ class DesignSheets:
 # ---------------------------------------------------------------- evaluation
 
 
+def check(config: Config) -> None:
+    """Refuses what could be trained but not judged; to be called before training.
+
+    Raises:
+        ConfigError: The images are too small for the feature networks, or a spread is asked of a single draw.
+    """
+    if config.data.size < features.MIN_SIZE:
+        raise errors.ConfigError(
+            f"config.data.size: distances between images need at least {features.MIN_SIZE} px, got {config.data.size}."
+        )
+    if config.evaluation.diversity_draws < 2:
+        raise errors.ConfigError(
+            "config.evaluation.diversity_draws: a spread needs at least 2 draws, got "
+            f"{config.evaluation.diversity_draws}."
+        )
+
+
 def evaluate(
     config: Config,
     dataset: Dataset,
@@ -261,14 +279,11 @@ def evaluate(
         real_draws: Real images of a given brief, if the set can draw them: the reference of diversity.
 
     Raises:
-        ConfigError: `config.evaluation.diversity_draws` is below 2.
+        ConfigError: See `check`.
         DataError: The generator drew, or the inspector read, values that are not finite.
     """
+    check(config)
     settings = config.evaluation
-    if settings.diversity_draws < 2:
-        raise errors.ConfigError(
-            f"config.evaluation.diversity_draws: a spread needs at least 2 draws, got {settings.diversity_draws}."
-        )
     key = jax.random.key(settings.seed)
     draw = functools.partial(drawing.draw, sampler, params)
 
@@ -326,33 +341,70 @@ def evaluate(
     )
 
 
-def validate(
-    config: Config, dataset: Dataset, sampler: drawing.Sampler, params: Any, read: drawing.Read
-) -> dict[str, float]:
-    """Judges obedience on the validation briefs, quickly enough to be called during training.
+def make_validate(
+    config: Config,
+    dataset: Dataset,
+    sampler: drawing.Sampler,
+    read: drawing.Read,
+    *,
+    real_draws: drawing.RealDraws | None = None,
+) -> Callable[[Any], dict[str, float]]:
+    """Returns a judge of averaged weights on the validation briefs, quick enough to be called during training.
 
-    Returns:
-        `product_accuracy`; `element_accuracy`, mean over elements; `axis_mae`, mean over axes; `axis_p95`, the worst
-        axis; and `score`, lower is better: (1 - product_accuracy) + (1 - element_accuracy) + axis_p95. What the design
-        space lacks is absent, and left out of the score.
+    It returns `product_accuracy`; `element_accuracy`, mean over elements; `axis_mae`, mean over axes; `axis_p95`, the
+    worst axis; `diversity` and `diversity_real`, as in `Diversity` but over fewer briefs, both at the same brief if
+    `real_draws` is given, else both within a product; and `score`, lower is better: (1 - product_accuracy) +
+    (1 - element_accuracy) + axis_p95 + max(0, 1 - diversity / diversity_real). What cannot be measured is absent, and
+    left out of the score.
+
+    Args:
+        config: The run.
+        dataset: Its images.
+        sampler: Draws designs.
+        read: The inspector.
+        real_draws: Real images of a given brief, if the set can draw them.
     """
     key = jax.random.key(config.evaluation.seed)
     brief = drawing.briefs(dataset, key, _VALIDATION, config.evaluation.n_validation)
-    images = drawing.draw(sampler, params, drawing.noise_key(key, _VALIDATION), brief)
-    found = readings.figures(dataset.space, brief, drawing.read_all(read, images))
-    values: dict[str, float] = {}
-    score = 0.0
-    if found.product is not None:
-        values["product_accuracy"] = found.product.accuracy
-        score += 1.0 - values["product_accuracy"]
-    if found.elements:
-        values["element_accuracy"] = float(np.mean([element.accuracy for element in found.elements]))
-        score += 1.0 - values["element_accuracy"]
-    if found.axes is not None:
-        values["axis_mae"] = float(np.mean([axis.mae for axis in found.axes.axes]))
-        values["axis_p95"] = max(axis.p95 for axis in found.axes.axes)
-        score += values["axis_p95"]
-    return values | {"score": score}
+    n_briefs = max(1, len(brief.product) // _VALIDATION_DRAWS)
+    few = drawing.rows(brief, slice(n_briefs))
+    noise = drawing.noise_key(key, _VALIDATION)
+
+    @functools.cache
+    def real_diversity() -> float | None:
+        if real_draws is not None:
+            return _pixel_sd(drawing.draw_real(real_draws, noise, few, _VALIDATION_DRAWS))
+        real, real_brief = drawing.held_out(dataset, "validation", len(brief.product))
+        return _within_product(real, real_brief.product)
+
+    def diversity(params: Any, images: drawing.Images) -> float | None:
+        if real_draws is None:
+            return _within_product(images, brief.product)
+        drawn = drawing.draw(sampler, params, noise, drawing.repeat(few, _VALIDATION_DRAWS))
+        return _pixel_sd(drawn.reshape(n_briefs, _VALIDATION_DRAWS, *drawn.shape[1:]))
+
+    def validate(params: Any) -> dict[str, float]:
+        images = drawing.draw(sampler, params, noise, brief)
+        found = readings.figures(dataset.space, brief, drawing.read_all(read, images))
+        values: dict[str, float] = {}
+        score = 0.0
+        if found.product is not None:
+            values["product_accuracy"] = found.product.accuracy
+            score += 1.0 - values["product_accuracy"]
+        if found.elements:
+            values["element_accuracy"] = float(np.mean([element.accuracy for element in found.elements]))
+            score += 1.0 - values["element_accuracy"]
+        if found.axes is not None:
+            values["axis_mae"] = float(np.mean([axis.mae for axis in found.axes.axes]))
+            values["axis_p95"] = max(axis.p95 for axis in found.axes.axes)
+            score += values["axis_p95"]
+        generated, real = diversity(params, images), real_diversity()
+        if generated is not None and real:
+            values |= {"diversity": generated, "diversity_real": real}
+            score += max(0.0, 1.0 - generated / real)
+        return values | {"score": score}
+
+    return validate
 
 
 def summary(evaluation: DesignEvaluation) -> dict[str, float]:

@@ -17,6 +17,7 @@ class Generator(nn.Module):
     Noise and brief pass a two-layer mapping network to a style. The style makes the lowest resolution (a dense layer)
     and modulates every block. Between stages a 1x1 convolution changes the width and pixels are doubled. The last stage
     works at half size; a sub-pixel convolution that starts as nearest up-sampling makes the full picture from it.
+    Noise also enters pixel by pixel, at the start of each stage and in the picture.
 
     Attributes:
         space: What briefs can ask for.
@@ -54,6 +55,7 @@ class Generator(nn.Module):
             `[B, H, W, C]` float32, real pictures being in [-1, 1]; not clipped.
         """
         act = layers.activation(self.activation)
+        noise_keys = layers.pixel_noise_keys(z)
         x = jnp.concatenate([z.astype(jnp.float32), layers.brief_features(brief, self.space)], axis=-1)
         for i in range(2):
             dense = nn.Dense(self.mapping, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name=f"mapping_{i}")
@@ -67,11 +69,13 @@ class Generator(nn.Module):
                 if width != self.widths[stage - 1]:
                     x = nn.Dense(width, dtype=self.dtype, name=f"width_{stage}")(x)
                 x = layers.upsample_nearest(x)
+            x = layers.PixelNoise(stage, name=f"noise_{stage}")(x, noise_keys)
             for i in range(self.n_blocks):
                 block = blocks.Block(self.arm, self.gain, self.activation, self.dtype, name=f"stage_{stage}_block_{i}")
                 x = block(x, style)
         x = layers.Conv3x3(4 * self.channels, layers.nearest_subpixel(2), dtype=self.dtype, name="subpixel")(act(x))
-        return layers.depth_to_space(x.astype(jnp.float32), 2)
+        x = layers.depth_to_space(x.astype(jnp.float32), 2)
+        return layers.PixelNoise(len(self.widths), name="noise")(x, noise_keys)
 
 
 def create(config: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: Any) -> Generator:

@@ -8,7 +8,7 @@ from ich_jax.config import InspectorConfig
 from ich_jax.models import blocks, layers
 from ich_jax.types import DesignSpace, Reading
 
-_LARGEST_START = 32
+_LARGEST_START = 16
 """Side of the largest feature map: above it, cost grows with the picture and precision does not."""
 
 
@@ -16,7 +16,7 @@ class Inspector(nn.Module):
     """A residual reader, deeper and wider than the discriminator and apart from it in weights, data draws and seed.
 
     No pixel is discarded before the blocks: the picture is rearranged into channels (2x2 pixels, more for pictures
-    above 64 px), and the lowest feature map is flattened, so edges can be placed to a fraction of a pixel.
+    above 32 px), and the lowest feature map is flattened, so edges can be placed to a fraction of a pixel.
 
     Attributes:
         space: What is read.

@@ -35,7 +35,8 @@ from ich_jax.types import Batch, DesignSpace, Reading
 
 SHIPPED = Path(network.__file__).parent / "weights"
 _READ_BATCH = 128
-_VERSION = 1  # counts changes of network or training that alter an inspector under an unchanged config
+_STORED = np.float16  # rounding is far below the inspector's error
+_VERSION = 2  # counts changes of network or training that alter an inspector under an unchanged config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +116,7 @@ def get(config: Config, dataset: Dataset) -> Inspector:
                 continue
             return _frozen(config.inspector, dataset, params, report, source)
     logging.info("No trained inspector for these images: training one (%d steps).", config.inspector.steps)
-    params = train(config, dataset)
+    params = as_stored(train(config, dataset))
     trained = _frozen(config.inspector, dataset, params, _blank_report(config.inspector, dataset), "trained")
     report = check(trained.read, config.inspector, dataset)
     save(cache_folder() / name, params, report)
@@ -173,7 +174,9 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
         images = distort(jax.random.fold_in(key, state.step), batch.image)
 
         def loss_fn(params: Any) -> jax.Array:
-            return jnp.mean(losses.reading_loss(model.apply({"params": params}, images), batch.brief))
+            reading = model.apply({"params": params}, images)
+            each = losses.reading_loss(reading, batch.brief) + losses.large_error_loss(reading, batch.brief)
+            return jnp.mean(each)
 
         loss, grads = jax.value_and_grad(loss_fn)(state.params)
         with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an int32 count
@@ -267,10 +270,15 @@ def _frozen(config: InspectorConfig, dataset: Dataset, params: Any, report: Insp
 # ---------------------------------------------------------------- storage
 
 
+def as_stored(params: Any) -> Any:
+    """Rounds parameters as `save` does, so that an inspector judges alike before and after it is stored."""
+    return jax.tree.map(lambda value: jnp.asarray(np.asarray(value, _STORED), jnp.float32), params)
+
+
 def save(path: str | Path, params: Any, report: InspectorReport) -> None:
-    """Writes averaged parameters (as float16, whose rounding is far below the inspector's error) and the report."""
+    """Writes averaged parameters (as float16) and the report."""
     flat = flax.traverse_util.flatten_dict(params, sep="/")
-    arrays: dict[str, Any] = {name: np.asarray(value, np.float16) for name, value in flat.items()}
+    arrays: dict[str, Any] = {name: np.asarray(value, _STORED) for name, value in flat.items()}
     arrays["report"] = np.array(json.dumps(dataclasses.asdict(report)))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)

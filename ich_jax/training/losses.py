@@ -17,6 +17,7 @@ from ich_jax.types import Brief, Reading
 
 _CLASS_WEIGHT = 0.3  # cross-entropies (nats) against axis errors (units of the 7-level scale)
 _AXIS_ROUNDING = 0.01  # the absolute error is rounded off below 0.1 units, so that small errors still pull evenly
+_LARGE_ERROR = 0.2  # axis error (units of the 7-level scale) that the inspector's 99.9th percentile must stay below
 
 
 class Adversarial(NamedTuple):
@@ -141,3 +142,14 @@ def reading_loss(reading: Reading, brief: Brief) -> jax.Array:
     error = reading.axes - brief.axes
     axes = jnp.sqrt(error**2 + _AXIS_ROUNDING) + 0.5 * error**2
     return _CLASS_WEIGHT * classes + jnp.sum(given[:, 1 + n_elements :] * axes, axis=1)
+
+
+def large_error_loss(reading: Reading, brief: Brief) -> jax.Array:
+    """What a reader that is judged by its worst readings pays for large axis errors, `[B]` float32.
+
+    Sum over stated axes of 0.2 t^4 with t = |e| / 0.2, continued along its tangent beyond t = 1: next to nothing for the
+    usual error, and the pull of `reading_loss` several times over for one that a tolerance of 0.5 would notice.
+    """
+    t = jnp.abs(reading.axes - brief.axes) / _LARGE_ERROR
+    each = _LARGE_ERROR * jnp.where(t < 1.0, t**4, 4.0 * t - 3.0)
+    return jnp.sum(brief.given[:, 1 + len(reading.elements) :] * each, axis=1)

@@ -219,13 +219,15 @@ def test_repeatable_and_compiled_once():
 
     make = make_dataset()
     first = call()
-    designs.validate(CONFIG, make, counted, jnp.float32(1.0), read_cells)
+    validate = designs.make_validate(CONFIG, make, counted, read_cells, real_draws=real_draws)
+    before = validate(jnp.float32(1.0))
     designs.make_sheets(CONFIG, make, counted, jnp.float32(1.0), read_cells, real_draws=real_draws)
     assert traces == [drawing.BATCH]
     with helpers.count_compiles() as compiles:
-        second = call()
+        second, after = call(), validate(jnp.float32(1.0))
     assert compiles.count == 0, compiles.functions
     assert designs.results(first) == designs.results(second)
+    assert before == after
 
 
 def test_a_bias_shows_in_its_axis_and_product():
@@ -294,7 +296,7 @@ def test_only_stored_images_are_read_and_scored():
         return 1.7 * perfect(params, key, brief)
 
     designs.evaluate(CONFIG, make_dataset(), loud, jnp.float32(1.0), watch, d_score=score)
-    designs.validate(CONFIG, make_dataset(), loud, jnp.float32(1.0), watch)
+    designs.make_validate(CONFIG, make_dataset(), loud, watch)(jnp.float32(1.0))
     images = np.concatenate(seen)
     assert images.dtype == np.float32
     np.testing.assert_array_equal(pipeline.to_unit(pipeline.to_uint8(images)), images)
@@ -327,10 +329,9 @@ def test_space_without_elements_and_axes():
     text = workdir.json_text(designs.results(found))
     assert "null" not in text
     assert '"axes"' not in text
-    assert designs.validate(CONFIG, make_dataset(BARE), perfect, jnp.float32(1.0), read) == {
-        "product_accuracy": 1.0,
-        "score": 0.0,
-    }
+    values = designs.make_validate(CONFIG, make_dataset(BARE), perfect, read)(jnp.float32(1.0))
+    assert set(values) == {"product_accuracy", "diversity", "diversity_real", "score"}
+    assert values["score"] == max(0.0, 1.0 - values["diversity"] / values["diversity_real"])
     sheets = designs.make_sheets(CONFIG, make_dataset(BARE), perfect, jnp.float32(1.0), read)
     assert sheets.sweeps is None
     assert sheets.sweep_readings is None
@@ -370,7 +371,7 @@ def test_pixels_that_are_not_finite_are_refused():
     with pytest.raises(errors.DataError, match="earlier checkpoint"):
         designs.evaluate(CONFIG, make_dataset(), perfect, jnp.float32(np.nan), read_cells)
     with pytest.raises(errors.DataError, match="not finite"):
-        designs.validate(CONFIG, make_dataset(), perfect, jnp.float32(np.inf), read_cells)
+        designs.make_validate(CONFIG, make_dataset(), perfect, read_cells)(jnp.float32(np.inf))
 
 
 def test_diversity_needs_two_draws():
@@ -381,12 +382,20 @@ def test_diversity_needs_two_draws():
 # ---------------------------------------------------------------- validation
 
 
+def validate(sampler, params=1.0, config=CONFIG, draws=real_draws, dataset=None):
+    judge = designs.make_validate(config, dataset or make_dataset(), sampler, read_cells, real_draws=draws)
+    return judge(jnp.float32(params))
+
+
 def test_validate():
-    found = designs.validate(CONFIG, make_dataset(), perfect, jnp.float32(1.0), read_cells)
-    assert set(found) == {"product_accuracy", "element_accuracy", "axis_mae", "axis_p95", "score"}
+    found = validate(perfect)
+    assert set(found) == {
+        *("product_accuracy", "element_accuracy", "axis_mae", "axis_p95", "diversity", "diversity_real", "score")
+    }
     assert (found["product_accuracy"], found["element_accuracy"]) == (1.0, 1.0)
     assert found["axis_mae"] < found["axis_p95"] < EXACT
-    assert found["score"] == found["axis_p95"]
+    assert found["diversity"] == pytest.approx(found["diversity_real"], rel=0.05)
+    assert found["score"] == found["axis_p95"] + max(0.0, 1.0 - found["diversity"] / found["diversity_real"])
 
 
 def test_score_is_lower_for_the_better_generator():
@@ -395,12 +404,27 @@ def test_score_is_lower_for_the_better_generator():
             jnp.float32(1.0), key, brief._replace(product=jnp.zeros_like(brief.product), axes=brief.axes * params)
         )
 
-    scores = [
-        designs.validate(CONFIG, make_dataset(), worse, jnp.float32(p), read_cells)["score"] for p in (1.0, 0.8, 0.2)
-    ]
+    scores = [validate(worse, share)["score"] for share in (1.0, 0.8, 0.2)]
     assert scores == sorted(scores)
-    found = designs.validate(CONFIG, make_dataset(), worse, jnp.float32(0.8), read_cells)
-    assert found["score"] == pytest.approx((1 - found["product_accuracy"]) + found["axis_p95"])
+    found = validate(worse, 0.8)
+    shortfall = max(0.0, 1.0 - found["diversity"] / found["diversity_real"])
+    assert found["score"] == pytest.approx((1 - found["product_accuracy"]) + found["axis_p95"] + shortfall)
+
+
+@pytest.mark.parametrize("draws", [real_draws, None])
+def test_validation_sees_that_the_noise_is_ignored(draws):
+    same, half = (validate(perfect, share, draws=draws) for share in (0.0, 0.5))
+    if draws is not None:  # nothing but noise differs between draws of one brief
+        assert same["diversity"] == pytest.approx(0.0, abs=1e-6)
+        assert half["diversity"] == pytest.approx(0.5 * half["diversity_real"], rel=0.05)
+    assert same["diversity"] < half["diversity"] < validate(perfect, draws=draws)["diversity"]
+    assert same["score"] > half["score"]
+
+
+def test_validation_of_a_set_without_held_out_images_has_no_diversity():
+    found = validate(perfect, draws=None, dataset=make_dataset(n_holdout=0))
+    assert "diversity" not in found
+    assert found["score"] == found["axis_p95"]
 
 
 def test_validation_briefs_are_not_test_briefs():
@@ -411,7 +435,7 @@ def test_validation_briefs_are_not_test_briefs():
         return perfect(params, key, brief)
 
     config = make_config(n_designs=50, n_validation=50)
-    designs.validate(config, make_dataset(), watch, jnp.float32(1.0), read_cells)
+    designs.make_validate(config, make_dataset(), watch, read_cells)(jnp.float32(1.0))
     (validation,) = seen
     found = designs.evaluate(config, make_dataset(), watch, jnp.float32(1.0), read_cells)
     test = found.record.designs.axes_requested

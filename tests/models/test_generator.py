@@ -56,6 +56,20 @@ def test_noise_matters(space, draw_brief, init) -> None:
     assert np.abs(module.apply(params, z, brief) - module.apply(params, -z, brief)).max() > 1e-2
 
 
+def test_pixel_noise_enters_at_every_stage(space, draw_brief, init) -> None:
+    module, params, z, brief = _build(space, draw_brief, init)
+    other = z.at[:, 0].multiply(1 + 1e-6)  # as good as the same noise, but another grain
+    apply = jax.jit(module.apply)
+    assert np.abs(apply(params, z, brief) - apply(params, other, brief)).max() < 1e-3
+    places = [name for name in params["params"] if name.startswith("noise")]
+    assert len(places) == len(CONFIG.widths) + 1
+    for name in places:
+        strength = params["params"][name]["strength"]
+        loud = {"params": params["params"] | {name: {"strength": strength + 0.5}}}
+        assert np.abs(apply(loud, z, brief) - apply(loud, other, brief)).max() > 0.05, name
+        np.testing.assert_array_equal(apply(loud, z, brief), apply(loud, z, brief))
+
+
 def test_bfloat16_computes_close_to_float32(space, draw_brief, init) -> None:
     module, params, z, brief = _build(space, draw_brief, init)
     half, half_params, *_ = _build(space, draw_brief, init, dtype=jnp.bfloat16)

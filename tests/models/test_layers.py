@@ -86,3 +86,24 @@ def test_brief_features_of_products_only() -> None:
 def test_unknown_activation_names_the_nearest() -> None:
     with pytest.raises(errors.ConfigError, match="did you mean 'relu'"):
         layers.activation("rellu")
+
+
+def test_pixel_noise_is_silent_at_first_and_a_function_of_the_first_column() -> None:
+    z = jax.random.normal(jax.random.key(0), (3, 4))
+    keys = layers.pixel_noise_keys(z)
+    same = layers.pixel_noise_keys(z.at[:, 1:].set(0.0))
+    np.testing.assert_array_equal(jax.random.key_data(keys), jax.random.key_data(same))
+    x = jnp.zeros((3, 32, 32, 2))
+    module = layers.PixelNoise(0)
+    params = module.init(jax.random.key(1), x, keys)
+    np.testing.assert_array_equal(module.apply(params, x, keys), x)
+    loud = jax.tree.map(lambda p: p + jnp.array([1.0, 0.5]), params)
+    noise = np.asarray(module.apply(loud, x, keys))
+    np.testing.assert_allclose(noise[..., 1], 0.5 * noise[..., 0])  # one noise, a strength per channel
+    assert abs(noise[..., 0].mean()) < 0.1
+    assert noise[..., 0].std() == pytest.approx(1.0, abs=0.1)
+    flat = noise[..., 0].reshape(3, -1)
+    flat = np.concatenate([flat, layers.PixelNoise(1).apply(loud, x, keys)[..., 0].reshape(3, -1)])
+    assert np.abs(np.corrcoef(flat) - np.eye(6)).max() < 0.15  # other rows and other places have other noise
+    # A row's noise does not depend on its neighbours.
+    np.testing.assert_array_equal(module.apply(loud, x[:1], keys[1:2]), noise[1:2])

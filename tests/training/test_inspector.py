@@ -11,6 +11,7 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.data import procedural
 from ich_jax.training import inspector
+from tests import helpers
 from tests.training import made
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,6 +99,8 @@ def test_an_inspector_is_trained_once_and_then_found(monkeypatch, tmp_path):
     second = inspector.get(config, dataset)
     assert second.source == "cache"
     assert second.report == first.report
+    images = dataset.train_images(12).image
+    helpers.assert_trees_equal(second.read(images), first.read(images))  # what judges first is what is stored
 
 
 def test_other_images_or_settings_need_another_inspector():
@@ -143,13 +146,16 @@ def test_a_damaged_cache_is_trained_again(monkeypatch, tmp_path):
 
 def test_the_shipped_inspector_belongs_to_the_renderer_and_is_far_better_than_what_it_judges():
     config = config_lib.load(ROOT / "configs" / "procedural_32.py")
-    found = inspector.get(config, procedural.make(config.data))
-    assert found.source == "shipped", "the renderer has changed: python scripts/train_inspector.py makes a new one"
+    dataset = procedural.make(config.data)
+    shipped = inspector.SHIPPED / f"inspector_{inspector.fingerprint(config.inspector, dataset)}.npz"
+    assert shipped.is_file(), "the renderer has changed: python scripts/train_inspector.py makes a new one"
+    found = inspector.get(config, dataset)
+    assert found.source == "shipped"
     assert found.report.n == 2000
     assert found.report.product_accuracy >= 0.999
     assert min(found.report.element_accuracy.values()) >= 0.99
     assert max(found.report.axis_p999) < 0.25
-    real = procedural.make(config.data).holdout("validation", 128)
+    real = dataset.holdout("validation", 128)
     reading = found.read(real.image)
     assert (np.asarray(reading.product).argmax(1) == np.asarray(real.brief.product)).all()
     assert np.abs(np.asarray(reading.axes) - np.asarray(real.brief.axes)).mean() < 0.06

@@ -111,3 +111,16 @@ def test_reading_loss_of_products_only() -> None:
     reading = Reading(jnp.zeros((2, 4)), (), jnp.zeros((2, 0)))
     brief = Brief(jnp.array([0, 3]), jnp.zeros((2, 0), jnp.int32), jnp.zeros((2, 0)), jnp.ones((2, 1)))
     np.testing.assert_allclose(losses.reading_loss(reading, brief), [0.3 * np.log(4)] * 2, rtol=1e-6)
+
+
+def test_large_error_loss_by_hand() -> None:
+    brief = Brief(jnp.array([0]), jnp.zeros((1, 0), jnp.int32), jnp.zeros((1, 4)), jnp.ones((1, 5)))
+    each = jnp.array([0.1, -0.2, 0.4, -1.0])
+    reading = Reading(jnp.zeros((1, 2)), (), each[None])
+    by_hand = 0.2 * np.array([1 / 16, 1.0, 5.0, 17.0])
+    np.testing.assert_allclose(losses.large_error_loss(reading, brief), [by_hand.sum()], rtol=1e-5)
+    # One slope where the two pieces meet, and none beyond: an error of any size pulls with at most 4.
+    slope = jax.grad(lambda axes: losses.large_error_loss(reading._replace(axes=axes), brief).sum())(reading.axes)
+    np.testing.assert_allclose(slope[0], [0.5, -4.0, 4.0, -4.0], rtol=1e-5)
+    some = brief._replace(given=jnp.array([[1.0, 0.0, 1.0, 0.0, 1.0]]))
+    np.testing.assert_allclose(losses.large_error_loss(reading, some), [by_hand[1] + by_hand[3]], rtol=1e-5)

@@ -1,0 +1,116 @@
+"""Float64 inside a computation, without switching it on for the process.
+
+JAX computes in float32 unless told otherwise. A statistic needs float64, training does not, and both run in one
+process. Functions that take NumPy arrays or lists enter `enabled()` themselves, convert what they are given, and return
+NumPy float64 arrays. Numerical kernels that can be differentiated or batched by the caller take JAX arrays; they refuse
+anything that is not float64 rather than compute with half the digits.
+"""
+
+import contextlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from ich_jax import errors
+
+Array = npt.NDArray[np.float64]
+
+
+def enabled() -> contextlib.AbstractContextManager[Any]:
+    """Context in which JAX arrays may be float64; what was compiled outside it is left alone.
+
+    To differentiate a kernel:
+
+        with float64.enabled():
+            gradient = jax.grad(loss)(jnp.asarray(beta))
+    """
+    return jax.enable_x64(True)
+
+
+def kernel_array(value: Any, what: str) -> jax.Array:
+    """Returns `value` as the float64 JAX array that a kernel computes with.
+
+    Args:
+        value: Array of any shape, or a traced value.
+        what: Function and argument, for the message: "least_squares: x".
+
+    Raises:
+        DataError: The value is not float64, for example because `enabled()` was not entered.
+    """
+    array = jnp.asarray(value)
+    if array.dtype != jnp.float64:
+        raise errors.DataError(
+            f"{what} is {array.dtype}, and the result would have fewer digits than it claims. Call it inside "
+            "`with float64.enabled():` and pass float64 values (convert with jnp.asarray(x, jnp.float64) there)."
+        )
+    return array
+
+
+def finite(value: npt.ArrayLike, what: str, *, ndim: int | None = None) -> Array:
+    """Returns `value` as a NumPy float64 array whose entries are all finite.
+
+    Args:
+        value: Numbers of any shape.
+        what: Function and argument, for the message.
+        ndim: Number of axes it must have; None: any.
+
+    Raises:
+        DataError: Not numbers, another number of axes, or an entry that is not finite; names the first one.
+    """
+    if isinstance(value, jax.core.Tracer):
+        raise errors.DataError(
+            f"{what} is traced by JAX, but this function works on finished arrays; call it outside jit, grad and vmap, "
+            "or use the kernel that its docstring names."
+        )
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError) as cause:
+        raise errors.DataError(f"{what}: expected numbers, got {type(value).__name__} ({cause}).") from cause
+    if ndim is not None and array.ndim != ndim:
+        raise errors.DataError(f"{what}: expected {ndim} axes, got shape {list(array.shape)}.")
+    if not np.isfinite(array).all():
+        bad = np.argwhere(~np.isfinite(array))
+        raise errors.DataError(
+            f"{what}: {len(bad)} of {array.size} values are not finite, the first at index {bad[0].tolist()}; "
+            "drop or fill them before the call."
+        )
+    return array
+
+
+def codes(labels: npt.ArrayLike, n: int, what: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """Numbers the distinct labels in their sorted order.
+
+    Args:
+        labels: `[n]` numbers or strings.
+        n: Number of rows that there must be.
+        what: Function and argument, for the message.
+
+    Returns:
+        Codes `[n]` from 0 to G - 1, and the G distinct labels.
+
+    Raises:
+        DataError: Another shape, or a label that is missing (NaN, NaT or None).
+    """
+    array = np.asarray(labels)
+    if array.shape != (n,):
+        raise errors.DataError(f"{what}: expected one label for each of {n} rows, got shape {list(array.shape)}.")
+    # Only NaN and NaT differ from themselves.
+    missing = np.array([value is None for value in array]) if array.dtype == object else np.zeros(n, bool)
+    missing |= np.asarray(array != array, bool)
+    if missing.any():
+        raise errors.DataError(f"{what}: {missing.sum()} of {n} labels are missing, the first at row {missing.argmax()}.")
+    distinct, inverse = np.unique(array, return_inverse=True)
+    return inverse.reshape(n).astype(np.int64), distinct
+
+
+def chunk(work: int, limit: int = 2**22) -> int:
+    """How many draws to compute at once, so that a chunk holds about `limit` numbers.
+
+    Args:
+        work: Numbers held for one draw.
+        limit: 4 million doubles, 32 MiB, stay near the caches of a CPU and fill a GPU.
+    """
+    return int(np.clip(limit // max(work, 1), 1, 4096))
