@@ -1,1 +1,1 @@
-"""Uncertainty of every figure, written once: batched, float64, on the host."""
+"""Uncertainty of every figure, written once: batched and float64, whatever the rest of the process computes in."""

@@ -4,7 +4,7 @@ Rows, clusters and the two-way (design, seed) layout are resampled through weigh
 how often each row was drawn beside it, so that unequal clusters keep one shape and everything compiles once. A
 statistic of a time series, whose order matters, sees the resampled series instead.
 
-A statistic is compiled once for each function object and shape: pass a function of a module, not a fresh lambda in a loop.
+A statistic is compiled once for each function object and shape: pass a module's function, not a new lambda each time.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.uncertainty import float64
+from ich_jax.uncertainty import draws, float64
 from ich_jax.uncertainty.intervals import Interval
 
 Statistic = Callable[[Any, jax.Array], jax.Array]  # (data, weights) -> estimate of any shape
@@ -207,7 +207,7 @@ def block(
             kind=kind,
             length=0 if kind == "stationary" else int(length),
             n_resamples=n_resamples,
-            chunk=float64.chunk(sum(leaf.size for leaf in jax.tree.leaves(series))),
+            work=sum(leaf.size for leaf in jax.tree.leaves(series)),
         )
         values = jax.tree.map(np.asarray, values)
     return _result(values, (), (n,), "bootstrap.block")
@@ -261,7 +261,7 @@ def bca(result: Bootstrap, *, confidence: float = 0.95) -> Interval:
     below = (result.replicates < result.estimate).sum(axis=0) + (result.replicates <= result.estimate).sum(axis=0)
     # All replicates on one side would put the limit at infinity; half a replicate is what B draws can tell.
     shift = stats.norm.ppf(np.clip(below / (2.0 * b), 0.5 / b, 1.0 - 0.5 / b))
-    influence = np.concatenate([len(left) * (left.mean(axis=0) - left) / len(left) for left in result.jackknife])
+    influence = np.concatenate([(1.0 - 1.0 / len(left)) * (left.mean(axis=0) - left) for left in result.jackknife])
     spread = np.square(influence).sum(axis=0)
     cubes = (influence**3).sum(axis=0)
     acceleration = np.where(spread > 0, cubes / (6.0 * np.where(spread > 0, spread, 1.0) ** 1.5), 0.0)
@@ -339,10 +339,10 @@ def weighted_quantile(values: jax.Array, weights: jax.Array, q: float) -> jax.Ar
 class _Layout(NamedTuple):
     """Where a factor's units lie: `row` `[N]` unit of each row, `order`, `start`, `size` `[G]` for the draw."""
 
-    row: npt.NDArray[np.int64]
-    order: npt.NDArray[np.int64]
-    start: npt.NDArray[np.int64]
-    size: npt.NDArray[np.float64]
+    row: Any
+    order: Any
+    start: Any
+    size: Any
 
 
 def _layout(clusters: npt.ArrayLike, n: int, strata: npt.ArrayLike | None, name: str) -> _Layout:
@@ -365,8 +365,7 @@ def _layout(clusters: npt.ArrayLike, n: int, strata: npt.ArrayLike | None, name:
     return _Layout(row, order, first[stratum[order]], size[stratum[order]].astype(np.float64))
 
 
-def _counts(key: jax.Array, layout: _Layout) -> jax.Array:
-    uniform = jax.random.uniform(key, layout.order.shape, jnp.float64)
+def _counts(uniform: jax.Array, layout: _Layout) -> jax.Array:
     drawn = layout.order[layout.start + jnp.floor(uniform * layout.size).astype(jnp.int64)]
     return jnp.zeros(layout.order.shape, jnp.float64).at[drawn].add(1.0)
 
@@ -379,7 +378,7 @@ def _weights(counts: list[jax.Array | None], layouts: tuple[_Layout | None, ...]
     return factors[0] if len(factors) == 1 else factors[0][:, None] * factors[1][None, :]
 
 
-@functools.partial(jax.jit, static_argnames=("statistic", "standard_error", "shape", "n_resamples", "chunk"))
+@functools.partial(jax.jit, static_argnames=("statistic", "standard_error", "shape", "n_resamples", "work"))
 def _replicates(
     key: jax.Array,
     data: Any,
@@ -389,23 +388,23 @@ def _replicates(
     standard_error: Statistic | None,
     shape: tuple[int, ...],
     n_resamples: int,
-    chunk: int,
+    work: int,
 ) -> tuple[Any, Any]:
-    layouts = jax.tree.map(jnp.asarray, layouts)
-
     def both(weights: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         return statistic(data, weights), None if standard_error is None else standard_error(data, weights)
 
-    def one(draw: jax.Array) -> tuple[jax.Array, jax.Array | None]:
-        keys = jax.random.split(draw, len(layouts))
-        counts = [None if layout is None else _counts(k, layout) for k, layout in zip(keys, layouts, strict=True)]
+    def one(index: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+        # One call for both factors: each call of the generator costs a quarter of a second to compile.
+        sizes = [0 if layout is None else layout.order.shape[0] for layout in layouts]
+        uniform = jax.random.uniform(jax.random.fold_in(key, index), (sum(sizes),), jnp.float64)
+        parts = jnp.split(uniform, np.cumsum(sizes)[:-1])
+        counts = [None if layout is None else _counts(u, layout) for u, layout in zip(parts, layouts, strict=True)]
         return both(_weights(counts, layouts, shape))
 
-    draws = jax.random.split(key, n_resamples)
-    return both(jnp.ones(shape, jnp.float64)), jax.lax.map(one, draws, batch_size=min(chunk, n_resamples))
+    return both(jnp.ones(shape, jnp.float64)), draws.each(one, n_resamples, work)
 
 
-@functools.partial(jax.jit, static_argnames=("statistic", "shape", "factor", "chunk"))
+@functools.partial(jax.jit, static_argnames=("statistic", "shape", "factor", "work"))
 def _jackknife(
     data: Any,
     layouts: tuple[_Layout | None, ...],
@@ -413,9 +412,8 @@ def _jackknife(
     statistic: Statistic,
     shape: tuple[int, ...],
     factor: int,
-    chunk: int,
+    work: int,
 ) -> jax.Array:
-    layouts = jax.tree.map(jnp.asarray, layouts)
     here = layouts[factor]
     assert here is not None  # only resampled factors are asked for
     g = here.order.shape[0]
@@ -425,12 +423,10 @@ def _jackknife(
         counts[factor] = jnp.where(jnp.arange(g) == unit, 0.0, 1.0)
         return statistic(data, _weights(counts, layouts, shape))
 
-    return jax.lax.map(without, jnp.arange(g), batch_size=min(chunk, g))
+    return jnp.asarray(draws.each(without, g, work))
 
 
-@functools.partial(
-    jax.jit, static_argnames=("statistic", "standard_error", "kind", "length", "n_resamples", "chunk")
-)
+@functools.partial(jax.jit, static_argnames=("statistic", "standard_error", "kind", "length", "n_resamples", "work"))
 def _block_replicates(
     key: jax.Array,
     series: Any,
@@ -441,34 +437,33 @@ def _block_replicates(
     kind: str,
     length: int,
     n_resamples: int,
-    chunk: int,
+    work: int,
 ) -> tuple[Any, Any]:
     n = jax.tree.leaves(series)[0].shape[0]
 
     def both(data: Any) -> tuple[jax.Array, jax.Array | None]:
         return statistic(data), None if standard_error is None else standard_error(data)
 
-    def one(draw: jax.Array) -> tuple[jax.Array, jax.Array | None]:
-        index = _block_index(draw, n, kind, length, expected)
-        return both(jax.tree.map(lambda leaf: leaf[index], series))
+    def one(index: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+        period = _block_index(jax.random.fold_in(key, index), n, kind, length, expected)
+        return both(jax.tree.map(lambda leaf: leaf[period], series))
 
-    draws = jax.random.split(key, n_resamples)
-    return both(series), jax.lax.map(one, draws, batch_size=min(chunk, n_resamples))
+    return both(series), draws.each(one, n_resamples, work)
 
 
 def _block_index(key: jax.Array, n: int, kind: str, length: int, expected: jax.Array) -> jax.Array:
     """Periods `[n]` of one resampled series."""
     if kind == "stationary":
-        restart_key, start_key = jax.random.split(key)
-        restart = jax.random.uniform(restart_key, (n,), jnp.float64) < 1.0 / expected
+        uniform = jax.random.uniform(key, (2, n), jnp.float64)
+        restart = uniform[0] < 1.0 / expected
         position = jnp.arange(n)
         # Each period continues the block that began at the last restart at or before it.
         begun = jax.lax.cummax(jnp.where(restart.at[0].set(True), position, 0))
-        start = jax.random.randint(start_key, (n,), 0, n, jnp.int64)
+        start = jnp.floor(uniform[1] * n).astype(jnp.int64)
         return (start[begun] + position - begun) % n
     blocks = -(-n // length)
     last = n - length + 1 if kind == "moving" else n
-    start = jax.random.randint(key, (blocks,), 0, last, jnp.int64)
+    start = jnp.floor(jax.random.uniform(key, (blocks,), jnp.float64) * last).astype(jnp.int64)
     return ((start[:, None] + jnp.arange(length)[None, :]) % n).reshape(-1)[:n]
 
 
@@ -484,7 +479,7 @@ def _weighted(
     name: str,
 ) -> Bootstrap:
     _check_resamples(n_resamples, name)
-    chunk = float64.chunk(max(sum(leaf.size for leaf in jax.tree.leaves(data)), int(np.prod(shape))))
+    work = max(sum(leaf.size for leaf in jax.tree.leaves(data)), int(np.prod(shape)))
     with float64.enabled():
         values = jax.tree.map(
             np.asarray,
@@ -496,11 +491,11 @@ def _weighted(
                 standard_error=standard_error,
                 shape=shape,
                 n_resamples=n_resamples,
-                chunk=chunk,
+                work=work,
             ),
         )
         left_out = tuple(
-            np.asarray(_jackknife(data, layouts, statistic=statistic, shape=shape, factor=i, chunk=chunk))
+            np.asarray(_jackknife(data, layouts, statistic=statistic, shape=shape, factor=i, work=work))
             for i, layout in enumerate(layouts)
             if jackknife and layout is not None
         )
@@ -518,8 +513,8 @@ def _result(
     bad = ~np.isfinite(replicates.reshape(len(replicates), -1)).all(axis=1)
     if bad.any():
         raise errors.DataError(
-            f"{name}: the statistic is not finite in {bad.sum()} of {len(replicates)} resamples, which would bias every "
-            "interval. A resample probably left out a whole group: pass strata, or a statistic that is defined there."
+            f"{name}: the statistic is not finite in {bad.sum()} of {len(replicates)} resamples, which would bias "
+            "every interval. A resample probably left out a whole group: pass strata, or a statistic defined there."
         )
     if not all(np.isfinite(left).all() for left in jackknife):
         raise errors.DataError(f"{name}: the statistic is not finite when one unit is left out; use jackknife=False.")

@@ -101,16 +101,8 @@ def codes(labels: npt.ArrayLike, n: int, what: str) -> tuple[npt.NDArray[np.int6
     missing = np.array([value is None for value in array]) if array.dtype == object else np.zeros(n, bool)
     missing |= np.asarray(array != array, bool)
     if missing.any():
-        raise errors.DataError(f"{what}: {missing.sum()} of {n} labels are missing, the first at row {missing.argmax()}.")
+        raise errors.DataError(
+            f"{what}: {missing.sum()} of {n} labels are missing, the first at row {missing.argmax()}."
+        )
     distinct, inverse = np.unique(array, return_inverse=True)
     return inverse.reshape(n).astype(np.int64), distinct
-
-
-def chunk(work: int, limit: int = 2**22) -> int:
-    """How many draws to compute at once, so that a chunk holds about `limit` numbers.
-
-    Args:
-        work: Numbers held for one draw.
-        limit: 4 million doubles, 32 MiB, stay near the caches of a CPU and fill a GPU.
-    """
-    return int(np.clip(limit // max(work, 1), 1, 4096))

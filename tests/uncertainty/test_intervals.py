@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 from scipy import stats
@@ -52,3 +53,30 @@ def test_impossible_counts_are_refused(k, n):
 def test_impossible_confidence_is_refused():
     with pytest.raises(errors.ConfigError, match="confidence"):
         intervals.clopper_pearson(1, 2, confidence=1.0)
+
+
+def test_sup_t_of_independent_estimates():
+    """Independent: P(all |Z| <= c) = (2 Phi(c) - 1)^K, so c is a normal quantile."""
+    band = intervals.sup_t([1.0, -2.0, 0.0], np.diag([1.0, 4.0, 0.25]), jax.random.key(0), n_draws=200_000)
+    exact = stats.norm.ppf((1 + 0.95 ** (1 / 3)) / 2)
+    assert band.critical == pytest.approx(exact, rel=0.01)
+    np.testing.assert_allclose(band.high - [1.0, -2.0, 0.0], band.critical * np.array([1.0, 2.0, 0.5]))
+    np.testing.assert_allclose(band.low - [1.0, -2.0, 0.0], -band.critical * np.array([1.0, 2.0, 0.5]))
+
+
+def test_sup_t_of_one_and_of_equal_estimates():
+    normal = stats.norm.ppf(0.975)
+    assert intervals.sup_t([0.0], [[9.0]], jax.random.key(1)).critical == pytest.approx(normal, rel=0.01)
+    assert intervals.sup_t(np.zeros(4), np.ones((4, 4)), jax.random.key(1)).critical == pytest.approx(normal, rel=0.01)
+    # A coefficient that is fixed, such as the reference period, adds nothing and has no width.
+    fixed = intervals.sup_t([0.0, 5.0], [[1.0, 0.0], [0.0, 0.0]], jax.random.key(1))
+    assert fixed.critical == pytest.approx(normal, rel=0.01) and fixed.low[1] == fixed.high[1] == 5.0
+
+
+def test_sup_t_refuses_what_is_no_covariance():
+    with pytest.raises(errors.DataError, match="positive semidefinite"):
+        intervals.sup_t([0.0, 0.0], [[1.0, 2.0], [2.0, 1.0]], jax.random.key(0))
+    with pytest.raises(errors.DataError, match=r"must be \[2, 2\]"):
+        intervals.sup_t([0.0, 0.0], [[1.0]], jax.random.key(0))
+    with pytest.raises(errors.ConfigError, match="confidence"):
+        intervals.sup_t([0.0], [[1.0]], jax.random.key(0), confidence=95)

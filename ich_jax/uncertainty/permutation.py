@@ -1,0 +1,334 @@
+"""Permutation tests: sign flips of paired differences, reassignment of labels, and any statistic of an assignment.
+
+When the assignments are few enough all of them are evaluated and the p-value is exact; otherwise they are drawn. Either
+way several outcomes are tested together: each assignment is applied to all of them, and max-T adjusts for their number.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from ich_jax import errors
+from ich_jax.uncertainty import draws, float64, multiplicity
+
+STATISTICS = ("t", "mean")
+_ROUNDING = 1e-13  # a difference of two sums of squares below this share of them has no digits left
+Assigned = Callable[[jax.Array, Any], jax.Array]  # (assignment [n], data) -> statistics [K]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PermutationTest:
+    """Test of K outcomes.
+
+    Attributes:
+        statistic: `[K]` observed.
+        p: `[K]` p-value of each outcome alone.
+        p_single_step: `[K]` adjusted for all K by the largest statistic of each draw.
+        p_step_down: `[K]` adjusted step by step; never above `p_single_step`.
+        null: `[B, K]` statistics under the assignments that were evaluated.
+        exact: Whether these were all assignments.
+        n_distinct: Number of assignments that exist.
+        smallest_p: The least p-value that this design could have given, whatever the data.
+        alternative: "two-sided", "greater" or "less".
+    """
+
+    statistic: float64.Array
+    p: float64.Array
+    p_single_step: float64.Array
+    p_step_down: float64.Array
+    null: float64.Array
+    exact: bool
+    n_distinct: int
+    smallest_p: float
+    alternative: str
+
+
+def sign_flip(
+    differences: npt.ArrayLike,
+    *,
+    clusters: npt.ArrayLike | None = None,
+    statistic: str = "t",
+    alternative: str = "two-sided",
+    key: jax.Array | None = None,
+    n_resamples: int = 9999,
+    max_exact: int = 2**20,
+) -> PermutationTest:
+    """Tests whether paired differences are symmetric about zero.
+
+    Args:
+        differences: `[n]` or `[n, K]`, one row per pair; a row keeps or changes its sign in all K outcomes together.
+        clusters: `[n]` labels; the sums of the clusters are then the pairs. None: each row by itself.
+        statistic: "t" (mean over its standard error; comparable between outcomes, as max-T needs) or "mean".
+        alternative: "two-sided", "greater" or "less".
+        key: Random key; needed when the 2^n assignments exceed `max_exact`.
+        n_resamples: Draws in that case.
+        max_exact: Up to so many assignments are all evaluated.
+
+    Raises:
+        ConfigError: An unknown option, or no key where draws are needed.
+        DataError: Values that are not finite, fewer than two pairs, or an outcome that is zero everywhere.
+
+    References:
+        Fisher (1935), The design of experiments, section 21. Westfall and Young (1993) for max-T.
+    """
+    errors.require(statistic, STATISTICS, "sign_flip: statistic")
+    errors.require(alternative, multiplicity.ALTERNATIVES, "sign_flip: alternative")
+    values = float64.finite(differences, "sign_flip: differences")
+    values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2:
+        raise errors.DataError(f"sign_flip: differences must be [n] or [n, K], got {list(values.shape)}.")
+    if clusters is not None:
+        row, labels = float64.codes(clusters, len(values), "sign_flip: clusters")
+        summed = np.zeros((len(labels), values.shape[1]))
+        np.add.at(summed, row, values)
+        values = summed
+    n = len(values)
+    if n < 2:
+        raise errors.DataError(f"sign_flip: needs at least two pairs, got {n}.")
+    if (values == 0).all(axis=0).any():
+        raise errors.DataError(
+            f"sign_flip: outcome {(values == 0).all(axis=0).argmax()} is zero in every pair; there is nothing to test."
+        )
+    total = 2**n
+    exact, key = _plan(total, max_exact, key, n_resamples, "sign_flip")
+    with float64.enabled():
+        flipped = _flips(values, key, statistic=statistic, n_draws=total if exact else n_resamples, exact=exact)
+        observed, null = (np.asarray(value) for value in flipped)
+    floor = (1.0 if alternative != "two-sided" else 2.0) / total
+    return _test(observed, null, exact, total, floor, alternative)
+
+
+def two_sample(
+    outcomes: npt.ArrayLike,
+    treated: npt.ArrayLike,
+    *,
+    statistic: str = "t",
+    alternative: str = "two-sided",
+    key: jax.Array | None = None,
+    n_resamples: int = 9999,
+    max_exact: int = 10**6,
+) -> PermutationTest:
+    """Tests whether treated and untreated units have the same distribution.
+
+    Args:
+        outcomes: `[n]` or `[n, K]`.
+        treated: `[n]`, nonzero for treated units.
+        statistic: "t" (difference of means over Welch's standard error) or "mean" (the difference).
+        alternative: "two-sided" (absolute values), "greater" (treated larger) or "less".
+        key: Random key; needed when there are more than `max_exact` assignments.
+        n_resamples: Draws in that case.
+        max_exact: Up to so many assignments are all evaluated.
+
+    Raises:
+        ConfigError: An unknown option, or no key where draws are needed.
+        DataError: Values that are not finite, an empty group, or for "t" a group of one.
+
+    References:
+        Fisher (1935), The design of experiments. Chung and Romano (2013), Exact and asymptotically robust permutation
+        tests (why t: it also holds its level when only the means are equal).
+    """
+    errors.require(statistic, STATISTICS, "two_sample: statistic")
+    values = float64.finite(outcomes, "two_sample: outcomes")
+    values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2:
+        raise errors.DataError(f"two_sample: outcomes must be [n] or [n, K], got {list(values.shape)}.")
+    label = _treated(treated, len(values), "two_sample")
+    if statistic == "t" and min(label.sum(), (~label).sum()) < 2:
+        raise errors.DataError(
+            f"two_sample: t needs two units in each group, got {label.sum()} treated and {(~label).sum()} untreated; "
+            'use statistic="mean".'
+        )
+    return assignment(
+        _welch if statistic == "t" else _mean_difference,
+        label,
+        values,
+        alternative=alternative,
+        key=key,
+        n_resamples=n_resamples,
+        max_exact=max_exact,
+    )
+
+
+def assignment(
+    statistic: Assigned,
+    treated: npt.ArrayLike,
+    data: Any,
+    *,
+    alternative: str = "two-sided",
+    key: jax.Array | None = None,
+    n_resamples: int = 9999,
+    max_exact: int = 10**6,
+) -> PermutationTest:
+    """Randomisation inference: any statistic under every way to choose as many treated units.
+
+    Args:
+        statistic: `(assignment [n] of 0 and 1, data) -> [K]` in jnp; compiled once for each function object.
+        treated: `[n]`, nonzero for the units that were treated.
+        data: Pytree of arrays that the statistic needs.
+        alternative: "two-sided" (absolute values), "greater" or "less".
+        key: Random key; needed when there are more than `max_exact` assignments.
+        n_resamples: Draws in that case.
+        max_exact: Up to so many assignments are all evaluated.
+
+    Raises:
+        ConfigError: An unknown option, or no key where draws are needed.
+        DataError: An empty group, or a statistic that is not finite under some assignment.
+
+    References:
+        Rosenbaum (2002), Observational studies, chapter 2. Young (2019), Channeling Fisher.
+    """
+    errors.require(alternative, multiplicity.ALTERNATIVES, "assignment: alternative")
+    label = _treated(treated, None, "assignment")
+    n, k = len(label), int(label.sum())
+    total = math.comb(n, k)
+    exact, key = _plan(total, max_exact, key, n_resamples, "assignment")
+    with float64.enabled():
+        values = _assignments(
+            label.astype(np.float64),
+            _combinations(n, min(k, n - k)) if exact else None,
+            data,
+            key,
+            statistic=statistic,
+            n_draws=total if exact else n_resamples,
+            fewer_treated=k <= n - k,
+        )
+        observed, null = (np.asarray(value) for value in values)
+    if observed.ndim != 1:
+        raise errors.DataError(f"assignment: the statistic must return [K], it returned {list(observed.shape)}.")
+    if not np.isfinite(null).all() or not np.isfinite(observed).all():
+        raise errors.DataError(
+            f"assignment: the statistic is not finite under {(~np.isfinite(null)).any(axis=1).sum()} of {len(null)} "
+            "assignments (a standard error of zero?); use a statistic that is defined for all of them."
+        )
+    # With equal groups the mirrored assignment gives the same absolute value for every antisymmetric statistic.
+    floor = (2.0 if alternative == "two-sided" and 2 * k == n else 1.0) / total
+    return _test(observed, null, exact, total, floor, alternative)
+
+
+def _treated(treated: npt.ArrayLike, n: int | None, name: str) -> npt.NDArray[np.bool_]:
+    label = float64.finite(treated, f"{name}: treated", ndim=1) != 0
+    if n is not None and len(label) != n:
+        raise errors.DataError(f"{name}: treated has {len(label)} entries for {n} rows of outcomes.")
+    if label.all() or not label.any():
+        raise errors.DataError(f"{name}: {label.sum()} of {len(label)} units are treated; both groups need one.")
+    return label
+
+
+def _plan(
+    total: int, max_exact: int, key: jax.Array | None, n_resamples: int, name: str
+) -> tuple[bool, jax.Array | None]:
+    if total <= max_exact:
+        return True, None
+    if key is None:
+        raise errors.ConfigError(
+            f"{name}: {total} assignments are more than max_exact={max_exact}, so they must be drawn: pass a key."
+        )
+    if n_resamples < 1:
+        raise errors.ConfigError(f"{name}: n_resamples: expected at least 1, got {n_resamples}.")
+    return False, key
+
+
+def _test(
+    observed: float64.Array, null: float64.Array, exact: bool, total: int, floor: float, alternative: str
+) -> PermutationTest:
+    adjusted = multiplicity.max_t(observed, null, exact=exact, alternative=alternative)
+    return PermutationTest(
+        statistic=observed,
+        p=adjusted.p,
+        p_single_step=adjusted.p_single_step,
+        p_step_down=adjusted.p_step_down,
+        null=null,
+        exact=exact,
+        n_distinct=total,
+        smallest_p=floor if exact else max(floor, 1.0 / (1.0 + len(null))),
+        alternative=alternative,
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("statistic", "n_draws", "exact"))
+def _flips(
+    values: Any, key: jax.Array | None, *, statistic: str, n_draws: int, exact: bool
+) -> tuple[jax.Array, jax.Array]:
+    n = values.shape[0]
+    squares = jnp.square(values).sum(axis=0)
+
+    def of(signs: jax.Array) -> jax.Array:
+        mean = signs @ values / n
+        if statistic == "mean":
+            return mean
+        # Flips leave the squares alone, so the variance follows from the mean. Below the floor it is rounding, which
+        # would order assignments that are equally extreme.
+        variance = jnp.maximum((squares - n * mean**2) / (n - 1), _ROUNDING * squares)
+        return mean / jnp.sqrt(variance / n)
+
+    def exactly(rank: jax.Array) -> jax.Array:
+        return of(1.0 - 2.0 * ((rank >> jnp.arange(n)) & 1).astype(jnp.float64))
+
+    def at_random(index: jax.Array) -> jax.Array:
+        assert key is not None  # _plan saw to it
+        return of(jax.random.rademacher(jax.random.fold_in(key, index), (n,), jnp.float64))
+
+    null = draws.each(exactly if exact else at_random, n_draws, n * values.shape[1])
+    return of(jnp.ones(n, jnp.float64)), null
+
+
+def _combinations(n: int, k: int) -> npt.NDArray[np.int64]:
+    """`[n, k + 1]`: entry (i, j) is the number of ways to choose j of i."""
+    return np.array([[math.comb(i, j) for j in range(k + 1)] for i in range(n)], np.int64)
+
+
+@functools.partial(jax.jit, static_argnames=("statistic", "n_draws", "fewer_treated"))
+def _assignments(
+    treated: Any,
+    ways: Any,
+    data: Any,
+    key: jax.Array | None,
+    *,
+    statistic: Assigned,
+    n_draws: int,
+    fewer_treated: bool,
+) -> tuple[jax.Array, jax.Array]:
+    n = treated.shape[0]
+
+    def exactly(rank: jax.Array) -> jax.Array:
+        # Combinatorial number system, from the last unit: it is chosen if the rank is past all the ways without it.
+        def step(carry: tuple[jax.Array, jax.Array], i: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+            left, wanted = carry
+            without = jnp.where(wanted > 0, ways[i, wanted], left + 1)
+            chosen = left >= without
+            return (left - jnp.where(chosen, without, 0), wanted - chosen.astype(wanted.dtype)), chosen
+
+        start = (rank, jnp.asarray(ways.shape[1] - 1, rank.dtype))
+        _, chosen = jax.lax.scan(step, start, jnp.arange(n - 1, -1, -1))
+        chosen = chosen[::-1].astype(jnp.float64)
+        return statistic(chosen if fewer_treated else 1.0 - chosen, data)
+
+    def at_random(index: jax.Array) -> jax.Array:
+        assert key is not None  # _plan saw to it
+        return statistic(jax.random.permutation(jax.random.fold_in(key, index), treated), data)
+
+    work = n + sum(leaf.size for leaf in jax.tree.leaves(data))
+    return statistic(treated, data), draws.each(at_random if ways is None else exactly, n_draws, work)
+
+
+def _mean_difference(treated: jax.Array, outcomes: jax.Array) -> jax.Array:
+    n = treated.sum()
+    return treated @ outcomes / n - (1.0 - treated) @ outcomes / (treated.shape[0] - n)
+
+
+def _welch(treated: jax.Array, outcomes: jax.Array) -> jax.Array:
+    centred = outcomes - outcomes.mean(axis=0, keepdims=True)  # sums of squares then lose no digits to the level
+    n1 = treated.sum()
+    n0 = treated.shape[0] - n1
+    mean1, mean0 = treated @ centred / n1, (1.0 - treated) @ centred / n0
+    square = jnp.square(centred)
+    variance = (treated @ square - n1 * mean1**2) / (n1 - 1.0) / n1
+    variance += ((1.0 - treated) @ square - n0 * mean0**2) / (n0 - 1.0) / n0
+    return (mean1 - mean0) / jnp.sqrt(jnp.maximum(variance, _ROUNDING * square.sum(axis=0) / (n0 * n1)))
