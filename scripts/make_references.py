@@ -44,7 +44,112 @@ def multiplicity() -> dict[str, Any]:
     }
 
 
-REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {"multiplicity": multiplicity}
+def small_panel() -> dict[str, list[float]]:
+    """Nine units, eight periods, some rows missing; two clusterings, weights, a count and a binary outcome."""
+    rng = np.random.default_rng(7)
+    unit, period = np.repeat(np.arange(9), 8), np.tile(np.arange(8), 9)
+    here = rng.uniform(size=72) < 0.9
+    unit, period = unit[here], period[here]
+    n = len(unit)
+    x1, x2 = rng.normal(size=n) + 0.3 * unit, rng.normal(size=n) * (1 + 0.2 * period)
+    treated = ((unit % 3 == 0) & (period >= 4)).astype(float)
+    effects = rng.normal(size=9)[unit] + rng.normal(size=8)[period]
+    y = 2 + 0.7 * x1 - 0.4 * x2 + 1.5 * treated + effects + rng.normal(size=n) * (0.5 + 0.1 * unit)
+    table = {"y": y, "x1": x1, "x2": x2, "treated": treated, "weight": rng.uniform(0.5, 2.0, size=n)}
+    table |= {"count": rng.poisson(np.exp(0.3 + 0.3 * x1)), "won": rng.uniform(size=n) < 1 / (1 + np.exp(-x2))}
+    table |= {"unit": unit, "period": period, "region": unit // 2}
+    return {name: np.round(column.astype(float), 6).tolist() for name, column in table.items()}
+
+
+def linear() -> dict[str, Any]:
+    """Coefficients and standard errors of pyfixest, statsmodels and linearmodels on the small panel."""
+    import linearmodels
+    import pandas as pd
+    import pyfixest as pf
+    import statsmodels.api as sm
+
+    frame = pd.DataFrame(small_panel())
+    cases: dict[str, Any] = {}
+
+    def feols(case: str, formula: str, vcov: Any, weights: str | None = None, **kwargs: Any) -> None:
+        # pyfixest stops demeaning at 1e-6 by default, which shows in the eighth digit of two-way standard errors.
+        exact = pf.MapDemeaner(fixef_tol=1e-13, fixef_maxiter=100_000)
+        result = pf.feols(formula, frame, vcov=vcov, weights=weights, demeaner=exact, **kwargs)
+        cases[case] = {
+            "names": result.coef().index.tolist(),
+            "beta": result.coef().tolist(),
+            "se": result.se().tolist(),
+            "p": result.pvalue().tolist(),
+        }
+
+    ols, one, two = "y ~ x1 + x2 + treated", "y ~ x1 + treated | unit", "y ~ x1 + treated | unit + period"
+    for weights in (None, "weight"):
+        tag = "wls" if weights else "ols"
+        for vcov in ("iid", "HC1", "HC2", "HC3", {"CRV1": "unit"}, {"CRV1": "unit + period"}, {"CRV3": "unit"}):
+            name = vcov if isinstance(vcov, str) else " ".join(next(iter(vcov.items())))
+            if weights is None or name not in ("HC2", "HC3"):
+                feols(f"{tag} {name}", ols, vcov, weights)
+        for formula, effects in ((one, "unit"), (two, "unit+period")):
+            for vcov in ("iid", "HC1", {"CRV1": "unit"}, {"CRV1": "region"}, {"CRV1": "unit + period"}):
+                name = vcov if isinstance(vcov, str) else " ".join(next(iter(vcov.items())))
+                feols(f"{tag} {effects} {name}", formula, vcov, weights)
+    feols("ols unit CRV3 unit", one, {"CRV3": "unit"})
+    for lags in (0, 2):
+        panel = {"time_id": "period", "panel_id": "unit", "lag": lags}
+        feols(f"ols DK {lags}", ols, "DK", vcov_kwargs=panel)
+    for option in ("none", "full"):
+        feols(f"ols unit+period k_fixef={option}", two, {"CRV1": "unit"}, ssc=pf.ssc(k_fixef=option))
+    feols("ols conventional", ols, {"CRV1": "unit + period"}, ssc=pf.ssc(G_df="conventional"))
+    feols("ols uncorrected", ols, {"CRV1": "unit"}, ssc=pf.ssc(k_adj=False, G_adj=False))
+
+    x = sm.add_constant(frame[["x1", "x2", "treated"]])
+    peers: dict[str, Any] = {}
+    for kind in ("HC0", "HC1", "HC2", "HC3"):
+        peers[kind] = sm.OLS(frame["y"], x).fit(cov_type=kind).bse.tolist()
+        peers[f"wls {kind}"] = sm.WLS(frame["y"], x, weights=frame["weight"]).fit(cov_type=kind).bse.tolist()
+    for lags in (0, 1, 4):
+        for correct in (False, True):
+            options = {"maxlags": lags, "use_correction": correct}
+            fitted = sm.OLS(frame["y"], x).fit(cov_type="HAC", cov_kwds=options)
+            peers[f"HAC {lags} {correct}"] = fitted.bse.tolist()
+    indexed = frame.astype({"unit": int, "period": int}).set_index(["unit", "period"])
+    pooled = linearmodels.PooledOLS(indexed["y"], sm.add_constant(indexed[["x1", "x2", "treated"]]))
+    for lags in (0, 2):
+        options = {"kernel": "bartlett", "bandwidth": lags, "debiased": False}
+        peers[f"linearmodels DK {lags}"] = pooled.fit(cov_type="kernel", **options).std_errors.tolist()
+    r2 = {
+        "ols": sm.OLS(frame["y"], x).fit().rsquared,
+        "wls": sm.WLS(frame["y"], x, weights=frame["weight"]).fit().rsquared,
+    }
+
+    logit = sm.Logit(frame["won"], x).fit(disp=0, tol=1e-14, maxiter=200)
+    poisson = sm.Poisson(frame["count"], x).fit(disp=0, tol=1e-14, maxiter=200)
+    likelihood = {}
+    for name, model, outcome in (("logit", sm.Logit, "won"), ("poisson", sm.Poisson, "count")):
+        plain = {"logit": logit, "poisson": poisson}[name]
+        options = {"start_params": plain.params, "disp": 0, "method": "newton"}
+        robust = model(frame[outcome], x).fit(cov_type="HC0", **options)
+        clustered = model(frame[outcome], x).fit(
+            cov_type="cluster", cov_kwds={"groups": frame["unit"], "use_correction": True}, **options
+        )
+        likelihood[name] = {
+            "theta": plain.params.tolist(),
+            "llf": float(plain.llf),
+            "se": plain.bse.tolist(),
+            "se_robust": robust.bse.tolist(),
+            "se_cluster": clustered.bse.tolist(),
+        }
+    return {
+        "versions": versions("pyfixest", "statsmodels", "linearmodels"),
+        "data": small_panel(),
+        "pyfixest": cases,
+        "statsmodels": peers,
+        "r2": r2,
+        "likelihood": likelihood,
+    }
+
+
+REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {"multiplicity": multiplicity, "linear": linear}
 
 
 def versions(*packages: str) -> dict[str, str]:
