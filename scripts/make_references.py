@@ -93,7 +93,10 @@ def linear() -> dict[str, Any]:
             for vcov in ("iid", "HC1", {"CRV1": "unit"}, {"CRV1": "region"}, {"CRV1": "unit + period"}):
                 name = vcov if isinstance(vcov, str) else " ".join(next(iter(vcov.items())))
                 feols(f"{tag} {effects} {name}", formula, vcov, weights)
-    feols("ols unit CRV3 unit", one, {"CRV3": "unit"})
+    for formula, effects in ((one, "unit"), (two, "unit+period")):
+        for weights in (None, "weight"):
+            feols(f"{'wls' if weights else 'ols'} {effects} CRV3 unit", formula, {"CRV3": "unit"}, weights)
+    feols("ols unit+period CRV3 region", two, {"CRV3": "region"})
     for lags in (0, 2):
         panel = {"time_id": "period", "panel_id": "unit", "lag": lags}
         feols(f"ols DK {lags}", ols, "DK", vcov_kwargs=panel)
@@ -149,7 +152,81 @@ def linear() -> dict[str, Any]:
     }
 
 
-REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {"multiplicity": multiplicity, "linear": linear}
+def staggered_panel(seed: int = 11) -> tuple[np.ndarray, np.ndarray]:
+    """Outcome [24, 8] and first treated period [24] (8: never) of a panel without gaps."""
+    rng = np.random.default_rng(seed)
+    start = np.array([3] * 5 + [4] * 4 + [6] * 6 + [8] * 9)
+    since = np.arange(8) - start[:, None]
+    y = rng.normal(size=(24, 1)) + 0.2 * np.arange(8) + rng.normal(size=(24, 8))
+    y += np.where(since >= 0, 1.0 + 0.3 * since + 0.2 * (start[:, None] == 6), 0.0)
+    return np.round(y, 6), start
+
+
+def staggered() -> dict[str, Any]:
+    """Callaway-Sant'Anna, imputation and Bacon of diff-diff, did2s and TWFE of pyfixest."""
+    import diff_diff
+    import pandas as pd
+    import pyfixest as pf
+
+    y, start = staggered_panel()
+    units, periods = y.shape
+    frame = pd.DataFrame({"y": y.ravel(), "unit": np.repeat(np.arange(units), periods)})
+    frame["period"] = np.tile(np.arange(periods), units) + 1
+    frame["g"] = np.where(start < periods, start + 1, 0).repeat(periods)
+    frame["d"] = ((frame["g"] > 0) & (frame["period"] >= frame["g"])).astype(float)
+    frame["rel"] = np.where(frame["g"] > 0, frame["period"] - frame["g"], -1)
+    frame["region"] = frame["unit"] // 3
+    columns = {"outcome": "y", "unit": "unit", "time": "period", "first_treat": "g"}
+    cs: dict[str, Any] = {}
+    for control, theirs in (("never", "never_treated"), ("not_yet", "not_yet_treated")):
+        for base in ("varying", "universal"):
+            model = diff_diff.CallawaySantAnna(control_group=theirs, base_period=base, estimation_method="reg")
+            fit = model.fit(frame, **columns, aggregate="all")
+            cells = {f"{g - 1} {t - 1}": [e["effect"], e["se"]] for (g, t), e in fit.group_time_effects.items()}
+            events = {str(e): [v["effect"], v["se"]] for e, v in fit.event_study_effects.items()}
+            groups = {str(g - 1): [v["effect"], v["se"]] for g, v in fit.group_effects.items()}
+            cs[f"{control} {base}"] = {
+                "cells": cells,
+                "simple": [fit.overall_att, fit.overall_se],
+                "dynamic": events,
+                "group": groups,
+            }
+    clustered = diff_diff.CallawaySantAnna(cluster="region", estimation_method="reg").fit(frame, **columns)
+    bjs = diff_diff.ImputationDiD().fit(frame, **columns, aggregate="event_study")
+    bacon = diff_diff.BaconDecomposition().fit(frame, **columns)
+    exact = {"demeaner": pf.MapDemeaner(fixef_tol=1e-13, fixef_maxiter=100_000)}
+    twfe = pf.feols("y ~ d | unit + period", frame, vcov={"CRV1": "unit"}, **exact)
+    events = pf.feols("y ~ i(rel, ref=-1) | unit + period", frame, vcov={"CRV1": "unit"}, **exact)
+    stages = {"first_stage": "~ 0 | unit + period", "treatment": "d", "yname": "y"}
+    did2s = pf.did2s(frame, second_stage="~ d", cluster="unit", **stages)
+    did2s_events = pf.did2s(frame, second_stage="~ i(rel, ref=-1)", cluster="unit", **stages)
+    regions = pf.did2s(frame, second_stage="~ d", cluster="region", **stages)
+    return {
+        "versions": versions("pyfixest", "diff-diff"),
+        "y": y.tolist(),
+        "start": start.tolist(),
+        "callaway_santanna": cs,
+        "cs_region_se": clustered.overall_se,
+        "bjs": {"overall": [bjs.overall_att, bjs.overall_se]}
+        | {str(e): [v["effect"], v["se"]] for e, v in bjs.event_study_effects.items()},
+        "bacon": [
+            [c.comparison_type, c.treated_group, c.control_group, c.estimate, c.weight] for c in bacon.comparisons
+        ],
+        "twfe": [twfe.coef().iloc[0], twfe.se().iloc[0]],
+        "event_study": {name: [events.coef()[name], events.se()[name]] for name in events.coef().index},
+        "did2s": [did2s.coef().iloc[0], did2s.se().iloc[0]],
+        "did2s_region_se": regions.se().iloc[0],
+        "did2s_events": {
+            name: [did2s_events.coef()[name], did2s_events.se()[name]] for name in did2s_events.coef().index
+        },
+    }
+
+
+REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {
+    "multiplicity": multiplicity,
+    "linear": linear,
+    "staggered": staggered,
+}
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -166,7 +243,7 @@ def main(names: list[str]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the peers, about themselves
             result = REFERENCES[name]()
-        (OUT / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+        (OUT / f"{name}.json").write_text(json.dumps(result, indent=1, default=lambda number: number.item()) + "\n")
         print(f"wrote tests/reference/{name}.json")
 
 

@@ -168,12 +168,11 @@ def jackknife(fit: linear.LinearFit, clusters: npt.ArrayLike, *, small_sample: S
     With few clusters it errs less than CRV1, and rather on the safe side.
 
     Args:
-        fit: Linear fit without absorbed effects, or with one set of them, each level inside one cluster.
+        fit: Linear fit; absorbed effects are estimated anew without each cluster.
         clusters: `[N]` labels.
         small_sample: Correction. The classical jackknife factor (G - 1) / G is `UNCORRECTED` times that.
 
     Raises:
-        ConfigError: Fixed effects that would have to be estimated anew without a cluster.
         DataError: Fewer than two clusters, or labels that do not fit.
 
     References:
@@ -181,13 +180,22 @@ def jackknife(fit: linear.LinearFit, clusters: npt.ArrayLike, *, small_sample: S
         inference, eq. 13 (the clusters' influence is centred at the full estimate).
     """
     (code,), (size,) = _clusterings(fit, (clusters,), "jackknife")
-    if fit.absorbed and not (len(fit.absorbed) == 1 and nested(fit.absorbed[0], code)):
-        raise errors.ConfigError(
-            f"jackknife: the fixed effects {', '.join(a.name for a in fit.absorbed)} change when a cluster is left "
-            "out; pass them as indicator columns of x instead of absorbing them."
-        )
+    effects = sorted(fit.absorbed, key=lambda a: -a.levels)
     with float64.enabled():
-        left_out = np.asarray(_leave_cluster_out(fit.x, fit.y, fit.weights, code, size=size))
+        if all(nested(a, code) for a in effects):  # then the others' effects do not change either
+            left_out = np.asarray(_leave_cluster_out(fit.x, fit.y, fit.weights, code, size=size))
+        else:
+            left_out = np.asarray(
+                _absorb_without_cluster(
+                    fit.x,
+                    fit.y,
+                    fit.weights,
+                    code,
+                    tuple(a.codes for a in effects),
+                    levels=tuple(a.levels for a in effects),
+                    size=size,
+                )
+            )
     change = left_out - fit.beta
     factor = _factor(fit, [code], size, small_sample)
     return Covariance(factor * (change.T @ change), "CRV3", (factor,), size - 1.0, (size,))
@@ -297,6 +305,21 @@ def _leave_cluster_out(x: Any, y: Any, weights: Any, code: Any, *, size: int) ->
         return jnp.linalg.pinv(grams.sum(axis=0) - gram, hermitian=True) @ (products.sum(axis=0) - product)
 
     return jax.vmap(without)(grams, products)
+
+
+@functools.partial(jax.jit, static_argnames=("levels", "size"))
+def _absorb_without_cluster(
+    x: Any, y: Any, weights: Any, code: Any, effects: tuple[Any, ...], *, levels: tuple[int, ...], size: int
+) -> jax.Array:
+    """`[G, K]` coefficients without each cluster, with the fixed effects of what is left."""
+
+    def without(cluster: jax.Array) -> jax.Array:
+        left = jnp.where(code == cluster, 0.0, weights)
+        inner = linear.demean(jnp.concatenate([y[:, None], x], axis=1), left, effects, levels)
+        weighted = inner[:, 1:] * left[:, None]
+        return jnp.linalg.pinv(weighted.T @ inner[:, 1:], hermitian=True) @ (weighted.T @ inner[:, 0])
+
+    return jax.lax.map(without, jnp.arange(size))
 
 
 def _clusterings(

@@ -224,7 +224,7 @@ def demean(values: jax.Array, weights: jax.Array, codes: Sequence[jax.Array], le
 
     Args:
         values: `[N, P]` columns.
-        weights: `[N]` positive.
+        weights: `[N]`, not negative; rows of weight 0 count for nothing.
         codes: One `[N]` array of levels, from 0, for each set.
         levels: Number of levels of each set (fixed when compiled).
 

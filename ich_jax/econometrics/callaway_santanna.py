@@ -1,0 +1,298 @@
+"""Group-time effects of staggered adoption and their aggregates, with influence functions of every unit."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from ich_jax import errors
+from ich_jax.econometrics import panel
+from ich_jax.econometrics.panel import Panel
+from ich_jax.uncertainty import draws, float64, intervals
+from ich_jax.uncertainty.float64 import Array
+
+CONTROLS = ("never", "not_yet")
+BASES = ("varying", "universal")
+KINDS = ("simple", "group", "calendar", "dynamic")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GroupTime:
+    """Average effects ATT(g, t) on the units that start in period g, in period t.
+
+    Attributes:
+        group: `[M]` index of the first treated period.
+        period: `[M]` index of the period.
+        att: `[M]`.
+        standard_error: `[M]` from the influence functions; with clusters of units their sums, times G / (G - 1).
+        influence: `[U, M]` influence of each unit; their mean is 0, and att errs by about their sample mean.
+        cohort: `[U]` index of the first treated period of each unit, T if never.
+        clusters: `[U]` codes of the clusters.
+        control: "never" or "not_yet".
+        skipped: Pairs (g, t) without a control unit or a base period, which are left out.
+    """
+
+    group: npt.NDArray[np.int64]
+    period: npt.NDArray[np.int64]
+    att: Array
+    standard_error: Array
+    influence: Array
+    cohort: npt.NDArray[np.int64]
+    clusters: npt.NDArray[np.int64]
+    control: str
+    skipped: tuple[tuple[int, int], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Aggregate:
+    """Weighted averages of group-time effects.
+
+    Attributes:
+        kind: "simple", "group", "calendar" or "dynamic".
+        label: `[E]` group, period, or periods since the start; empty for "simple".
+        att: `[E]`.
+        standard_error: `[E]`.
+        influence: `[U, E]`.
+        overall: Average of all (for "dynamic", of those from the start on).
+        overall_error: Its standard error.
+        overall_influence: `[U]`.
+        clusters: `[U]` codes of the clusters.
+    """
+
+    kind: str
+    label: npt.NDArray[np.int64]
+    att: Array
+    standard_error: Array
+    influence: Array
+    overall: float
+    overall_error: float
+    overall_influence: Array
+    clusters: npt.NDArray[np.int64]
+
+
+def group_time(
+    data: Panel,
+    *,
+    control: str = "never",
+    base: str = "varying",
+    anticipation: int = 0,
+    clusters: npt.ArrayLike | None = None,
+) -> GroupTime:
+    """Estimates ATT(g, t) as the change of a group since its base period minus that of its control units.
+
+    Args:
+        data: Panel without gaps.
+        control: "never" compares with units that are never treated, "not_yet" with all that are untreated by period t.
+        base: Base of the periods before the start: "varying" is the period before each, "universal" the last one
+            before the start for all.
+        anticipation: Periods before the start in which there may be an effect already.
+        clusters: `[U]` cluster of each unit; None: each unit is its own.
+
+    Raises:
+        ConfigError: An unknown option.
+        DataError: A gap, or no control unit anywhere.
+
+    References:
+        Callaway and Sant'Anna (2021), Difference-in-differences with multiple time periods, eq. 2.8 and 2.9 without
+        covariates, and theorem 2.
+    """
+    errors.require(control, CONTROLS, "group_time: control")
+    errors.require(base, BASES, "group_time: base")
+    if anticipation < 0:
+        raise errors.ConfigError(f"group_time: anticipation: expected 0 or more, got {anticipation}.")
+    y = panel.balanced(data, "group_time")
+    units, periods = y.shape
+    code = np.arange(units) if clusters is None else float64.codes(clusters, units, "group_time: clusters")[0]
+    cells: list[tuple[int, int, int, npt.NDArray[np.bool_]]] = []
+    skipped: list[tuple[int, int]] = []
+    for g in np.unique(data.start[data.ever_treated]):
+        for t in range(periods):
+            before = int(g) - 1 - anticipation
+            reference = t - 1 if t <= before and base == "varying" else before
+            if reference == t:
+                continue  # the base period itself: 0 by construction
+            if control == "never":
+                compared = data.start == periods
+            else:
+                compared = (data.start > max(t, reference) + anticipation) & (data.start != g)
+            if reference < 0 or not compared.any():
+                if not (base == "varying" and t == 0):  # the first period has nothing before it in any panel
+                    skipped.append((int(g), t))
+                continue
+            cells.append((int(g), t, reference, compared))
+    if not cells:
+        raise errors.DataError(
+            f'group_time: no group has a control unit under control={control!r}; with control="not_yet" later groups '
+            "serve as controls."
+        )
+    group, period, base_period = np.array([cell[:3] for cell in cells]).T
+    controls = np.array([cell[3] for cell in cells])
+    with float64.enabled():
+        att, influence = (
+            np.asarray(value) for value in _group_time(y, data.start, group, period, base_period, controls)
+        )
+    return GroupTime(
+        group=group,
+        period=period,
+        att=att,
+        standard_error=_errors(influence, code),
+        influence=influence,
+        cohort=data.start,
+        clusters=code,
+        control=control,
+        skipped=tuple(skipped),
+    )
+
+
+def aggregate(effects: GroupTime, kind: str = "simple") -> Aggregate:
+    """Averages group-time effects, with the sampling error of the groups' sizes.
+
+    Args:
+        effects: ATT(g, t).
+        kind: "simple": all pairs from the start on, by size of group. "group": each group's average over its treated
+            periods. "calendar": each period's average over the groups treated by then. "dynamic": each time since the
+            start, the ones before it too.
+
+    Raises:
+        ConfigError: Another kind.
+        DataError: No pair lies at or after its group's start.
+
+    References:
+        Callaway and Sant'Anna (2021), section 3 and table 1.
+    """
+    errors.require(kind, KINDS, "aggregate: kind")
+    post = effects.period >= effects.group
+    if not post.any():
+        raise errors.DataError("aggregate: no group-time effect lies at or after the start of its group.")
+    share = np.array([(effects.cohort == g).mean() for g in effects.group])
+    if kind == "simple":
+        one, by_unit = _average(effects, post, share)
+        none = np.zeros((len(effects.cohort), 0))
+        return _aggregate(effects, kind, np.zeros(0, np.int64), np.zeros(0), none, one, by_unit)
+    labels = {"group": effects.group, "calendar": effects.period, "dynamic": effects.period - effects.group}[kind]
+    chosen = np.ones_like(post) if kind == "dynamic" else post
+    values = np.unique(labels[chosen])
+    parts = [_average(effects, chosen & (labels == value), share) for value in values]
+    att = np.array([part[0] for part in parts])
+    influence = np.stack([part[1] for part in parts], axis=1)
+    if kind == "group":
+        # Groups weigh by their size, which is estimated too.
+        of_group = np.array([(effects.cohort == g).mean() for g in values])
+        overall = float(of_group @ att / of_group.sum())
+        sizes = _size_influence(effects.cohort, values, of_group)
+        overall_influence = influence @ (of_group / of_group.sum()) + sizes @ att
+    else:
+        counted = values >= 0 if kind == "dynamic" else np.ones(len(values), bool)
+        overall, overall_influence = float(att[counted].mean()), influence[:, counted].mean(axis=1)
+    return _aggregate(effects, kind, values, att, influence, overall, overall_influence)
+
+
+def band(result: Aggregate, key: jax.Array, *, confidence: float = 0.95, n_draws: int = 9999) -> intervals.Band:
+    """Simultaneous band over the entries of an aggregate, by the multiplier bootstrap with random signs.
+
+    Args:
+        result: An aggregate that is not "simple".
+        key: Random key.
+        confidence: Chance that the band covers all entries, inside (0, 1).
+        n_draws: Draws of signs, one for each cluster.
+
+    Raises:
+        ConfigError: A "simple" aggregate, or a confidence that is not inside (0, 1).
+
+    References:
+        Callaway and Sant'Anna (2021), algorithm 1 (spread of the draws by their interquartile range).
+    """
+    if result.kind == "simple":
+        raise errors.ConfigError("band: a simple aggregate is one number; its interval is att ± z standard errors.")
+    if not 0.0 < confidence < 1.0:
+        raise errors.ConfigError(f"confidence: expected a number inside (0, 1), got {confidence!r}.")
+    summed = _by_cluster(result.influence, result.clusters)
+    with float64.enabled():
+        moved = np.asarray(_multiplied(key, summed, n_draws=n_draws)) / len(result.influence)
+    upper, lower = np.quantile(moved, [0.75, 0.25], axis=0)
+    spread = (upper - lower) / (stats.norm.ppf(0.75) - stats.norm.ppf(0.25))
+    moving = spread > 0
+    critical = float(np.quantile(np.abs(moved[:, moving] / spread[moving]).max(axis=1), confidence))
+    return intervals.Band(result.att - critical * spread, result.att + critical * spread, critical)
+
+
+@jax.jit
+def _group_time(y: Any, cohort: Any, group: Any, period: Any, reference: Any, compared: Any) -> tuple[Any, Any]:
+    n = y.shape[0]
+
+    def cell(g: jax.Array, t: jax.Array, before: jax.Array, control: jax.Array) -> tuple[jax.Array, jax.Array]:
+        change = y[:, t] - y[:, before]
+
+        def mean(chosen: jax.Array) -> tuple[jax.Array, jax.Array]:
+            inside = chosen.astype(y.dtype)
+            value = inside @ change / inside.sum()
+            return value, n * inside * (change - value) / inside.sum()
+
+        treated, by_treated = mean(cohort == g)
+        untreated, by_untreated = mean(control)
+        return treated - untreated, by_treated - by_untreated
+
+    att, influence = jax.vmap(cell)(group, period, reference, compared)
+    return att, influence.T
+
+
+@functools.partial(jax.jit, static_argnames=("n_draws",))
+def _multiplied(key: jax.Array, summed: Any, *, n_draws: int) -> jax.Array:
+    def one(index: jax.Array) -> jax.Array:
+        return jax.random.rademacher(jax.random.fold_in(key, index), (summed.shape[0],), jnp.float64) @ summed
+
+    return jnp.asarray(draws.each(one, n_draws, summed.size))
+
+
+def _average(effects: GroupTime, chosen: npt.NDArray[np.bool_], share: Array) -> tuple[float, Array]:
+    weight = share[chosen] / share[chosen].sum()
+    influence = effects.influence[:, chosen] @ weight
+    sizes = _size_influence(effects.cohort, effects.group[chosen], share[chosen])
+    return float(weight @ effects.att[chosen]), influence + sizes @ effects.att[chosen]
+
+
+def _size_influence(cohort: npt.NDArray[np.int64], group: npt.NDArray[np.int64], share: Array) -> Array:
+    """`[U, M]` influence of each unit on the weights share / sum(share)."""
+    moved = (cohort[:, None] == group) - share
+    return np.asarray(moved / share.sum() - np.outer(moved.sum(axis=1), share) / share.sum() ** 2)
+
+
+def _by_cluster(influence: Array, code: npt.NDArray[np.int64]) -> Array:
+    summed = np.zeros((int(code.max()) + 1, influence.shape[1]))
+    np.add.at(summed, code, influence)
+    return summed
+
+
+def _errors(influence: Array, code: npt.NDArray[np.int64]) -> Array:
+    summed = _by_cluster(influence, code)
+    g, n = len(summed), len(influence)
+    # As the peers do: clusters of several units are few enough for the factor to matter, units by themselves are not.
+    factor = g / (g - 1.0) if g < n else 1.0
+    return np.asarray(np.sqrt(factor * np.square(summed).sum(axis=0)) / n)
+
+
+def _aggregate(
+    effects: GroupTime,
+    kind: str,
+    label: npt.NDArray[np.int64],
+    att: Array,
+    influence: Array,
+    overall: float,
+    overall_influence: Array,
+) -> Aggregate:
+    return Aggregate(
+        kind=kind,
+        label=label,
+        att=att,
+        standard_error=_errors(influence, effects.clusters),
+        influence=influence,
+        overall=overall,
+        overall_error=float(_errors(overall_influence[:, None], effects.clusters)[0]),
+        overall_influence=overall_influence,
+        clusters=effects.clusters,
+    )

