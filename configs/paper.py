@@ -1,7 +1,7 @@
 """The paper's own objective: alternate minimax, equations 1 to 3, on the procedural set at 32 px.
 
 The discriminator takes its step first, with the generator fixed (eq. 2); then the generator minimises
-log(1 - D(G(z))) (eq. 3, printed as a maximum). There is no gradient penalty. The generator is a residual network
+log(1 - D(G(z))) (eq. 3, printed as a maximum). There is no gradient penalty and no encoder. The generator is a residual network
 (eq. 4-5). Conditioning on a brief, and reading it back, are not part of the paper's equations; they are as in the other
 configs.
 
@@ -23,7 +23,9 @@ def get_config() -> Any:
     return config_lib.editable(
         config_lib.Config(
             name="paper",
-            objective=config_lib.ObjectiveConfig(loss="minimax", update="alternate", d_steps=1, penalty="none"),
+            objective=config_lib.ObjectiveConfig(
+                loss="minimax", update="alternate", d_steps=1, penalty="none", reconstruction=0.0
+            ),
             train=config_lib.TrainConfig(steps=20_000, batch=32),
         )
     )

@@ -125,16 +125,20 @@ class InspectorConfig:
 class ObjectiveConfig:
     """What generator and discriminator are asked to do."""
 
-    loss: str = result("non_saturating", "minimax (eq. 1-3), non_saturating, hinge, wasserstein or relativistic.")
+    loss: str = result("relativistic", "minimax (eq. 1-3), non_saturating, hinge, wasserstein or relativistic.")
     update: str = result("simultaneous", "simultaneous: D and G from one pair of forward passes; alternate: D, then G.")
     d_steps: int = result(1, "Discriminator steps per generator step (alternate only).")
-    penalty: str = result("r1", "none, r1, r1_r2 or wgan_gp.")
-    penalty_weight: float = result(0.06, "gamma: weight of (gamma/2) |grad_x D|^2, or lambda of the WGAN penalty.")
+    penalty: str = result("r1_r2", "none, r1, r1_r2 or wgan_gp.")
+    penalty_weight: float = result(0.5, "gamma: weight of (gamma/2) |grad_x D|^2, or lambda of the WGAN penalty.")
     penalty_share: float = result(
-        0.125, "Share of each batch on which the penalty is taken; an unbiased estimate of it."
+        0.25, "Share of each batch on which the penalty is taken; an unbiased estimate of it."
     )
     reading_d: float = result(1.0, "Weight of reading the brief off real images (discriminator).")
     reading_g: float = result(1.0, "Weight of having the brief read back (generator).")
+    reconstruction: float = result(
+        40.0, "Weight of drawing real images again (mean absolute error) from the noise read off them; 0: never."
+    )
+    noise_kl: float = result(0.02, "Weight of keeping that noise standard normal (nats).")
     condition_dropout: float = result(0.1, "Probability that a stated part of a brief is left open in training.")
 
 
@@ -147,7 +151,7 @@ class TrainConfig:
     batch: int = result(32, "Images per step over all devices.")
     g_lr: float = result(2e-3, "Peak step size of the generator's Adam.")
     d_lr: float = result(2e-3, "Peak step size of the discriminator's Adam.")
-    beta1: float = result(0.0, "Adam's first decay.")
+    beta1: float = result(0.5, "Adam's first decay.")
     beta2: float = result(0.99, "Adam's second decay.")
     warmup: int = result(200, "Steps of linear warm-up.")
     final_lr: float = result(0.03, "Step size at the end, as a share of the peak (cosine).")

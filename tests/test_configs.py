@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,15 @@ def test_paper_is_alternate_minimax_without_penalty() -> None:
         1,
         "none",
     )
+
+
+def test_folder_baseline_is_plain_on_the_same_images_for_as_many_steps() -> None:
+    ours = _load("folder_32")
+    baseline = config_lib.load(f"{CONFIGS / 'folder_32.py'}:baseline", {"data.path": "some/path"})
+    assert (baseline.generator.arm, baseline.discriminator.arm, baseline.objective.penalty) == ("plain", "plain", "none")
+    assert baseline.train.images == ours.train.images
+    assert baseline.evaluation == ours.evaluation
+    assert dataclasses.replace(baseline.data, augment=ours.data.augment) == ours.data
 
 
 def test_grey_has_one_channel_and_two_stages() -> None:

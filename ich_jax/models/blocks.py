@@ -1,5 +1,6 @@
 """The block that the two arms of every comparison differ in, and the heads that read a brief."""
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -48,6 +49,30 @@ class Block(nn.Module):
             h = h * (1 + scale) + shift
         h = layers.Conv3x3(width, layers.he_normal(self.gain), dtype=self.dtype, name="conv2")(act(h))
         return x + h if self.arm == "residual" else h
+
+
+def downward(x: jax.Array, widths: tuple[int, ...], n_blocks: int, block: Callable[..., Block], dtype: Any) -> jax.Array:
+    """Runs stages of blocks from the largest feature map downward, within the module that calls it.
+
+    Args:
+        x: Features `[B, H, W, widths[0]]`.
+        widths: Channels per stage; each stage after the first halves height and width where they are even.
+        n_blocks: Blocks per stage.
+        block: Makes a block, given its `name`.
+        dtype: Compute type.
+
+    Returns:
+        `[B, h, w, widths[-1]]`.
+    """
+    for stage, width in enumerate(widths):
+        if stage:
+            if x.shape[1] % 2 == 0:  # a 28 px picture has maps of 14, 7 and 7
+                x = layers.average_pool(x)
+            if width != widths[stage - 1]:
+                x = nn.Dense(width, dtype=dtype, name=f"width_{stage}")(x)
+        for i in range(n_blocks):
+            x = block(name=f"stage_{stage}_block_{i}")(x)
+    return x
 
 
 class Heads(nn.Module):

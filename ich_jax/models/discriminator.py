@@ -1,5 +1,6 @@
 """The discriminator: scores realism given the brief, and reads the brief off the picture."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -52,14 +53,8 @@ class Discriminator(nn.Module):
         act = layers.activation(self.activation)
         x = layers.space_to_depth(images.astype(self.dtype), 2)
         x = layers.Conv3x3(self.widths[0], dtype=self.dtype, name="stem")(x)
-        for stage, width in enumerate(self.widths):
-            if stage:
-                x = layers.average_pool(x)
-                if width != self.widths[stage - 1]:
-                    x = nn.Dense(width, dtype=self.dtype, name=f"width_{stage}")(x)
-            for i in range(self.n_blocks):
-                block = blocks.Block(self.arm, self.gain, self.activation, self.dtype, name=f"stage_{stage}_block_{i}")
-                x = block(x)
+        block = functools.partial(blocks.Block, self.arm, self.gain, self.activation, self.dtype)
+        x = blocks.downward(x, self.widths, self.n_blocks, block, self.dtype)
         n_hidden = 4 * self.widths[-1]
         hidden = nn.Dense(n_hidden, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name="hidden")
         h = act(hidden(act(x).reshape(x.shape[0], -1))).astype(jnp.float32)  # [B, n_hidden]

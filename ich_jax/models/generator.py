@@ -17,7 +17,8 @@ class Generator(nn.Module):
     Noise and brief pass a two-layer mapping network to a style. The style makes the lowest resolution (a dense layer)
     and modulates every block. Between stages a 1x1 convolution changes the width and pixels are doubled. The last stage
     works at half size; a sub-pixel convolution that starts as nearest up-sampling makes the full picture from it.
-    Noise also enters pixel by pixel, at the start of each stage and in the picture.
+    Each stage starts with ramps across the picture that the style sets, and with noise pixel by pixel, which also enters
+    the picture itself.
 
     Attributes:
         space: What briefs can ask for.
@@ -69,6 +70,7 @@ class Generator(nn.Module):
                 if width != self.widths[stage - 1]:
                     x = nn.Dense(width, dtype=self.dtype, name=f"width_{stage}")(x)
                 x = layers.upsample_nearest(x)
+            x = layers.Ramps(self.dtype, name=f"ramps_{stage}")(x, style)
             x = layers.PixelNoise(stage, name=f"noise_{stage}")(x, noise_keys)
             for i in range(self.n_blocks):
                 block = blocks.Block(self.arm, self.gain, self.activation, self.dtype, name=f"stage_{stage}_block_{i}")

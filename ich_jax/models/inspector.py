@@ -1,5 +1,7 @@
 """The inspector: the frozen judge that reads product, elements and axes off a picture."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -41,14 +43,8 @@ class Inspector(nn.Module):
             factor *= 2
         x = layers.space_to_depth(images.astype(jnp.float32), factor)
         x = layers.Conv3x3(self.widths[0], name="stem")(x)
-        for stage, width in enumerate(self.widths):
-            if stage:
-                if x.shape[1] % 2 == 0:  # a 28 px picture has maps of 14, 7 and 7
-                    x = layers.average_pool(x)
-                if width != self.widths[stage - 1]:
-                    x = nn.Dense(width, name=f"width_{stage}")(x)
-            for i in range(self.n_blocks):
-                x = blocks.Block("residual", self.gain, self.activation, name=f"stage_{stage}_block_{i}")(x)
+        block = functools.partial(blocks.Block, "residual", self.gain, self.activation)
+        x = blocks.downward(x, self.widths, self.n_blocks, block, jnp.float32)
         hidden = nn.Dense(2 * self.widths[-1], kernel_init=layers.he_normal(1.0), name="hidden")
         h = act(hidden(act(x).reshape(x.shape[0], -1)))
         return blocks.Heads(self.space, name="reading")(h)

@@ -92,6 +92,33 @@ class Conv3x3(nn.Module):
         return y + bias.astype(self.dtype).reshape(1, 1, 1, -1)
 
 
+class Ramps(nn.Module):
+    """Adds to every channel a linear function of position whose three coefficients the style sets.
+
+    A ramp behind an activation is an edge at a place and in a direction that depend continuously on the brief, which
+    convolutions could otherwise only piece together from the border's padding.
+
+    Attributes:
+        dtype: Compute type.
+
+    References:
+        Liu et al., An intriguing failing of convolutional neural networks and the CoordConv solution, 2018 (position as
+        an input; here the style weighs it).
+    """
+
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, style: jax.Array) -> jax.Array:
+        """Maps `[B, H, W, C]` to the same shape, given the style `[B, S]`."""
+        height, width, channels = x.shape[1:]
+        coefficients = nn.Dense(3 * channels, dtype=self.dtype, name="coefficients")(style)[:, None, None, :]
+        across, down, level = jnp.split(coefficients, 3, axis=-1)
+        along = jnp.linspace(-1.0, 1.0, width, dtype=self.dtype)[None, None, :, None]
+        upright = jnp.linspace(-1.0, 1.0, height, dtype=self.dtype)[None, :, None, None]
+        return x + across * along + down * upright + level
+
+
 def pixel_noise_keys(z: jax.Array) -> jax.Array:
     """Returns one PRNG key per row of z, a function of the bits of its first column.
 

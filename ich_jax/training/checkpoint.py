@@ -32,7 +32,7 @@ COMPLETE_FILE = "complete.json"
 DATASET_FILE = "dataset.json"
 LINEAGE_FILE = "lineage.json"
 ITEMS = ("state", "side", "metrics")
-NETWORKS = ("g_params", "d_params", "ema_params")
+NETWORKS = ("g_params", "d_params", "e_params", "ema_params")
 
 
 @dataclasses.dataclass(frozen=True)

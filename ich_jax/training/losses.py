@@ -144,6 +144,15 @@ def reading_loss(reading: Reading, brief: Brief) -> jax.Array:
     return _CLASS_WEIGHT * classes + jnp.sum(given[:, 1 + n_elements :] * axes, axis=1)
 
 
+def noise_kl(mean: jax.Array, log_sd: jax.Array) -> jax.Array:
+    """KL(N(mean, sd^2) || N(0, 1)) in nats, summed over the dimensions: `[B, Z]` twice to `[B]`.
+
+    References:
+        Kingma and Welling, Auto-encoding variational Bayes, 2014, appendix B.
+    """
+    return jnp.sum(0.5 * (mean**2 + jnp.exp(2 * log_sd) - 1) - log_sd, axis=-1)
+
+
 def large_error_loss(reading: Reading, brief: Brief) -> jax.Array:
     """What a reader that is judged by its worst readings pays for large axis errors, `[B]` float32.
 

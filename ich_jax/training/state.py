@@ -11,22 +11,24 @@ import numpy as np
 import optax
 
 from ich_jax.config import Config, TrainConfig
-from ich_jax.models import discriminator, generator
+from ich_jax.models import discriminator, encoder, generator
 from ich_jax.types import Brief, DesignSpace
 
 _INIT_STREAM = 0x696E6974  # "init": keeps initial weights apart from every other use of the run's seed
 
 
 class TrainState(flax.struct.PyTreeNode):
-    """Both networks, both optimisers, the averaged generator and the counters.
+    """The networks, their optimisers, the averaged generator and the counters.
 
     Attributes:
         step: int32, steps taken, skipped ones included.
         g_params: Generator parameters, float32.
         d_params: Discriminator parameters, float32.
+        e_params: Encoder parameters, float32; empty unless `config.objective.reconstruction` is above 0.
         ema_params: Averaged generator parameters: those to judge and to sample from.
         g_opt: State of the generator's optimiser.
         d_opt: State of the discriminator's optimiser.
+        e_opt: State of the encoder's optimiser.
         lr_scale: float32 factor on both step sizes; lowered when a run rolls back.
         skipped: int32, steps that changed nothing because something was not finite.
         skipped_in_a_row: int32, such steps since the last good one.
@@ -35,9 +37,11 @@ class TrainState(flax.struct.PyTreeNode):
     step: jax.Array
     g_params: Any
     d_params: Any
+    e_params: Any
     ema_params: Any
     g_opt: Any
     d_opt: Any
+    e_opt: Any
     lr_scale: jax.Array
     skipped: jax.Array
     skipped_in_a_row: jax.Array
@@ -60,12 +64,13 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
     dtype = jnp.dtype(config.compute.dtype)
     g_module = generator.create(config.generator, space, size, channels, dtype)
     d_module = discriminator.create(config.discriminator, space, size, channels, dtype)
+    e_module = encoder.create(config.discriminator, space, config.generator.z_dim, dtype)
     optimiser = adam(config.train)
 
     # One draw per parameter, run once: optimising the generated code would take five times as long as it saves.
     @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     def create() -> TrainState:
-        g_key, d_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), _INIT_STREAM))
+        g_key, d_key, e_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), _INIT_STREAM), 3)
         brief = Brief(
             product=jnp.zeros((1,), jnp.int32),
             elements=jnp.zeros((1, len(space.elements)), jnp.int32),
@@ -73,14 +78,18 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
             given=jnp.ones((1, space.n_given), jnp.float32),
         )
         g_params = g_module.init(g_key, jnp.zeros((1, config.generator.z_dim), jnp.float32), brief)["params"]
-        d_params = d_module.init(d_key, jnp.zeros((1, size, size, channels), jnp.float32), brief)["params"]
+        images = jnp.zeros((1, size, size, channels), jnp.float32)
+        d_params = d_module.init(d_key, images, brief)["params"]
+        e_params = e_module.init(e_key, images, brief)["params"] if config.objective.reconstruction > 0 else {}
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             g_params=g_params,
             d_params=d_params,
+            e_params=e_params,
             ema_params=g_params,
             g_opt=optimiser.init(g_params),
             d_opt=optimiser.init(d_params),
+            e_opt=optimiser.init(e_params),
             lr_scale=jnp.ones((), jnp.float32),
             skipped=jnp.zeros((), jnp.int32),
             skipped_in_a_row=jnp.zeros((), jnp.int32),
@@ -90,9 +99,9 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
 
 
 def params_sha256(state: TrainState) -> str:
-    """Returns the SHA-256 of all parameters (generator, discriminator, average): of every leaf's path and bytes."""
+    """Returns the SHA-256 of all parameters (generator, discriminator, encoder, average): of every leaf's path and bytes."""
     digest = hashlib.sha256()
-    tree = {"d_params": state.d_params, "ema_params": state.ema_params, "g_params": state.g_params}
+    tree = {name: getattr(state, name) for name in ("d_params", "e_params", "ema_params", "g_params")}
     for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(tree)):
         digest.update(jax.tree_util.keystr(path).encode())
         digest.update(np.ascontiguousarray(leaf).tobytes())

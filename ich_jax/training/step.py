@@ -16,7 +16,7 @@ from ich_jax.config import Config, TrainConfig
 from ich_jax.data import augment as augment_lib
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.models import discriminator, generator
+from ich_jax.models import discriminator, encoder, generator
 from ich_jax.training import losses, penalties
 from ich_jax.training import state as state_lib
 from ich_jax.training.state import TrainState
@@ -28,6 +28,8 @@ MEANS = (
     "penalty",  # weighted
     "reading_real",  # reading loss on real images, every known part
     "reading_fake",  # reading loss on generated images, stated parts
+    "reconstruction",  # mean absolute error of real images drawn again, pixels in [-1, 1]; 0 if never done
+    "noise_kl",  # nats between the noise read off real images and standard normal noise; 0 if never done
     "real_beats_fake",  # share of pairs in which the real image scores higher; 0.5 at balance, 1 when D has won
     "d_accuracy",  # share of images on the right side of score 0
     "score_real",
@@ -167,6 +169,12 @@ def make_sampler(
 # ---------------------------------------------------------------- the update
 
 
+class _Drawn(NamedTuple):
+    image: jax.Array  # [B, H, W, C]
+    reconstruction: jax.Array  # mean absolute error of the real images that were drawn again
+    noise_kl: jax.Array
+
+
 class _Judged(NamedTuple):
     real_score: jax.Array  # [B]
     fake_score: jax.Array  # [B]
@@ -179,15 +187,30 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
     dtype = jnp.dtype(config.compute.dtype)
     g_module = generator.create(config.generator, space, size, channels, dtype)
     d_module = discriminator.create(config.discriminator, space, size, channels, dtype)
+    e_module = encoder.create(config.discriminator, space, config.generator.z_dim, dtype)
     augment = augment_lib.make_augment(config.data.augment)
     objective = config.objective
     adversarial = losses.adversarial(objective.loss)
     batch_size = config.train.batch
     n_penalised = penalties.n_penalised(batch_size, objective.penalty_share)
+    n_again = -(-batch_size // 2) if objective.reconstruction > 0 else 0
 
-    def draw(g_params: Any, key: jax.Array, brief: Brief) -> jax.Array:
+    def draw(g_params: Any, e_params: Any, key: jax.Array, real: jax.Array, brief: Brief) -> _Drawn:
+        """Draws the briefs; the last `n_again` from noise that the encoder reads off the real images of those briefs.
+
+        To draw those images again the generator must put what varies at a fixed brief (position, light, backdrop)
+        under the control of its noise; adversarial losses alone let it settle on one picture per brief.
+        """
         z = jax.random.normal(key, (batch_size, config.generator.z_dim), jnp.float32)
-        return g_module.apply({"params": g_params}, z, brief)
+        zero = jnp.zeros((), jnp.float32)
+        if not n_again:
+            return _Drawn(g_module.apply({"params": g_params}, z, brief), zero, zero)
+        again = slice(batch_size - n_again, None)
+        mean, log_sd = e_module.apply({"params": e_params}, *jax.tree.map(lambda x: x[again], (real, brief)))
+        z = jnp.concatenate([z[: batch_size - n_again], mean + jnp.exp(log_sd) * z[again]])
+        image = g_module.apply({"params": g_params}, z, brief)
+        error = jnp.mean(jnp.abs(image[again] - real[again]))
+        return _Drawn(image, error, jnp.mean(losses.noise_kl(mean, log_sd)))
 
     def judge(d_params: Any, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief) -> _Judged:
         """Scores and reads real and generated images, augmented, in one pass."""
@@ -226,32 +249,36 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
         }
         return parts["d_loss"] + parts["penalty"] + objective.reading_d * parts["reading_real"], parts
 
-    def g_parts(judged: _Judged, brief: Brief) -> Any:
-        """The generator's loss and its parts. It is asked for what `brief` states only."""
+    def g_parts(judged: _Judged, drawn: _Drawn, brief: Brief) -> Any:
+        """The loss of generator and encoder, and its parts. The generator is asked for what `brief` states only."""
         parts = {
             "g_loss": jnp.mean(adversarial.generator(judged.real_score, judged.fake_score)),
             "reading_fake": jnp.mean(losses.reading_loss(judged.fake_reading, brief)),
+            "reconstruction": drawn.reconstruction,
+            "noise_kl": drawn.noise_kl,
         }
-        return parts["g_loss"] + objective.reading_g * parts["reading_fake"], parts
+        total = parts["g_loss"] + objective.reading_g * parts["reading_fake"]
+        return total + objective.reconstruction * drawn.reconstruction + objective.noise_kl * drawn.noise_kl, parts
 
     def simultaneous(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, dict[str, jax.Array], Any]:
-        """Both networks from one pair of forward passes: two pulls of the same tape, one per loss."""
+        """All networks from one pair of forward passes: two pulls of the same tape, one per loss."""
         z_key, open_key, judge_key, penalty_key = jax.random.split(key, 4)
         brief = _leave_open(open_key, batch.brief, objective.condition_dropout)
 
-        def forward(g_params: Any, d_params: Any) -> Any:
-            fake = draw(g_params, z_key, brief)
-            judged = judge(d_params, judge_key, batch.image, fake, brief)
-            d_total, d_means = d_parts(d_params, penalty_key, judged, batch, fake, brief)
-            g_total, g_means = g_parts(judged, brief)
-            return (d_total, g_total), (d_means | g_means, judged, fake)
+        def forward(ge_params: Any, d_params: Any) -> Any:
+            drawn = draw(*ge_params, z_key, batch.image, brief)
+            judged = judge(d_params, judge_key, batch.image, drawn.image, brief)
+            d_total, d_means = d_parts(d_params, penalty_key, judged, batch, drawn.image, brief)
+            g_total, g_means = g_parts(judged, drawn, brief)
+            return (d_total, g_total), (d_means | g_means, judged, drawn.image)
 
-        totals, pull, (means, judged, fake) = jax.vjp(forward, state.g_params, state.d_params, has_aux=True)
+        ge_params = (state.g_params, state.e_params)
+        totals, pull, (means, judged, fake) = jax.vjp(forward, ge_params, state.d_params, has_aux=True)
         one, zero = jnp.ones((), jnp.float32), jnp.zeros((), jnp.float32)
         _, d_gradient = pull((one, zero))
-        g_gradient, _ = pull((zero, one))
+        ge_gradient, _ = pull((zero, one))
         state, d_norm = _descend_d(config.train, state, d_gradient)
-        state, g_norm = _descend_g(config.train, state, g_gradient)
+        state, g_norm = _descend_ge(config.train, state, ge_gradient)
         means |= _describe(judged, batch.image, fake) | {"d_grad_norm": d_norm, "g_grad_norm": g_norm}
         return state, means, jnp.isfinite(jnp.stack([*totals, d_norm, g_norm])).all()
 
@@ -263,7 +290,7 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
             part = jax.tree.map(lambda x, i=i: x[i * batch_size : (i + 1) * batch_size], batch)
             z_key, open_key, judge_key, penalty_key = jax.random.split(d_key, 4)
             brief = _leave_open(open_key, part.brief, objective.condition_dropout)
-            fake = draw(state.g_params, z_key, brief)
+            fake = draw(state.g_params, state.e_params, z_key, part.image, brief).image
 
             def d_forward(
                 d_params: Any,
@@ -282,13 +309,15 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
 
         z_key, judge_key = jax.random.split(g_key)
 
-        def g_forward(g_params: Any) -> Any:
-            fake = draw(g_params, z_key, brief)
-            total, means = g_parts(judge(state.d_params, judge_key, part.image, fake, brief), brief)
-            return total, (means, fake)
+        def g_forward(ge_params: Any) -> Any:
+            drawn = draw(*ge_params, z_key, part.image, brief)
+            judged = judge(state.d_params, judge_key, part.image, drawn.image, brief)
+            total, means = g_parts(judged, drawn, brief)
+            return total, (means, drawn.image)
 
-        (total, (g_means, fake)), gradient = jax.value_and_grad(g_forward, has_aux=True)(state.g_params)
-        state, g_norm = _descend_g(config.train, state, gradient)
+        ge_params = (state.g_params, state.e_params)
+        (total, (g_means, fake)), gradient = jax.value_and_grad(g_forward, has_aux=True)(ge_params)
+        state, g_norm = _descend_ge(config.train, state, gradient)
         means |= g_means | _describe(judged, part.image, fake) | {"d_grad_norm": d_norm, "g_grad_norm": g_norm}
         return state, means, jnp.isfinite(jnp.stack([*checks, total, g_norm])).all()
 
@@ -358,11 +387,20 @@ def _descend_d(config: TrainConfig, state: TrainState, gradient: Any) -> tuple[T
     return state.replace(d_params=params, d_opt=opt), norm
 
 
-def _descend_g(config: TrainConfig, state: TrainState, gradient: Any) -> tuple[TrainState, jax.Array]:
-    """Updates the generator and its average. The average's decay rises to `ema`, so that it forgets the first steps."""
+def _descend_ge(config: TrainConfig, state: TrainState, gradient: tuple[Any, Any]) -> tuple[TrainState, jax.Array]:
+    """Updates generator and encoder, and the generator's average; returns the norm of the generator's gradient.
+
+    The average's decay rises to `ema`, so that it forgets the first steps.
+    """
     lr = config.g_lr * _lr_share(config, state.step) * state.lr_scale
-    params, opt, norm = _descend(config, state.g_params, state.g_opt, gradient, lr)
+    g_gradient, e_gradient = gradient
+    params, opt, norm = _descend(config, state.g_params, state.g_opt, g_gradient, lr)
     step = state.step.astype(jnp.float32)
     decay = jnp.minimum(config.ema, (1 + step) / (10 + step))
     ema = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema_params, params)
-    return state.replace(g_params=params, g_opt=opt, ema_params=ema), norm
+    state = state.replace(g_params=params, g_opt=opt, ema_params=ema)
+    if state.e_params:
+        e_params, e_opt, e_norm = _descend(config, state.e_params, state.e_opt, e_gradient, lr)
+        # Its norm joins the other one only if it is not finite: then the step must not count.
+        state, norm = state.replace(e_params=e_params, e_opt=e_opt), norm + 0.0 * e_norm
+    return state, norm

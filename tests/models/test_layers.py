@@ -107,3 +107,14 @@ def test_pixel_noise_is_silent_at_first_and_a_function_of_the_first_column() -> 
     assert np.abs(np.corrcoef(flat) - np.eye(6)).max() < 0.15  # other rows and other places have other noise
     # A row's noise does not depend on its neighbours.
     np.testing.assert_array_equal(module.apply(loud, x[:1], keys[1:2]), noise[1:2])
+
+
+def test_ramps_by_hand() -> None:
+    style = jnp.array([[1.0, 0.0], [0.0, 2.0]])
+    kernel = jnp.array([[3.0, 0.0, 0.0, 5.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 7.0, 1.0]])  # across, down, level of two
+    params = {"params": {"coefficients": {"kernel": kernel, "bias": jnp.zeros((6,))}}}
+    ramps = layers.Ramps().apply(params, jnp.ones((2, 3, 5, 2)), style)
+    across, down = np.linspace(-1, 1, 5)[None, :], np.linspace(-1, 1, 3)[:, None]
+    np.testing.assert_allclose(ramps[0, :, :, 0], 1 + 3 * across + 0 * down, atol=1e-6)
+    np.testing.assert_allclose(ramps[0, :, :, 1], 1 + 5 * down + 0 * across, atol=1e-6)
+    np.testing.assert_allclose(ramps[1], np.broadcast_to([1 + 14.0, 1 + 2.0], (3, 5, 2)), atol=1e-6)

@@ -113,6 +113,12 @@ def test_reading_loss_of_products_only() -> None:
     np.testing.assert_allclose(losses.reading_loss(reading, brief), [0.3 * np.log(4)] * 2, rtol=1e-6)
 
 
+def test_noise_kl_by_hand() -> None:
+    mean, log_sd = jnp.array([[0.0, 0.0], [1.0, 2.0]]), jnp.array([[0.0, 0.0], [np.log(2.0), -1.0]])
+    by_hand = (0.5 * (1 + 4 - 1) - np.log(2.0)) + (0.5 * (4 + np.exp(-2.0) - 1) + 1.0)
+    np.testing.assert_allclose(losses.noise_kl(mean, log_sd), [0.0, by_hand], rtol=1e-6, atol=1e-7)
+
+
 def test_large_error_loss_by_hand() -> None:
     brief = Brief(jnp.array([0]), jnp.zeros((1, 0), jnp.int32), jnp.zeros((1, 4)), jnp.ones((1, 5)))
     each = jnp.array([0.1, -0.2, 0.4, -1.0])

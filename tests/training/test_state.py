@@ -45,7 +45,7 @@ def test_counters_average_and_optimisers(state: state_lib.TrainState) -> None:
 def test_parameters_are_float32_whatever_the_compute_type(state: state_lib.TrainState) -> None:
     half = dataclasses.replace(CONFIG, compute=config_lib.ComputeConfig(dtype="bfloat16"))
     helpers.assert_trees_equal(state_lib.create_state(half, SPACE, 8, 3), state)
-    params = jax.tree.leaves((state.g_params, state.d_params, state.ema_params))
+    params = jax.tree.leaves((state.g_params, state.d_params, state.e_params, state.ema_params))
     assert {x.dtype for x in params} == {jnp.dtype(jnp.float32)}
 
 
@@ -59,9 +59,9 @@ def test_hash_sees_every_network_and_nothing_else(state: state_lib.TrainState) -
     assert len(original) == 64
     assert original == state_lib.params_sha256(jax.device_get(state).replace(step=np.int32(7), skipped=np.int32(1)))
     hashes = {original}
-    for name in ("g_params", "d_params", "ema_params"):
+    for name in ("g_params", "d_params", "e_params", "ema_params"):
         params = getattr(state, name)
         last = jax.tree.leaves(params)[-1]
         changed = jax.tree.map(lambda x, last=last: jnp.nextafter(x, x + 1) if x is last else x, params)
         hashes.add(state_lib.params_sha256(state.replace(**{name: changed})))
-    assert len(hashes) == 4
+    assert len(hashes) == 5

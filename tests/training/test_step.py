@@ -103,11 +103,11 @@ def _run(n: int, config: config_lib.Config = BASE, state: Any = None) -> tuple[s
 def test_everything_moves() -> None:
     state, window = _run(2)
     before = _state()
-    for name in ("g_params", "d_params", "ema_params"):
+    for name in ("g_params", "d_params", "e_params", "ema_params"):
         helpers.assert_trees_differ_everywhere(getattr(state, name), getattr(before, name))
     helpers.assert_tree_finite(state)
     assert (state.step, state.skipped, state.skipped_in_a_row) == (2, 0, 0)
-    assert (state.g_opt.count, state.d_opt.count) == (2, 2)
+    assert (state.g_opt.count, state.d_opt.count, state.e_opt.count) == (2, 2, 2)
     assert set(window) == {*step_lib.MEANS, *step_lib.LAST}
     assert all(np.isfinite(v) for v in window.values())
     assert window["penalty"] > 0
@@ -292,6 +292,28 @@ def test_alternate_discriminator_pulls_scores_apart() -> None:
     assert last["score_real"] - last["score_fake"] > first["score_real"] - first["score_fake"] + 0.5
     assert last["d_loss"] < first["d_loss"] - 0.5
     helpers.assert_trees_close(state.g_params, _state(config).g_params, atol=1e-8)
+
+
+@pytest.mark.parametrize("update", ["simultaneous", "alternate"])
+def test_real_images_are_drawn_again_from_the_noise_read_off_them(update: str) -> None:
+    config = _with(objective={"reconstruction": 40.0, "noise_kl": 0.0, "update": update}, train={"d_lr": FROZEN})
+    state, first = _run(2, config)
+    state, last = _run(60, config, state)
+    assert last["reconstruction"] < 0.8 * first["reconstruction"]
+    assert last["noise_kl"] > first["noise_kl"] > 0  # unless it costs something, the noise says more and more
+
+
+def test_noise_that_costs_much_says_nothing() -> None:
+    config = _with(objective={"reconstruction": 1e-3, "noise_kl": 10.0}, train={"d_lr": FROZEN})
+    state, first = _run(2, config)
+    _, last = _run(60, config, state)
+    assert last["noise_kl"] < 0.1 * first["noise_kl"]
+
+
+def test_without_reconstruction_there_is_no_encoder() -> None:
+    config = _with(objective={"reconstruction": 0.0})
+    state, window = _run(1, config)
+    assert (state.e_params, window["reconstruction"], window["noise_kl"]) == ({}, 0.0, 0.0)
 
 
 def test_relativistic_generator_climbs_in_bfloat16_under_augmentation() -> None:

@@ -1,0 +1,64 @@
+"""The encoder: which noise would draw this picture? Used in training only."""
+
+import functools
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from ich_jax.config import DiscriminatorConfig
+from ich_jax.models import blocks, layers
+from ich_jax.types import Brief, DesignSpace
+
+_LOG_SD = (-6.0, 2.0)  # keeps exp() of it, and its square, far from overflow
+
+
+class Encoder(nn.Module):
+    """A residual network that reads off a picture, given its brief, what the brief does not say.
+
+    Attributes:
+        space: What briefs can ask for.
+        z_dim: Length of the noise vector.
+        widths: Channels per stage, from half the picture's size downward.
+        activation: Name of the activation.
+        dtype: Compute type.
+
+    References:
+        Kingma and Welling, Auto-encoding variational Bayes, 2014; Zhu et al., Toward multimodal image-to-image
+        translation (BicycleGAN), 2017.
+    """
+
+    space: DesignSpace
+    z_dim: int
+    widths: tuple[int, ...]
+    activation: str
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, brief: Brief) -> tuple[jax.Array, jax.Array]:
+        """Returns mean and log standard deviation, `[B, z_dim]` float32 each, of q(z | picture, brief).
+
+        Args:
+            images: `[B, H, W, C]` float in [-1, 1]; size divisible by 2**len(widths).
+            brief: What each picture shows.
+        """
+        act = layers.activation(self.activation)
+        x = layers.space_to_depth(images.astype(self.dtype), 2)
+        x = layers.Conv3x3(self.widths[0], dtype=self.dtype, name="stem")(x)
+        block = functools.partial(blocks.Block, "residual", 0.1, self.activation, self.dtype)
+        x = blocks.downward(x, self.widths, 1, block, self.dtype)
+        n_hidden = 2 * self.z_dim
+        hidden = nn.Dense(n_hidden, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name="hidden")
+        told = nn.Dense(n_hidden, use_bias=False, name="brief")(layers.brief_features(brief, self.space))
+        h = act(hidden(act(x).reshape(x.shape[0], -1)).astype(jnp.float32) + told)
+        mean = nn.Dense(self.z_dim, name="mean")(h)
+        # Starts at a small deviation: the generator hears of z from the first step on.
+        log_sd = nn.Dense(self.z_dim, kernel_init=nn.initializers.zeros, name="log_sd")(h) - 1.0
+        return mean, jnp.clip(log_sd, *_LOG_SD)
+
+
+def create(config: DiscriminatorConfig, space: DesignSpace, z_dim: int, dtype: Any) -> Encoder:
+    """Returns an encoder half as wide as the discriminator that `config` describes, with one block per stage."""
+    widths = tuple(-(-width // 2) for width in config.widths)
+    return Encoder(space=space, z_dim=z_dim, widths=widths, activation=config.activation, dtype=dtype)
