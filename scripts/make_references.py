@@ -222,10 +222,41 @@ def staggered() -> dict[str, Any]:
     }
 
 
+def wild() -> dict[str, Any]:
+    """Full enumeration of wildboottest, as t of the data and of every sign vector; random draws as p-values."""
+    import pandas as pd
+    import statsmodels.api as sm
+    from wildboottest.wildboottest import WildboottestCL
+
+    frame = pd.DataFrame(small_panel())
+    cases = {}
+    ols = sm.add_constant(frame[["x1", "x2", "treated"]])
+    dummies = pd.get_dummies(frame[["unit", "period"]].astype(int).astype(str), dtype=float)
+    drop = ["unit_0", "period_0"]
+    two_way = pd.concat([sm.add_constant(frame[["x1", "treated"]]), dummies.drop(columns=drop)], axis=1)
+    for design, x in (("ols", ols), ("two_way", two_way)):
+        for cluster in ("unit", "region"):
+            for impose in (True, False):
+                hypothesis = np.array([float(name == "treated") for name in x.columns])
+                boot = WildboottestCL(
+                    X=x, Y=frame["y"], cluster=frame[cluster].to_numpy(), R=hypothesis, B=99_999, seed=1
+                )
+                boot.get_scores(bootstrap_type="11", impose_null=impose, adj=True, cluster_adj=True)
+                boot.get_weights(weights_type="rademacher")
+                for step in (boot.get_numer, boot.get_denom, boot.get_tboot, boot.get_vcov, boot.get_tstat):
+                    step()
+                boot.get_pvalue()
+                draws = np.sort(np.abs(np.ravel(boot.t_boot)))
+                t = float(np.ravel(boot.t_stat)[0])
+                cases[f"{design} {cluster} {impose}"] = {"t": t, "p": float(boot.pvalue), "abs_draws": draws.tolist()}
+    return {"versions": versions("wildboottest", "statsmodels"), "cases": cases}
+
+
 REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {
     "multiplicity": multiplicity,
     "linear": linear,
     "staggered": staggered,
+    "wild": wild,
 }
 
 

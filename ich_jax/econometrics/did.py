@@ -154,17 +154,37 @@ def collapsed(data: Panel, *, confidence: float = 0.95) -> Effect:
     References:
         Donald and Lang (2007). Bertrand, Duflo and Mullainathan (2004), section IV.C.
     """
-    start = _common_start(data, "collapsed")
-    after = np.arange(len(data.periods)) >= start
-    counts = np.stack([(data.observed & ~after).sum(axis=1), (data.observed & after).sum(axis=1)])
-    if (counts == 0).any():
-        unit = data.units[(counts == 0).any(axis=0).argmax()]
-        raise errors.DataError(f"collapsed: unit {unit} is not observed both before and after the start of treatment.")
-    filled = np.where(data.observed, data.outcome, 0.0)
-    change = filled[:, after].sum(axis=1) / counts[1] - filled[:, ~after].sum(axis=1) / counts[0]
+    change = changes(data)
     fit = linear.fit(change, {"effect": data.ever_treated.astype(np.float64)})
     table = covariance.table(fit, covariance.iid(fit), confidence=confidence)
     return Effect(effect=float(fit.beta[1]), table=table, fit=fit)
+
+
+def changes(data: Panel) -> Array:
+    """Mean after the start of treatment minus mean before it, of every unit.
+
+    Args:
+        data: Panel in which all treated units start in one period.
+
+    Returns:
+        `[U]`, over the periods in which each unit was observed.
+
+    Raises:
+        DataError: Several starts, or a unit without an observation before or after.
+    """
+    starts = np.unique(data.start[data.ever_treated])
+    if len(starts) > 1:
+        raise errors.DataError(
+            f"changes: treatment starts in {len(starts)} periods ({', '.join(str(data.periods[s]) for s in starts)}); "
+            "before and after need one. Use callaway_santanna or imputation, or one start at a time."
+        )
+    after = np.arange(len(data.periods)) >= starts[0]
+    counts = np.stack([(data.observed & ~after).sum(axis=1), (data.observed & after).sum(axis=1)])
+    if (counts == 0).any():
+        unit = data.units[(counts == 0).any(axis=0).argmax()]
+        raise errors.DataError(f"changes: unit {unit} is not observed both before and after the start of treatment.")
+    filled = np.where(data.observed, data.outcome, 0.0)
+    return np.asarray(filled[:, after].sum(axis=1) / counts[1] - filled[:, ~after].sum(axis=1) / counts[0])
 
 
 def twfe(data: Panel, *, clusters: npt.ArrayLike | None = None, kind: str = "CRV1", confidence: float = 0.95) -> Effect:
@@ -290,16 +310,6 @@ def bacon(data: Panel) -> Bacon:
         weight=normalised,
         forbidden=float(normalised[[k == "later vs earlier" for k in kind]].sum()),
     )
-
-
-def _common_start(data: Panel, name: str) -> int:
-    starts = np.unique(data.start[data.ever_treated])
-    if len(starts) > 1:
-        raise errors.DataError(
-            f"{name}: treatment starts in {len(starts)} periods ({', '.join(str(data.periods[s]) for s in starts)}); "
-            "this estimator takes one. Use callaway_santanna or imputation, or one start at a time."
-        )
-    return int(starts[0])
 
 
 def _row_clusters(data: Panel, r: panel.Rows, clusters: npt.ArrayLike | None) -> npt.NDArray[Any]:

@@ -146,7 +146,7 @@ def fit(
             "Leave rows without weight out."
         )
     raw = np.stack(list(columns.values()), axis=1)
-    inner = _absorb(np.column_stack([y, raw]), w, absorbed) if absorbed else np.column_stack([y, raw])
+    inner = take_out(np.column_stack([y, raw]), w, absorbed) if absorbed else np.column_stack([y, raw])
     keep = independent_columns(inner[:, 1:] * np.sqrt(w)[:, None], (np.square(raw) * w[:, None]).sum(axis=0))
     names = tuple(name for name, kept in zip(columns, keep, strict=True) if kept)
     dropped = tuple(name for name, kept in zip(columns, keep, strict=True) if not kept)
@@ -250,6 +250,33 @@ def demean(values: jax.Array, weights: jax.Array, codes: Sequence[jax.Array], le
     weighted = dummies * weights[:, None]
     # One level of each set is a combination of the others; the pseudo-inverse gives the same fitted values.
     return values - dummies @ (jnp.linalg.pinv(weighted.T @ dummies, hermitian=True) @ (weighted.T @ values))
+
+
+def take_out(values: Array, weights: Array, absorbed: tuple[Absorbed, ...]) -> Array:
+    """Residuals of columns on fixed effects, on the host: `demean` with the largest set first.
+
+    Args:
+        values: `[N, P]`.
+        weights: `[N]` positive.
+        absorbed: The fixed effects.
+
+    Returns:
+        `[N, P]`.
+
+    Raises:
+        DataError: More indicators than memory is meant for.
+    """
+    ordered = sorted(absorbed, key=lambda a: -a.levels)
+    entries = len(values) * sum(a.levels for a in ordered[1:])
+    if entries > _DUMMIES:
+        raise errors.DataError(
+            f"linear.fit: {len(values)} rows times the levels of {', '.join(a.name for a in ordered[1:])} need "
+            f"{entries * 8 / 2**30:.1f} GiB; this room is made for panels of some thousand units and periods. "
+            "Aggregate first (weeks instead of days), or absorb fewer levels."
+        )
+    with float64.enabled():
+        taken_out = _demean(values, weights, tuple(a.codes for a in ordered), levels=tuple(a.levels for a in ordered))
+        return np.asarray(taken_out)
 
 
 def independent_columns(x: Array, squares: Array | None = None) -> npt.NDArray[np.bool_]:
@@ -361,20 +388,6 @@ _least_squares = jax.jit(least_squares)
 @functools.partial(jax.jit, static_argnames=("levels",))
 def _demean(values: Any, weights: Any, codes: tuple[Any, ...], *, levels: tuple[int, ...]) -> jax.Array:
     return demean(values, weights, codes, levels)
-
-
-def _absorb(values: Array, weights: Array, absorbed: tuple[Absorbed, ...]) -> Array:
-    ordered = sorted(absorbed, key=lambda a: -a.levels)
-    entries = len(values) * sum(a.levels for a in ordered[1:])
-    if entries > _DUMMIES:
-        raise errors.DataError(
-            f"linear.fit: {len(values)} rows times the levels of {', '.join(a.name for a in ordered[1:])} need "
-            f"{entries * 8 / 2**30:.1f} GiB; this room is made for panels of some thousand units and periods. "
-            "Aggregate first (weeks instead of days), or absorb fewer levels."
-        )
-    with float64.enabled():
-        taken_out = _demean(values, weights, tuple(a.codes for a in ordered), levels=tuple(a.levels for a in ordered))
-        return np.asarray(taken_out)
 
 
 def _levels(coded: tuple[npt.NDArray[np.int64], npt.NDArray[Any]]) -> tuple[npt.NDArray[np.int64], int]:

@@ -184,32 +184,70 @@ def assignment(
     References:
         Rosenbaum (2002), Observational studies, chapter 2. Young (2019), Channeling Fisher.
     """
-    errors.require(alternative, multiplicity.ALTERNATIVES, "assignment: alternative")
-    label = _treated(treated, None, "assignment")
-    n, k = len(label), int(label.sum())
-    total = math.comb(n, k)
-    exact, key = _plan(total, max_exact, key, n_resamples, "assignment")
+    label = _treated(treated, None, "assignment").astype(np.float64)
+    return relabelling(
+        statistic, label, data, alternative=alternative, key=key, n_resamples=n_resamples, max_exact=max_exact
+    )
+
+
+def relabelling(
+    statistic: Assigned,
+    labels: npt.ArrayLike,
+    data: Any,
+    *,
+    alternative: str = "two-sided",
+    key: jax.Array | None = None,
+    n_resamples: int = 9999,
+    max_exact: int = 10**6,
+) -> PermutationTest:
+    """Randomisation inference with more than two treatments, such as starts at different times.
+
+    Args:
+        statistic: `(labels [n], data) -> [K]` in jnp; compiled once for each function object.
+        labels: `[n]` numbers; every distinct way to hand them out to the units is one assignment.
+        data: Pytree of arrays that the statistic needs.
+        alternative: "two-sided" (absolute values), "greater" or "less".
+        key: Random key; needed when there are more than `max_exact` assignments.
+        n_resamples: Draws in that case.
+        max_exact: Up to so many assignments are all evaluated.
+
+    Raises:
+        ConfigError: An unknown option, or no key where draws are needed.
+        DataError: Labels that are all alike, or a statistic that is not finite under some assignment.
+    """
+    errors.require(alternative, multiplicity.ALTERNATIVES, "permutation: alternative")
+    given = float64.finite(labels, "permutation: labels", ndim=1)
+    kinds, counts = np.unique(given, return_counts=True)
+    if len(kinds) < 2:
+        raise errors.DataError("permutation: all labels are alike, so there is only one assignment.")
+    total, left = 1, len(given)
+    for count in counts:
+        total *= math.comb(left, int(count))
+        left -= int(count)
+    exact, key = _plan(total, max_exact, key, n_resamples, "permutation")
     with float64.enabled():
-        values = _assignments(
-            label.astype(np.float64),
-            _combinations(n, min(k, n - k)) if exact else None,
+        values = _relabelled(
+            given,
+            kinds,
+            counts.astype(np.int64),
+            np.asarray(total if exact else 0, np.int64),
             data,
             key,
             statistic=statistic,
             n_draws=total if exact else n_resamples,
-            fewer_treated=k <= n - k,
+            exact=exact,
         )
         observed, null = (np.asarray(value) for value in values)
     if observed.ndim != 1:
-        raise errors.DataError(f"assignment: the statistic must return [K], it returned {list(observed.shape)}.")
+        raise errors.DataError(f"permutation: the statistic must return [K], it returned {list(observed.shape)}.")
     if not np.isfinite(null).all() or not np.isfinite(observed).all():
         raise errors.DataError(
-            f"assignment: the statistic is not finite under {(~np.isfinite(null)).any(axis=1).sum()} of {len(null)} "
+            f"permutation: the statistic is not finite under {(~np.isfinite(null)).any(axis=1).sum()} of {len(null)} "
             "assignments (a standard error of zero?); use a statistic that is defined for all of them."
         )
-    # With equal groups the mirrored assignment gives the same absolute value for every antisymmetric statistic.
-    floor = (2.0 if alternative == "two-sided" and 2 * k == n else 1.0) / total
-    return _test(observed, null, exact, total, floor, alternative)
+    # With two equal groups the mirrored assignment gives the same absolute value for every antisymmetric statistic.
+    mirrored = alternative == "two-sided" and len(counts) == 2 and counts[0] == counts[1]
+    return _test(observed, null, exact, total, (2.0 if mirrored else 1.0) / total, alternative)
 
 
 def _treated(treated: npt.ArrayLike, n: int | None, name: str) -> npt.NDArray[np.bool_]:
@@ -279,43 +317,38 @@ def _flips(
     return of(jnp.ones(n, jnp.float64)), null
 
 
-def _combinations(n: int, k: int) -> npt.NDArray[np.int64]:
-    """`[n, k + 1]`: entry (i, j) is the number of ways to choose j of i."""
-    return np.array([[math.comb(i, j) for j in range(k + 1)] for i in range(n)], np.int64)
-
-
-@functools.partial(jax.jit, static_argnames=("statistic", "n_draws", "fewer_treated"))
-def _assignments(
-    treated: Any,
-    ways: Any,
+@functools.partial(jax.jit, static_argnames=("statistic", "n_draws", "exact"))
+def _relabelled(
+    given: Any,
+    kinds: Any,
+    counts: Any,
+    total: Any,
     data: Any,
     key: jax.Array | None,
     *,
     statistic: Assigned,
     n_draws: int,
-    fewer_treated: bool,
+    exact: bool,
 ) -> tuple[jax.Array, jax.Array]:
-    n = treated.shape[0]
+    n = given.shape[0]
 
     def exactly(rank: jax.Array) -> jax.Array:
-        # Combinatorial number system, from the last unit: it is chosen if the rank is past all the ways without it.
-        def step(carry: tuple[jax.Array, jax.Array], i: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-            left, wanted = carry
-            without = jnp.where(wanted > 0, ways[i, wanted], left + 1)
-            chosen = left >= without
-            return (left - jnp.where(chosen, without, 0), wanted - chosen.astype(wanted.dtype)), chosen
+        # Of the ways that are left, a share counts[k] / left gives label k to the next unit (a whole number of ways).
+        def step(carry: tuple[jax.Array, jax.Array, jax.Array], left: jax.Array) -> tuple[Any, jax.Array]:
+            rank, counts, ways = carry
+            blocks = ways * counts // left
+            ends = jnp.cumsum(blocks)
+            k = jnp.searchsorted(ends, rank, side="right")
+            return (rank - ends[k] + blocks[k], counts.at[k].add(-1), blocks[k]), kinds[k]
 
-        start = (rank, jnp.asarray(ways.shape[1] - 1, rank.dtype))
-        _, chosen = jax.lax.scan(step, start, jnp.arange(n - 1, -1, -1))
-        chosen = chosen[::-1].astype(jnp.float64)
-        return statistic(chosen if fewer_treated else 1.0 - chosen, data)
+        return statistic(jax.lax.scan(step, (rank, counts, total), jnp.arange(n, 0, -1))[1], data)
 
     def at_random(index: jax.Array) -> jax.Array:
         assert key is not None  # _plan saw to it
-        return statistic(jax.random.permutation(jax.random.fold_in(key, index), treated), data)
+        return statistic(jax.random.permutation(jax.random.fold_in(key, index), given), data)
 
     work = n + sum(leaf.size for leaf in jax.tree.leaves(data))
-    return statistic(treated, data), draws.each(at_random if ways is None else exactly, n_draws, work)
+    return statistic(given, data), draws.each(exactly if exact else at_random, n_draws, work)
 
 
 def _mean_difference(treated: jax.Array, outcomes: jax.Array) -> jax.Array:

@@ -88,6 +88,23 @@ def test_every_assignment_comes_once(n, k):
     assert result.p == 1.0 and result.n_distinct == len(expected)
 
 
+def test_every_relabelling_comes_once():
+    """Two early, one late and three never: 6! / (2! 1! 3!) = 60 ways."""
+    labels = np.array([2.0, 2.0, 5.0, 9.0, 9.0, 9.0])
+    result = permutation.relabelling(_decimal, labels, np.zeros(1))
+    expected = {sum(v * 10**i for i, v in enumerate(order)) for order in itertools.permutations([2, 2, 5, 9, 9, 9])}
+    assert result.exact and result.n_distinct == 60 and sorted(result.null[:, 0]) == sorted(expected)
+    drawn = permutation.relabelling(_decimal, labels, np.zeros(1), key=jax.random.key(0), max_exact=1, n_resamples=99)
+    assert set(drawn.null[:, 0]) <= expected and len(set(drawn.null[:, 0])) > 30
+    with pytest.raises(errors.DataError, match="all labels are alike"):
+        permutation.relabelling(_decimal, np.ones(3), np.zeros(1))
+
+
+def _decimal(labels, data):
+    del data
+    return (labels @ (10.0 ** jnp.arange(labels.shape[0], dtype=jnp.float64)))[None]
+
+
 def _binary(assigned, data):
     del data
     return (assigned @ (2.0 ** jnp.arange(assigned.shape[0], dtype=jnp.float64)))[None]
