@@ -21,6 +21,6 @@ def get_config() -> Any:
             generator=config_lib.GeneratorConfig(widths=(96, 64, 32)),
             discriminator=config_lib.DiscriminatorConfig(widths=(32, 64, 96)),
             objective=config_lib.ObjectiveConfig(condition_dropout=0.05),
-            train=config_lib.TrainConfig(steps=15_000, batch=32, ema=0.999),
+            train=config_lib.TrainConfig(steps=12_000, batch=32, ema=0.999),
         )
     )

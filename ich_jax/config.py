@@ -131,14 +131,14 @@ class ObjectiveConfig:
     penalty: str = result("r1_r2", "none, r1, r1_r2 or wgan_gp.")
     penalty_weight: float = result(0.5, "gamma: weight of (gamma/2) |grad_x D|^2, or lambda of the WGAN penalty.")
     penalty_share: float = result(
-        0.25, "Share of each batch on which the penalty is taken; an unbiased estimate of it."
+        0.125, "Share of each batch on which the penalty is taken; an unbiased estimate of it."
     )
     reading_d: float = result(1.0, "Weight of reading the brief off real images (discriminator).")
     reading_g: float = result(1.0, "Weight of having the brief read back (generator).")
     reconstruction: float = result(
-        40.0, "Weight of drawing real images again (mean absolute error) from the noise read off them; 0: never."
+        120.0, "Weight of drawing real images again (mean absolute error) from the noise read off them; 0: never."
     )
-    noise_kl: float = result(0.02, "Weight of keeping that noise standard normal (nats).")
+    noise_kl: float = result(0.05, "Weight of keeping that noise standard normal (nats).")
     condition_dropout: float = result(0.1, "Probability that a stated part of a brief is left open in training.")
 
 
