@@ -252,11 +252,45 @@ def wild() -> dict[str, Any]:
     return {"versions": versions("wildboottest", "statsmodels"), "cases": cases}
 
 
+def block_panel(treated: int = 3) -> np.ndarray:
+    """Outcome [15, 12] of a factor model, donors first; `treated` units are treated from period 8."""
+    rng = np.random.default_rng(31)
+    y = rng.normal(size=(15, 2)) @ np.cumsum(rng.normal(size=(2, 12)), axis=1) + rng.normal(size=(15, 1)) * 2
+    y += 0.3 * rng.normal(size=(15, 12))
+    y[15 - treated :, 8:] += 1.5
+    return np.round(y, 6)
+
+
+def synthetic() -> dict[str, Any]:
+    """Synthetic difference-in-differences and its relatives of synthdid-py, a port of the R package."""
+    import synthdid
+
+    y = block_panel()
+    fits = {
+        "sdid": synthdid.synthdid_estimate(y, 12, 8),
+        "sc": synthdid.sc_estimate(y, 12, 8),
+        "did": synthdid.did_estimate(y, 12, 8),
+        "difp": synthdid.synthdid_estimate(y, 12, 8, weights={"lambda": np.full(8, 1 / 8)}, eta_omega=1e-6),
+    }
+    sdid = fits["sdid"]
+    return {
+        "versions": versions("synthdid-py"),
+        "y": y.tolist(),
+        "effect": {name: float(fit) for name, fit in fits.items()},
+        "unit_weights": {name: np.asarray(fit.weights.omega).tolist() for name, fit in fits.items()},
+        "time_weights": {name: np.asarray(fit.weights.lambda_).tolist() for name, fit in fits.items()},
+        "jackknife": synthdid.jackknife_se(sdid),
+        "placebo_1000": synthdid.placebo_se(sdid, replications=1000, random_state=0),
+        "bootstrap_1000": synthdid.bootstrap_se(sdid, replications=1000, random_state=0),
+    }
+
+
 REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {
     "multiplicity": multiplicity,
     "linear": linear,
     "staggered": staggered,
     "wild": wild,
+    "synthetic": synthetic,
 }
 
 

@@ -358,6 +358,7 @@ def _rescaled(standardised: Any, deviation: Any, treated: Any, key: jax.Array, *
 
 def _invert(p: Callable[[float], float], centre: float, width: float, level: float) -> tuple[float, float]:
     """Ends of the hypotheses with p above `level`, by doubling outwards and bisection on the host."""
+    level *= 1.0 + 1e-10  # 1 - 0.9 is a rounding below 0.1, and p = 0.1 is rejected at 0.1
     ends = []
     for sign in (-1.0, 1.0):
         step = width if width > 0 else max(abs(centre), 1.0) * 1e-6

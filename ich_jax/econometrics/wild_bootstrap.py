@@ -283,7 +283,7 @@ def _invert(parts: Pieces, v: Any, level: Any, exact: Any, floor: Any) -> jax.Ar
     """Ends of the set of hypotheses with p above `level`: doubling outwards from the estimate, then bisection."""
 
     def accepted(distance: jax.Array, sign: jax.Array) -> jax.Array:
-        return _p(parts, v, parts.estimate + sign * distance, exact, floor, "two-sided") > level
+        return _p(parts, v, parts.estimate + sign * distance, exact, floor, "two-sided") > level * (1.0 + _TIE)
 
     def end(sign: jax.Array) -> jax.Array:
         def wider(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
