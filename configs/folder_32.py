@@ -20,7 +20,6 @@ from typing import Any
 
 from ich_jax import config as config_lib
 
-
 # A network of the size of a DCGAN at 32 px with half its widths (Radford et al., 2016), trained as a DCGAN is: plain
 # blocks, non-saturating loss, Adam(2e-4, 0.5), no penalty, no augmentation, no reading of the brief. It has no batch
 # normalisation, which would tie the pictures of a batch together.
@@ -32,7 +31,7 @@ BASELINE = config_lib.Config(
     objective=config_lib.ObjectiveConfig(
         loss="non_saturating", penalty="none", reading_d=0.0, reading_g=0.0, reconstruction=0.0
     ),
-    train=config_lib.TrainConfig(steps=8000, batch=32, g_lr=2e-4, d_lr=2e-4, ema=0.999),
+    train=config_lib.TrainConfig(steps=5000, batch=32, g_lr=2e-4, d_lr=2e-4, ema=0.999),
     inspector=config_lib.InspectorConfig(widths=(32, 48, 64), blocks=1, steps=1500, batch=32),
 )
 
@@ -45,7 +44,7 @@ def get_config(variant: str = "") -> Any:
         config_lib.Config(
             name="folder_32",
             data=config_lib.DataConfig(source="folder", size=32, augment="flip,color,translation,cutout"),
-            train=config_lib.TrainConfig(steps=8000, batch=32, g_lr=1e-3, d_lr=1e-3, ema=0.999),
+            train=config_lib.TrainConfig(steps=5000, batch=32, g_lr=1e-3, d_lr=1e-3, ema=0.999),
             inspector=config_lib.InspectorConfig(widths=(32, 48, 64), blocks=1, steps=1500, batch=32),
         )
     )

@@ -1,9 +1,9 @@
 """The paper's own objective: alternate minimax, equations 1 to 3, on the procedural set at 32 px.
 
 The discriminator takes its step first, with the generator fixed (eq. 2); then the generator minimises
-log(1 - D(G(z))) (eq. 3, printed as a maximum). There is no gradient penalty and no encoder. The generator is a residual network
-(eq. 4-5). Conditioning on a brief, and reading it back, are not part of the paper's equations; they are as in the other
-configs.
+log(1 - D(G(z))) (eq. 3, printed as a maximum). There is no gradient penalty and no encoder. The generator is a residual
+network (eq. 4-5). Conditioning on a brief, and reading it back, are not part of the paper's equations; they are as in
+the other configs.
 
 Command:
     python experiments/train.py --config=configs/paper.py --workdir=runs/paper

@@ -18,8 +18,6 @@ def get_config() -> Any:
     return config_lib.editable(
         config_lib.Config(
             name="procedural_32",
-            generator=config_lib.GeneratorConfig(widths=(96, 64, 32)),
-            discriminator=config_lib.DiscriminatorConfig(widths=(32, 64, 96)),
             objective=config_lib.ObjectiveConfig(condition_dropout=0.05),
             train=config_lib.TrainConfig(steps=12_000, batch=32, ema=0.999),
         )

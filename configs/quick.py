@@ -35,7 +35,7 @@ def get_config(variant: str = "") -> Any:
     return config_lib.editable(
         config_lib.Config(
             name="quick",
-            train=config_lib.TrainConfig(steps=2500, batch=32),
+            train=config_lib.TrainConfig(steps=2000, batch=32),
             evaluation=config_lib.EvalConfig(n_designs=500, n_images=1000),
         )
     )

@@ -85,7 +85,7 @@ class GeneratorConfig:
     arm: str = result("residual", "residual: H(x) = F(x) + x (eq. 4); plain: H(x) = F(x).")
     z_dim: int = result(32, "Length of the noise vector.")
     mapping: int = result(128, "Width of the mapping network from noise and brief to the FiLM style.")
-    widths: tuple[int, ...] = result((64, 48, 32), "Channels per stage, from 4 px upward; each stage doubles the size.")
+    widths: tuple[int, ...] = result((96, 64, 32), "Channels per stage, from 4 px upward; each stage doubles the size.")
     blocks: int = result(1, "Residual blocks per stage.")
     activation: str = result("silu", "Activation inside the blocks.")
     residual_scale: float = result(0.1, "Initial gain of the last layer of a residual block; 0 makes it the identity.")
@@ -97,7 +97,7 @@ class DiscriminatorConfig:
     """The discriminator: scores realism given the brief, and reads the brief back."""
 
     arm: str = result("residual", "residual or plain, as for the generator.")
-    widths: tuple[int, ...] = result((32, 48, 64), "Channels per stage, from half the image size downward.")
+    widths: tuple[int, ...] = result((32, 64, 96), "Channels per stage, from half the image size downward.")
     blocks: int = result(1, "Residual blocks per stage.")
     activation: str = result("silu", "Activation inside the blocks.")
     residual_scale: float = result(0.1, "Initial gain of the last layer of a residual block.")

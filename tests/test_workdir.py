@@ -99,7 +99,7 @@ def test_claim_refuses_another_run_and_names_both_values(tmp_path: Path) -> None
     message = str(caught.value)
     assert "seed: 0 in" in message
     assert "5 now" in message
-    assert "generator.widths: [64, 48, 32]" in message
+    assert "generator.widths: [96, 64, 32]" in message
     assert "loop.keep" not in message
     assert "--init_from=" in message
     assert (tmp_path / "config.json").read_text() == before

@@ -51,7 +51,9 @@ class Block(nn.Module):
         return x + h if self.arm == "residual" else h
 
 
-def downward(x: jax.Array, widths: tuple[int, ...], n_blocks: int, block: Callable[..., Block], dtype: Any) -> jax.Array:
+def downward(
+    x: jax.Array, widths: tuple[int, ...], n_blocks: int, block: Callable[..., Block], dtype: Any
+) -> jax.Array:
     """Runs stages of blocks from the largest feature map downward, within the module that calls it.
 
     Args:

@@ -17,8 +17,8 @@ class Generator(nn.Module):
     Noise and brief pass a two-layer mapping network to a style. The style makes the lowest resolution (a dense layer)
     and modulates every block. Between stages a 1x1 convolution changes the width and pixels are doubled. The last stage
     works at half size; a sub-pixel convolution that starts as nearest up-sampling makes the full picture from it.
-    Each stage starts with ramps across the picture that the style sets, and with noise pixel by pixel, which also enters
-    the picture itself.
+    Each stage starts with ramps across the picture that the style sets, and with noise pixel by pixel, which also
+    enters the picture itself.
 
     Attributes:
         space: What briefs can ask for.

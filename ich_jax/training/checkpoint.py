@@ -287,8 +287,9 @@ def init_from(folder: str | Path, state: Any) -> tuple[Any, dict[str, Any]]:
     path = _find_checkpoint(Path(folder), best=False)
     run = path.parent.parent
     theirs = _read_state(path)
-    loaded = {name: _fit(getattr(state, name), theirs[name], f"{path}, {name}") for name in NETWORKS}
-    state = state.replace(**loaded)
+    # Whether there is an encoder is a choice of the objective: one that either run lacks stays as it is.
+    used = [name for name in NETWORKS if name != "e_params" or (state.e_params and theirs["e_params"])]
+    state = state.replace(**{name: _fit(getattr(state, name), theirs[name], f"{path}, {name}") for name in used})
     config_file, lineage_file = run / workdir.CONFIG_FILE, run / LINEAGE_FILE
     lineage = {
         "given": str(folder),

@@ -156,8 +156,8 @@ def noise_kl(mean: jax.Array, log_sd: jax.Array) -> jax.Array:
 def large_error_loss(reading: Reading, brief: Brief) -> jax.Array:
     """What a reader that is judged by its worst readings pays for large axis errors, `[B]` float32.
 
-    Sum over stated axes of 0.2 t^4 with t = |e| / 0.2, continued along its tangent beyond t = 1: next to nothing for the
-    usual error, and the pull of `reading_loss` several times over for one that a tolerance of 0.5 would notice.
+    Sum over stated axes of 0.2 t^4 with t = |e| / 0.2, continued along its tangent beyond t = 1: next to nothing for
+    the usual error, and the pull of `reading_loss` several times over for one that a tolerance of 0.5 would notice.
     """
     t = jnp.abs(reading.axes - brief.axes) / _LARGE_ERROR
     each = _LARGE_ERROR * jnp.where(t < 1.0, t**4, 4.0 * t - 3.0)

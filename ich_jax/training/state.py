@@ -99,7 +99,7 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
 
 
 def params_sha256(state: TrainState) -> str:
-    """Returns the SHA-256 of all parameters (generator, discriminator, encoder, average): of every leaf's path and bytes."""
+    """Returns the SHA-256 of all parameters (generator, its average, discriminator, encoder): every path and byte."""
     digest = hashlib.sha256()
     tree = {name: getattr(state, name) for name in ("d_params", "e_params", "ema_params", "g_params")}
     for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(tree)):

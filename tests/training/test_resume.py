@@ -8,7 +8,7 @@ import pytest
 from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.training import checkpoint, loop
-from ich_jax.training.state import params_sha256
+from ich_jax.training import state as state_lib
 from tests import helpers
 from tests.training import made
 
@@ -27,7 +27,7 @@ def test_stopped_and_resumed_ends_with_the_same_bits(tmp_path: Path, from_host: 
     assert second.resumed_from == stop_after
     assert second.steps == 8
     helpers.assert_trees_equal(second.state, straight.state)
-    assert params_sha256(second.state) == params_sha256(straight.state)
+    assert state_lib.params_sha256(second.state) == state_lib.params_sha256(straight.state)
     steps = [row["step"] for row in made.rows(tmp_path / "halves")]
     assert steps == sorted(set(steps))
     assert second.history[-1]["d_loss"] == straight.history[-1]["d_loss"]
@@ -93,10 +93,10 @@ def test_a_new_run_starts_from_another_and_says_so(tmp_path: Path) -> None:
     assert lineage["path"] == str(tmp_path / "parent" / "checkpoints" / "8")
     assert lineage["step"] == 8
     assert lineage["fingerprint"] == config_lib.fingerprint(config)
-    assert lineage["params_sha256"] == params_sha256(parent.state)
+    assert lineage["params_sha256"] == state_lib.params_sha256(parent.state)
     assert lineage["parent"] is None
     scratch = loop.train(config, tmp_path / "scratch", made.dataset(), stop_after=2)
-    assert params_sha256(first.state) != params_sha256(scratch.state)
+    assert state_lib.params_sha256(first.state) != state_lib.params_sha256(scratch.state)
 
     # the same command goes on; another origin is refused
     resumed = loop.train(config, child, made.dataset(), init_from=str(tmp_path / "parent"))
@@ -122,6 +122,19 @@ def test_init_from_other_networks_or_nothing_is_refused(tmp_path: Path) -> None:
         checkpoint.init_from(tmp_path / "parent", other)
     with pytest.raises(errors.CheckpointError, match="no good checkpoint"):
         loop.train(config, tmp_path / "child", made.dataset(), init_from=str(tmp_path / "nowhere"))
+
+
+def test_init_from_a_run_with_or_without_encoder(tmp_path: Path) -> None:
+    weights = {"with": 1.0, "without": 0.0}
+    both = {name: made.config(objective={"reconstruction": weight}) for name, weight in weights.items()}
+    for name, config in both.items():
+        workdir.claim(tmp_path / name, config)
+        loop.train(config, tmp_path / name, made.dataset(), stop_after=1)
+    for parent, child in (("with", "without"), ("without", "with")):
+        fresh = state_lib.create_state(both[child], made.SPACE, made.SIZE, 3)
+        state, _ = checkpoint.init_from(tmp_path / parent, fresh)
+        helpers.assert_trees_equal(state.e_params, fresh.e_params)
+        assert np.any(state.g_params["base"]["kernel"] != fresh.g_params["base"]["kernel"])
 
 
 def test_the_work_directory_is_enough_to_use_the_model(tmp_path: Path) -> None:
