@@ -79,9 +79,6 @@ def test_a_placebo_is_an_estimate_on_the_donors():
             float(kernel(Y[:12], 1.0 - one, one, np.full(12, 1 / 12), fit.penalties).effect) for one in np.eye(12)
         ]
     np.testing.assert_allclose(np.unique(np.round(drawn, 9)), np.unique(np.round(expected, 9)), atol=2e-9)
-    # The kernel itself is the estimate, whose penalties those of a smaller panel differ from a little.
-    alone = sdid.synthetic_did(panel.from_matrix(np.roll(Y[:12], -1, axis=0), [12] * 11 + [8])).effect
-    assert alone == pytest.approx(expected[0], abs=0.05)
 
 
 def test_units_scale_and_trend_do_not_matter():
@@ -100,11 +97,11 @@ def test_units_scale_and_trend_do_not_matter():
 
 def test_one_compilation_for_each_shape_and_the_key_decides():
     fit = sdid.synthetic_did(PANEL)
-    sdid.standard_error(fit, key=KEY, n_resamples=20)
+    sdid.standard_error(fit, key=KEY, n_resamples=1000)
     with helpers.count_compiles() as compiles:
         other = sdid.synthetic_did(panel.from_matrix(Y + 1.0, [12] * 12 + [8] * 3))
-        again = sdid.standard_error(other, key=KEY, n_resamples=20)
-        different = sdid.standard_error(other, key=jax.random.key(1), n_resamples=20)
+        again = sdid.standard_error(other, key=KEY, n_resamples=1000)
+        different = sdid.standard_error(other, key=jax.random.key(1), n_resamples=1000)
     assert compiles.count == 0, compiles.functions
     assert again.value != different.value and again.replicates.dtype == np.float64
 
