@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from ich_jax.econometrics import callaway_santanna as cs
 from ich_jax.econometrics import conformal, covariance, did, imputation, linear, panel, sdid
 from ich_jax.econometrics import synthetic_control as sc
 
@@ -206,3 +207,20 @@ def test_synthetic_control_of_proposition_99(california):
     assert (pairs.losses, pairs.pairs) == (73, 703)
     # Every year from 1991 on is the most unusual of its twenty.
     np.testing.assert_allclose(conformal.conformal_intervals(study, confidence=0.9).p_zero[2:], 0.05, atol=1e-12)
+
+
+def test_minimum_wage():
+    """Callaway and Sant'Anna (2021), county employment without covariates; more digits by diff-diff and csdid."""
+    carried("moderndid")  # needs Python 3.12
+    import moderndid
+
+    frame = moderndid.load_mpdta()
+    county, year, employment, start = (frame[name].to_numpy() for name in ("countyreal", "year", "lemp", "first.treat"))
+    data = panel.from_rows(county, year, employment, (start > 0) & (year >= start))
+    effects = cs.group_time(data)
+    simple = cs.aggregate(effects)
+    np.testing.assert_allclose([simple.overall, simple.overall_error], [-0.0399513, 0.0120340], atol=5e-8)
+    for kind, overall, error in (("group", -0.0310, 0.0129), ("calendar", -0.0417, 0.0167)):
+        result = cs.aggregate(effects, kind)
+        assert result.overall == pytest.approx(overall, abs=5.1e-5)
+        assert result.overall_error == pytest.approx(error, rel=0.06)  # csdid draws its errors by the bootstrap
