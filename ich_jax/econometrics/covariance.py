@@ -24,14 +24,19 @@ G_DF = ("min", "conventional")
 
 
 class Fitted(Protocol):
-    """What a covariance needs: `scores` `[N, K]`, `bread` `[K, K]` and the fixed effects behind them."""
+    """What a covariance needs of an estimate with N rows and K coefficients."""
 
     @property
-    def scores(self) -> Array: ...  # noqa: D102
+    def scores(self) -> Array:
+        """`[N, K]`."""
+
     @property
-    def bread(self) -> Array: ...  # noqa: D102
+    def bread(self) -> Array:
+        """`[K, K]`."""
+
     @property
-    def absorbed(self) -> tuple[linear.Absorbed, ...]: ...  # noqa: D102
+    def absorbed(self) -> tuple[linear.Absorbed, ...]:
+        """Fixed effects that were taken out."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

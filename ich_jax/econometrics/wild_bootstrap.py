@@ -308,12 +308,11 @@ def _invert(parts: Pieces, v: Any, level: Any, exact: Any, floor: Any) -> jax.Ar
 
 
 @functools.partial(jax.jit, static_argnames=("weights", "size", "n_draws", "exact"))
-def _weights(key: jax.Array | None, *, weights: str, size: int, n_draws: int, exact: bool) -> jax.Array:
+def _weights(key: Any, *, weights: str, size: int, n_draws: int, exact: bool) -> jax.Array:
     """`[B, G]`."""
     if exact:
         rank = jnp.arange(n_draws)[:, None]
         return 1.0 - 2.0 * ((rank >> jnp.arange(size)[None, :]) & 1).astype(jnp.float64)
-    assert key is not None  # wild_cluster saw to it
 
     def one(index: jax.Array) -> jax.Array:
         own = jax.random.fold_in(key, index)

@@ -407,7 +407,7 @@ def _replicates(
 @functools.partial(jax.jit, static_argnames=("statistic", "shape", "factor", "work"))
 def _jackknife(
     data: Any,
-    layouts: tuple[_Layout | None, ...],
+    layouts: tuple[Any, ...],
     *,
     statistic: Statistic,
     shape: tuple[int, ...],
@@ -415,7 +415,6 @@ def _jackknife(
     work: int,
 ) -> jax.Array:
     here = layouts[factor]
-    assert here is not None  # only resampled factors are asked for
     g = here.order.shape[0]
 
     def without(unit: jax.Array) -> jax.Array:

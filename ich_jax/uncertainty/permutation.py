@@ -291,9 +291,7 @@ def _test(
 
 
 @functools.partial(jax.jit, static_argnames=("statistic", "n_draws", "exact"))
-def _flips(
-    values: Any, key: jax.Array | None, *, statistic: str, n_draws: int, exact: bool
-) -> tuple[jax.Array, jax.Array]:
+def _flips(values: Any, key: Any, *, statistic: str, n_draws: int, exact: bool) -> tuple[jax.Array, jax.Array]:
     n = values.shape[0]
     squares = jnp.square(values).sum(axis=0)
 
@@ -310,7 +308,6 @@ def _flips(
         return of(1.0 - 2.0 * ((rank >> jnp.arange(n)) & 1).astype(jnp.float64))
 
     def at_random(index: jax.Array) -> jax.Array:
-        assert key is not None  # _plan saw to it
         return of(jax.random.rademacher(jax.random.fold_in(key, index), (n,), jnp.float64))
 
     null = draws.each(exactly if exact else at_random, n_draws, n * values.shape[1])
@@ -324,7 +321,7 @@ def _relabelled(
     counts: Any,
     total: Any,
     data: Any,
-    key: jax.Array | None,
+    key: Any,
     *,
     statistic: Assigned,
     n_draws: int,
@@ -347,7 +344,6 @@ def _relabelled(
         return statistic(jax.lax.scan(step, start, jnp.arange(n, 0, -1, dtype=jnp.float64))[1], data)
 
     def at_random(index: jax.Array) -> jax.Array:
-        assert key is not None  # _plan saw to it
         return statistic(jax.random.permutation(jax.random.fold_in(key, index), given), data)
 
     work = n + sum(leaf.size for leaf in jax.tree.leaves(data))
