@@ -375,11 +375,11 @@ def make_validate(
         if real_draws is not None:
             return _pixel_sd(drawing.draw_real(real_draws, noise, few, _VALIDATION_DRAWS))
         real, real_brief = drawing.held_out(dataset, "validation", len(brief.product))
-        return _within_product(real, real_brief.product)
+        return _within_product(real, np.asarray(real_brief.product))
 
     def diversity(params: Any, images: drawing.Images) -> float | None:
         if real_draws is None:
-            return _within_product(images, brief.product)
+            return _within_product(images, np.asarray(brief.product))
         drawn = drawing.draw(sampler, params, noise, drawing.repeat(few, _VALIDATION_DRAWS))
         return _pixel_sd(drawn.reshape(n_briefs, _VALIDATION_DRAWS, *drawn.shape[1:]))
 

@@ -195,12 +195,13 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
     n_penalised = penalties.n_penalised(batch_size, objective.penalty_share)
     n_again = -(-batch_size // 2) if objective.reconstruction > 0 else 0
 
-    def draw(g_params: Any, e_params: Any, key: jax.Array, real: jax.Array, brief: Brief) -> _Drawn:
+    def draw(ge_params: tuple[Any, Any], key: jax.Array, real: jax.Array, brief: Brief) -> _Drawn:
         """Draws the briefs; the last `n_again` from noise that the encoder reads off the real images of those briefs.
 
         To draw those images again the generator must put what varies at a fixed brief (position, light, backdrop)
         under the control of its noise; adversarial losses alone let it settle on one picture per brief.
         """
+        g_params, e_params = ge_params
         z = jax.random.normal(key, (batch_size, config.generator.z_dim), jnp.float32)
         zero = jnp.zeros((), jnp.float32)
         if not n_again:
@@ -266,7 +267,7 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
         brief = _leave_open(open_key, batch.brief, objective.condition_dropout)
 
         def forward(ge_params: Any, d_params: Any) -> Any:
-            drawn = draw(*ge_params, z_key, batch.image, brief)
+            drawn = draw(ge_params, z_key, batch.image, brief)
             judged = judge(d_params, judge_key, batch.image, drawn.image, brief)
             d_total, d_means = d_parts(d_params, penalty_key, judged, batch, drawn.image, brief)
             g_total, g_means = g_parts(judged, drawn, brief)
@@ -290,7 +291,7 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
             part = jax.tree.map(lambda x, i=i: x[i * batch_size : (i + 1) * batch_size], batch)
             z_key, open_key, judge_key, penalty_key = jax.random.split(d_key, 4)
             brief = _leave_open(open_key, part.brief, objective.condition_dropout)
-            fake = draw(state.g_params, state.e_params, z_key, part.image, brief).image
+            fake = draw((state.g_params, state.e_params), z_key, part.image, brief).image
 
             def d_forward(
                 d_params: Any,
@@ -310,7 +311,7 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
         z_key, judge_key = jax.random.split(g_key)
 
         def g_forward(ge_params: Any) -> Any:
-            drawn = draw(*ge_params, z_key, part.image, brief)
+            drawn = draw(ge_params, z_key, part.image, brief)
             judged = judge(state.d_params, judge_key, part.image, drawn.image, brief)
             total, means = g_parts(judged, drawn, brief)
             return total, (means, drawn.image)
