@@ -330,9 +330,11 @@ def whiten(values: jax.Array, rho: jax.Array, *, keep_first: bool = True) -> jax
         `[T, P]`, or `[T - k, P]`.
     """
     n, order = values.shape[0], rho.shape[0]
-    filtered = values[order:] - sum(rho[i] * values[order - 1 - i : n - 1 - i] for i in range(order))
+    filtered = values[order:]
+    for i in range(order):
+        filtered = filtered - rho[i] * values[order - 1 - i : n - 1 - i]
     if not keep_first:
-        return jnp.asarray(filtered)
+        return filtered
     factor = jnp.linalg.cholesky(autocovariance(rho))
     first = jax.scipy.linalg.solve_triangular(factor, values[:order], lower=True)
     return jnp.concatenate([first, filtered])
