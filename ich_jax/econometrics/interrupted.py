@@ -284,7 +284,7 @@ def feasible_gls(
         return linear.least_squares(white[:, :-1], white[:, -1])
 
     def once(_: int, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        beta, _, _ = state
+        beta = state[0]
         rho = yule_walker(y - x @ beta, order)
         new = solve(rho).beta
         return new, rho, jnp.abs(new - beta).max() / jnp.abs(new).max()
@@ -331,7 +331,7 @@ def whiten(values: jax.Array, rho: jax.Array, *, keep_first: bool = True) -> jax
     """
     n, order = values.shape[0], rho.shape[0]
     filtered = values[order:]
-    for i in range(order):
+    for i in range(rho.shape[0]):
         filtered = filtered - rho[i] * values[order - 1 - i : n - 1 - i]
     if not keep_first:
         return filtered
