@@ -291,8 +291,8 @@ def _assemble(
     other = np.flatnonzero(~np.isin(arm, benefit.ARMS))
     if len(other):
         raise errors.DataError(
-            f"column arm: {str(arm[other[0]])!r} in {_lines(line[other], what)}; expected ai (with AI-assisted design), "
-            "before (the same unit until then) or local (a unit of the same type without it)."
+            f"column arm: {str(arm[other[0]])!r} in {_lines(line[other], what)}; expected ai (with AI-assisted "
+            "design), before (the same unit until then) or local (a unit of the same type without it)."
         )
     odd = np.flatnonzero(~np.isfinite(value))
     if len(odd):
