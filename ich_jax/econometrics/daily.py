@@ -127,6 +127,33 @@ def describe(data: Daily) -> list[str]:
     return head
 
 
+def pooled(data: Daily) -> Panel:
+    """All products in one panel: units are named `product: unit`, days are those of all products together.
+
+    For tests of one effect over the product lines, which have as many treated units as all of them. Products at
+    different levels hardly share one effect in yuan; and units that sell several products are not independent.
+
+    Args:
+        data: The products.
+
+    Returns:
+        Panel of the units of the first product, then of the second, and so on.
+    """
+    first = min(one.periods[0] for one in data.panels)
+    last = max(one.periods[-1] for one in data.panels)
+    periods = np.arange(first, last + np.timedelta64(1, "D"))
+    units, outcome, start = [], [], []
+    for name, one in zip(data.products, data.panels, strict=True):
+        offset = int((one.periods[0] - first).astype(np.int64))
+        wide = np.full((len(one.units), len(periods)), np.nan)
+        wide[:, offset : offset + len(one.periods)] = one.outcome
+        units += [f"{name}: {unit}" for unit in one.units]
+        outcome.append(wide)
+        start.append(np.where(one.ever_treated, one.start + offset, len(periods)))
+    stacked = np.concatenate(outcome)
+    return Panel(np.array(units), periods, stacked, ~np.isnan(stacked), np.concatenate(start))
+
+
 def curves(data: Panel) -> dict[str, tuple[npt.NDArray[np.datetime64], Array]]:
     """The three curves of a product: the mean over the units of an arm that were observed, on each day.
 

@@ -84,6 +84,19 @@ def test_curves_by_hand(tmp_path):
     assert curves["ai"][0].astype(str).tolist() == ["2025-01-03", "2025-01-04"]
 
 
+def test_products_pooled_by_hand(tmp_path):
+    book = ["2025-01-03,b,book,before,1", "2025-01-04,b,book,ai,2", "2025-01-03,z,book,local,3"]
+    both = daily.pooled(daily.load_daily(file(tmp_path, *ROWS, *book)))
+    assert both.units.tolist() == ["book: b", "book: z", "fan: a", "fan: b"]
+    assert both.periods.astype(str).tolist() == [f"2025-01-0{d}" for d in (1, 2, 3, 4)]
+    nan = np.nan
+    expected = [[nan, nan, 1, 2], [nan, nan, 3, nan], [10, 11.5, 20, 21], [9, 8, -7, 9.25]]
+    np.testing.assert_array_equal(both.outcome, expected)
+    assert both.start.tolist() == [3, 4, 2, 4] and both.missing == 5
+    simulated = daily.pooled(simulation.simulate().data)
+    assert simulated.ever_treated.sum() == 4 and len(simulated.units) == 36 and simulated.missing == 0
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
