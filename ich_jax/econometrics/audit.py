@@ -142,7 +142,8 @@ def audit(
     Raises:
         ConfigError: A level or power outside (0, 1), a block that is longer than what is before the launch, or fewer
             than 100 simulations.
-        DataError: Fewer than two untreated units, or fewer than eight periods before the first launch.
+        DataError: Fewer than two untreated units, fewer than eight periods before the first launch, or no noise in
+            them.
     """
     for name, share in (("alpha", alpha), ("power", power)):
         if not 0.0 < share < 1.0:
@@ -178,6 +179,11 @@ def audit(
         )
         effect, found = (np.asarray(value) for value in simulated)
     error = float(np.std(effect, ddof=1))
+    if not error > 1e-12 * np.abs(data.outcome[data.observed]).max():
+        raise errors.DataError(
+            "audit: before the first launch the units differ by constants alone; without noise there is nothing to "
+            "simulate from. Were these days filled in?"
+        )
     rejected = found.mean(axis=0)
     grid = error * _GRID
     distinct, smallest = _counts(data, n1, n0, counts)

@@ -239,7 +239,7 @@ def _read(path: str | Path) -> tuple[list[dict[str, str]], npt.NDArray[np.int64]
         raise errors.DataError(f"{path}: cannot be read ({cause}); expected a CSV file in UTF-8.") from cause
     wanted = f"expected {', '.join(KEYS)} and benefit, or {', '.join(SALES)} instead of benefit"
     if not header or header == [""]:
-        raise errors.DataError(f"{path}: is empty; {wanted}. `--write_template=PATH` writes an example.")
+        raise errors.DataError(f"{path}: is empty; {wanted}. `write_template` writes an example.")
     doubled = sorted({name for name in header if name and header.count(name) > 1})
     if doubled:
         raise errors.DataError(f"{path}: line 1: the column {', '.join(doubled)} occurs more than once; keep one.")

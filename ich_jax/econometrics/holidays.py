@@ -6,6 +6,7 @@ that are worked in exchange are not in it; bring a calendar of your own for thos
 
 import csv
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from ich_jax import errors
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Dates = npt.NDArray[np.datetime64]
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 FIRST_YEAR, LAST_YEAR, ANNOUNCED = 2018, 2030, 2026
@@ -140,8 +142,8 @@ def date(text: str, where: str) -> np.datetime64:
     """
     written = text.strip()
     try:
-        if len(written) != 10:
-            raise ValueError("not ten characters")
+        if not _DATE.fullmatch(written):  # NumPy would read 1735689600, a time stamp, as a year
+            raise ValueError("another form")
         return np.datetime64(written, "D")
     except ValueError as cause:
         raise errors.DataError(

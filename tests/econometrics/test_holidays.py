@@ -75,6 +75,8 @@ def test_calendar_of_the_user(tmp_path):
         ("day,holiday\n", r"days\.csv: the calendar has no column date; expected the header"),
         ("date,holiday\n2025-02-30,fair\n", r"line 2: '2025-02-30' is not a date"),
         ("date,holiday\n2025-1-3,fair\n", r"line 2: '2025-1-3' is not a date; expected year-month-day"),
+        ("date,holiday\n1735689600,fair\n", r"line 2: '1735689600' is not a date"),
+        ("date,holiday\n2025-W01-1,fair\n", r"line 2: '2025-W01-1' is not a date"),
         ("date,holiday\n2025-01-03,\n", r"line 2: the holiday has no name"),
         ("date,holiday\n", r"no rows"),
     ],
