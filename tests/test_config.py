@@ -219,7 +219,7 @@ def test_ill_typed_values_are_refused_by_name(name: str, value: Any, message: st
         ({"data__size": 8}, "Procedural data are colour images of 16 to 256 px, got config.data.size=8"),
         ({"data__size": 512}, "Procedural data are colour images of 16 to 256 px"),
         ({"objective__d_steps": 2}, "config.objective.d_steps other than 1 needs config.objective.update='alternate'"),
-        ({"objective__penalty_share": 0.0}, "config.objective.penalty is 'r1_r2' but config.objective.penalty_share is 0"),
+        ({"objective__penalty_share": 0.0}, "penalty is 'r1_r2' but config.objective.penalty_share is 0"),
         ({"data__size": 36}, "config.generator.widths has 3 stages, each halving the size, but 36 px cannot be halved"),
         ({"generator__widths": (8,) * 5}, "config.generator.widths has 5 stages"),
         ({"discriminator__widths": (8,) * 5}, "config.discriminator.widths has 5 stages"),

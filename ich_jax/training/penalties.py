@@ -39,10 +39,14 @@ def r1(score: Score, real: jax.Array) -> jax.Array:
 def r1_r2(score: Score, real: jax.Array, fake: jax.Array) -> jax.Array:
     """(1/2) (|grad_x D(x)|^2 + |grad_x D(G(z))|^2), `[B]`, for generated images that are constants.
 
+    `score` is called once, on `[2B, H, W, C]`: real images, then generated ones. Two calls would compile the gradient
+    of the discriminator's gradient twice.
+
     References:
         Mescheder et al., 2018, eq. 9 and 10; Huang et al., R3GAN, 2024 (both together).
     """
-    return r1(score, real) + r1(score, jax.lax.stop_gradient(fake))
+    both = r1(score, jnp.concatenate([real, jax.lax.stop_gradient(fake)]))
+    return both[: real.shape[0]] + both[real.shape[0] :]
 
 
 def wgan_gp(key: jax.Array, score: Score, real: jax.Array, fake: jax.Array) -> jax.Array:

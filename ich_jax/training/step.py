@@ -231,7 +231,8 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
         augment_key, pair_key = jax.random.split(key)
 
         def score(images: jax.Array) -> jax.Array:
-            return d_module.apply({"params": d_params}, augment(augment_key, images), brief)[0]
+            asked = brief if images.shape[0] == n_penalised else jax.tree.map(_twice, brief)
+            return d_module.apply({"params": d_params}, augment(augment_key, images), asked)[0]
 
         if objective.penalty == "r1":
             each = penalties.r1(score, real)
