@@ -8,7 +8,7 @@ Command:
 
     Columns of metadata.csv become design elements by name, for example --config.data.elements=kind,style.
 
-Expected time: about half an hour on two cores, without an accelerator.
+Expected time: about 20 minutes on two cores, without an accelerator.
 
 Variant `:baseline` trains a DCGAN-sized plain network on the same images, to compare KID with.
 
