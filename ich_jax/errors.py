@@ -5,6 +5,7 @@ Every message says what was found and where, what was allowed, and how to repair
 """
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -60,3 +61,21 @@ def require(value: str, allowed: Iterable[str], what: str) -> str:
     if value not in allowed:
         raise ConfigError(f"{what}: got {value!r}; {nearest(value, allowed)}.")
     return value
+
+
+def require_within(value: float, low: float, high: float, where: str, *, whole: bool = False) -> None:
+    """Checks that a setting is a finite number inside its limits, both included.
+
+    Args:
+        value: The number.
+        low: Least that is allowed.
+        high: Largest that is allowed; may be infinite.
+        where: Names the setting in the message.
+        whole: Whether it must be a whole number.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if not low <= value <= high or not math.isfinite(value) or (whole and value != int(value)):
+        kind = "whole number" if whole else "number"
+        raise ConfigError(f"{where}: got {value!r}; expected a {kind} from {low:g} to {high:g}.")

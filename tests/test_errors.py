@@ -37,3 +37,13 @@ def test_require_returns_the_value_or_says_what_was_allowed() -> None:
 def test_errors_are_caught_together_and_as_their_builtin(error: type[Exception], builtin: type[Exception]) -> None:
     assert issubclass(error, errors.IchJaxError)
     assert issubclass(error, builtin)
+
+
+@pytest.mark.parametrize("value", [0.9, 3.1, float("nan"), float("inf"), float("-inf")])
+def test_numbers_outside_their_limits_are_refused(value: float) -> None:
+    errors.require_within(1, 1, 3, "days", whole=True)
+    errors.require_within(2.5, 1.0, float("inf"), "share")
+    with pytest.raises(errors.ConfigError, match=r"days: got .*; expected a number from 1 to 3\."):
+        errors.require_within(value, 1, 3, "days")
+    with pytest.raises(errors.ConfigError, match=r"got 2\.5; expected a whole number from 1 to 3\."):
+        errors.require_within(2.5, 1, 3, "days", whole=True)

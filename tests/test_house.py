@@ -25,7 +25,7 @@ def metadata() -> configparser.ConfigParser:
 
 
 def names(requirements: str) -> set[str]:
-    return {re.split(r"[<>=\[]", line)[0].lower() for line in requirements.split()}
+    return {re.split(r"[<>=;\[]", line)[0].lower() for line in requirements.split()}
 
 
 def imported(folder: str) -> set[str]:

@@ -102,13 +102,7 @@ class Plan:
             "growth_error": (0.0, np.inf),
         }
         for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            whole = name.endswith("_days")
-            if not low <= value <= high or not np.isfinite(value) or (whole and value != int(value)):
-                raise errors.ConfigError(
-                    f"Plan: {name}: got {value!r}; expected a {'whole ' if whole else ''}number from {low:g} to "
-                    f"{high:g}."
-                )
+            errors.require_within(getattr(self, name), low, high, f"Plan: {name}", whole=name.endswith("_days"))
 
 
 class Valued(NamedTuple):

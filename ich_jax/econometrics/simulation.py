@@ -71,13 +71,8 @@ class Assumptions:
             "seed": (0, 2**63),
         }
         for name, (low, high) in limits.items():
-            value = getattr(self, name)
             whole = isinstance(low, int) and isinstance(high, int)
-            if not low <= value <= high or (whole and value != int(value)):
-                raise errors.ConfigError(
-                    f"Assumptions: {name}: got {value!r}; expected a {'whole ' if whole else ''}number from {low:g} "
-                    f"to {high:g}."
-                )
+            errors.require_within(getattr(self, name), low, high, f"Assumptions: {name}", whole=whole)
         holidays.date(self.first, "Assumptions: first")
 
 
