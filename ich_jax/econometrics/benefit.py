@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
+from ich_jax.config import PlanConfig
 from ich_jax.econometrics import interrupted, trend
 from ich_jax.uncertainty import draws, float64
 from ich_jax.uncertainty.float64 import Array
@@ -69,42 +70,6 @@ class Growth:
     bootstrap: trend.BootstrapTrend
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
-    """What adopting costs and how its effect goes on.
-
-    Attributes:
-        horizon_days: Days that are counted, from the launch; at most ten years.
-        discount_rate: A year, effective: .05 makes 1.05 yuan after 365 days worth 1 yuan now.
-        investment: Yuan, paid at the launch.
-        running_cost: Yuan a day.
-        ramp_days: Days over which the effect rises evenly to its size; 0: at once.
-        growth: Of the effect, a year: on day d it is multiplied by (1 + growth)^((d - 1) / 365).
-        growth_error: Standard error of `growth`, drawn from a normal distribution (not below -0.99).
-    """
-
-    horizon_days: int = DAYS
-    discount_rate: float = 0.05
-    investment: float = 0.0
-    running_cost: float = 0.0
-    ramp_days: int = 0
-    growth: float = 0.0
-    growth_error: float = 0.0
-
-    def __post_init__(self) -> None:
-        limits = {
-            "horizon_days": (1, 10 * DAYS),
-            "discount_rate": (-0.5, 10.0),
-            "investment": (0.0, np.inf),
-            "running_cost": (0.0, np.inf),
-            "ramp_days": (0, np.inf),
-            "growth": (-0.99, 100.0),
-            "growth_error": (0.0, np.inf),
-        }
-        for name, (low, high) in limits.items():
-            errors.require_within(getattr(self, name), low, high, f"Plan: {name}", whole=name.endswith("_days"))
-
-
 class Valued(NamedTuple):
     """Result of the kernel.
 
@@ -156,7 +121,7 @@ class Value:
     balance_high: Array
     npv_draws: Array
     confidence: float
-    plan: Plan
+    plan: PlanConfig
     discounting: str
 
 
@@ -254,7 +219,7 @@ def growth(effects: npt.ArrayLike, key: jax.Array, *, n_resamples: int = 1999, c
 
 def value(
     effect: float,
-    plan: Plan,
+    plan: PlanConfig,
     key: jax.Array,
     *,
     error: float | None = None,

@@ -3,7 +3,7 @@
 The paper gives two numbers: figurines end at 1,312 yuan a day and earrings at 1,118. Nothing else here comes from it.
 The two products are scaled so that the mean of their treated units over the last seven days is exactly that; fans and
 books stand at a level that was chosen freely. Effects, launches, noise and the number of outlets are assumptions, all
-of them fields of `Assumptions`.
+of them fields of `config.SimulationConfig`.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from ich_jax import errors
+from ich_jax.config import SimulationConfig
 from ich_jax.econometrics import holidays, panel
 from ich_jax.econometrics.daily import Daily
 from ich_jax.uncertainty.float64 import Array
@@ -22,58 +22,6 @@ from ich_jax.uncertainty.float64 import Array
 FINALS: Mapping[str, float] = MappingProxyType({"figurine": 1312.0, "earrings": 1118.0})  # yuan a day, from the paper
 LEVELS: Mapping[str, float] = MappingProxyType({"fan": 900.0, "book": 800.0})  # chosen freely
 _LAST = 7
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Assumptions:
-    """What is simulated.
-
-    Attributes:
-        first: First day.
-        days: Number of days; the launches lie in the middle fifth.
-        treated: Outlets with AI-assisted design, for each product.
-        local: Outlets without it, for each product.
-        effect: Effect at full size, as a share of the level before.
-        ramp_days: Days over which it rises evenly.
-        growth: Of the effect, a year.
-        autocorrelation: Of the daily error (AR(1)).
-        noise: Standard deviation of the daily error, as a share of the level.
-        common: The same for a shock that all outlets of a product share.
-        spread: Standard deviation of the logarithm of the outlets' levels.
-        seed: Seed of the noise.
-    """
-
-    first: str = "2024-01-01"
-    days: int = 365
-    treated: int = 1
-    local: int = 8
-    effect: float = 0.25
-    ramp_days: int = 45
-    growth: float = 0.2
-    autocorrelation: float = 0.4
-    noise: float = 0.08
-    common: float = 0.05
-    spread: float = 0.2
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        limits = {
-            "days": (30, 20_000),
-            "treated": (1, 10_000),
-            "local": (1, 10_000),
-            "effect": (-0.9, 100.0),
-            "ramp_days": (0, 20_000),
-            "growth": (-0.9, 100.0),
-            "autocorrelation": (-0.99, 0.99),
-            "noise": (0.001, 1.0),
-            "common": (0.0, 1.0),
-            "spread": (0.0, 2.0),
-            "seed": (0, 2**63),
-        }
-        for name, (low, high) in limits.items():
-            whole = isinstance(low, int) and isinstance(high, int)
-            errors.require_within(getattr(self, name), low, high, f"Assumptions: {name}", whole=whole)
-        holidays.date(self.first, "Assumptions: first")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,20 +36,20 @@ class Simulated:
 
     data: Daily
     effect: Mapping[str, Array]
-    assumptions: Assumptions
+    assumptions: SimulationConfig
 
 
-def simulate(assumptions: Assumptions | None = None) -> Simulated:
+def simulate(assumptions: SimulationConfig | None = None) -> Simulated:
     """Simulates four products: outlets of unequal size, days of the week, holidays, AR(1) errors, launches and effects.
 
     Args:
         assumptions: None: the defaults.
 
     Raises:
-        DataError: Days beyond the built-in calendar.
+        DataError: A first day that is no date, or days beyond the built-in calendar.
     """
-    a = Assumptions() if assumptions is None else assumptions
-    days = np.datetime64(a.first) + np.arange(a.days) * np.timedelta64(1, "D")
+    a = SimulationConfig() if assumptions is None else assumptions
+    days = holidays.date(a.first, "simulation.first") + np.arange(a.days) * np.timedelta64(1, "D")
     season = _season(days)
     names = sorted({*FINALS, *LEVELS})
     panels, effects = [], {}
@@ -146,7 +94,7 @@ def _season(days: npt.NDArray[np.datetime64]) -> Array:
 
 
 def _product(
-    rng: np.random.Generator, a: Assumptions, season: Array, k: int, products: int
+    rng: np.random.Generator, a: SimulationConfig, season: Array, k: int, products: int
 ) -> tuple[panel.Panel, Array]:
     """One product at a level of about 1, and the effects in the same scale."""
     n = a.treated + a.local

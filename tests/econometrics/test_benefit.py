@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ich_jax import errors
+from ich_jax import config, errors
 from ich_jax.econometrics import benefit
 from ich_jax.uncertainty import float64
 
 KEY = jax.random.key(3)
-PLAN = benefit.Plan(horizon_days=400, discount_rate=0.08, investment=20_000.0, running_cost=15.0)
+PLAN = config.PlanConfig(horizon_days=400, discount_rate=0.08, investment=20_000.0, running_cost=15.0)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_limits_are_those_of_the_distribution(valued):
 
 
 def test_ramp_and_growth_by_loop():
-    plan = benefit.Plan(horizon_days=400, discount_rate=0.03, ramp_days=60, growth=0.5, investment=5_000.0)
+    plan = config.PlanConfig(horizon_days=400, discount_rate=0.03, ramp_days=60, growth=0.5, investment=5_000.0)
     result = benefit.value(40.0, plan, KEY, error=0.0, investments=[0.0, 1e9])
     total, even = -5_000.0, np.inf
     for d in range(1, 401):
@@ -70,7 +70,7 @@ def test_ramp_and_growth_by_loop():
 
 def test_growth_that_is_uncertain_widens_the_interval():
     fixed, open_ = (
-        benefit.value(40.0, benefit.Plan(horizon_days=400, growth=0.2, growth_error=e), KEY, error=1.0)
+        benefit.value(40.0, config.PlanConfig(horizon_days=400, growth=0.2, growth_error=e), KEY, error=1.0)
         for e in (0.0, 0.5)
     )
     assert open_.npv[0] == fixed.npv[0] and np.ptp(open_.npv[1:]) > 2 * np.ptp(fixed.npv[1:])
@@ -79,7 +79,7 @@ def test_growth_that_is_uncertain_widens_the_interval():
 
 def test_samples_of_the_effect_are_drawn_from():
     samples = np.array([10.0, 20.0, 20.0, 50.0])
-    plan = benefit.Plan(horizon_days=400, discount_rate=0.0)
+    plan = config.PlanConfig(horizon_days=400, discount_rate=0.0)
     result = benefit.value(25.0, plan, KEY, samples=samples)
     found, counts = np.unique(np.round(result.npv_draws / 400, 6), return_counts=True)
     assert found.tolist() == [10, 20, 50]
@@ -156,7 +156,7 @@ def test_growth():
 )
 def test_bad_plans_are_refused(change, message):
     with pytest.raises(errors.ConfigError, match=message):
-        benefit.Plan(**change)
+        config.PlanConfig(**change)
 
 
 def test_bad_input_is_refused():

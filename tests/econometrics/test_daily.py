@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ich_jax import errors
+from ich_jax import config, errors
 from ich_jax.econometrics import daily, did, simulation
 
 HEADER = "date,unit,product,arm,benefit"
@@ -206,7 +206,7 @@ def test_simulated_data_end_where_the_paper_says():
 def test_simulated_effects_are_in_the_data():
     """The same seed without an effect, up to the scale, differs by the effect; estimates find its mean."""
     found = simulation.simulate()
-    without = simulation.simulate(simulation.Assumptions(effect=0.0))
+    without = simulation.simulate(config.SimulationConfig(effect=0.0))
     for name, one, plain in zip(found.data.products, found.data.panels, without.data.panels, strict=True):
         effect, launch = found.effect[name], one.start[0]
         scale = one.outcome[3, 0] / plain.outcome[3, 0]
@@ -214,14 +214,14 @@ def test_simulated_effects_are_in_the_data():
         assert (effect[:, :launch] == 0).all() and (effect[:, launch:] > 0).all()
         assert (without.effect[name] == 0).all()
         assert did.collapsed(one).effect == pytest.approx(effect[0, launch:].mean(), rel=0.5)
-    many = simulation.simulate(simulation.Assumptions(treated=200, local=200, spread=0.0, noise=0.02))
+    many = simulation.simulate(config.SimulationConfig(treated=200, local=200, spread=0.0, noise=0.02))
     fan = many.data.panel("fan")
     truth = many.effect["fan"][:, fan.start[0] :].mean()
     assert did.collapsed(fan).effect == pytest.approx(truth, rel=0.02)
 
 
 def test_simulated_days_have_weeks_holidays_and_dependence():
-    found = simulation.simulate(simulation.Assumptions(treated=1, local=300, effect=0.0, common=0.0, noise=0.05))
+    found = simulation.simulate(config.SimulationConfig(treated=1, local=300, effect=0.0, common=0.0, noise=0.05))
     one = found.data.panel("book")
     mean = one.outcome[1:].mean(axis=0)
     weekday = (one.periods.astype(int) + 3) % 7
@@ -236,7 +236,7 @@ def test_simulated_days_have_weeks_holidays_and_dependence():
 
 def test_simulated_data_are_a_function_of_their_assumptions(tmp_path):
     one, same = simulation.simulate(), simulation.simulate()
-    other = simulation.simulate(simulation.Assumptions(seed=1))
+    other = simulation.simulate(config.SimulationConfig(seed=1))
     for a, b, c in zip(one.data.panels, same.data.panels, other.data.panels, strict=True):
         np.testing.assert_array_equal(a.outcome, b.outcome)
         assert not np.allclose(a.outcome, c.outcome)
@@ -261,11 +261,11 @@ def test_simulated_data_are_a_function_of_their_assumptions(tmp_path):
 )
 def test_bad_assumptions_are_refused(change, message):
     with pytest.raises(errors.ConfigError, match=message):
-        simulation.Assumptions(**change)
+        config.SimulationConfig(**change)
 
 
 def test_days_beyond_the_calendar_are_refused():
     with pytest.raises(errors.DataError, match="outside the calendar"):
-        simulation.simulate(simulation.Assumptions(first="2030-06-01"))
+        simulation.simulate(config.SimulationConfig(first="2030-06-01"))
     with pytest.raises(errors.DataError, match="not a date"):
-        simulation.Assumptions(first="June")
+        simulation.simulate(config.SimulationConfig(first="June"))
