@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.econometrics import panel, synthetic_control, trend
+from ich_jax.econometrics import panel, refits, synthetic_control, trend
 from ich_jax.econometrics.panel import Panel
 from ich_jax.uncertainty import draws, float64
 from ich_jax.uncertainty.float64 import Array
@@ -122,6 +122,9 @@ def audit(
     power: float = 0.8,
     block: int | None = None,
     n_simulations: int = 1000,
+    fitted: Panel | None = None,
+    n_refits: int = 0,
+    n_placebos: int = 40,
 ) -> Audit:
     """Counts what there is, and simulates what each method would find.
 
@@ -138,10 +141,15 @@ def audit(
         power: Share of panels in which a detectable effect is to be found.
         block: Length of the blocks; None: `trend.block_length`, the middle one of the units, rounded up.
         n_simulations: Simulated panels.
+        fitted: Panel without gaps and with one start to which the methods that fit weights will be applied, such as
+            weekly means; None: the data.
+        n_refits: Simulated panels for those methods, which fit weights in every one of them; 0: they are judged by
+            their counts alone. Their panels keep the units' levels.
+        n_placebos: Placebos behind each simulated error of synthetic difference-in-differences; it errs by about 11 %.
 
     Raises:
-        ConfigError: A level or power outside (0, 1), a block that is longer than what is before the launch, or fewer
-            than 100 simulations.
+        ConfigError: A level or power outside (0, 1), a block that is longer than what is before the launch, fewer than
+            100 simulations, or refits of a panel with several starts.
         DataError: Fewer than two untreated units, fewer than eight periods before the first launch, or no noise in
             them.
     """
@@ -160,16 +168,7 @@ def audit(
         raise errors.DataError(
             f"audit: {before} periods before the first launch cannot be simulated from; at least eight are needed."
         )
-    observed = data.observed[:, :before].astype(np.float64)
-    with float64.enabled():
-        residuals = np.asarray(_residuals(np.where(observed > 0, data.outcome[:, :before], 0.0), observed))
-    if block is None:
-        varying = residuals[np.ptp(residuals, axis=1) > 0]
-        block = math.ceil(np.median([trend.block_length(r) for r in varying])) if len(varying) else 1
-    if block != int(block) or not 1 <= block <= before:
-        raise errors.ConfigError(
-            f"audit: block: expected a whole number from 1 to {before} (the periods before the launch), got {block!r}."
-        )
+    residuals, observed, block = _before(data, before, block)
     launch = int(np.sort(data.start[ever])[(n1 - 1) // 2])
     quantiles = stats.t.isf(alpha / 2.0, [n1 + n0 - 2, n1 + n0 - 1])
     options: dict[str, Any] = {"n1": n1, "total": total, "n_draws": int(n_simulations)}
@@ -191,7 +190,8 @@ def audit(
     for i, name in enumerate(SIMULATED):
         size, least = float(rejected[0, i]), _detectable(grid, rejected[:, i], power)
         methods.append(_judged(name, smallest[name], distinct[name], size, least, alpha, n_simulations))
-    methods += _counted(data, n1, n0, before, alpha)
+    counted = _counted(data if fitted is None else fitted, alpha)
+    methods += _refitted(data if fitted is None else fitted, key, counted, grid, alpha, power, n_refits, n_placebos)
     return Audit(
         units=n1 + n0,
         treated=n1,
@@ -279,9 +279,55 @@ def _judged(
     return Method(name, smallest, distinct, size, least, usable, reason)
 
 
-def _counted(data: Panel, n1: int, n0: int, before: int, alpha: float) -> list[Method]:
-    """Methods that are judged by their counts alone."""
-    nan, after = math.nan, len(data.periods) - before
+def _before(data: Panel, before: int, block: int | None) -> tuple[Array, Array, int]:
+    """Residuals `[U, before]` of unit and period effects, which of them are observed, and the length of blocks."""
+    observed = data.observed[:, :before].astype(np.float64)
+    with float64.enabled():
+        residuals = np.asarray(_residuals(np.where(observed > 0, data.outcome[:, :before], 0.0), observed))
+    if block is None:
+        varying = residuals[np.ptp(residuals, axis=1) > 0]
+        block = math.ceil(np.median([trend.block_length(r) for r in varying])) if len(varying) else 1
+    if block != int(block) or not 1 <= block <= before:
+        raise errors.ConfigError(
+            f"audit: block: expected a whole number from 1 to {before} (the periods before the launch), got {block!r}."
+        )
+    return residuals, observed, int(block)
+
+
+def _refitted(
+    data: Panel, key: jax.Array, counted: list[Method], grid: Array, alpha: float, power: float, n: int, n_placebos: int
+) -> list[Method]:
+    """The methods that fit weights, judged by simulation where they are possible and `n` panels are asked for."""
+    ever = data.ever_treated
+    n1, periods, starts = int(ever.sum()), len(data.periods), np.unique(data.start[ever])
+    if n == 0:
+        return counted
+    if len(starts) > 1 or data.missing:
+        raise errors.ConfigError("audit: methods that fit weights need one start and no gaps; pass such a panel.")
+    before = int(starts[0])
+    residuals, _, block = _before(data, before, None)
+    levels = data.outcome[:, :before].mean(axis=1)
+    simulator = refits.Simulator(residuals + (levels - levels.mean())[:, None], before, block)
+    tests = refits.simulate(simulator, key, grid, n1=n1, periods=periods, alpha=alpha, n=n)
+    by_error = refits.simulate_sdid(
+        simulator, key, grid, stats.norm.isf(alpha / 2.0), n1=n1, periods=periods, t0=before, n=n, n_placebos=n_placebos
+    )
+    names = (refits.PLACEBO, refits.PAIRS, refits.TRAJECTORY, refits.SDID_PLACEBO, refits.SDID_JACKKNIFE)
+    rejected = dict(zip(names, np.concatenate([tests, by_error], axis=1).T, strict=True))
+    methods = []
+    for m in counted:
+        if m.name in rejected and m.distinct != 0:
+            size, least = float(rejected[m.name][0]), _detectable(grid, rejected[m.name], power)
+            m = _judged(m.name, m.smallest_p, m.distinct, size, least, alpha, n)
+        methods.append(m)
+    return methods
+
+
+def _counted(data: Panel, alpha: float) -> list[Method]:
+    """Methods that fit weights, judged by their counts alone."""
+    nan, ever = math.nan, data.ever_treated
+    n1, n0, before = int(ever.sum()), int((~ever).sum()), int(data.start[ever].min())
+    after = len(data.periods) - before
 
     def method(name: str, smallest: float, distinct: int | None, possible: bool = True, why: str = "") -> Method:
         usable = possible and smallest <= alpha
@@ -290,15 +336,18 @@ def _counted(data: Panel, n1: int, n0: int, before: int, alpha: float) -> list[M
             reason = f"{distinct} distinct draws cannot give a p of {alpha:g}"
         return Method(name, smallest, distinct, nan, nan, usable, reason)
 
-    pairs = math.comb(n0, 2)
-    bound = synthetic_control.LeaveTwoOut(0.0, max(pairs, 1), 0, n0 + 1).level_bound(0.0) if n0 >= 3 else 1.0
+    pairs = math.comb(n0, 2) if n0 >= 3 else 0
+    # Its p can be 0; what is bounded is how often it is small without an effect.
+    two_out = synthetic_control.LeaveTwoOut(0.0, pairs, 0, n0 + 1)
+    bound = two_out.level_bound(0.0) if pairs else 1.0
+    why = f"p in steps of 1/{pairs}; level at most {two_out.level_bound(alpha):.3g}" if pairs else "needs three donors"
     return [
-        method("synthetic control, placebo in space", 1.0 / (n0 + 1), n0 + 1),
-        method("synthetic control, leave two out", bound, pairs, n0 >= 3, "" if n0 >= 3 else "needs three donors"),
-        method("conformal, whole trajectory", 1.0 / (before + after), before + after),
+        method(refits.PLACEBO, 1.0 / (n0 + 1), n0 + 1),
+        Method(refits.PAIRS, 0.0, pairs, nan, nan, bound <= alpha, why),
+        method(refits.TRAJECTORY, 1.0 / (before + after), before + after),
         method("conformal, each period", 1.0 / (before + 1), before + 1),
         method(
-            "synthetic difference-in-differences, placebo error",
+            refits.SDID_PLACEBO,
             0.0,
             math.comb(n0, n1) if n0 > n1 else 0,
             n0 > n1,
@@ -307,9 +356,9 @@ def _counted(data: Panel, n1: int, n0: int, before: int, alpha: float) -> list[M
             else f"needs more donors than the {n1} treated units",
         ),
         method(
-            "synthetic difference-in-differences, jackknife",
+            refits.SDID_JACKKNIFE,
             0.0,
-            n1 + n0,
+            n1 + n0 if n1 > 1 else 0,
             n1 > 1,
             "normal approximation, error from leaving units out" if n1 > 1 else "needs two treated units",
         ),

@@ -8,7 +8,6 @@ the untreated units' changes (Conley-Taber, Ferman-Pinto). Each result carries t
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -159,7 +158,9 @@ def sign_flips(
         return permutation.sign_flip(centred, statistic="mean", **options)
 
     tested = test(null)
-    low, high = _invert(lambda r: float(test(r).p[0]), float(values.mean()), float(np.ptp(values)), 1.0 - confidence)
+    low, high = permutation.invert(
+        lambda r: float(test(r).p[0]), float(values.mean()), float(np.ptp(values)), 1.0 - confidence
+    )
     return SignTest(
         effect=float(values.mean()),
         null=float(null),
@@ -354,27 +355,3 @@ def _rescaled(standardised: Any, deviation: Any, treated: Any, key: jax.Array, *
         return on @ drawn / on.sum() - (1.0 - on) @ drawn / (n - on.sum())
 
     return jnp.asarray(draws.each(one, n_draws, n))
-
-
-def _invert(p: Callable[[float], float], centre: float, width: float, level: float) -> tuple[float, float]:
-    """Ends of the hypotheses with p above `level`, by doubling outwards and bisection on the host."""
-    level *= 1.0 + 1e-10  # 1 - 0.9 is a rounding below 0.1, and p = 0.1 is rejected at 0.1
-    ends = []
-    for sign in (-1.0, 1.0):
-        step = width if width > 0 else max(abs(centre), 1.0) * 1e-6
-        inside, outside = 0.0, step
-        for _ in range(30):
-            if p(centre + sign * outside) <= level:
-                break
-            inside, outside = outside, 2.0 * outside
-        else:
-            ends.append(sign * math.inf)
-            continue
-        for _ in range(40):
-            middle = 0.5 * (inside + outside)
-            if p(centre + sign * middle) > level:
-                inside = middle
-            else:
-                outside = middle
-        ends.append(centre + sign * 0.5 * (inside + outside))
-    return ends[0], ends[1]

@@ -191,9 +191,9 @@ def standard_error(
     options = {"t0": t0, "method": fit.method, "solver": fit.solver}
     with float64.enabled():
         if kind == "jackknife":
-            replicates = np.asarray(_jackknifed(y, weights, fit.time_weights, n0=n0, t0=t0))
+            replicates = np.asarray(jackknife_effects(y, weights, fit.time_weights, n0=n0, t0=t0))
         else:
-            resampled = _placebos if kind == "placebo" else _bootstrapped
+            resampled = placebo_effects if kind == "placebo" else _bootstrapped
             found = resampled(y, weights, fit.penalties, key, n0=n0, n_resamples=n_resamples, **options)
             replicates = np.asarray(found)
     n = len(replicates)
@@ -291,9 +291,23 @@ def _estimate(y: Any, control: Any, treated: Any, start: Any, penalties: Penalti
 
 
 @functools.partial(jax.jit, static_argnames=("n0", "n_resamples", *_STATIC))
-def _placebos(
+def placebo_effects(
     y: Any, weights: Any, penalties: Penalties, key: jax.Array, *, n0: int, n_resamples: int, **options: Any
 ) -> jax.Array:
+    """Effects of donors treated at random instead, as many as there are treated units; a kernel.
+
+    Args:
+        y: `[U, T]`, the n0 donors first.
+        weights: `[U]` unit weights that the `r` solver starts from.
+        penalties: Of the estimate.
+        key: Random key.
+        n0: Donors, fixed when compiled.
+        n_resamples: Draws, fixed when compiled.
+        **options: As for `weighted_did`.
+
+    Returns:
+        `[n_resamples]`.
+    """
     n1 = y.shape[0] - n0
     is_donor = jnp.arange(y.shape[0]) < n0
 
@@ -337,7 +351,19 @@ def _bootstrapped(
 
 
 @functools.partial(jax.jit, static_argnames=("n0", "t0"))
-def _jackknifed(y: Any, weights: Any, time: Any, *, n0: int, t0: int) -> jax.Array:
+def jackknife_effects(y: Any, weights: Any, time: Any, *, n0: int, t0: int) -> jax.Array:
+    """Effects without each unit, weights fixed but renormalised; a kernel.
+
+    Args:
+        y: `[U, T]`, the n0 donors first.
+        weights: `[U]` unit weights.
+        time: `[T0]` time weights.
+        n0: Donors, fixed when compiled.
+        t0: Periods before the start, fixed when compiled.
+
+    Returns:
+        `[U]`.
+    """
     n, t1 = y.shape[0], y.shape[1] - t0
     contrast = jnp.concatenate([-time, jnp.full(t1, 1.0 / t1, y.dtype)])
     is_donor = jnp.arange(n) < n0
