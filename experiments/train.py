@@ -9,19 +9,17 @@ from the networks of another one: `--workdir=NEW --init_from=OLD`.
 """
 
 import math
-import os
-import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import rich.console
 import rich.table
 from absl import app, flags, logging
+from command_line import keep_compiled_programs, parse_flags, show_log_lines, shown
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
@@ -225,66 +223,6 @@ def errors_of(report: inspector_lib.InspectorReport) -> str:
 def parameter_count(params: Any) -> int:
     """Returns the number of values in a tree of arrays."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
-
-
-def shown(value: Any) -> str:
-    """Returns a value as it stands in the summary line: floats to six significant digits, nothing with a space."""
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text.replace(" ", "") or "''"
-
-
-# ---------------------------------------------------------------- process
-
-
-def keep_compiled_programs() -> None:
-    """Keeps compiled programs in the user's cache folder, so that the next start need not compile them again."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ich_jax" / "compiled"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    # Half of a start's compilations take less than JAX's default of one second each, and together several seconds.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-
-
-def show_log_lines() -> None:
-    """Shows our own log lines, and warnings of others."""
-    if FLAGS["verbosity"].using_default_value:
-        logging.set_verbosity(logging.INFO)
-
-    def ours_or_serious(record: Any) -> bool:
-        # orbax reports each stage of each save as absl does, and its failures reach us as exceptions anyway.
-        orbax = f"{os.sep}orbax{os.sep}" in record.pathname
-        return not orbax and (record.name == "absl" or record.levelname != "INFO")
-
-    logging.get_absl_handler().addFilter(ours_or_serious)
-
-
-def parse_flags(argv: list[str]) -> list[str]:
-    """Parses the command line; refuses a config or a config field that does not exist, naming the nearest."""
-    try:
-        given = [word.partition("=") for word in argv]
-        for i, (name, equals, value) in enumerate(given):
-            if re.fullmatch("--?config", name):
-                config = config_lib.load_editable(value if equals else "".join(argv[i + 1 : i + 2]))
-                check_fields(config, (name for name, _, _ in given))
-    except errors.ConfigError as error:
-        sys.exit(f"error: {error}")
-    return app.parse_flags_with_usage(argv)
-
-
-def check_fields(config: ml_collections.ConfigDict, flag_names: Iterable[str]) -> None:
-    """Checks that each `--config.section.field` exists.
-
-    Raises:
-        ConfigError: It does not; the message names the nearest ones that do.
-    """
-    for flag in flag_names:
-        if not re.match(r"--?(no)?config\.", flag):
-            continue
-        node: Any = config
-        for part in flag.split(".")[1:]:
-            known = list(node) if isinstance(node, ml_collections.ConfigDict) else []
-            if part not in known:
-                raise errors.ConfigError(f"{flag}: there is no field {part!r}; {errors.nearest(part, known)}.")
-            node = node[part]
 
 
 if __name__ == "__main__":

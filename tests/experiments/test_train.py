@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 import numpy as np
 import pytest
 
@@ -137,35 +136,6 @@ def test_a_batch_larger_than_the_set_is_refused_before_anything_is_written(
     with pytest.raises(errors.DataError, match="larger than"):
         train.run(config, str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    ("flag", "words"),
-    [
-        ("--config.train.stepz", "'stepz'; did you mean 'steps'"),
-        ("--config.trian.steps", "'trian'; did you mean 'train'"),
-        ("--noconfig.loop.progres", "'progres'; did you mean 'progress'"),
-        ("--config.train.steps.more", "there is no field 'more'"),
-    ],
-)
-def test_unknown_fields_are_refused_with_the_nearest(train: ModuleType, flag: str, words: str) -> None:
-    config = config_lib.editable(config_lib.Config())
-    with pytest.raises(errors.ConfigError, match=re.escape(words)) as caught:
-        train.check_fields(config, ["--workdir", flag])
-    assert flag in str(caught.value)
-    assert isinstance(config, ml_collections.ConfigDict)
-
-
-def test_known_fields_and_other_flags_pass(train: ModuleType) -> None:
-    flags = ["--config", "--config.train.steps", "--noconfig.loop.progress", "-config.seed", "--workdir", "run"]
-    train.check_fields(config_lib.editable(config_lib.Config()), flags)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(3, "3"), (0.123456789, "0.123457"), ("a", "a"), ("", "''"), ((1, 2), "(1,2)"), (True, "True")]
-)
-def test_shown(train: ModuleType, value: Any, text: str) -> None:
-    assert train.shown(value) == text
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
