@@ -358,8 +358,10 @@ class BenefitConfig:
     size_study: SizeStudyConfig = _section(SizeStudyConfig)
     compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")
     progress: bool = execution(True, "Show a live bar on a terminal.")
+    threads: int = execution(0, "Products that are worked on at once; 0: as many as there are processor cores.")
 
     def __post_init__(self) -> None:
+        errors.require_within(self.threads, 0, 1024, "threads", whole=True)
         errors.require(self.task, TASKS, "task")
         errors.require(self.data.source, SALES, "data.source")
         if self.data.source == "csv" and not self.data.path:

@@ -7,7 +7,8 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-NAMES = sorted(path.stem for path in CONFIGS.glob("*.py"))
+OTHERS = {"economic_benefit": config_lib.BenefitConfig}  # of other experiments than train
+NAMES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in OTHERS)
 
 
 def _load(name: str, **overrides: object) -> config_lib.Config:
@@ -22,10 +23,19 @@ def test_the_configs_of_the_readme_exist() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_config_resolves_is_named_after_its_file_and_says_what_to_expect(name: str) -> None:
+def test_config_resolves_is_named_after_its_file(name: str) -> None:
     config = _load(name)
     assert config.name == name
     assert config.train.steps > 0
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_configs_of_other_experiments_resolve(name: str) -> None:
+    assert config_lib.load(CONFIGS / f"{name}.py", cls=OTHERS[name]).name == name
+
+
+@pytest.mark.parametrize("name", [*NAMES, *OTHERS])
+def test_config_says_how_to_run_it_and_what_to_expect(name: str) -> None:
     text = (CONFIGS / f"{name}.py").read_text()
     for words in (f"--config=configs/{name}.py", f"--workdir=runs/{name}", "Expected time:", "Expected result:"):
         assert words in text

@@ -86,6 +86,7 @@ class Audit:
         placebo_error: Standard deviation of the effect in simulated panels without effect.
         block: Length of the blocks of periods that were drawn.
         n_simulations: Simulated panels; a share of .05 of 1,000 has a Monte Carlo error of .007.
+        n_refits: The same for methods that fit weights; 0 if these were not simulated.
         effects: `[33]` effects that were tried, in units of the outcome.
         rejected: `[33, 6]` share of simulated panels in which each simulated method rejects.
         simulated: Names of these methods.
@@ -105,6 +106,7 @@ class Audit:
     placebo_error: float
     block: int
     n_simulations: int
+    n_refits: int
     effects: Array
     rejected: Array
     simulated: tuple[str, ...]
@@ -206,6 +208,7 @@ def audit(
         placebo_error=error,
         block=int(block),
         n_simulations=int(n_simulations),
+        n_refits=int(n_refits),
         effects=grid,
         rejected=rejected,
         simulated=SIMULATED,

@@ -17,13 +17,11 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.econometrics import audit
-from ich_jax.econometrics.synthetic_control import fit_weights
+from ich_jax.econometrics import audit, refits
 from ich_jax.uncertainty import draws, float64
 from ich_jax.uncertainty.float64 import Array
 
-METHODS = (*audit.SIMULATED, "synthetic control, placebo in space", "conformal, whole trajectory")
-_TIE = 1.0 - 1e-10
+METHODS = (*audit.SIMULATED, refits.PLACEBO, refits.TRAJECTORY, refits.PAIRS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class SizeStudy:
     """Rejections in R designs by M methods.
 
     Attributes:
-        methods: M names; the last two are about the first treated unit alone.
+        methods: M names; the last three are about the first treated unit alone.
         autocorrelation: `[R]`.
         controls: `[R]` untreated units.
         periods: `[R]`.
@@ -42,6 +40,7 @@ class SizeStudy:
         treated: Treated units.
         effect: Effect that was added, in standard deviations of a day.
         n_panels: Simulated panels of each design.
+        n_pairs: The same for leave-two-out.
     """
 
     methods: tuple[str, ...]
@@ -55,6 +54,7 @@ class SizeStudy:
     treated: int
     effect: float
     n_panels: int
+    n_pairs: int
 
 
 def size_study(
@@ -67,6 +67,7 @@ def size_study(
     effect: float = 0.0,
     alpha: float = 0.05,
     n_panels: int = 1000,
+    n_pairs: int = 100,
     progress: Callable[[int, int], None] | None = None,
 ) -> SizeStudy:
     """Simulates every combination and counts rejections.
@@ -84,6 +85,7 @@ def size_study(
         effect: Constant effect, in standard deviations of a day; 0 for size, above for power.
         alpha: Nominal level.
         n_panels: Panels of each design.
+        n_pairs: The first so many of them for leave-two-out, which fits three weights for each pair of controls.
         progress: Called with the designs that are done and their number.
 
     Raises:
@@ -101,6 +103,7 @@ def size_study(
         ("alpha", (alpha,), lambda v: 0.0 < v < 1.0, "a number inside (0, 1)"),
         ("effect", (effect,), math.isfinite, "a finite number"),
         ("n_panels", (n_panels,), lambda v: v == int(v) and v >= 100, "a whole number from 100"),
+        ("n_pairs", (n_pairs,), lambda v: v == int(v) and 20 <= v <= n_panels, f"a whole number from 20 to {n_panels}"),
     ):
         bad = [value for value in values if not good(value)]
         if bad or not values:
@@ -111,10 +114,11 @@ def size_study(
         reassignments = audit.reassignments(treated, n0)
         quantiles = stats.t.isf(alpha / 2.0, [treated + n0 - 2, treated + n0 - 1])
         with float64.enabled():
-            found = _study(
-                key, reassignments, quantiles, rho, effect, alpha, n1=treated, n0=n0, periods=t, n_panels=int(n_panels)
-            )
-            rejected.append(np.asarray(found))
+            sizes = {"n1": treated, "n0": n0, "periods": t}
+            found = _study(key, reassignments, quantiles, rho, effect, alpha, n_panels=int(n_panels), **sizes)
+            # Without three controls there is no pair to leave out beside a donor.
+            pairs = _pairs(key, rho, effect, alpha, n_panels=int(n_pairs), **sizes) if n0 >= 3 else 0.0
+            rejected.append(np.append(np.asarray(found), float(pairs)))
         smallest.append(_smallest(reassignments, treated, n0, t))
         if progress is not None:
             progress(done + 1, len(designs))
@@ -126,12 +130,13 @@ def size_study(
         controls=np.array(counts, np.int64),
         periods=np.array(lengths, np.int64),
         rejected=share,
-        error=np.sqrt(share * (1.0 - share) / n_panels),
+        error=np.sqrt(share * (1.0 - share) / np.append(np.full(len(METHODS) - 1, n_panels), n_pairs)),
         smallest_p=np.stack(smallest),
         alpha=alpha,
         treated=treated,
         effect=effect,
         n_panels=int(n_panels),
+        n_pairs=int(n_pairs),
     )
 
 
@@ -147,31 +152,20 @@ def tests_of_panel(
         start: First treated period, fixed when compiled.
 
     Returns:
-        t `[2]` and p `[6]`, in the order of `METHODS`.
+        t `[2]` and p `[6]`, in the order of `METHODS` without the last.
 
     Raises:
         DataError: The outcome is not float64.
     """
     y = float64.kernel_array(outcome, "tests_of_panel: outcome")
-    n0, periods = y.shape[0] - n1, y.shape[1]
     t, p = audit.tests_of_changes(y[:, start:].mean(axis=1) - y[:, :start].mean(axis=1), reassignments, n1=n1)
     pool = jnp.concatenate([y[:1], y[n1:]])  # the first treated unit and its donors
-    pre = (jnp.arange(periods) < start).astype(y.dtype)
-    allowed = (1.0 - jnp.eye(n0 + 1, dtype=y.dtype)).at[:, 0].set(0.0)
-
-    def ratio(unit: jax.Array, donors: jax.Array) -> jax.Array:
-        square = jnp.square(fit_weights(unit, pool, donors, pre)[1])
-        before, after = (square * pre).sum() / start, (square * (1.0 - pre)).sum() / (periods - start)
-        return jnp.sqrt(after / before)
-
-    ratios = jax.vmap(ratio)(pool, allowed)
-    p_placebo = (ratios >= ratios[0] * (1.0 - 1e-12)).mean(dtype=y.dtype)
-    residuals = fit_weights(pool[0], pool, allowed[0], jnp.ones_like(pre))[1]
-    # Sums over all circular windows as long as the time after the start; the data's own begins at the start.
-    after = periods - start
-    total = jnp.concatenate([jnp.zeros(1, y.dtype), jnp.cumsum(jnp.abs(jnp.concatenate([residuals, residuals])))])
-    window = total[after : after + periods] - total[:periods]
-    p_conformal = (window >= window[start] * _TIE).mean(dtype=y.dtype)
+    pre = (jnp.arange(y.shape[1]) < start).astype(y.dtype)
+    none = jnp.zeros(1, y.dtype)
+    p_placebo, p_conformal = (
+        refits.placebo_p(pool, pre, none)[0],
+        refits.trajectory_p(pool, jnp.asarray(start), none)[0],
+    )
     return t, jnp.concatenate([p, jnp.stack([p_placebo, p_conformal])])
 
 
@@ -188,6 +182,7 @@ def _smallest(reassignments: audit.Draws, n1: int, n0: int, periods: int) -> Arr
             (2.0 if len(reassignments.wild) == 2 ** (n1 + n0) else 1.0) / len(reassignments.wild),
             1.0 / (n0 + 1),
             1.0 / periods,
+            0.0,
         ]
     )
 
@@ -208,19 +203,40 @@ def _study(
 ) -> jax.Array:
     """`[M]` share of panels that are rejected."""
     start = periods // 2
-    treated = (jnp.arange(n1 + n0) < n1)[:, None] & (jnp.arange(periods) >= start)[None, :]
 
     def one(index: jax.Array) -> jax.Array:
-        shocks = jax.random.normal(jax.random.fold_in(key, index), (periods, n1 + n0 + 1), jnp.float64)
-
-        def step(last: jax.Array, shock: jax.Array) -> tuple[jax.Array, jax.Array]:
-            now = rho * last + jnp.sqrt(1.0 - rho * rho) * shock
-            return now, now
-
-        series = jnp.concatenate([shocks[:1], jax.lax.scan(step, shocks[0], shocks[1:])[1]]).T
-        y = series[:-1] + series[-1:] + jnp.where(treated, effect, 0.0)
+        y = _panel(jax.random.fold_in(key, index), rho, effect, n1=n1, n0=n0, periods=periods)
         t, p = tests_of_panel(y, reassignments, n1=n1, start=start)
         return jnp.concatenate([jnp.abs(t) > quantiles, p <= alpha * (1.0 + 1e-10)]).astype(jnp.float64)
 
     work = max((n0 + 1) ** 2 * periods, (n1 + n0) * reassignments.wild.shape[0])
     return jnp.asarray(draws.each(one, n_panels, work).mean(axis=0))
+
+
+@functools.partial(jax.jit, static_argnames=("n1", "n0", "periods", "n_panels"))
+def _pairs(key: Any, rho: Any, effect: Any, alpha: Any, *, n1: int, n0: int, periods: int, n_panels: int) -> jax.Array:
+    """Share of panels that leave-two-out rejects."""
+    first, second = np.triu_indices(n0, 1)
+    pre = (jnp.arange(periods) < periods // 2).astype(jnp.float64)
+
+    def one(index: jax.Array) -> jax.Array:
+        y = _panel(jax.random.fold_in(key, index), rho, effect, n1=n1, n0=n0, periods=periods)
+        pool = jnp.concatenate([y[:1], y[n1:]])
+        p = refits.pairs_p(pool, pre, jnp.zeros(1, jnp.float64), first, second)[0]
+        return (p <= alpha * (1.0 + 1e-10)).astype(jnp.float64)
+
+    return jnp.asarray(draws.each(one, n_panels, 3 * len(first) * ((n0 + 1) ** 2 + periods)).mean())
+
+
+def _panel(key: jax.Array, rho: Any, effect: Any, *, n1: int, n0: int, periods: int) -> jax.Array:
+    """`[U, T]` AR(1) series with a shared shock, an effect on the first n1 of them in the second half."""
+    start = periods // 2
+    treated = (jnp.arange(n1 + n0) < n1)[:, None] & (jnp.arange(periods) >= start)[None, :]
+    shocks = jax.random.normal(key, (periods, n1 + n0 + 1), jnp.float64)
+
+    def step(last: jax.Array, shock: jax.Array) -> tuple[jax.Array, jax.Array]:
+        now = rho * last + jnp.sqrt(1.0 - rho * rho) * shock
+        return now, now
+
+    series = jnp.concatenate([shocks[:1], jax.lax.scan(step, shocks[0], shocks[1:])[1]]).T
+    return series[:-1] + series[-1:] + jnp.where(treated, effect, 0.0)

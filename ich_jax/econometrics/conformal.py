@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.econometrics.synthetic_control import Study, fit_weights
-from ich_jax.uncertainty import draws, float64
+from ich_jax.econometrics.synthetic_control import Study, fit_weights, synthetic_control
+from ich_jax.uncertainty import draws, float64, permutation
 from ich_jax.uncertainty.float64 import Array
 
 SCHEMES = ("moving_block", "iid")
@@ -156,6 +156,36 @@ def conformal_intervals(data: Study, *, confidence: float = 0.95) -> ConformalIn
         confidence=confidence,
         smallest_p=1.0 / (data.start + 1),
     )
+
+
+def constant_effect(data: Study, *, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Constant effects after the start that the test of the whole trajectory, with shifted blocks, does not reject.
+
+    Args:
+        data: From `synthetic_control.study`.
+        confidence: Coverage, inside (0, 1).
+
+    Returns:
+        The effect that the test accepts best, near the gap to the synthetic control (the middle of several), and the
+        lower and upper end of the connected part around it; infinite where no effect on that side is rejected.
+
+    References:
+        Hodges and Lehmann (1963), Estimates of location based on rank tests, for the estimate.
+
+    Raises:
+        ConfigError: `confidence` is not inside (0, 1).
+    """
+    if not 0.0 < confidence < 1.0:
+        raise errors.ConfigError(f"confidence: expected a number inside (0, 1), got {confidence!r}.")
+    fit = synthetic_control(data)
+    # The test fits after the start too, so that the effect it accepts best is not quite the gap.
+    near = fit.effect + fit.pre_rmspe * np.linspace(-3.0, 3.0, 25)
+    p = [conformal_test(data, effect).p for effect in near]
+    centre = float(near[np.flatnonzero(np.array(p) == max(p))].mean())
+    low, high = permutation.invert(
+        lambda effect: conformal_test(data, effect).p, centre, fit.pre_rmspe, 1.0 - confidence
+    )
+    return centre, low, high
 
 
 @jax.jit

@@ -46,6 +46,34 @@ def comparable(data: Panel) -> tuple[Panel, float]:
     return Panel(data.units, data.periods, scaled, data.observed, data.start), reference
 
 
+def on_both_sides(data: Panel) -> tuple[Panel, tuple[str, ...]]:
+    """Leaves out units that are not observed before the first launch and after the last one: they have no change.
+
+    Args:
+        data: Daily panel.
+
+    Returns:
+        The panel and a remark that names the units.
+
+    Raises:
+        DataError: A treated unit is among them, or no untreated unit is left.
+    """
+    first, last = int(data.start[data.ever_treated].min()), int(data.start[data.ever_treated].max())
+    keep = (data.observed[:, :first].sum(axis=1) >= 2) & data.observed[:, last:].any(axis=1)
+    if keep.all():
+        return data, ()
+    out = [str(unit) for unit in data.units[~keep]]
+    span = f"two days before {data.periods[first]} and one from {data.periods[last]} on"
+    lost = data.ever_treated & ~keep
+    if lost.any():
+        raise errors.DataError(f"unit {data.units[lost.argmax()]} is not observed on {span}; add days or leave it out.")
+    if data.ever_treated[keep].all():
+        raise errors.DataError(f"no local unit is observed on {span}; add days.")
+    return Panel(data.units[keep], data.periods, data.outcome[keep], data.observed[keep], data.start[keep]), (
+        f"{len(out)} local units are not observed on {span} and are left out: {', '.join(out)}",
+    )
+
+
 def weekly(data: Panel) -> tuple[Panel, tuple[str, ...]]:
     """Means over seven days, counted from the first launch; days of the week then weigh the same in each.
 

@@ -15,7 +15,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib import axes as mpl_axes
-from matplotlib import colors, font_manager, layout_engine, ticker
+from matplotlib import colors, dates, font_manager, layout_engine, ticker
 from matplotlib import figure as mpl_figure
 from numpy.typing import ArrayLike, NDArray
 
@@ -26,6 +26,7 @@ PAGE_WIDTH = 1080
 
 # Okabe and Ito's colours in the order in which neighbours differ most, also for colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6B6B6B")
+STAMP = "#9a5b00"
 INK, MUTED, FAINT, BAND = "#1f2430", "#667085", "#d9dde3", "#e7f1ec"
 
 _PANEL_TITLE: dict[str, Any] = {"fontsize": 12, "fontweight": "bold"}
@@ -104,6 +105,54 @@ class Dot:
     low: float | None = None
     high: float | None = None
     series: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a series panel.
+
+    Attributes:
+        name: Its entry in the legend; empty: none.
+        x: `[N]` numbers or dates (datetime64).
+        y: `[N]`; NaN leaves a gap.
+        low: `[N]` lower end of a band; None: no band.
+        high: `[N]` upper end.
+        colour: Index into `COLOURS`.
+        pale: Thin and light, as raw values or one of many placebos.
+        dashed: Whether it is dashed.
+        window: Drawn as the centred mean over so many values; 0: as they are.
+    """
+
+    name: str
+    x: ArrayLike
+    y: ArrayLike
+    low: ArrayLike | None = None
+    high: ArrayLike | None = None
+    colour: int = 0
+    pale: bool = False
+    dashed: bool = False
+    window: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SeriesPanel:
+    """One chart of series over time.
+
+    Attributes:
+        title: What is shown.
+        lines: Its lines, the first ones at the back.
+        marks: Vertical lines as (x, label), for example a launch.
+        guides: Horizontal lines as (height, label).
+        x_label: Name of the horizontal axis; dates need none.
+        y_label: Name of the vertical axis.
+    """
+
+    title: str
+    lines: tuple[Line, ...]
+    marks: tuple[tuple[Any, str], ...] = ()
+    guides: tuple[tuple[float, str], ...] = ()
+    x_label: str = ""
+    y_label: str = ""
 
 
 # ---------------------------------------------------------------- sheets of images
@@ -299,6 +348,31 @@ def curves(panels: Sequence[CurvePanel], *, x_label: str = "step", columns: int 
         return _finish(fig, "svg")
 
 
+def series(panels: Sequence[SeriesPanel], *, columns: int = 2, height: int = 250, stamp: str = "") -> Picture:
+    """Draws series with their bands, several charts in one figure and one legend for all.
+
+    Args:
+        panels: The charts, in reading order.
+        columns: Charts per row.
+        height: Height of a chart, in CSS pixels.
+        stamp: Written at the top of the figure, for example that its data are simulated.
+    """
+    rows = -(-len(panels) // columns)
+    with matplotlib.rc_context(_style()):
+        width = PAGE_WIDTH * min(columns, len(panels)) / columns
+        fig, grid = _figure(width, height * rows + 40 + 16 * bool(stamp), rows, columns)
+        named: dict[str, Any] = {}
+        for ax, panel in zip(grid, panels, strict=False):
+            _series_panel(ax, panel)
+            handles, names = ax.get_legend_handles_labels()
+            named |= {name: handle for handle, name in zip(handles, names, strict=True) if name not in named}
+        for ax in grid[len(panels) :]:
+            ax.remove()
+        if named:
+            fig.legend(named.values(), named.keys(), loc="outside lower center", ncols=min(len(named), 4))
+        return _finish(fig, "svg", stamp)
+
+
 def error_strips(
     errors: Mapping[str, ArrayLike], axes: Sequence[str], *, band: float = 0.5, limit: float | None = None
 ) -> Picture:
@@ -426,7 +500,12 @@ def confusion(
 
 
 def dots(
-    points: Sequence[Dot], *, x_label: str, limits: tuple[float, float] | None = None, guide: float | None = None
+    points: Sequence[Dot],
+    *,
+    x_label: str,
+    limits: tuple[float, float] | None = None,
+    guide: float | None = None,
+    stamp: str = "",
 ) -> Picture:
     """Draws points with their intervals, one row per label, series told apart by colour and marker.
 
@@ -435,15 +514,22 @@ def dots(
         x_label: Name of the horizontal axis.
         limits: Range of the horizontal axis; by default it fits the data.
         guide: A vertical reference line, for example a goal.
+        stamp: Written at the top of the figure, for example that its data are simulated.
     """
     labels, series = list(dict.fromkeys(p.label for p in points)), list(dict.fromkeys(p.series for p in points))
+
+    def beside(label: str, name: str) -> float:
+        """Where a series stands in a row, among those that have a point there."""
+        there = [s for s in series if any(p.label == label and p.series == s for p in points)]
+        return (there.index(name) - (len(there) - 1) / 2) * 0.3
+
     with matplotlib.rc_context(_style()):
-        fig, (ax,) = _figure(PAGE_WIDTH * 0.75, 27 * len(labels) + 62 + 26 * (len(series) > 1), 1, 1)
+        fig, (ax,) = _figure(PAGE_WIDTH * 0.75, 27 * len(labels) + 62 + 26 * (len(series) > 1) + 16 * bool(stamp), 1, 1)
         if guide is not None:
             ax.axvline(guide, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
         for s, name in enumerate(series):
             own = [p for p in points if p.series == name]
-            y = [labels.index(p.label) + (s - (len(series) - 1) / 2) * 0.3 for p in own]
+            y = [labels.index(p.label) + beside(p.label, name) for p in own]
             colour, marker = COLOURS[s % len(COLOURS)], "osD^v"[s % 5]
             for point, height in zip(own, y, strict=True):
                 if point.low is not None and point.high is not None:
@@ -457,7 +543,7 @@ def dots(
             ax.set_xlim(*limits)
         if len(series) > 1:
             fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(series))
-        return _finish(fig, "svg")
+        return _finish(fig, "svg", stamp)
 
 
 # ---------------------------------------------------------------- parts
@@ -508,7 +594,9 @@ def _figure(width: float, height: float, rows: int, columns: int) -> tuple[mpl_f
     return fig, list(fig.subplots(rows, columns, squeeze=False).flat)
 
 
-def _finish(fig: mpl_figure.Figure, file_format: str) -> Picture:
+def _finish(fig: mpl_figure.Figure, file_format: str, stamp: str = "") -> Picture:
+    if stamp:
+        fig.suptitle(stamp, x=0.995, ha="right", fontsize=9, fontweight="bold", color=STAMP)
     buffer = io.BytesIO()
     # Without a date, equal figures are equal bytes.
     metadata = {"Date": None} if file_format == "svg" else {"Software": None}
@@ -575,6 +663,35 @@ def _curve_panel(ax: mpl_axes.Axes, panel: CurvePanel) -> None:
     ax.set_title(panel.title, fontweight="bold")
     if len(panel.curves) > 1 or (panel.curves and panel.curves[0].name != panel.title):
         ax.legend(loc="best", handlelength=1.4, labelspacing=0.3)
+
+
+def _series_panel(ax: mpl_axes.Axes, panel: SeriesPanel) -> None:
+    for line in panel.lines:
+        x, y = np.asarray(line.x), np.asarray(line.y, float)
+        y = _moving_mean(y, line.window) if line.window else y
+        colour = COLOURS[line.colour % len(COLOURS)]
+        if line.low is not None and line.high is not None:
+            low, high = np.asarray(line.low, float), np.asarray(line.high, float)
+            ax.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)
+        style: dict[str, Any] = {"lw": 0.8, "alpha": 0.35} if line.pale else {"lw": 1.7}
+        marker = "o" if len(x) <= 60 and not line.pale and not line.dashed else ""
+        ax.plot(
+            x, y, color=colour, ls="--" if line.dashed else "-", marker=marker, ms=3, label=line.name or None, **style
+        )
+    for height, label in panel.guides:
+        ax.axhline(height, color=MUTED, lw=0.9, zorder=1)
+        _note(ax, label, (1, height), (-2, 3), "y", ha="right", fontsize=9)
+    for at, label in panel.marks:
+        ax.axvline(at, color=INK, lw=1, ls=(0, (4, 3)), zorder=1)
+        _note(ax, label, (at, 1), (4, -11), "x", fontsize=9)
+    if panel.lines and np.issubdtype(np.asarray(panel.lines[0].x).dtype, np.datetime64):
+        locator = dates.AutoDateLocator(minticks=3, maxticks=7)
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:,.10g}".replace("-", "\u2212")))
+    ax.set_title(panel.title, fontweight="bold")
+    ax.set_xlabel(panel.x_label)
+    ax.set_ylabel(panel.y_label)
 
 
 def _note(

@@ -22,7 +22,7 @@ SMALL = {"controls": (20,), "periods": (24,), "treated": 2}
 def study():
     calls = []
     found = calibration.size_study(
-        KEY, autocorrelation=(0.0, 0.8), n_panels=400, progress=lambda *done: calls.append(done), **SMALL
+        KEY, autocorrelation=(0.0, 0.8), n_panels=400, n_pairs=40, progress=lambda *done: calls.append(done), **SMALL
     )
     return found, calls
 
@@ -45,7 +45,7 @@ def test_kernel_is_the_methods_themselves(seed):
 def test_levels_that_are_known(study):
     """Units are alike, so that reassignment and placebo ranks are exact whatever the dependence over time."""
     found, calls = study
-    assert calls == [(1, 2), (2, 2)] and found.rejected.shape == (2, 8)
+    assert calls == [(1, 2), (2, 2)] and found.rejected.shape == (2, 9)
     assert found.autocorrelation.tolist() == [0.0, 0.8] and found.controls.tolist() == [20, 20]
     share = dict(zip(found.methods, found.rejected.T, strict=True))
     expected = {"collapsed t": 0.05, "randomisation": 0.05, "synthetic control, placebo in space": 1 / 21}
@@ -54,7 +54,11 @@ def test_levels_that_are_known(study):
     assert (share["sign flips"] == 0).all()  # two effects cannot give less than .5
     assert share["clustered t"].min() > 0.1
     assert (share["Conley-Taber"] > 0.02).all() and (share["Conley-Taber"] < 0.12).all()
-    np.testing.assert_allclose(found.error, np.sqrt(found.rejected * (1 - found.rejected) / 400))
+    n = np.array([400] * 8 + [40])
+    np.testing.assert_allclose(found.error, np.sqrt(found.rejected * (1 - found.rejected) / n))
+    # Between the placebo's level and the bound of its authors.
+    bound = sc.LeaveTwoOut(0.0, 190, 0, 21).level_bound(0.05)
+    assert share["synthetic control, leave two out"].max() < bound + 4 * np.sqrt(bound * (1 - bound) / 40)
 
 
 def test_smallest_p(study):
@@ -70,11 +74,11 @@ def test_smallest_p(study):
 def test_effects_are_found(study):
     """The same panels with an effect of two standard deviations a day; what cannot reject still does not."""
     found, _ = study
-    power = calibration.size_study(KEY, autocorrelation=(0.0, 0.8), n_panels=400, effect=2.0, **SMALL)
+    power = calibration.size_study(KEY, autocorrelation=(0.0, 0.8), n_panels=400, n_pairs=40, effect=2.0, **SMALL)
     share = dict(zip(power.methods, power.rejected.T, strict=True))
     assert share["randomisation"][0] > 0.99 and share["Conley-Taber"][0] > 0.99
     assert share["randomisation"][1] > found.rejected[1, 2] + 0.2
-    assert share["synthetic control, placebo in space"][0] > 0.3
+    assert share["synthetic control, placebo in space"][0] > 0.3 and share["synthetic control, leave two out"][0] > 0.3
     assert (share["sign flips"] == 0).all()
 
 
@@ -87,6 +91,7 @@ def test_effects_are_found(study):
         ({"alpha": 5}, "alpha: got 5"),
         ({"n_panels": 10}, "n_panels"),
         ({"effect": float("nan")}, "effect"),
+        ({"n_pairs": 2000}, "n_pairs: got 2000; expected a whole number from 20 to 1000"),
     ],
 )
 def test_bad_input_is_refused(change, message):

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.econometrics import conformal
+from ich_jax.econometrics import conformal, panel
 from ich_jax.econometrics import synthetic_control as sc
 from tests.econometrics import made
 
@@ -104,3 +104,15 @@ def test_bad_input_is_refused():
         conformal.conformal_test(STUDY, q=0.5)
     with pytest.raises(errors.ConfigError, match="confidence"):
         conformal.conformal_intervals(STUDY, confidence=1.0)
+
+
+def test_constant_effects_that_are_not_rejected():
+    rng = np.random.default_rng(3)
+    y = rng.normal(size=(6, 40)) + np.where((np.arange(6)[:, None] == 0) & (np.arange(40) >= 30), 4.0, 0.0)
+    study = sc.study(panel.from_matrix(y, [30] + [40] * 5))
+    effect, low, high = conformal.constant_effect(study, confidence=0.8)
+    assert low < 4.0 < high and low < effect < high
+    for inside, outside in ((low + 1e-4, low - 1e-4), (high - 1e-4, high + 1e-4)):
+        assert conformal.conformal_test(study, inside).p > 0.2
+        assert conformal.conformal_test(study, outside).p <= 0.2
+    assert conformal.constant_effect(study, confidence=0.99)[1:] == (-np.inf, np.inf)  # 40 shifts

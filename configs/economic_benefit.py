@@ -1,0 +1,47 @@
+"""What a product line is worth per day: four product lines, simulated, with 20 local outlets each to compare with.
+
+Command:
+    python experiments/economic_benefit.py --config=configs/economic_benefit.py --workdir=runs/economic_benefit
+
+Expected time: about 5 minutes on two cores, without an accelerator.
+
+Expected result: the audit says which tests can show anything with one treated outlet and 20 local ones for each
+product; effects near 25 % of the level, as simulated, with intervals that hold the true ones about as often as they
+say. The data are SIMULATED: only the two final benefits of the paper, 1,312 and 1,118 yuan a day, are matched.
+
+Variants:
+    :quick       the same with 8 local outlets and fewer draws, in under two minutes.
+    :csv         your own file: --config.data.path=sales.csv; --write_template=sales.csv writes an example.
+    :size_study  do the tests hold their level? Thousands of simulated panels without an effect; about 10 minutes.
+"""
+
+from typing import Any
+
+from ich_jax import config as config_lib
+
+VARIANTS = ("", "quick", "csv", "size_study")
+
+
+def get_config(variant: str = "") -> Any:
+    config_lib.errors.require(variant, VARIANTS, "variant of configs/economic_benefit.py")
+    if variant == "csv":
+        config = config_lib.BenefitConfig(
+            name="economic_benefit:csv",
+            data=config_lib.SalesConfig(source="csv", path="sales.csv"),
+        )
+    elif variant == "size_study":
+        config = config_lib.BenefitConfig(name="economic_benefit:size_study", task="size_study")
+    elif variant == "quick":
+        config = config_lib.BenefitConfig(
+            name="economic_benefit:quick",
+            simulation=config_lib.SimulationConfig(local=8),
+            analysis=config_lib.AnalysisConfig(n_simulations=400, n_refits=50, n_resamples=1999, n_placebos=100),
+            plan=config_lib.PlanConfig(investment=20_000.0, running_cost=20.0),
+        )
+    else:
+        config = config_lib.BenefitConfig(
+            name="economic_benefit",
+            simulation=config_lib.SimulationConfig(local=20),
+            plan=config_lib.PlanConfig(investment=20_000.0, running_cost=20.0),
+        )
+    return config_lib.editable(config)
