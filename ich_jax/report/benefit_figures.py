@@ -14,6 +14,7 @@ STAMP = "SIMULATED DATA"
 WORDS = {"ai": "with AI-assisted design", "before": "before it", "local": "local average of the same type"}
 _COLOUR = {"ai": 1, "before": 0, "local": 2}
 _GREY = 6
+_VERDICTS = ("usable", "pointless here", "not audited", "truth")
 
 
 def stamp(result: Analysis) -> str:
@@ -97,7 +98,12 @@ def forest(product: ProductResult, picture_stamp: str) -> Picture:
         high = None if math.isnan(e.high) else min(e.high, right + span)
         points.append(figures.Dot(label, e.effect, low, high, e.verdict))
     return figures.dots(
-        points, x_label="effect, yuan a day of a treated unit", limits=(left, right), guide=0.0, stamp=picture_stamp
+        points,
+        x_label="effect, yuan a day of a treated unit",
+        limits=(left, right),
+        guide=0.0,
+        order=_VERDICTS,
+        stamp=picture_stamp,
     )
 
 

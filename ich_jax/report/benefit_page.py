@@ -157,7 +157,7 @@ def _warnings(result: Analysis) -> list[str]:
             )
         lost = [note for note in product.notes if "not computed" in note]
         if lost:
-            found.append(f"{name}: {len(lost)} parts could not be computed; see What was handled.")
+            found.append(f"{name}: not everything could be computed ({len(lost)} left out); see What was handled.")
     return found
 
 

@@ -505,6 +505,7 @@ def dots(
     x_label: str,
     limits: tuple[float, float] | None = None,
     guide: float | None = None,
+    order: Sequence[str] = (),
     stamp: str = "",
 ) -> Picture:
     """Draws points with their intervals, one row per label, series told apart by colour and marker.
@@ -514,9 +515,12 @@ def dots(
         x_label: Name of the horizontal axis.
         limits: Range of the horizontal axis; by default it fits the data.
         guide: A vertical reference line, for example a goal.
+        order: Names of series in the order of their colours; empty: as they appear.
         stamp: Written at the top of the figure, for example that its data are simulated.
     """
     labels, series = list(dict.fromkeys(p.label for p in points)), list(dict.fromkeys(p.series for p in points))
+
+    series.sort(key=lambda name: list(order).index(name) if name in order else len(order))
 
     def beside(label: str, name: str) -> float:
         """Where a series stands in a row, among those that have a point there."""
@@ -527,8 +531,9 @@ def dots(
         fig, (ax,) = _figure(PAGE_WIDTH * 0.75, 27 * len(labels) + 62 + 26 * (len(series) > 1) + 16 * bool(stamp), 1, 1)
         if guide is not None:
             ax.axvline(guide, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
-        for s, name in enumerate(series):
+        for name in series:
             own = [p for p in points if p.series == name]
+            s = list(order).index(name) if name in order else series.index(name)
             y = [labels.index(p.label) + beside(p.label, name) for p in own]
             colour, marker = COLOURS[s % len(COLOURS)], "osD^v"[s % 5]
             for point, height in zip(own, y, strict=True):
