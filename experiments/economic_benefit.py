@@ -76,6 +76,8 @@ def main(argv: Sequence[str]) -> None:
 def run(config: BenefitConfig, folder: str) -> Analysis:
     """Audits, estimates and reports; prints the summary line."""
     # ---------------- everything that can be refused is refused here, before anything is written
+    if (Path(folder) / workdir.CONFIG_FILE).exists():
+        workdir.claim(folder, config)  # a folder of another run is refused before any work
     calendar = holidays.load_calendar(config.data.calendar) if config.data.calendar else None
     data, truth = load(config)
     check_calendar(data, calendar)

@@ -176,7 +176,13 @@ def audit(
     options: dict[str, Any] = {"n1": n1, "total": total, "n_draws": int(n_simulations)}
     with float64.enabled():
         simulated = _simulated(
-            key, residuals, observed, launch, int(block), reassignments(n1, n0), quantiles, alpha, _GRID, **options
+            key,
+            (_padded(residuals, total), _padded(observed, total), before, launch, int(block)),
+            reassignments(n1, n0),
+            quantiles,
+            alpha,
+            _GRID,
+            **options,
         )
         effect, found = (np.asarray(value) for value in simulated)
     error = float(np.std(effect, ddof=1))
@@ -297,6 +303,11 @@ def _before(data: Panel, before: int, block: int | None) -> tuple[Array, Array, 
     return residuals, observed, int(block)
 
 
+def _padded(values: Array, periods: int) -> Array:
+    """Zeros behind the columns: launches on other days then share one compiled program."""
+    return np.pad(values, ((0, 0), (0, periods - values.shape[1])))
+
+
 def _refitted(
     data: Panel, key: jax.Array, counted: list[Method], grid: Array, alpha: float, power: float, n: int, n_placebos: int
 ) -> list[Method]:
@@ -310,7 +321,8 @@ def _refitted(
     before = int(starts[0])
     residuals, _, block = _before(data, before, None)
     levels = data.outcome[:, :before].mean(axis=1)
-    simulator = refits.Simulator(residuals + (levels - levels.mean())[:, None], before, block)
+    series = residuals + (levels - levels.mean())[:, None]
+    simulator = refits.Simulator(_padded(series, periods), before, before, block)
     tests = refits.simulate(simulator, key, grid, n1=n1, periods=periods, alpha=alpha, n=n)
     by_error = refits.simulate_sdid(
         simulator, key, grid, stats.norm.isf(alpha / 2.0), n1=n1, periods=periods, t0=before, n=n, n_placebos=n_placebos
@@ -469,10 +481,7 @@ def _residuals(values: Any, mask: Any) -> jax.Array:
 @functools.partial(jax.jit, static_argnames=("n1", "total", "n_draws"))
 def _simulated(
     key: Any,
-    residuals: Any,
-    observed: Any,
-    launch: Any,
-    block: Any,
+    drawn_from: tuple[Any, Any, Any, Any, Any],
     draws_of: Draws,
     quantiles: Any,
     alpha: Any,
@@ -483,7 +492,8 @@ def _simulated(
     n_draws: int,
 ) -> tuple[jax.Array, jax.Array]:
     """Effects [S] without effect, and whether each method rejects [S, grid, 6] when effects are added."""
-    units, before = residuals.shape
+    residuals, observed, before, launch, block = drawn_from
+    units = residuals.shape[0]
     own = (jnp.arange(units) < n1).astype(jnp.float64)
     time = jnp.arange(total)
     after = (time >= launch).astype(jnp.float64)

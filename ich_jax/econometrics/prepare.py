@@ -77,6 +77,8 @@ def on_both_sides(data: Panel) -> tuple[Panel, tuple[str, ...]]:
 def weekly(data: Panel) -> tuple[Panel, tuple[str, ...]]:
     """Means over seven days, counted from the first launch; days of the week then weigh the same in each.
 
+    Up to twelve days at the ends, which make no whole week, are left out.
+
     Args:
         data: Daily panel.
 
@@ -92,7 +94,7 @@ def weekly(data: Panel) -> tuple[Panel, tuple[str, ...]]:
             "and synthetic controls use days",
         )
     offset = first % WEEK
-    n = (days - offset) // WEEK
+    n = (days - WEEK + 1) // WEEK  # the same on whatever day of the week the launch is, so that programs are shared
     inside = slice(offset, offset + WEEK * n)
     shape = (len(data.units), n, WEEK)
     seen = data.observed[:, inside].reshape(shape)

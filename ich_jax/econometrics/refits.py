@@ -31,12 +31,15 @@ class Simulator(NamedTuple):
     """What simulated panels are drawn from: blocks of periods before the launch, units shuffled.
 
     Attributes:
-        series: `[U, T0]` outcomes before the launch without period effects.
+        series: `[U, T]` outcomes without period effects, of which the first `before` periods are used; the rest is
+            there so that products with other launches share one program.
+        before: Periods before the launch that are drawn from.
         start: Index of the first period after the launch, in the simulated panel.
         block: Length of the blocks.
     """
 
     series: Any
+    before: Any
     start: Any
     block: Any
 
@@ -215,7 +218,7 @@ def simulate_sdid(
 
 def _panel(simulator: Simulator, key: jax.Array, periods: int) -> jax.Array:
     """`[U, T]` of shuffled units and drawn blocks."""
-    units, before = simulator.series.shape
+    units, before = simulator.series.shape[0], simulator.before
     of_units, of_time = jax.random.split(key)
     shuffled = jax.random.permutation(of_units, units)
     time = jnp.arange(periods)

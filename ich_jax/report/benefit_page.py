@@ -122,7 +122,7 @@ def _headlines(result: Analysis) -> list[page.Headline]:
     strip = []
     for product in result.products:
         e = product.main
-        detail = f"{_range(e.low, e.high)}; p {_p(e.p)}"
+        detail = f"{_range(e.low, e.high)}; p {benefit_tables.p_text(e.p) or 'n/a'}"
         if not math.isnan(product.truth):
             detail += f"; true {product.truth:,.0f}"
         strip.append(page.Headline(f"{product.design.name}, yuan a day", f"{e.effect:+,.0f}", detail))
@@ -141,7 +141,7 @@ def _warnings(result: Analysis) -> list[str]:
         found.append(f"{result.choice[0].upper()}{result.choice[1:]}.")
     floors: dict[str, list[str]] = {}
     for product in result.products:
-        if _randomisation(product.design) > result.alpha:
+        if _randomisation(product.design) > min(result.alpha, product.main.p):
             floors.setdefault(_p(_randomisation(product.design)), []).append(product.design.name)
     for floor, names in floors.items():
         found.append(

@@ -49,11 +49,12 @@ def test_weeks_of_a_later_launch_and_with_gaps():
     y[2, 14:19] = np.nan  # two days of the third week are left
     y[3, 21:24] = np.nan  # four days of the fourth
     found, notes = prepare.weekly(made(y, [84, 94, 140, 140]))
-    assert found.start.tolist() == [12, 13, 20, 20]
+    assert found.start.tolist() == [12, 13, 19, 19]
     assert not found.observed[1, 13] and found.observed[1, 14]  # the launch of day 94 falls into week 13
     assert not found.observed[2, 2] and found.outcome[3, 3] == pytest.approx(y[3, 24:28].mean())
     assert notes == (
-        "2 of 80 unit-weeks lack days; 1 with fewer than 4 are left out of weekly means",
+        "7 days at the ends that make no whole week are left out of weekly means",
+        "2 of 76 unit-weeks lack days; 1 with fewer than 4 are left out of weekly means",
         "1 unit-weeks in which the launch falls inside the week are left out of weekly means",
     )
 
