@@ -130,7 +130,7 @@ def money(result: Analysis) -> Picture:
             accepted.append(Line(product.design.name, v.investments, v.acceptability, colour=k))
             plans.append(v.plan)
     plan = plans[0]
-    stated = ((plan.investment, f"stated: {plan.investment:,.0f}"),) if plan.investment else ()
+    stated = ((plan.investment, ""),) if plan.investment else ()
     even = SeriesPanel(
         f"Broken even, investment {plan.investment:,.0f} yuan",
         tuple(horizon),
@@ -138,7 +138,7 @@ def money(result: Analysis) -> Picture:
         y_label="share of draws",
     )
     curve = SeriesPanel(
-        f"Investment earned back within {plan.horizon_days:,} days",
+        f"Earned back within {plan.horizon_days:,} days, by investment",
         tuple(accepted),
         stated,
         x_label="investment, yuan",

@@ -340,7 +340,8 @@ def _sections(config: BenefitConfig, designs: Sequence[Design], result: Analysis
                     "Break-even and acceptability",
                     benefit_figures.money(result),
                     "Share of the draws of the uncertain effect in which the investment is earned back: by each day, "
-                    "and within the horizon for each investment (acceptability curve).",
+                    "and within the horizon for each investment (acceptability curve); the vertical line is the "
+                    "stated one.",
                 ),
             ),
             notes=("Costs and horizon are those of the config, not estimates.",),

@@ -59,7 +59,7 @@ def audit_table(designs: Sequence[Design], simulated: bool) -> Table:
     """What each method can show in each product, a column for each product."""
     a = designs[0].audit
     rows = [
-        (a.methods[i].name, *(_can_show(one.audit.methods[i], one.audit.alpha) for one in designs))
+        (a.methods[i].name, *(can_show(one.audit.methods[i], one.audit.alpha) for one in designs))
         for i in range(len(a.methods))
     ]
     return _table(
@@ -233,8 +233,9 @@ def value_table(result: Analysis) -> Table:
         columns,
         rows,
         result.simulated,
-        caption=f"{valued.discounting}; {costs}, the effect grows by {plan.growth:.0%} a year. The "
-        "plan is an assumption (`config.plan`), no estimate; the interval holds the error of the effect alone.",
+        caption=f"{valued.discounting[0].upper()}{valued.discounting[1:]}; {costs}, the effect grows by "
+        f"{plan.growth:.0%} a year. The plan is an assumption (`config.plan`), no estimate; the interval holds the "
+        "error of the effect alone.",
         samples=f"{len(valued.npv_draws):,} draws",
     )
 
@@ -412,7 +413,7 @@ def p_text(p: float) -> Cell:
     """A p-value as it is read; None where there is none."""
     if math.isnan(p):
         return None
-    return "0" if p == 0 else "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def _span(low: float, high: float) -> Cell:
@@ -422,7 +423,8 @@ def _span(low: float, high: float) -> Cell:
     return " to ".join(ends).replace("-", "\u2212")
 
 
-def _can_show(method: audit.Method, alpha: float) -> str:
+def can_show(method: audit.Method, alpha: float) -> str:
+    """What a method can show in a design, in a few words."""
     if method.usable:
         if math.isnan(method.detectable):
             return f"usable: p from {method.smallest_p:.3g}"

@@ -693,10 +693,16 @@ def _series_panel(ax: mpl_axes.Axes, panel: SeriesPanel) -> None:
         locator = dates.AutoDateLocator(minticks=3, maxticks=7)
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
-    ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:,.10g}".replace("-", "\u2212")))
+    else:
+        ax.xaxis.set_major_formatter(ticker.FuncFormatter(_thousands))
+    ax.yaxis.set_major_formatter(ticker.FuncFormatter(_thousands))
     ax.set_title(panel.title, fontweight="bold")
     ax.set_xlabel(panel.x_label)
     ax.set_ylabel(panel.y_label)
+
+
+def _thousands(value: float, _: Any) -> str:
+    return f"{value:,.10g}".replace("-", "\u2212")
 
 
 def _note(
