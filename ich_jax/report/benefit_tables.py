@@ -286,7 +286,8 @@ def wide_size_table(study: SizeStudy) -> Table:
         (int(n0), int(t), float(rho), *(float(x) for x in share))
         for n0, t, rho, share in zip(study.controls, study.periods, study.autocorrelation, study.rejected, strict=True)
     )
-    columns = ("controls", "days", "autocorrelation", *study.methods)
+    short = tuple(method.rpartition(", ")[2].replace("wild cluster bootstrap", "wild") for method in study.methods)
+    columns = ("controls", "days", "AR(1)", *short)
     return _table(
         "size_by_design",
         f"Share of panels that each method rejects at {study.alpha:g}",
@@ -294,7 +295,7 @@ def wide_size_table(study: SizeStudy) -> Table:
         list(rows),
         True,
         samples=f"{study.n_panels:,} panels of each design, {study.n_pairs:,} for leave two out; seed in results.json",
-        digits=(("autocorrelation", 1), *((m, 3) for m in study.methods)),
+        digits=(("AR(1)", 1), *((name, 3) for name in short)),
     )
 
 
