@@ -22,6 +22,7 @@ from ich_jax.uncertainty.float64 import Array
 SCHEMES = ("moving_block", "iid")
 _TIE = 1e-10  # what is equal in exact arithmetic may differ by rounding: residuals that tie, p at the level itself
 _DOUBLINGS, _HALVINGS = 30, 30
+Search = tuple[jax.Array, jax.Array, jax.Array, jax.Array]  # distance, doublings, whether accepted, weights
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -201,7 +202,9 @@ def _permuted(key: jax.Array, power: Any, *, n_draws: int, start: int) -> jax.Ar
     return jnp.asarray(draws.each(one, n_draws, power.size))
 
 
-def p_of_period(series: jax.Array, pool: jax.Array, kept: jax.Array, t: jax.Array, effect: jax.Array) -> jax.Array:
+def p_of_period(
+    series: jax.Array, pool: jax.Array, kept: jax.Array, t: jax.Array, effect: jax.Array, start: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """P-value of one effect in one period; the kernel of the intervals.
 
     Args:
@@ -210,41 +213,54 @@ def p_of_period(series: jax.Array, pool: jax.Array, kept: jax.Array, t: jax.Arra
         kept: `[T]` 1 for the periods that are used, among them t.
         t: Index of the period.
         effect: Hypothesis.
+        start: `[J]` weights under a similar hypothesis, to start from.
+
+    Returns:
+        P-value, and weights `[J]` under this hypothesis.
     """
     adjusted = series - effect * (jnp.arange(series.shape[0]) == t).astype(series.dtype)
-    size = jnp.abs(fit_weights(adjusted, pool, jnp.ones(pool.shape[0], pool.dtype), kept)[1])
-    return ((size >= size[t] * (1.0 - _TIE)).astype(series.dtype) * kept).sum() / kept.sum()
+    weights, gap, _ = fit_weights(adjusted, pool, jnp.ones(pool.shape[0], pool.dtype), kept, start)
+    size = jnp.abs(gap)
+    return ((size >= size[t] * (1.0 - _TIE)).astype(series.dtype) * kept).sum() / kept.sum(), weights
 
 
 @jax.jit
 def _intervals(series: Any, pool: Any, pre: Any, after: Any, level: Any) -> tuple[jax.Array, ...]:
-    gap = fit_weights(series, pool, jnp.ones(pool.shape[0], pool.dtype), pre)[1]
+    weights, gap, _ = fit_weights(series, pool, jnp.ones(pool.shape[0], pool.dtype), pre)
     width = jnp.sqrt((jnp.square(gap) * pre).sum() / pre.sum()) + 1e-9 * jnp.abs(series).max()
 
     def of_period(t: jax.Array) -> tuple[jax.Array, ...]:
         kept = jnp.where(jnp.arange(series.shape[0]) == t, 1.0, pre)
 
-        def accepted(effect: jax.Array) -> jax.Array:
-            return p_of_period(series, pool, kept, t, effect) > level * (1.0 + _TIE)
+        # Each fit starts from the weights of the hypothesis before, which is near: a quarter of the steps.
+        def accepted(effect: jax.Array, near: jax.Array) -> tuple[jax.Array, jax.Array]:
+            p, weights = p_of_period(series, pool, kept, t, effect, near)
+            return p > level * (1.0 + _TIE), weights
 
         def end(sign: jax.Array) -> jax.Array:
-            def inside(state: tuple[jax.Array, jax.Array]) -> jax.Array:
-                return accepted(gap[t] + sign * state[0]) & (state[1] < _DOUBLINGS)
+            def inside(state: Search) -> jax.Array:
+                return state[2] & (state[1] < _DOUBLINGS)
 
-            outer, doublings = jax.lax.while_loop(
-                inside, lambda s: (2.0 * s[0], s[1] + 1), (width, jnp.zeros((), jnp.int64))
-            )
+            def double(state: Search) -> Search:
+                outer = 2.0 * state[0]
+                return outer, state[1] + 1, *accepted(gap[t] + sign * outer, state[3])
 
-            def halve(_: jax.Array, bracket: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            begin = width, jnp.zeros((), jnp.int64), *accepted(gap[t] + sign * width, weights)
+            outer, doublings, _, near = jax.lax.while_loop(inside, double, begin)
+
+            def halve(
+                _: jax.Array, bracket: tuple[jax.Array, jax.Array, jax.Array]
+            ) -> tuple[jax.Array, jax.Array, jax.Array]:
                 middle = 0.5 * (bracket[0] + bracket[1])
-                is_inside = accepted(gap[t] + sign * middle)
-                return jnp.where(is_inside, middle, bracket[0]), jnp.where(is_inside, bracket[1], middle)
+                is_inside, near = accepted(gap[t] + sign * middle, bracket[2])
+                return jnp.where(is_inside, middle, bracket[0]), jnp.where(is_inside, bracket[1], middle), near
 
-            first = jnp.where(doublings > 0, outer / 2.0, 0.0), outer
-            low, high = jax.lax.fori_loop(0, _HALVINGS, halve, first)
+            first = jnp.where(doublings > 0, outer / 2.0, 0.0), outer, near
+            low, high, _ = jax.lax.fori_loop(0, _HALVINGS, halve, first)
             return jnp.where(doublings == _DOUBLINGS, sign * jnp.inf, gap[t] + sign * 0.5 * (low + high))
 
         ends = jax.vmap(end)(jnp.asarray([-1.0, 1.0], jnp.float64))
-        return gap[t], ends[0], ends[1], p_of_period(series, pool, kept, t, jnp.zeros((), series.dtype))
+        p_zero, _ = p_of_period(series, pool, kept, t, jnp.zeros((), series.dtype), weights)
+        return gap[t], ends[0], ends[1], p_zero
 
     return jax.vmap(of_period)(after)

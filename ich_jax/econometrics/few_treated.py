@@ -284,12 +284,25 @@ def _changes(data: Panel, name: str) -> Array:
 
 def _coefficient_and_t(start: jax.Array, data: Any) -> jax.Array:
     outcome, observed = data["outcome"], data["observed"]
-    treated = (jnp.arange(outcome.shape[1], dtype=jnp.float64)[None, :] >= start[:, None]).astype(jnp.float64)
-    left = panel.two_way_residuals(treated, observed)
-    size = (left * treated).sum()
-    beta = (left * outcome).sum() / size
-    error = panel.two_way_residuals(outcome - beta * treated, observed)
-    scores = (left * error).sum(axis=1)
+    treated = observed * (jnp.arange(outcome.shape[1], dtype=jnp.float64)[None, :] >= start[:, None]).astype(
+        jnp.float64
+    )
+    own = panel.two_way_residuals(outcome, observed)  # the same under all assignments
+
+    def from_start(values: jax.Array) -> jax.Array:
+        tails = jnp.pad(jnp.cumsum(values[:, ::-1], axis=1), ((0, 0), (1, 0)))[:, ::-1]
+        return jnp.take_along_axis(tails, start.astype(jnp.int64)[:, None], axis=1)[:, 0]
+
+    n = from_start(observed)
+    unit, period = panel.two_way_solve(observed, n, treated.sum(axis=0))
+    # Sums over periods of d * own and d * d, where d is treatment without its unit and period effects. The normal
+    # equations give them without arrays [U, T] for each assignment, which took three times as long.
+    with_outcome = from_start(own) - own @ period
+    square = n - unit * n - 2.0 * (treated * period[None, :]).sum(axis=1)
+    square += unit * (observed @ period) + observed @ jnp.square(period)
+    size = square.sum()
+    beta = with_outcome.sum() / size
+    scores = with_outcome - beta * square
     return jnp.stack([beta, beta * size / jnp.sqrt(scores @ scores)])
 
 

@@ -194,15 +194,15 @@ def balanced(panel: Panel, name: str) -> Array:
 def two_way_effects(values: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Least-squares unit and period effects where the mask is set; a kernel: pure, float64, exact with gaps.
 
-    The units are solved for by hand, which leaves equations in T unknowns. They determine period effects up to a
-    constant (the pseudo-inverse takes the shortest); sums of a unit's and a period's effect are determined.
+    The larger side is solved for by hand, which leaves equations in min(U, T) unknowns. They determine the effects up
+    to a constant (the pseudo-inverse takes the shortest); sums of a unit's and a period's effect are determined.
 
     Args:
         values: `[U, T]`; what lies outside the mask counts for nothing, but must be finite.
         mask: `[U, T]`, 1 where the effects are fitted, 0 elsewhere (or weights between).
 
     Returns:
-        Unit effects `[U]` (0 for a unit without any set entry) and period effects `[T]`.
+        Unit effects `[U]` and period effects `[T]`; 0 for a unit or period without any set entry.
 
     Raises:
         DataError: An argument is not float64.
@@ -221,8 +221,12 @@ def two_way_solve(mask: jax.Array, of_unit: jax.Array, of_period: jax.Array) -> 
         of_period: `[T]` right side of the periods' equations; must add up to as much as `of_unit`.
 
     Returns:
-        Unit values `[U]` (0 for a unit without weight) and period values `[T]`.
+        Unit values `[U]` and period values `[T]`; 0 for a unit or period without weight.
     """
+    if mask.shape[0] < mask.shape[1]:
+        # The pseudo-inverse costs the cube of its size: 12 units of 180 days took 6 of 10 ms of an exact test.
+        by_period, by_unit = two_way_solve(mask.T, of_period, of_unit)
+        return by_unit, by_period
     per_unit = mask.sum(axis=1)
     safe = jnp.where(per_unit > 0, per_unit, 1.0)
     share = mask / safe[:, None]

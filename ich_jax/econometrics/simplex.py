@@ -33,7 +33,7 @@ class SimplexFit(NamedTuple):
     steps: jax.Array
 
 
-def exact(difference: jax.Array, allowed: jax.Array, penalty: jax.Array) -> SimplexFit:
+def exact(difference: jax.Array, allowed: jax.Array, penalty: jax.Array, start: jax.Array | None = None) -> SimplexFit:
     """Minimises |difference w|^2 + sum(penalty w^2) over weights of the allowed columns that add up to 1.
 
     A primal active-set method. As the weights add up to 1, fitting columns A to a target b is the problem of A - b 1',
@@ -43,6 +43,8 @@ def exact(difference: jax.Array, allowed: jax.Array, penalty: jax.Array) -> Simp
         difference: `[M, J]` donors minus target, one row per period.
         allowed: `[J]` 1 for donors that may have weight.
         penalty: `[J]` not negative.
+        start: `[J]` weights of a similar problem, 0 outside the mask and adding up to 1: fewer steps to the same
+            optimum. None: all weight on the nearest donor.
 
     Raises:
         DataError: An argument is not float64.
@@ -66,8 +68,8 @@ def exact(difference: jax.Array, allowed: jax.Array, penalty: jax.Array) -> Simp
         z = jnp.where(support, jax.scipy.linalg.cho_solve(factor, support.astype(q.dtype)), 0.0)
         return z / z.sum()
 
-    first = jnp.argmin(jnp.where(on, diagonal, jnp.inf))
-    start = jnp.arange(n) == first
+    if start is None:
+        start = (jnp.arange(n) == jnp.argmin(jnp.where(on, diagonal, jnp.inf))).astype(q.dtype)
 
     def unfinished(state: tuple[jax.Array, jax.Array, jax.Array, jax.Array]) -> jax.Array:
         return ~state[2] & (state[3] < 10 * n + 20)
@@ -92,7 +94,7 @@ def exact(difference: jax.Array, allowed: jax.Array, penalty: jax.Array) -> Simp
         grown = support | ((jnp.arange(n) == best) & entering)
         return w, jnp.where(blocked, support & ~leaving, grown), ~blocked & ~entering, steps + 1
 
-    state = start.astype(q.dtype), start, jnp.asarray(False), jnp.zeros((), jnp.int64)
+    state = start, start > 0, jnp.asarray(False), jnp.zeros((), jnp.int64)
     w, _, _, steps = jax.lax.while_loop(unfinished, step, state)
     w = jnp.maximum(w, 0.0)
     return certify(q, w / w.sum(), on, steps)

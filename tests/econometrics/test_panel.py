@@ -67,11 +67,13 @@ def test_bad_panels_are_refused():
         panel.from_matrix([[1.0, 2.0]], [1, 2])
 
 
-def test_two_way_effects_are_dummies():
+@pytest.mark.parametrize(("units", "periods"), [(7, 6), (4, 9)])
+def test_two_way_effects_are_dummies(units, periods):
     rng = np.random.default_rng(1)
-    y, mask = rng.normal(size=(7, 6)), (rng.uniform(size=(7, 6)) < 0.7).astype(float)
+    y, mask = rng.normal(size=(units, periods)), (rng.uniform(size=(units, periods)) < 0.7).astype(float)
     u, t = np.nonzero(mask)
-    design = {f"u{i}": (u == i).astype(float) for i in range(7)} | {f"t{i}": (t == i).astype(float) for i in range(6)}
+    design = {f"u{i}": (u == i).astype(float) for i in range(units)}
+    design |= {f"t{i}": (t == i).astype(float) for i in range(periods)}
     fit = linear.fit(y[u, t], design, intercept=False)
     with float64.enabled():
         left = np.asarray(panel.two_way_residuals(jnp.asarray(y), jnp.asarray(mask)))

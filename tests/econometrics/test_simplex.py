@@ -77,6 +77,22 @@ def test_more_donors_than_periods_and_copies():
     assert doubled.gap < 1e-9
 
 
+@pytest.mark.parametrize("m", [9, 3])  # with three periods many weights fit as well
+def test_every_start_ends_at_the_optimum(m):
+    d, allowed = problem(5, m=m), np.array([1, 1, 0, 1, 1, 1.0])
+    rng = np.random.default_rng(6)
+    starts = rng.dirichlet(np.full(5, 0.5), size=20) * (rng.uniform(size=(20, 5)) < 0.6) + 1e-3 * np.eye(20, 5)
+    starts = np.insert(starts / starts.sum(axis=1, keepdims=True), 2, 0.0, axis=1)
+    cold = solved(d, allowed=allowed)
+    with float64.enabled():
+        many = jax.jit(jax.vmap(simplex.exact, (None, None, None, 0)))(d, allowed, np.zeros(6), starts)
+        warm, again = jax.tree.map(np.asarray, (many, EXACT(d, allowed, np.zeros(6), cold.weights)))
+    np.testing.assert_allclose(warm.objective, cold.objective, atol=1e-10)
+    assert np.max(warm.gap) < 1e-9 and again.steps == 1
+    if m == 9:
+        np.testing.assert_allclose(warm.weights, np.tile(cold.weights, (20, 1)), atol=1e-9)
+
+
 def test_frank_wolfe_gets_there_and_tells_how_far():
     d = problem(1)
     with float64.enabled():
