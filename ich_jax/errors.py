@@ -29,6 +29,10 @@ class CheckpointError(IchJaxError, RuntimeError):
     """A checkpoint that cannot be written or read."""
 
 
+class MismatchError(IchJaxError, ValueError):
+    """Two ways to compute one thing do not agree, so that their speeds cannot be compared."""
+
+
 class TrainingDivergedError(IchJaxError, RuntimeError):
     """Training produced non-finite values again after rolling back to a good checkpoint."""
 

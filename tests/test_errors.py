@@ -29,6 +29,7 @@ def test_require_returns_the_value_or_says_what_was_allowed() -> None:
     [
         (errors.ConfigError, ValueError),
         (errors.DataError, ValueError),
+        (errors.MismatchError, ValueError),
         (errors.WorkdirError, RuntimeError),
         (errors.CheckpointError, RuntimeError),
         (errors.TrainingDivergedError, RuntimeError),

@@ -144,7 +144,7 @@ def wild_cluster(
     floor, both = (_floor(g, impose_null, kind) for kind in (alternative, "two-sided"))
     with float64.enabled():
         pieces = _pieces(x, y, code, size=g, j=j, impose_null=impose_null)
-        v = _weights(key, weights=weights, size=g, n_draws=2**g if exact else n_resamples, exact=exact)
+        v = draw_weights(key, weights=weights, size=g, n_draws=2**g if exact else n_resamples, exact=exact)
         t, p, stars = (np.asarray(value) for value in _test(pieces, v, null, exact, floor, alternative=alternative))
         low = high = np.nan
         if confidence is not None:
@@ -308,8 +308,19 @@ def _invert(parts: Pieces, v: Any, level: Any, exact: Any, floor: Any) -> jax.Ar
 
 
 @functools.partial(jax.jit, static_argnames=("weights", "size", "n_draws", "exact"))
-def _weights(key: Any, *, weights: str, size: int, n_draws: int, exact: bool) -> jax.Array:
-    """`[B, G]`."""
+def draw_weights(key: Any, *, weights: str, size: int, n_draws: int, exact: bool) -> jax.Array:
+    """Draws the clusters' weights; a kernel, for `vmap` over panels.
+
+    Args:
+        key: Random key; None if `exact`.
+        weights: One of `WEIGHTS`.
+        size: Number G of clusters.
+        n_draws: Number B of draws; 2^G if `exact`.
+        exact: Whether to enumerate all signs.
+
+    Returns:
+        `[B, G]`.
+    """
     if exact:
         rank = jnp.arange(n_draws)[:, None]
         return 1.0 - 2.0 * ((rank >> jnp.arange(size)[None, :]) & 1).astype(jnp.float64)

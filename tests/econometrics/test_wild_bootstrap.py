@@ -98,7 +98,7 @@ def test_confidence_set_inverts_the_test(impose_null):
 @pytest.mark.parametrize("weights", wild_bootstrap.WEIGHTS)
 def test_weights_have_mean_0_and_variance_1(weights):
     with float64.enabled():
-        v = np.asarray(wild_bootstrap._weights(KEY, weights=weights, size=5, n_draws=20_000, exact=False))
+        v = np.asarray(wild_bootstrap.draw_weights(KEY, weights=weights, size=5, n_draws=20_000, exact=False))
     assert v.mean() == pytest.approx(0.0, abs=0.02) and v.var() == pytest.approx(1.0, abs=0.03)
     assert (v**3).mean() == pytest.approx(1.0 if weights == "mammen" else 0.0, abs=0.06)
     assert len(np.unique(v)) == {"rademacher": 2, "webb": 6, "mammen": 2, "normal": v.size}[weights]
@@ -141,7 +141,7 @@ def test_many_panels_at_once():
     many = rng.normal(size=(20, 67))
     code = DATA["unit"].astype(int)
     with float64.enabled():
-        v = wild_bootstrap._weights(None, weights="rademacher", size=9, n_draws=512, exact=True)
+        v = wild_bootstrap.draw_weights(None, weights="rademacher", size=9, n_draws=512, exact=True)
 
         @jax.jit
         def of(y):

@@ -1,0 +1,1 @@
+"""How fast something is: timing of two ways to do the same work."""

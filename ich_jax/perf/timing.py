@@ -1,0 +1,126 @@
+"""Times two ways to do the same work in turns, and compares what they return before their times.
+
+Other work on a machine comes and goes; a ratio of two times is only worth something if both were taken within seconds
+of each other, each as often before the other as after it. A first call compiles, imports and fills caches: it is
+reported apart.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from ich_jax import errors
+
+LEAST_ROUNDS = 5
+Case = TypeVar("Case")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Way(Generic[Case]):
+    """One way to do the work.
+
+    Attributes:
+        prepare: From the data of a case to what `run` takes; not timed.
+        run: The work. It returns when the result is there, not when it has been asked for.
+        share: Share of the work that `run` does, for ways that are too slow for the whole; times are divided by it.
+    """
+
+    prepare: Callable[[Case], Any]
+    run: Callable[[Any], Any]
+    share: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Range:
+    """Seconds, or a ratio, over the rounds.
+
+    Attributes:
+        low: Least.
+        median: Median.
+        high: Largest.
+    """
+
+    low: float
+    median: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Paired:
+    """Times of two ways.
+
+    Attributes:
+        ours_cold_s: First call in this process, compilation included.
+        peer_cold_s: The same of the peer; None without one.
+        ours_s: Later calls.
+        peer_s: Later calls of the peer; None without one.
+        speedup: Time of the peer over ours, round by round; None without one.
+    """
+
+    ours_cold_s: float
+    peer_cold_s: float | None
+    ours_s: Range
+    peer_s: Range | None
+    speedup: Range | None
+
+
+def paired(
+    ours: Way[Case],
+    peer: Way[Case] | None,
+    cases: Sequence[Case],
+    *,
+    rounds: int,
+    check: Callable[[Case, Any, Any], None] = lambda *_: None,
+) -> Paired:
+    """Times both ways, the order changing from round to round.
+
+    Args:
+        ours: Our way.
+        peer: The other way; None: ours is timed alone.
+        cases: Data, different in each call: one case for the cold calls, then equally many for each round.
+        rounds: Rounds.
+        check: Takes a case and both results, and raises if these are not equal; called on every case before any time
+            is returned.
+
+    Raises:
+        ConfigError: Fewer than five rounds, or cases that cannot be shared out.
+        MismatchError: From `check`.
+    """
+    if rounds < LEAST_ROUNDS or rounds != int(rounds):
+        raise errors.ConfigError(
+            f"rounds: got {rounds!r}; a ratio needs a whole number of rounds, at least {LEAST_ROUNDS}, to have a range."
+        )
+    repeats, left = divmod(len(cases) - 1, rounds)
+    if repeats < 1 or left:
+        raise errors.ConfigError(
+            f"cases: got {len(cases)}; expected one for the cold calls and equally many for each of {rounds} rounds."
+        )
+    ways = [ours] if peer is None else [ours, peer]
+    seconds = np.zeros((len(ways), 1 + rounds))
+    for k in range(1 + rounds):
+        chosen = cases[:1] if k == 0 else cases[1 + (k - 1) * repeats : 1 + k * repeats]
+        results: list[list[Any]] = [[] for _ in ways]
+        order = range(len(ways)) if k % 2 == 0 else reversed(range(len(ways)))
+        for i in order:
+            prepared = [ways[i].prepare(case) for case in chosen]
+            started = time.perf_counter()
+            results[i] = [ways[i].run(one) for one in prepared]
+            seconds[i, k] = (time.perf_counter() - started) / len(chosen) / ways[i].share
+        if peer is not None:
+            for case, mine, theirs in zip(chosen, *results, strict=True):
+                check(case, mine, theirs)
+    cold, warm = seconds[:, 0], seconds[:, 1:]
+    return Paired(
+        ours_cold_s=float(cold[0]),
+        peer_cold_s=None if peer is None else float(cold[1]),
+        ours_s=_range(warm[0]),
+        peer_s=None if peer is None else _range(warm[1]),
+        speedup=None if peer is None else _range(warm[1] / warm[0]),
+    )
+
+
+def _range(values: np.ndarray) -> Range:
+    return Range(float(values.min()), float(np.median(values)), float(values.max()))

@@ -1,0 +1,43 @@
+"""Measures how fast something is, against other implementations in the same run.
+
+    python scripts/benchmark.py econometrics --output=runs/benchmark
+    python scripts/benchmark.py econometrics --output=runs/benchmark --rows=S1,S3
+
+Each subcommand is a module of scripts/benchmarks/, whose docstring says what it measures and which flags it has. It
+writes benchmark.json and benchmark.md to --output.
+"""
+
+import importlib
+import sys
+
+from absl import app
+
+from ich_jax import errors
+
+SUBCOMMANDS = {"econometrics": "benchmarks.econometrics"}
+
+
+def main(argv: list[str]) -> None:
+    """Runs the subcommand that the first argument names."""
+    if argv[1:2] in ([], ["--help"], ["-h"], ["help"]):
+        print(f"{__doc__}\nSubcommands: {', '.join(SUBCOMMANDS)}; python scripts/benchmark.py SUBCOMMAND --help")
+        return
+    try:
+        module = importlib.import_module(SUBCOMMANDS[errors.require(argv[1], SUBCOMMANDS, "benchmark: subcommand")])
+    except errors.ConfigError as error:
+        sys.exit(f"error: {error}")
+    module.define_flags()
+
+    def run(rest: list[str]) -> None:
+        if len(rest) > 1:
+            raise app.UsageError(f"What is {' '.join(rest[1:])!r}? Flags follow the subcommand, such as --output=DIR.")
+        try:
+            module.run()
+        except errors.IchJaxError as error:
+            sys.exit(f"error: {error}")
+
+    app.run(run, argv=[argv[0], *argv[2:]])
+
+
+if __name__ == "__main__":
+    main(sys.argv)
