@@ -30,7 +30,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import designs, drawing
 from ich_jax.models import discriminator
 from ich_jax.report import figures, provenance, train_page
-from ich_jax.training import checkpoint, loop
+from ich_jax.training import checkpoint, loop, parallel
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
@@ -47,6 +47,10 @@ def define_flags() -> None:
     flags.DEFINE_string("init_from", "", "Work directory or checkpoint whose networks a new run starts from.")
     flags.DEFINE_integer("stop_after", 0, "Stop at this step as a preemption would; 0: do not.", lower_bound=0)
     flags.DEFINE_bool("dry_run", False, "Print config and parameter counts, then leave.")
+    flags.DEFINE_bool("distributed", False, "One of several processes, as Slurm, Open MPI or Cloud TPU starts them.")
+    flags.DEFINE_string("coordinator", "", "HOST:PORT of the first of several processes; with the next two flags.")
+    flags.DEFINE_integer("num_processes", 0, "How many processes train together.")
+    flags.DEFINE_integer("process_id", -1, "Which of them this is, from 0.")
     flags.mark_flag_as_required("config")
 
 
@@ -59,6 +63,8 @@ def main(argv: Sequence[str]) -> None:
     show_log_lines()
     try:
         config = config_lib.resolve(FLAGS.config)
+        if FLAGS.distributed or FLAGS.coordinator:
+            parallel.start_processes(FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
         if FLAGS.dry_run:
             describe(config, make.make(config.data, seed=config.seed))
             return
@@ -83,7 +89,9 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     dataset = make.make(config.data, seed=config.seed)
     loop.check(config, folder, dataset, init_from=init_from)
     describe(config, dataset)
-    workdir.claim(folder, config)
+    own = parallel.own_folder(folder)
+    workdir.claim(own, config)
+    parallel.wait_for_all("the work directory is claimed")
     inspector = inspector_lib.get(config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
 
@@ -96,7 +104,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
         folder,
         dataset,
         validate=lambda state: validate(state.ema_params),
-        sample_sheet=make_sample_sheet(config, dataset, sampler, Path(folder) / "samples"),
+        sample_sheet=make_sample_sheet(config, dataset, sampler, own / "samples"),
         init_from=init_from,
         stop_after=stop_after,
     )
@@ -106,6 +114,23 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
 
     # ---------------- judge the checkpoint that validated best, on briefs that had no part in choosing it
     model = checkpoint.restore_for_inference(folder)
+    if own == Path(folder):  # the first process of several reports for all
+        report(config, folder, dataset, sampler, model, result, inspector, real_draws)
+    parallel.wait_for_all("the report is written")
+    return None
+
+
+def report(
+    config: Config,
+    folder: str,
+    dataset: Dataset,
+    sampler: drawing.Sampler,
+    model: checkpoint.TrainedModel,
+    result: loop.TrainResult,
+    inspector: inspector_lib.Inspector,
+    real_draws: drawing.RealDraws | None,
+) -> None:
+    """Judges a trained model, writes page and `results.json`, and prints the summary line."""
     evaluation = designs.evaluate(
         config,
         dataset,
@@ -116,8 +141,6 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
         real_draws=real_draws,
     )
     sheets = designs.make_sheets(config, dataset, sampler, model.ema_params, inspector.read, real_draws=real_draws)
-
-    # ---------------- report
     origin = provenance.provenance()
     page = train_page.write(
         folder,
@@ -150,7 +173,6 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     )
     print(f"Page: {page}")
     print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
-    return None
 
 
 # ---------------------------------------------------------------- parts

@@ -31,6 +31,7 @@ ARMS = ("residual", "plain")
 LOSSES = ("minimax", "non_saturating", "hinge", "wasserstein", "relativistic")
 PENALTIES = ("none", "r1", "r1_r2", "wgan_gp")
 UPDATES = ("simultaneous", "alternate")
+PARALLEL = ("jit", "pmap")
 SOURCES = ("procedural", "folder", "npz")
 ACTIVATIONS = ("silu", "leaky_relu", "relu", "gelu")
 DTYPES = ("float32", "bfloat16")
@@ -138,7 +139,9 @@ class ObjectiveConfig:
     reconstruction: float = result(
         120.0, "Weight of drawing real images again (mean absolute error) from the noise read off them; 0: never."
     )
-    noise_kl: float = result(0.05, "Weight of keeping that noise standard normal (nats).")
+    noise_kl: float = result(0.05, "Weight of keeping what that noise says about one image small (nats).")
+    noise_kl_final: float = result(0.1, "That weight after the last step as a share of it (exponential decay).")
+    noise_mismatch: float = result(0.1, "Weight of keeping that noise standard normal over all images.")
     condition_dropout: float = result(0.1, "Probability that a stated part of a brief is left open in training.")
 
 
@@ -183,6 +186,9 @@ class ComputeConfig:
 
     dtype: str = result("float32", "Compute type of the networks; parameters, losses and optimisers stay float32.")
     compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")
+    devices: int = execution(0, "Devices that share each batch; 0: all, over all hosts.")
+    parallel: str = execution("jit", "How they share it: jit (one partitioned program) or pmap (one program each).")
+    shard_optimiser: bool = execution(False, "Divide the optimisers' moments among the devices (jit).")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -495,7 +501,10 @@ _POSITIVE = (
     *("evaluation.n_designs", "evaluation.n_images", "evaluation.feature_seeds", "evaluation.kid_subset"),
     *("evaluation.kid_subsets", "evaluation.nearest_k", "evaluation.diversity_briefs", "evaluation.diversity_draws"),
 )
-_SHARES = ("data.max_bad_share", "objective.condition_dropout", "objective.penalty_share", "train.final_lr")
+_SHARES = (
+    *("data.max_bad_share", "objective.condition_dropout", "objective.noise_kl_final", "objective.penalty_share"),
+    "train.final_lr",
+)
 _DECAYS = ("train.beta1", "train.beta2", "train.ema", "inspector.ema", "data.holdout_share")  # 1 would freeze or empty
 
 
@@ -579,6 +588,7 @@ def _check_choices(config: Config) -> None:
     errors.require(config.objective.loss, LOSSES, "config.objective.loss")
     errors.require(config.objective.penalty, PENALTIES, "config.objective.penalty")
     errors.require(config.objective.update, UPDATES, "config.objective.update")
+    errors.require(config.compute.parallel, PARALLEL, "config.compute.parallel")
     errors.require(config.compute.dtype, DTYPES, "config.compute.dtype")
     for policy in filter(None, config.data.augment.split(",")):
         errors.require(policy, AUGMENTATIONS, "config.data.augment")

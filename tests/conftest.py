@@ -6,6 +6,8 @@ from pathlib import Path
 import jax
 import pytest
 
+# Most of the time of the tests is compilation, which takes two thirds of it without optimisation.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 2)

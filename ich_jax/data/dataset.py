@@ -28,10 +28,11 @@ class Dataset:
         fingerprint: Identifies the images and how they were prepared.
         simulated: True for procedural images.
         arrays: Pytree of device arrays that `sample` reads; an argument of the compiled step, never a constant in it.
-        sample: `(arrays, key, step, batch) -> Batch`, jittable; `key` is the run's data key, `step` a traced int32,
-            `batch` a static int. None when the set is fed from the host.
-        host_batches: `(seed, start_step, batch) -> iterator` of host `Batch`es from `start_step` on; None when sampled
-            in the step. `seed` is the integer from which the data key is made.
+        sample: `(arrays, index) -> Batch` of the training images at `index` `[B]` uint32, jittable. None when the set
+            is fed from the host.
+        host_batches: `(seed, start_step, batch, own=None) -> iterator` of host `Batch`es from `start_step` on; None
+            when sampled in the step. `seed` is the integer from which the data key is made; `own` are the rows of each
+            batch to load, by default all.
         holdout: `(split, n) -> Batch` of the first n images of `validation` or `test`, which training never sees.
         train_images: `(n) -> Batch` of n training images (memorisation check, sheets), without augmentation.
         briefs: `(key, n) -> Brief` drawn from the distribution of the set's briefs, everything that is known stated.
@@ -45,8 +46,8 @@ class Dataset:
     fingerprint: str
     simulated: bool
     arrays: Any
-    sample: Callable[[Any, jax.Array, jax.Array, int], Batch] | None
-    host_batches: Callable[[int, int, int], Iterator[Batch]] | None
+    sample: Callable[[Any, jax.Array], Batch] | None
+    host_batches: Callable[..., Iterator[Batch]] | None
     holdout: Callable[[str, int], Batch]
     train_images: Callable[[int], Batch]
     briefs: Callable[[jax.Array, int], Brief]

@@ -5,9 +5,8 @@ p // n; within an epoch a keyed permutation of range(n) is evaluated at p mod n,
 dropped at the end of an epoch, and a run can start at any step. `shuffled_index` and `batch_indices` give the same
 bits under numpy and traced under jax, which is what makes the device path and the host path interchangeable.
 
-The key of that order is `data_key(seed)`. A training step that samples on the device calls
-`dataset.sample(arrays, pipeline.data_key(config.seed), step, batch)`; `dataset.host_batches(config.seed, ...)` makes
-the same key itself.
+The key of that order is `data_key(seed)`. A training step that samples on the device calls `dataset.sample(arrays,
+index)` with the `batch_indices` of that key and the step; `dataset.host_batches(config.seed, ...)` does so itself.
 """
 
 import dataclasses
@@ -149,6 +148,11 @@ def to_unit(images: Any) -> Any:
     return (images.astype(np.float32) * np.float32(2.0) - np.float32(255.0)) * np.float32(1.0 / 255.0)
 
 
+def as_unit(images: Any) -> Any:
+    """Returns images as floats in [-1, 1]: uint8 is mapped by `to_unit`, floats are left as they are."""
+    return to_unit(images) if images.dtype == np.uint8 else images
+
+
 def to_uint8(images: Any) -> Any:
     """Maps images in [-1, 1] to uint8, rounded to nearest and clipped; the inverse of `to_unit`."""
     scaled = (images.astype(np.float32) + np.float32(1.0)) * np.float32(127.5)
@@ -203,20 +207,20 @@ def make_dataset(records: Records, *, device_limit_mib: int, workers: int) -> Da
     def batch_of(index: np.ndarray) -> Batch:
         return Batch(to_unit(records.load(index)), _take(records.brief, index))
 
-    def sample(arrays: Any, key: jax.Array, step: jax.Array, batch: int) -> Batch:
+    def sample(arrays: Any, index: jax.Array) -> Batch:
         images, brief = arrays
-        index = batch_indices(key, step, batch, n_train)
 
         def pick(x: jax.Array) -> jax.Array:
             return x.at[index].get(mode="promise_in_bounds")
 
         return Batch(to_unit(pick(images)), Brief(*(pick(x) for x in brief)))
 
-    def host_batches(seed: int, start_step: int, batch: int) -> Iterator[Batch]:
+    def host_batches(seed: int, start_step: int, batch: int, own: np.ndarray | None = None) -> Iterator[Batch]:
         words = np.asarray(_words(data_key(seed)))
 
         def load(step: int) -> Batch:
-            return batch_of(rows["train"][batch_indices(words, step, batch, n_train, np)])
+            index = batch_indices(words, step, batch, n_train, np)
+            return batch_of(rows["train"][index if own is None else index[own]])
 
         steps = grain.MapDataset.range(start_step, np.iinfo(np.int32).max).map(load)
         stream = steps.to_iter_dataset(grain.ReadOptions(num_threads=_DECODE_THREADS, prefetch_buffer_size=_PREFETCH))

@@ -76,9 +76,9 @@ def make(data: config.DataConfig) -> Dataset:
         brief, nuisance = designs(split, index)
         return Batch(_stored(renderer.render(brief, nuisance, size)), brief)
 
-    def sample(arrays: tuple[()], key: jax.Array, step: jax.Array, batch: int) -> Batch:
+    def sample(arrays: tuple[()], index: jax.Array) -> Batch:
         del arrays
-        return draw("train", pipeline.batch_indices(key, step, batch, data.n_train))
+        return draw("train", index)
 
     def many(split: str, n: int) -> Batch:
         """Draws in blocks so that thousands of images need no more memory than one block."""

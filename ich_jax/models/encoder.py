@@ -12,6 +12,7 @@ from ich_jax.models import blocks, layers
 from ich_jax.types import Brief, DesignSpace
 
 _LOG_SD = (-6.0, 2.0)  # keeps exp() of it, and its square, far from overflow
+_MEAN = 4.0  # deviations: noise beyond is hardly ever drawn, so nothing may be said there
 
 
 class Encoder(nn.Module):
@@ -52,7 +53,7 @@ class Encoder(nn.Module):
         hidden = nn.Dense(n_hidden, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name="hidden")
         told = nn.Dense(n_hidden, use_bias=False, name="brief")(layers.brief_features(brief, self.space))
         h = act(hidden(act(x).reshape(x.shape[0], -1)).astype(jnp.float32) + told)
-        mean = nn.Dense(self.z_dim, name="mean")(h)
+        mean = _MEAN * jnp.tanh(nn.Dense(self.z_dim, name="mean")(h) / _MEAN)
         # Starts at a small deviation: the generator hears of z from the first step on.
         log_sd = nn.Dense(self.z_dim, kernel_init=nn.initializers.zeros, name="log_sd")(h) - 1.0
         return mean, jnp.clip(log_sd, *_LOG_SD)

@@ -11,6 +11,9 @@ from ich_jax.models import blocks, layers
 from ich_jax.types import Brief, DesignSpace
 
 
+_BACKDROP = 16  # channels of the backdrop's layers
+
+
 class Generator(nn.Module):
     """A residual generator whose blocks are modulated by noise and brief.
 
@@ -75,9 +78,25 @@ class Generator(nn.Module):
             for i in range(self.n_blocks):
                 block = blocks.Block(self.arm, self.gain, self.activation, self.dtype, name=f"stage_{stage}_block_{i}")
                 x = block(x, style)
-        x = layers.Conv3x3(4 * self.channels, layers.nearest_subpixel(2), dtype=self.dtype, name="subpixel")(act(x))
-        x = layers.depth_to_space(x.astype(jnp.float32), 2)
+        subpixel = layers.Conv3x3(
+            4 * (self.channels + 1), layers.nearest_subpixel(2), dtype=self.dtype, name="subpixel"
+        )
+        x = layers.depth_to_space(subpixel(act(x)).astype(jnp.float32), 2)
+        colour, cover = x[..., :-1], jax.nn.sigmoid(x[..., -1:])
+        backdrop = self._backdrop(style)
+        x = backdrop + cover * (colour - backdrop)
         return layers.PixelNoise(len(self.widths), name="noise")(x, noise_keys)
+
+    def _backdrop(self, style: jax.Array) -> jax.Array:
+        """Draws what stands behind the design, `[B, H, W, C]` float32.
+
+        A function of style and position, pixel by pixel: it can be plain, shaded or divided by an edge, but not mottled.
+        """
+        act = layers.activation(self.activation)
+        x = jnp.zeros((style.shape[0], self.size, self.size, _BACKDROP), self.dtype)
+        x = act(layers.Ramps(self.dtype, name="backdrop_ramps")(x, style))
+        x = act(nn.Dense(_BACKDROP, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name="backdrop_hidden")(x))
+        return nn.Dense(self.channels, dtype=self.dtype, name="backdrop")(x).astype(jnp.float32)
 
 
 def create(config: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: Any) -> Generator:

@@ -120,14 +120,14 @@ class Ramps(nn.Module):
 
 
 def pixel_noise_keys(z: jax.Array) -> jax.Array:
-    """Returns one PRNG key per row of z, a function of the bits of its first column.
+    """Returns one PRNG key per row of z, a function of its first column in steps of 2^-12.
 
     Pixel noise so stays a function of z: the same z gives the same picture, and z with the same first column the same
-    grain.
+    grain. The steps keep it so on another number of devices, where z may differ in its last bits.
     """
-    bits = lax.bitcast_convert_type(z[:, 0].astype(jnp.float32), jnp.uint32)
+    place = jnp.round(z[:, 0].astype(jnp.float32) * 4096.0).astype(jnp.int32)
     root = jax.random.key(0)
-    return jax.vmap(lambda b: jax.random.fold_in(root, b))(bits)
+    return jax.vmap(lambda p: jax.random.fold_in(root, p))(place)
 
 
 class PixelNoise(nn.Module):
@@ -181,6 +181,16 @@ def average_pool(x: jax.Array) -> jax.Array:
     """Halves height and width of `[B, H, W, C]` by averaging 2x2 pixels."""
     b, h, w, c = x.shape
     return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+
+def interleave(first: jax.Array, second: jax.Array) -> jax.Array:
+    """Puts rows alternately, `[n, ...]` and `[n, ...]` or `[n - 1, ...]` to one array that begins with the first.
+
+    Unlike a concatenation it leaves rows on the device that they are on.
+    """
+    n = second.shape[0]
+    both = jnp.stack([first[:n], second], axis=1).reshape(2 * n, *second.shape[1:])
+    return both if first.shape[0] == n else jnp.concatenate([both, first[n:]])
 
 
 def brief_features(brief: Brief, space: DesignSpace) -> jax.Array:

@@ -25,6 +25,7 @@ from orbax.checkpoint import options as orbax_options
 from ich_jax import config as config_lib
 from ich_jax import errors, types, workdir
 from ich_jax.data import dataset as dataset_lib
+from ich_jax.training import parallel
 from ich_jax.training import state as state_lib
 
 FOLDER = "checkpoints"
@@ -94,9 +95,11 @@ class Checkpoints:
         self._saving: tuple[int, float | None] | None = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            _set_aside_damaged(self._folder)
+            if jax.process_index() == 0:
+                _set_aside_damaged(self._folder)
         except OSError as error:
             raise errors.CheckpointError(workdir.explain(error, self._folder)) from error
+        parallel.wait_for_all("damaged checkpoints are set aside")
         policy = checkpoint_managers.AnyPreservationPolicy(
             [
                 checkpoint_managers.LatestN(keep),
@@ -216,6 +219,8 @@ class Checkpoints:
 
     def _seal(self) -> None:
         # Runs in orbax's background thread after all items are written and before the folder gets its final name.
+        if jax.process_index() != 0:
+            return
         assert self._saving is not None
         step, score = self._saving
         for aside in self._folder.glob(f"{step}.orbax-checkpoint-tmp*"):

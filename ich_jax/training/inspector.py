@@ -31,7 +31,7 @@ from ich_jax.data import augment, pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.models import inspector as network
 from ich_jax.training import losses
-from ich_jax.types import Batch, DesignSpace, Reading
+from ich_jax.types import DesignSpace, Reading
 
 SHIPPED = Path(network.__file__).parent / "weights"
 _READ_BATCH = 128
@@ -168,10 +168,11 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
     def step(state: _State, total: jax.Array, source: Any) -> tuple[_State, jax.Array]:
-        batch = (
-            dataset.sample(source, data_key, state.step, c.batch) if dataset.sample is not None else _on_device(source)
-        )
-        images = distort(jax.random.fold_in(key, state.step), batch.image)
+        batch = source
+        if dataset.sample is not None:
+            batch = dataset.sample(source, pipeline.batch_indices(data_key, state.step, c.batch, dataset.n_train))
+        keys = jax.random.split(jax.random.fold_in(key, state.step), c.batch)
+        images = distort(keys, pipeline.as_unit(batch.image))
 
         def loss_fn(params: Any) -> jax.Array:
             reading = model.apply({"params": params}, images)
@@ -204,10 +205,6 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
             if report_progress is not None:
                 report_progress(n, mean, state.ema)
     return state.ema
-
-
-def _on_device(batch: Batch) -> Batch:
-    return Batch(pipeline.to_unit(batch.image) if batch.image.dtype == jnp.uint8 else batch.image, batch.brief)
 
 
 # ---------------------------------------------------------------- reading and checking

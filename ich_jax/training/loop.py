@@ -14,12 +14,13 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 from absl import logging
+from jax.experimental import multihost_utils
 
 from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.training import checkpoint, clock, health, writer
+from ich_jax.training import checkpoint, clock, health, parallel, writer
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training.state import TrainState
@@ -90,26 +91,27 @@ def train(
         CheckpointError: A checkpoint cannot be written or read, or does not fit.
         TrainingDivergedError: Steps were not finite again after a rollback with a halved step size.
     """
-    folder, steps, every = Path(folder), config.train.steps, config.loop
+    folder, own, steps, every = Path(folder), parallel.own_folder(folder), config.train.steps, config.loop
     check(config, folder, dataset, init_from=init_from)
-    workdir.write_json(folder / checkpoint.DATASET_FILE, checkpoint.describe_dataset(dataset))
+    layout = parallel.make_layout(config)
+    workdir.write_json(own / checkpoint.DATASET_FILE, checkpoint.describe_dataset(dataset))
 
     with contextlib.ExitStack() as stack:
         # ---------------- where the run stands
         checkpoints = stack.enter_context(checkpoint.Checkpoints(folder, keep=every.keep))
-        state, start, side = _newest(checkpoints, config, folder, dataset, init_from)
+        state, start, side = _newest(checkpoints, config, folder, dataset, layout, init_from)
         step, last = start, min(steps, stop_after or steps)
         closing = step >= last
         timer = clock.Clock(step_lib.images_per_step(config), **side)
-        log = stack.enter_context(writer.MetricWriter(folder, step=start, tensorboard=every.tensorboard))
+        log = stack.enter_context(writer.MetricWriter(own, step=start, tensorboard=every.tensorboard))
         alarms = health.check(log.history)
         if start:
             logging.info("Going on from step %d of %d in %s.", start, steps, folder)
 
         # ---------------- what the loop needs
-        train_step = step_lib.make_step(config, dataset)
-        window = _new_window()
-        batches = _batches(config, dataset, start)
+        train_step = step_lib.make_step(config, dataset, layout)
+        window = layout.put(step_lib.new_window())
+        batches = _batches(config, dataset, layout, start)
         ahead = Ahead(MAX_AHEAD)
         show = stack.enter_context(writer.progress(steps, live=every.progress))
         stop = stack.enter_context(StopSignals())
@@ -124,12 +126,12 @@ def train(
                 jax.block_until_ready(state)
                 timer.first_step_done(step)
             show(step, img_per_s=timer.img_per_s, eta_s=timer.eta_s(step, steps))
-            closing = step == last or stop.received is not None
+            closing = step == last or stop.asked(step)
 
             if closing or step % every.log_every == 0:
                 metrics = step_lib.read_window(window)
                 del metrics["step"]
-                window = _new_window()
+                window = layout.put(step_lib.new_window())
                 log.write(step, {**metrics, "img_per_s": timer.window(step)})
                 alarms = _raise_alarms(alarms, log.history)
                 text = "  ".join(f"{name} {metrics[name]:.3f}" for name in SHOWN if name in metrics)
@@ -141,9 +143,9 @@ def train(
                         raise errors.TrainingDivergedError(
                             f"Training diverged again at half the step size; it was stopped. {diagnosis}"
                         )
-                    state, step, _ = _newest(checkpoints, config, folder, dataset, init_from)
+                    state, step, _ = _newest(checkpoints, config, folder, dataset, layout, init_from)
                     state, closing = state.replace(lr_scale=state.lr_scale / 2), False
-                    batches = _batches(config, dataset, step)
+                    batches = _batches(config, dataset, layout, step)
                     log.rewind(step)
                     timer.rewind(step)
                     logging.warning("%s Rolled back to step %d and halved the step size.", diagnosis, step)
@@ -155,13 +157,14 @@ def train(
             if save_due or sheet_due:
                 jax.block_until_ready(state)
                 with timer.pause(step):
+                    judged = state.replace(ema_params=layout.own_copy(state.ema_params))
                     scores: dict[str, float] = {}
                     if validate is not None and validation_due:
-                        scores = dict(validate(state))
+                        scores = dict(validate(judged))
                         log.write(step, {f"validation/{name}": value for name, value in scores.items()})
                         alarms = _raise_alarms(alarms, log.history)
                     if sample_sheet is not None and sheet_due:
-                        sample_sheet(state, step)
+                        sample_sheet(judged, step)
                     if save_due and _healthy(state, step, steps):
                         checkpoints.save(step, state, side=timer.totals(), score=scores.get("score"))
 
@@ -186,11 +189,13 @@ def check(config: config_lib.Config, folder: str | Path, dataset: Dataset, *, in
 
     Raises:
         DataError: The batch is larger than the set.
+        ConfigError: The devices cannot share the batch.
         WorkdirError: The run in the work directory began with other images, or from another checkpoint.
     """
     pipeline.check_batch(dataset, step_lib.images_per_step(config))
-    folder = Path(folder)
-    dataset_file, lineage_file = folder / checkpoint.DATASET_FILE, folder / checkpoint.LINEAGE_FILE
+    parallel.make_layout(config)
+    folder, own = Path(folder), parallel.own_folder(folder)
+    dataset_file, lineage_file = own / checkpoint.DATASET_FILE, own / checkpoint.LINEAGE_FILE
     if dataset_file.exists():
         before = workdir.read_json(dataset_file)["fingerprint"]
         if before != dataset.fingerprint:
@@ -212,38 +217,38 @@ def check(config: config_lib.Config, folder: str | Path, dataset: Dataset, *, in
 
 
 def _newest(
-    checkpoints: checkpoint.Checkpoints, config: config_lib.Config, folder: Path, dataset: Dataset, init_from: str
+    checkpoints: checkpoint.Checkpoints,
+    config: config_lib.Config,
+    folder: Path,
+    dataset: Dataset,
+    layout: parallel.Layout,
+    init_from: str,
 ) -> tuple[TrainState, int, dict[str, Any]]:
     """Returns state, step and side values of the newest checkpoint, or those of a run that has not begun."""
     state = state_lib.create_state(config, dataset.space, dataset.size, dataset.channels)
-    state = _commit(state)
+    # Restored arrays are committed to devices, fresh ones are not, and what the step returns is if any argument was: a
+    # step that met both kinds would be compiled once for each.
+    state = layout.put_state(state)
     restored = checkpoints.restore(state)
     if restored:
         return restored.state, restored.step, restored.side
     if init_from:
         state, lineage = checkpoint.init_from(init_from, state)
-        workdir.write_json(folder / checkpoint.LINEAGE_FILE, lineage)
+        workdir.write_json(parallel.own_folder(folder) / checkpoint.LINEAGE_FILE, lineage)
         logging.info("Starting from step %d of %s.", lineage["step"], lineage["path"])
-    else:
-        (folder / checkpoint.LINEAGE_FILE).unlink(missing_ok=True)  # of an earlier start that left no checkpoint
+    else:  # one may be left of an earlier start that left no checkpoint
+        (parallel.own_folder(folder) / checkpoint.LINEAGE_FILE).unlink(missing_ok=True)
     return state, 0, {}
 
 
-def _new_window() -> step_lib.Window:
-    return _commit(step_lib.new_window())
-
-
-def _commit(tree: Any) -> Any:
-    # Restored arrays are committed to a device, fresh ones are not, and what the step returns is if any argument was: a
-    # step that met both kinds would be compiled once for each.
-    return jax.device_put(tree, jax.local_devices()[0])
-
-
-def _batches(config: config_lib.Config, dataset: Dataset, start: int) -> Iterator[Any]:
+def _batches(config: config_lib.Config, dataset: Dataset, layout: parallel.Layout, start: int) -> Iterator[Any]:
     """Yields what each step reads: the resident arrays again and again, or batches from the host."""
     if dataset.host_batches is None:
-        return itertools.repeat(dataset.arrays)
-    return map(jax.device_put, dataset.host_batches(config.seed, start, step_lib.images_per_step(config)))
+        return itertools.repeat(layout.put(dataset.arrays))
+    d_steps = config.objective.d_steps
+    own = layout.own_rows(config.train.batch, d_steps)
+    batches = dataset.host_batches(config.seed, start, step_lib.images_per_step(config), own)
+    return (layout.put_batch(batch, d_steps) for batch in batches)
 
 
 def _healthy(state: TrainState, step: int, steps: int) -> bool:
@@ -280,6 +285,9 @@ class Ahead:
 class StopSignals:
     """Remembers a SIGTERM or SIGINT, so that the loop can save and leave; a second one ends the process at once.
 
+    Where several processes train together a signal reaches one of them first; JAX's preemption service then agrees with
+    the others on a step at which all leave, and SIGINT ends the process at once.
+
     Attributes:
         received: Number of the signal, None as long as there was none.
     """
@@ -289,13 +297,20 @@ class StopSignals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # Python allows handlers nowhere else
+        # Python allows handlers in the main thread only.
+        if jax.process_count() == 1 and threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
 
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def asked(self, step: int) -> bool:
+        """Whether the loop is to save and leave after this step; every process has to ask at every step."""
+        if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
+            self.received = signal.SIGTERM
+        return self.received is not None
 
     def _receive(self, number: int, frame: object) -> None:
         self.received = number

@@ -153,6 +153,26 @@ def noise_kl(mean: jax.Array, log_sd: jax.Array) -> jax.Array:
     return jnp.sum(0.5 * (mean**2 + jnp.exp(2 * log_sd) - 1) - log_sd, axis=-1)
 
 
+def noise_mismatch(z: jax.Array) -> jax.Array:
+    """How far the first two moments of z, `[B, Z]`, are from those of standard normal noise: a scalar.
+
+    |E z|^2 + (1/2) |E z z^T - I|^2 (Frobenius), without bias: expectations of products run over pairs of different
+    rows, so that a batch drawn from the prior gives 0 in the mean, and one batch can give less than 0. It is the
+    squared maximum mean discrepancy for the kernel k(a, b) = a.b + (a.b)^2 / 2. Unlike `noise_kl` it costs a row
+    nothing to say much, as long as all rows together look like noise. Of a single row nothing can be said: 0.
+
+    References:
+        Gretton et al., A kernel two-sample test, 2012, eq. 3; Zhao et al., InfoVAE, 2019 (this place for it).
+    """
+    n, dimensions = z.shape
+    if n < 2:
+        return jnp.zeros((), z.dtype)
+    dot = z @ z.T
+    kernel = dot + 0.5 * dot**2
+    pairs = (jnp.sum(kernel) - jnp.trace(kernel)) / (n * (n - 1))
+    return pairs - jnp.mean(jnp.sum(z**2, axis=-1)) + 0.5 * dimensions
+
+
 def large_error_loss(reading: Reading, brief: Brief) -> jax.Array:
     """What a reader that is judged by its worst readings pays for large axis errors, `[B]` float32.
 

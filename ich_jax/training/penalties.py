@@ -12,6 +12,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from ich_jax.models import layers
+
 Score = Callable[[jax.Array], jax.Array]
 """`[B, H, W, C]` images to `[B]` scores, each of which depends on its own image only."""
 
@@ -39,23 +41,22 @@ def r1(score: Score, real: jax.Array) -> jax.Array:
 def r1_r2(score: Score, real: jax.Array, fake: jax.Array) -> jax.Array:
     """(1/2) (|grad_x D(x)|^2 + |grad_x D(G(z))|^2), `[B]`, for generated images that are constants.
 
-    `score` is called once, on `[2B, H, W, C]`: real images, then generated ones. Two calls would compile the gradient
-    of the discriminator's gradient twice.
+    `score` is called once, on `[2B, H, W, C]`: real and generated images alternately. Two calls would compile the
+    gradient of the discriminator's gradient twice.
 
     References:
         Mescheder et al., 2018, eq. 9 and 10; Huang et al., R3GAN, 2024 (both together).
     """
-    both = r1(score, jnp.concatenate([real, jax.lax.stop_gradient(fake)]))
-    return both[: real.shape[0]] + both[real.shape[0] :]
+    both = r1(score, layers.interleave(real, jax.lax.stop_gradient(fake)))
+    return both[::2] + both[1::2]
 
 
-def wgan_gp(key: jax.Array, score: Score, real: jax.Array, fake: jax.Array) -> jax.Array:
-    """(|grad_x D(x)| - 1)^2 at x = u real + (1 - u) fake, one u uniform in [0, 1] per pair, `[B]`.
+def wgan_gp(u: jax.Array, score: Score, real: jax.Array, fake: jax.Array) -> jax.Array:
+    """(|grad_x D(x)| - 1)^2 at x = u real + (1 - u) fake, `[B]`; u `[B, 1, 1, 1]` is uniform in [0, 1].
 
     References:
         Gulrajani et al., Improved training of Wasserstein GANs, 2017, eq. 3.
     """
-    u = jax.random.uniform(key, (real.shape[0], 1, 1, 1), real.dtype)
     between = u * real + (1.0 - u) * jax.lax.stop_gradient(fake)
     # The root has no derivative at 0; the summand keeps the gradient of a flat discriminator finite.
     norm = jnp.sqrt(gradient_square(score, between) + 1e-12)

@@ -16,8 +16,8 @@ from ich_jax.config import Config, TrainConfig
 from ich_jax.data import augment as augment_lib
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.models import discriminator, encoder, generator
-from ich_jax.training import losses, penalties
+from ich_jax.models import discriminator, encoder, generator, layers
+from ich_jax.training import losses, parallel, penalties
 from ich_jax.training import state as state_lib
 from ich_jax.training.state import TrainState
 from ich_jax.types import Batch, Brief, DesignSpace, Reading
@@ -29,7 +29,8 @@ MEANS = (
     "reading_real",  # reading loss on real images, every known part
     "reading_fake",  # reading loss on generated images, stated parts
     "reconstruction",  # mean absolute error of real images drawn again, pixels in [-1, 1]; 0 if never done
-    "noise_kl",  # nats between the noise read off real images and standard normal noise; 0 if never done
+    "noise_kl",  # nats between the noise read off one real image and standard normal noise; 0 if never done
+    "noise_mismatch",  # of the noise read off all real images and standard normal noise; 0 if never done
     "real_beats_fake",  # share of pairs in which the real image scores higher; 0.5 at balance, 1 when D has won
     "d_accuracy",  # share of images on the right side of score 0
     "score_real",
@@ -86,7 +87,9 @@ def images_per_step(config: Config) -> int:
     return config.train.batch * config.objective.d_steps
 
 
-def make_step(config: Config, dataset: Dataset) -> Callable[[TrainState, Any, Window], tuple[TrainState, Window]]:
+def make_step(
+    config: Config, dataset: Dataset, layout: parallel.Layout | None = None
+) -> Callable[[TrainState, Any, Window], tuple[TrainState, Window]]:
     """Returns the compiled training step of a run.
 
     A step whose batch, losses or gradients are not finite leaves everything as it was but the counters (`step`,
@@ -95,24 +98,33 @@ def make_step(config: Config, dataset: Dataset) -> Callable[[TrainState, Any, Wi
     Args:
         config: The run.
         dataset: Its images. If they are sampled in the step, the step's second argument is `dataset.arrays`, else a
-            host `Batch` of `images_per_step(config)` images, float32 in [-1, 1] or uint8.
+            `Batch` of images, float32 in [-1, 1] or uint8, as `layout.put_batch` makes it.
+        layout: The devices; by default the first one.
 
     Returns:
         `step(state, arrays_or_batch, window) -> (state, window)`; state and window are donated.
     """
-    update = _make_update(config, dataset.space, dataset.size, dataset.channels)
-    n_images = images_per_step(config)
+    layout = layout or parallel.single()
+    update = _make_update(config, dataset.space, dataset.size, dataset.channels, layout)
+    batch_size, d_steps = config.train.batch, config.objective.d_steps
+
+    def batches_of(state: TrainState, source: Any) -> list[Batch]:
+        """Returns the instance's rows of one batch per discriminator step."""
+        if dataset.sample is None:
+            return [jax.tree.map(lambda x, i=i: x[i], source) for i in range(d_steps)]
+        index = pipeline.batch_indices(
+            pipeline.data_key(config.seed), state.step, d_steps * batch_size, dataset.n_train
+        )
+        return [
+            dataset.sample(source, layout.mine(index[i * batch_size : (i + 1) * batch_size])) for i in range(d_steps)
+        ]
 
     def step(state: TrainState, source: Any, window: Window) -> tuple[TrainState, Window]:
-        if dataset.sample is not None:
-            batch = dataset.sample(source, pipeline.data_key(config.seed), state.step, n_images)
-        else:
-            batch = source
-        if batch.image.dtype == jnp.uint8:
-            batch = batch._replace(image=pipeline.to_unit(batch.image))
+        batches = [batch._replace(image=pipeline.as_unit(batch.image)) for batch in batches_of(state, source)]
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-        proposed, means, finite = update(state, batch, key)
-        finite &= jnp.isfinite(jnp.sum(batch.image)) & jnp.isfinite(jnp.sum(batch.brief.axes))
+        proposed, means, finite = update(state, batches, key)
+        sums = [jnp.sum(x) for batch in batches for x in (batch.image, batch.brief.axes)]
+        finite &= jnp.isfinite(layout.mean(jnp.stack(sums))).all()
         new = _keep(finite, proposed, state)
         new = new.replace(
             step=state.step + 1,
@@ -128,7 +140,7 @@ def make_step(config: Config, dataset: Dataset) -> Callable[[TrainState, Any, Wi
         )
         return new, window
 
-    return jax.jit(step, donate_argnums=(0, 2))
+    return layout.compile(step, from_host=dataset.sample is None)
 
 
 def make_sampler(
@@ -173,6 +185,7 @@ class _Drawn(NamedTuple):
     image: jax.Array  # [B, H, W, C]
     reconstruction: jax.Array  # mean absolute error of the real images that were drawn again
     noise_kl: jax.Array
+    noise_mismatch: jax.Array
 
 
 class _Judged(NamedTuple):
@@ -182,8 +195,14 @@ class _Judged(NamedTuple):
     fake_reading: Reading
 
 
-def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -> Callable[..., Any]:
-    """Returns `update(state, batch, key) -> (proposed state, means, finite)`."""
+def _make_update(
+    config: Config, space: DesignSpace, size: int, channels: int, layout: parallel.Layout
+) -> Callable[..., Any]:
+    """Returns `update(state, batches, key) -> (proposed state, means, finite)`.
+
+    Random numbers are drawn for the whole batch, of which `layout.mine` takes the instance's rows; `batches` hold those
+    rows only. Where two sets of rows meet they alternate, which leaves every row on its device.
+    """
     dtype = jnp.dtype(config.compute.dtype)
     g_module = generator.create(config.generator, space, size, channels, dtype)
     d_module = discriminator.create(config.discriminator, space, size, channels, dtype)
@@ -192,54 +211,60 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
     objective = config.objective
     adversarial = losses.adversarial(objective.loss)
     batch_size = config.train.batch
-    n_penalised = penalties.n_penalised(batch_size, objective.penalty_share)
-    n_again = -(-batch_size // 2) if objective.reconstruction > 0 else 0
+    n_penalised = layout.share(penalties.n_penalised(batch_size, objective.penalty_share))
+    penalised = slice(None, None, layout.share(batch_size) // n_penalised)
 
     def draw(ge_params: tuple[Any, Any], key: jax.Array, real: jax.Array, brief: Brief) -> _Drawn:
-        """Draws the briefs; the last `n_again` from noise that the encoder reads off the real images of those briefs.
+        """Draws the briefs; every other one from noise that the encoder reads off the real image of that brief.
 
         To draw those images again the generator must put what varies at a fixed brief (position, light, backdrop)
         under the control of its noise; adversarial losses alone let it settle on one picture per brief.
         """
         g_params, e_params = ge_params
-        z = jax.random.normal(key, (batch_size, config.generator.z_dim), jnp.float32)
+        z = layout.mine(jax.random.normal(key, (batch_size, config.generator.z_dim), jnp.float32))
         zero = jnp.zeros((), jnp.float32)
-        if not n_again:
-            return _Drawn(g_module.apply({"params": g_params}, z, brief), zero, zero)
-        again = slice(batch_size - n_again, None)
+        if not objective.reconstruction:
+            return _Drawn(g_module.apply({"params": g_params}, z, brief), zero, zero, zero)
+        again = slice(None, None, 2)
         mean, log_sd = e_module.apply({"params": e_params}, *jax.tree.map(lambda x: x[again], (real, brief)))
-        z = jnp.concatenate([z[: batch_size - n_again], mean + jnp.exp(log_sd) * z[again]])
-        image = g_module.apply({"params": g_params}, z, brief)
-        error = jnp.mean(jnp.abs(image[again] - real[again]))
-        return _Drawn(image, error, jnp.mean(losses.noise_kl(mean, log_sd)))
+        read = mean + jnp.exp(log_sd) * z[again]
+        image = g_module.apply({"params": g_params}, layers.interleave(read, z[1::2]), brief)
+        return _Drawn(
+            image=image,
+            reconstruction=jnp.mean(jnp.abs(image[again] - real[again])),
+            noise_kl=jnp.mean(losses.noise_kl(mean, log_sd)),
+            noise_mismatch=losses.noise_mismatch(layout.everyone(read)),
+        )
 
     def judge(d_params: Any, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief) -> _Judged:
         """Scores and reads real and generated images, augmented, in one pass."""
-        real_key, fake_key = jax.random.split(key)
-        images = jnp.concatenate([augment(real_key, real), augment(fake_key, fake)])
+        keys = layout.mine(jax.random.split(key, (batch_size, 2)))
+        images = layers.interleave(augment(keys[:, 0], real), augment(keys[:, 1], fake))
         score, reading = d_module.apply({"params": d_params}, images, jax.tree.map(_twice, brief))
-        real_half, fake_half = (
-            jax.tree.map(lambda x, part=part: x[part], (score, reading))
-            for part in (slice(batch_size), slice(batch_size, None))
-        )
-        return _Judged(real_half[0], fake_half[0], real_half[1], fake_half[1])
+        of_real, of_fake = (jax.tree.map(lambda x, i=i: x[i::2], (score, reading)) for i in range(2))
+        return _Judged(of_real[0], of_fake[0], of_real[1], of_fake[1])
 
     def penalty(d_params: Any, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief) -> jax.Array:
         if objective.penalty == "none":
             return jnp.zeros((), jnp.float32)
-        real, fake, brief = jax.tree.map(lambda x: x[:n_penalised], (real, fake, brief))
         augment_key, pair_key = jax.random.split(key)
+        keys = layout.mine(jax.random.split(augment_key, batch_size))
+        share = layout.mine(jax.random.uniform(pair_key, (batch_size, 1, 1, 1)))
+        real, fake, brief, keys, share = jax.tree.map(
+            lambda x: x[penalised][:n_penalised], (real, fake, brief, keys, share)
+        )
 
         def score(images: jax.Array) -> jax.Array:
-            asked = brief if images.shape[0] == n_penalised else jax.tree.map(_twice, brief)
-            return d_module.apply({"params": d_params}, augment(augment_key, images), asked)[0]
+            each = (keys, brief)
+            asked = each if images.shape[0] == n_penalised else jax.tree.map(_twice, each)
+            return d_module.apply({"params": d_params}, augment(asked[0], images), asked[1])[0]
 
         if objective.penalty == "r1":
             each = penalties.r1(score, real)
         elif objective.penalty == "r1_r2":
             each = penalties.r1_r2(score, real, fake)
         else:
-            each = penalties.wgan_gp(pair_key, score, real, fake)
+            each = penalties.wgan_gp(share, score, real, fake)
         return objective.penalty_weight * jnp.mean(each)
 
     def d_parts(d_params: Any, key: jax.Array, judged: _Judged, batch: Batch, fake: jax.Array, brief: Brief) -> Any:
@@ -251,102 +276,124 @@ def _make_update(config: Config, space: DesignSpace, size: int, channels: int) -
         }
         return parts["d_loss"] + parts["penalty"] + objective.reading_d * parts["reading_real"], parts
 
-    def g_parts(judged: _Judged, drawn: _Drawn, brief: Brief) -> Any:
-        """The loss of generator and encoder, and its parts. The generator is asked for what `brief` states only."""
+    def g_parts(step: jax.Array, judged: _Judged, drawn: _Drawn, brief: Brief) -> Any:
+        """The loss of generator and encoder, and its parts. The generator is asked for what `brief` states only.
+
+        What the noise says about an image costs less and less: early it would say what the brief says already and the
+        generator cannot draw yet, late it is needed for small things such as the backdrop's tint.
+        """
         parts = {
             "g_loss": jnp.mean(adversarial.generator(judged.real_score, judged.fake_score)),
             "reading_fake": jnp.mean(losses.reading_loss(judged.fake_reading, brief)),
             "reconstruction": drawn.reconstruction,
             "noise_kl": drawn.noise_kl,
+            "noise_mismatch": drawn.noise_mismatch,
         }
-        total = parts["g_loss"] + objective.reading_g * parts["reading_fake"]
-        return total + objective.reconstruction * drawn.reconstruction + objective.noise_kl * drawn.noise_kl, parts
+        total = (
+            parts["g_loss"]
+            + objective.reading_g * parts["reading_fake"]
+            + objective.reconstruction * parts["reconstruction"]
+            + objective.noise_kl * objective.noise_kl_final ** (step / config.train.steps) * parts["noise_kl"]
+            + objective.noise_mismatch * parts["noise_mismatch"]
+        )
+        return total, parts
 
-    def simultaneous(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, dict[str, jax.Array], Any]:
+    def simultaneous(
+        state: TrainState, batches: list[Batch], key: jax.Array
+    ) -> tuple[TrainState, dict[str, jax.Array], Any]:
         """All networks from one pair of forward passes: two pulls of the same tape, one per loss."""
+        (batch,) = batches
         z_key, open_key, judge_key, penalty_key = jax.random.split(key, 4)
-        brief = _leave_open(open_key, batch.brief, objective.condition_dropout)
+        brief = _leave_open(layout, open_key, batch.brief, batch_size, objective.condition_dropout)
 
         def forward(ge_params: Any, d_params: Any) -> Any:
             drawn = draw(ge_params, z_key, batch.image, brief)
             judged = judge(d_params, judge_key, batch.image, drawn.image, brief)
             d_total, d_means = d_parts(d_params, penalty_key, judged, batch, drawn.image, brief)
-            g_total, g_means = g_parts(judged, drawn, brief)
+            g_total, g_means = g_parts(state.step, judged, drawn, brief)
             return (d_total, g_total), (d_means | g_means, judged, drawn.image)
 
         ge_params = (state.g_params, state.e_params)
         totals, pull, (means, judged, fake) = jax.vjp(forward, ge_params, state.d_params, has_aux=True)
         one, zero = jnp.ones((), jnp.float32), jnp.zeros((), jnp.float32)
-        _, d_gradient = pull((one, zero))
-        ge_gradient, _ = pull((zero, one))
+        _, d_gradient = layout.mean(pull((one, zero)))
+        ge_gradient, _ = layout.mean(pull((zero, one)))
         state, d_norm = _descend_d(config.train, state, d_gradient)
         state, g_norm = _descend_ge(config.train, state, ge_gradient)
-        means |= _describe(judged, batch.image, fake) | {"d_grad_norm": d_norm, "g_grad_norm": g_norm}
-        return state, means, jnp.isfinite(jnp.stack([*totals, d_norm, g_norm])).all()
+        means = layout.mean(means | _describe(layout, judged, batch.image, fake))
+        means |= {"d_grad_norm": d_norm, "g_grad_norm": g_norm}
+        return state, means, jnp.isfinite(jnp.stack([*layout.mean(totals), d_norm, g_norm])).all()
 
-    def alternate(state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, dict[str, jax.Array], Any]:
+    def alternate(
+        state: TrainState, batches: list[Batch], key: jax.Array
+    ) -> tuple[TrainState, dict[str, jax.Array], Any]:
         """Discriminator steps, each on a batch and noise of its own, then a generator step against the new one."""
         g_key, *d_keys = jax.random.split(key, 1 + objective.d_steps)
         checks = []
-        for i, d_key in enumerate(d_keys):
-            part = jax.tree.map(lambda x, i=i: x[i * batch_size : (i + 1) * batch_size], batch)
+        for batch, d_key in zip(batches, d_keys, strict=True):
             z_key, open_key, judge_key, penalty_key = jax.random.split(d_key, 4)
-            brief = _leave_open(open_key, part.brief, objective.condition_dropout)
-            fake = draw((state.g_params, state.e_params), z_key, part.image, brief).image
+            brief = _leave_open(layout, open_key, batch.brief, batch_size, objective.condition_dropout)
+            fake = draw((state.g_params, state.e_params), z_key, batch.image, brief).image
 
             def d_forward(
                 d_params: Any,
-                part: Batch = part,
+                batch: Batch = batch,
                 brief: Brief = brief,
                 fake: jax.Array = fake,
                 keys: tuple[jax.Array, jax.Array] = (judge_key, penalty_key),
             ) -> Any:
-                judged = judge(d_params, keys[0], part.image, fake, brief)
-                total, means = d_parts(d_params, keys[1], judged, part, fake, brief)
+                judged = judge(d_params, keys[0], batch.image, fake, brief)
+                total, means = d_parts(d_params, keys[1], judged, batch, fake, brief)
                 return total, (means, judged)
 
             (total, (means, judged)), gradient = jax.value_and_grad(d_forward, has_aux=True)(state.d_params)
-            state, d_norm = _descend_d(config.train, state, gradient)
-            checks += [total, d_norm]
+            state, d_norm = _descend_d(config.train, state, layout.mean(gradient))
+            checks += [layout.mean(total), d_norm]
 
         z_key, judge_key = jax.random.split(g_key)
 
         def g_forward(ge_params: Any) -> Any:
-            drawn = draw(ge_params, z_key, part.image, brief)
-            judged = judge(state.d_params, judge_key, part.image, drawn.image, brief)
-            total, means = g_parts(judged, drawn, brief)
+            drawn = draw(ge_params, z_key, batch.image, brief)
+            judged = judge(state.d_params, judge_key, batch.image, drawn.image, brief)
+            total, means = g_parts(state.step, judged, drawn, brief)
             return total, (means, drawn.image)
 
         ge_params = (state.g_params, state.e_params)
         (total, (g_means, fake)), gradient = jax.value_and_grad(g_forward, has_aux=True)(ge_params)
-        state, g_norm = _descend_ge(config.train, state, gradient)
-        means |= g_means | _describe(judged, part.image, fake) | {"d_grad_norm": d_norm, "g_grad_norm": g_norm}
-        return state, means, jnp.isfinite(jnp.stack([*checks, total, g_norm])).all()
+        state, g_norm = _descend_ge(config.train, state, layout.mean(gradient))
+        means = layout.mean(means | g_means | _describe(layout, judged, batch.image, fake))
+        means |= {"d_grad_norm": d_norm, "g_grad_norm": g_norm}
+        return state, means, jnp.isfinite(jnp.stack([*checks, layout.mean(total), g_norm])).all()
 
     return simultaneous if objective.update == "simultaneous" else alternate
 
 
-def _describe(judged: _Judged, real: jax.Array, fake: jax.Array) -> dict[str, jax.Array]:
+def _describe(layout: parallel.Layout, judged: _Judged, real: jax.Array, fake: jax.Array) -> dict[str, jax.Array]:
     real_score, fake_score = judged.real_score, judged.fake_score
+
+    def spread(images: jax.Array) -> jax.Array:
+        mean = layout.mean(jnp.mean(images, axis=0))
+        return jnp.mean(jnp.sqrt(layout.mean(jnp.mean((images - mean[None]) ** 2, axis=0))))
+
     return {
         "real_beats_fake": jnp.mean((real_score > fake_score).astype(jnp.float32)),
         "d_accuracy": jnp.mean(jnp.concatenate([real_score > 0, fake_score < 0]).astype(jnp.float32)),
         "score_real": jnp.mean(real_score),
         "score_fake": jnp.mean(fake_score),
-        "pixel_sd_real": jnp.mean(jnp.std(real, axis=0)),
-        "pixel_sd_fake": jnp.mean(jnp.std(fake, axis=0)),
+        "pixel_sd_real": spread(real),
+        "pixel_sd_fake": spread(fake),
     }
 
 
 def _twice(x: jax.Array) -> jax.Array:
-    return jnp.concatenate([x, x])
+    return layers.interleave(x, x)
 
 
 def _keep(finite: jax.Array, proposed: TrainState, state: TrainState) -> TrainState:
     return jax.tree.map(lambda new, old: jnp.where(finite, new, old), proposed, state)
 
 
-def _leave_open(key: jax.Array, brief: Brief, probability: float) -> Brief:
+def _leave_open(layout: parallel.Layout, key: jax.Array, brief: Brief, batch: int, probability: float) -> Brief:
     """Leaves each stated part open with the given probability.
 
     Half of it falls on whole briefs, so that the generator also learns pictures of nothing in particular, which style
@@ -355,9 +402,9 @@ def _leave_open(key: jax.Array, brief: Brief, probability: float) -> Brief:
     whole_key, part_key = jax.random.split(key)
     whole = probability / 2
     part = (probability - whole) / (1 - whole)
-    keep_whole = jax.random.bernoulli(whole_key, 1 - whole, (brief.given.shape[0], 1))
-    keep_part = jax.random.bernoulli(part_key, 1 - part, brief.given.shape)
-    return brief._replace(given=brief.given * (keep_whole & keep_part).astype(jnp.float32))
+    keep_whole = jax.random.bernoulli(whole_key, 1 - whole, (batch, 1))
+    keep_part = jax.random.bernoulli(part_key, 1 - part, (batch, brief.given.shape[1]))
+    return brief._replace(given=brief.given * layout.mine(keep_whole & keep_part).astype(jnp.float32))
 
 
 # ---------------------------------------------------------------- optimisers

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ich_jax import errors
 from ich_jax.config import DataConfig
-from ich_jax.data import make, pipeline
+from ich_jax.data import make
 
 
 def _npz(tmp_path: Path) -> DataConfig:
@@ -23,9 +24,7 @@ def test_every_source_makes_a_dataset_that_samples_in_the_step(
 ) -> None:
     for config in (DataConfig(size=16, n_train=40), configure(image_folder()), _npz(tmp_path)):
         dataset = make.make(config, seed=3)
-        batch = jax.eval_shape(
-            lambda arrays, dataset=dataset: dataset.sample(arrays, pipeline.data_key(3), 0, 5), dataset.arrays
-        )
+        batch = jax.eval_shape(dataset.sample, dataset.arrays, jnp.arange(5, dtype=jnp.uint32))
         assert batch.image.shape == (5, 16, 16, 3)
         assert batch.image.dtype == np.float32
         assert batch.brief.product.dtype == batch.brief.elements.dtype == np.int32

@@ -1,6 +1,7 @@
 """Order, units and the two data paths."""
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from ich_jax import errors
 from ich_jax.data import pipeline
-from ich_jax.types import Brief, DesignSpace, Element
+from ich_jax.types import Batch, Brief, DesignSpace, Element
 
 WORDS = np.array([0x12345678, 0x9ABCDEF0], np.uint32)
 
@@ -177,10 +178,18 @@ def test_small_sets_live_on_the_device_and_large_ones_come_from_the_host() -> No
 def test_both_paths_give_the_same_bits_from_any_step_on(start: int) -> None:
     device = pipeline.make_dataset(_records(), device_limit_mib=1, workers=0)
     host = pipeline.make_dataset(_records(), device_limit_mib=0, workers=0)
-    sample = jax.jit(device.sample, static_argnums=3)
+    sample = jax.jit(device.sample)
     stream = host.host_batches(11, start, 8)
     for step in range(start, start + 6):
-        _assert_same_batch(next(stream), sample(device.arrays, pipeline.data_key(11), jnp.int32(step), 8))
+        index = pipeline.batch_indices(pipeline.data_key(11), jnp.int32(step), 8, device.n_train)
+        _assert_same_batch(next(stream), sample(device.arrays, index))
+
+
+def test_hosts_load_their_own_rows_of_each_batch() -> None:
+    host = pipeline.make_dataset(_records(), device_limit_mib=0, workers=0)
+    whole, part = host.host_batches(11, 4, 8), host.host_batches(11, 4, 8, np.array([6, 1]))
+    for _ in range(3):
+        _assert_same_batch(next(part), jax.tree.map(lambda x: x[[6, 1]], next(whole)))
 
 
 def test_worker_processes_give_the_same_batches() -> None:
@@ -195,8 +204,8 @@ def test_worker_processes_give_the_same_batches() -> None:
 def test_an_epoch_shows_every_training_image_once_with_its_own_brief() -> None:
     records = _records()
     dataset = pipeline.make_dataset(records, device_limit_mib=1, workers=0)
-    sample = jax.jit(dataset.sample, static_argnums=3)
-    batches = [sample(dataset.arrays, pipeline.data_key(0), jnp.int32(s), 5) for s in range(4)]
+    indices = [pipeline.batch_indices(pipeline.data_key(0), jnp.int32(s), 5, dataset.n_train) for s in range(4)]
+    batches = [jax.jit(dataset.sample)(dataset.arrays, index) for index in indices]
     rows = np.concatenate([pipeline.to_uint8(np.asarray(b.image))[:, 0, 0, 0] for b in batches])
     assert sorted(rows) == list(range(3, 23))
     axes = np.concatenate([b.brief.axes for b in batches])
@@ -223,15 +232,19 @@ def test_holdout_train_images_and_briefs() -> None:
 
 def test_sampling_does_not_copy_the_set_into_the_program_and_moves_nothing() -> None:
     dataset = pipeline.make_dataset(_records(), device_limit_mib=1, workers=0)
-    sample = jax.jit(dataset.sample, static_argnums=3)
     key, step = pipeline.data_key(0), jnp.int32(0)
+
+    @jax.jit
+    def sample(arrays: Any, key: jax.Array, step: jax.Array) -> Batch:
+        return dataset.sample(arrays, pipeline.batch_indices(key, step, 4, dataset.n_train))
+
     assert not any(
         f"u8[{dataset.n_train}," in line and "constant" in line
-        for line in sample.lower(dataset.arrays, key, step, 4).as_text("hlo").splitlines()
+        for line in sample.lower(dataset.arrays, key, step).as_text("hlo").splitlines()
     )
-    jax.block_until_ready(sample(dataset.arrays, key, step, 4))
+    jax.block_until_ready(sample(dataset.arrays, key, step))
     with jax.transfer_guard("disallow"):
-        jax.block_until_ready(sample(dataset.arrays, key, step, 4))
+        jax.block_until_ready(sample(dataset.arrays, key, step))
 
 
 def test_batch_larger_than_the_set_is_refused() -> None:

@@ -162,9 +162,8 @@ def test_briefs_cover_the_space_evenly():
 
 def test_training_order_is_the_pipelines_and_splits_are_apart():
     dataset = procedural.make(DataConfig(n_train=500))
-    key = pipeline.data_key(3)
-    batch = dataset.sample(dataset.arrays, key, jnp.int32(7), 16)
-    index = pipeline.batch_indices(key, jnp.int32(7), 16, 500)
+    index = pipeline.batch_indices(pipeline.data_key(3), jnp.int32(7), 16, 500)
+    batch = dataset.sample(dataset.arrays, index)
     brief, _ = procedural.designs("train", index)
     np.testing.assert_array_equal(np.asarray(batch.brief.axes), np.asarray(brief.axes))
     held_out = dataset.holdout("test", 20)

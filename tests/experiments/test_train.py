@@ -116,7 +116,7 @@ def test_a_run_is_stopped_resumed_judged_and_judged_again(
     assert [path.name for path in sorted((folder / "samples").iterdir())] == ["step_0000003.png", "step_0000006.png"]
 
     # a finished run is judged again without a step of training
-    monkeypatch.setattr(loop.step_lib, "make_step", lambda config, dataset: pytest.fail)
+    monkeypatch.setattr(loop.step_lib, "make_step", lambda config, dataset, layout: pytest.fail)
     assert train.run(config, str(folder)) is None
     again = dict(pair.split("=") for pair in capsys.readouterr().out.splitlines()[-1].split()[1:])
     assert again == printed

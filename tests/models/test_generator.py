@@ -33,7 +33,8 @@ def test_shapes(space, draw_brief, init, size, channels) -> None:
 
 def test_starts_without_checkerboard(space, draw_brief, init) -> None:
     module, params, z, brief = _build(space, draw_brief, init)
-    images = module.apply(params, z, brief)
+    even = jax.tree.map(jnp.zeros_like, params["params"]["backdrop"])  # a real backdrop has the picture's resolution
+    images = module.apply({"params": params["params"] | {"backdrop": even}}, z, brief)
     np.testing.assert_allclose(images, layers.upsample_nearest(images[:, ::2, ::2]), atol=1e-6)
 
 
@@ -58,16 +59,17 @@ def test_noise_matters(space, draw_brief, init) -> None:
 
 def test_pixel_noise_enters_at_every_stage(space, draw_brief, init) -> None:
     module, params, z, brief = _build(space, draw_brief, init)
-    other = z.at[:, 0].multiply(1 + 1e-6)  # as good as the same noise, but another grain
+    other = z.at[:, 0].add(2.0**-12)  # as good as the same noise, but another grain
+    last_bits = z.at[:, 0].multiply(1 + 2e-7)
     apply = jax.jit(module.apply)
-    assert np.abs(apply(params, z, brief) - apply(params, other, brief)).max() < 1e-3
+    assert np.abs(apply(params, z, brief) - apply(params, other, brief)).max() < 5e-3
     places = [name for name in params["params"] if name.startswith("noise")]
     assert len(places) == len(CONFIG.widths) + 1
     for name in places:
         strength = params["params"][name]["strength"]
         loud = {"params": params["params"] | {name: {"strength": strength + 0.5}}}
         assert np.abs(apply(loud, z, brief) - apply(loud, other, brief)).max() > 0.05, name
-        np.testing.assert_array_equal(apply(loud, z, brief), apply(loud, z, brief))
+        np.testing.assert_allclose(apply(loud, z, brief), apply(loud, last_bits, brief), atol=1e-5)
 
 
 def test_bfloat16_computes_close_to_float32(space, draw_brief, init) -> None:

@@ -4,12 +4,19 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ich_jax.training import state, step
+from ich_jax.training import parallel, state, step
 from tests.training import made
+
+
+@pytest.fixture(autouse=True)
+def _compile_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "CPU_OPTIONS", {})  # tests compile many steps and take few: see tests/conftest.py
 
 
 @pytest.fixture
 def compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """All runs of one config share a compiled step: for tests about what happens around it."""
-    monkeypatch.setattr(step, "make_step", lambda config, data: made.compiled_step(config, data.sample is None))
+    monkeypatch.setattr(
+        step, "make_step", lambda config, data, layout: made.compiled_step(config, data.sample is None, layout)
+    )
     monkeypatch.setattr(state, "create_state", lambda *args: jax.tree.map(jnp.array, made.initial_state(*args)))

@@ -14,7 +14,7 @@ import numpy as np
 from ich_jax import config as config_lib
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.training import state, step
+from ich_jax.training import parallel, state, step
 from ich_jax.types import Batch, Brief, DesignSpace, Element
 
 SPACE = DesignSpace(products=("disc", "square"), elements=(Element("fill", ("plain", "dotted")),), axes=("width",))
@@ -29,6 +29,7 @@ def config(steps: int = 8, **sections: dict[str, Any]) -> config_lib.Config:
         "generator": {"z_dim": 3, "mapping": 6, "widths": (4, 4)},
         "discriminator": {"widths": (4, 4)},
         "train": {"steps": steps, "batch": 4, "warmup": 1, "max_skips": 2},
+        "compute": {"devices": 1},
         "loop": every,
     }
     for name, fields in sections.items():
@@ -50,15 +51,14 @@ def dataset(*, from_host: bool = False, fingerprint: str = "made") -> Dataset:
     def batch_of(index: Any) -> Batch:
         return Batch(pipeline.to_unit(images[index]), Brief(*(x[index] for x in brief)))
 
-    def sample(arrays: Any, key: jax.Array, at: jax.Array, batch: int) -> Batch:
-        index = pipeline.batch_indices(key, at, batch, N)
+    def sample(arrays: Any, index: jax.Array) -> Batch:
         stored, known = arrays
         return Batch(pipeline.to_unit(stored[index]), Brief(*(x[index] for x in known)))
 
-    def host_batches(seed: int, start: int, batch: int) -> Iterator[Batch]:
+    def host_batches(seed: int, start: int, batch: int, own: np.ndarray) -> Iterator[Batch]:
         words = np.asarray(jax.random.key_data(pipeline.data_key(seed)))
         for at in itertools.count(start):
-            yield batch_of(pipeline.batch_indices(words, at, batch, N, np))
+            yield batch_of(pipeline.batch_indices(words, at, batch, N, np)[own])
 
     return Dataset(
         space=SPACE,
@@ -78,9 +78,11 @@ def dataset(*, from_host: bool = False, fingerprint: str = "made") -> Dataset:
 
 
 @functools.cache
-def compiled_step(run: config_lib.Config, from_host: bool, make_step: Any = step.make_step) -> Any:
-    """`make_step`, once per run and way of feeding it."""
-    return make_step(run, dataset(from_host=from_host))
+def compiled_step(
+    run: config_lib.Config, from_host: bool, layout: parallel.Layout, make_step: Any = step.make_step
+) -> Any:
+    """`make_step`, once per run, way of feeding it and devices."""
+    return make_step(run, dataset(from_host=from_host), layout)
 
 
 @functools.cache

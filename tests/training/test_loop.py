@@ -113,9 +113,9 @@ def test_a_second_signal_ends_the_process_at_once() -> None:
 def _with_bad_batches(dataset: Dataset, bad: dict[int, int]) -> Dataset:
     """The batch of step index i holds NaN the first `bad[i]` times that it is asked for."""
 
-    def host_batches(seed: int, start: int, batch: int) -> Iterator[Batch]:
+    def host_batches(seed: int, start: int, *others: Any) -> Iterator[Batch]:
         assert dataset.host_batches is not None
-        for index, good in enumerate(dataset.host_batches(seed, start, batch), start=start):
+        for index, good in enumerate(dataset.host_batches(seed, start, *others), start=start):
             if bad.get(index, 0) > 0:
                 bad[index] -= 1
                 yield good._replace(image=np.full_like(good.image, np.nan))

@@ -119,6 +119,24 @@ def test_noise_kl_by_hand() -> None:
     np.testing.assert_allclose(losses.noise_kl(mean, log_sd), [0.0, by_hand], rtol=1e-6, atol=1e-7)
 
 
+def test_noise_mismatch_by_hand() -> None:
+    # Rows (1, 0) and (1, 2): the only pair has the dot product 1, so 1 + 1/2; mean square 3; 2 dimensions.
+    np.testing.assert_allclose(losses.noise_mismatch(jnp.array([[1.0, 0.0], [1.0, 2.0]])), 1.5 - 3.0 + 1.0, rtol=1e-6)
+    assert losses.noise_mismatch(jnp.ones((1, 3))) == 0.0
+
+
+def test_noise_mismatch_is_an_unbiased_distance_of_moments() -> None:
+    mean, scale = np.array([0.5, 0.0, -1.0]), np.array([1.0, 2.0, 0.5])
+    rows = mean + scale * np.random.default_rng(0).normal(size=(20_000, 8, 3))
+    each = np.asarray(jax.vmap(losses.noise_mismatch)(jnp.asarray(rows, jnp.float32)))
+    second = np.diag(np.square(scale)) + np.outer(mean, mean) - np.eye(3)
+    expected = np.sum(np.square(mean)) + 0.5 * np.sum(second**2)
+    assert abs(each.mean() - expected) < 4 * each.std() / len(each) ** 0.5
+    prior = np.asarray(jax.vmap(losses.noise_mismatch)(jax.random.normal(jax.random.key(1), (20_000, 8, 3))))
+    assert abs(prior.mean()) < 4 * prior.std() / len(prior) ** 0.5
+    assert expected > 100 * prior.std() / len(prior) ** 0.5
+
+
 def test_large_error_loss_by_hand() -> None:
     brief = Brief(jnp.array([0]), jnp.zeros((1, 0), jnp.int32), jnp.zeros((1, 4)), jnp.ones((1, 5)))
     each = jnp.array([0.1, -0.2, 0.4, -1.0])

@@ -20,6 +20,10 @@ def _images(seed: int, n: int = 4) -> jax.Array:
     return jax.random.normal(jax.random.key(seed), (n, 2, 3, 2), jnp.float64)
 
 
+def _between(n: int) -> jax.Array:
+    return jax.random.uniform(jax.random.key(0), (n, 1, 1, 1), jnp.float64)
+
+
 def _smooth(images: jax.Array) -> jax.Array:
     """A non-linear score of each image of its own."""
     weights = jnp.linspace(-1.0, 1.0, 12, dtype=jnp.float64).reshape(1, 2, 3, 2)
@@ -55,21 +59,21 @@ def test_generated_images_are_constants() -> None:
     real = _images(0)
     for penalty in (
         lambda f: penalties.r1_r2(_smooth, real, f),
-        lambda f: penalties.wgan_gp(jax.random.key(0), _smooth, real, f),
+        lambda f: penalties.wgan_gp(_between(len(real)), _smooth, real, f),
     ):
         assert not np.any(jax.grad(lambda f, penalty=penalty: penalty(f).sum())(_images(1)))
 
 
 def test_wgan_gp_of_a_linear_score() -> None:
     slope = 3.0 * _images(1, 1) / jnp.sqrt(jnp.sum(_images(1, 1) ** 2))
-    value = penalties.wgan_gp(jax.random.key(0), lambda x: jnp.sum(slope * x, axis=(1, 2, 3)), _images(0), _images(2))
+    value = penalties.wgan_gp(_between(4), lambda x: jnp.sum(slope * x, axis=(1, 2, 3)), _images(0), _images(2))
     np.testing.assert_allclose(value, [4.0] * 4, rtol=1e-9)  # (3 - 1)^2
 
 
 def test_wgan_gp_is_taken_between_the_pair() -> None:
     """For the score |x|^2 / 2 the gradient is x itself, so the penalty tells where it was taken."""
     real, fake = jnp.full((64, 1, 1, 1), 5.0, jnp.float64), jnp.full((64, 1, 1, 1), 2.0, jnp.float64)
-    value = penalties.wgan_gp(jax.random.key(0), lambda x: 0.5 * jnp.sum(x**2, axis=(1, 2, 3)), real, fake)
+    value = penalties.wgan_gp(_between(64), lambda x: 0.5 * jnp.sum(x**2, axis=(1, 2, 3)), real, fake)
     place = 1 + np.sqrt(np.asarray(value))
     assert place.min() >= 2
     assert place.max() <= 5
@@ -82,7 +86,7 @@ def test_a_flat_score_has_finite_gradients() -> None:
         def score(x: jax.Array) -> jax.Array:
             return scale * jnp.sum(x, axis=(1, 2, 3))
 
-        return penalties.wgan_gp(jax.random.key(0), score, _images(0), _images(1)).sum()
+        return penalties.wgan_gp(_between(4), score, _images(0), _images(1)).sum()
 
     value, gradient = jax.value_and_grad(total)(jnp.zeros((), jnp.float64))
     np.testing.assert_allclose(value, 4.0, rtol=1e-5)
