@@ -324,10 +324,14 @@ def all_rows(*, quick: bool) -> list[Row]:
             f"conformal intervals of each period after the start, by test inversion: {prefix}",
             california,
             Way(lambda case: _long(*case), functools.partial(_conformal_ours, quick=quick)),
-            Peer("mlsynth conformal_intervals('block')", "mlsynth", functools.partial(_conformal_peer, quick=quick)),
+            Peer(
+                "diff-diff SyntheticControl.conformal_confidence_intervals",
+                "diff_diff",
+                functools.partial(_conformal_peer, quick=quick),
+            ),
             _check_conformal,
-            "effects to 1e-4, p of no effect exactly, ends within the peer's grid",
-            note="peer tries 51 effects a period, we bisect to 1e-9; its estimator draws permutations and is slower",
+            "effects to 1e-6; every effect that the peer tries is inside our interval where it keeps it",
+            note="peer tries 50 effects a period, we bisect to 1e-9",
         ),
         Row(
             "S9",
@@ -617,31 +621,30 @@ def _conformal_ours(rows: Any, *, quick: bool) -> conformal.ConformalIntervals:
 
 
 def _conformal_peer(*, quick: bool) -> Way:
-    from mlsynth.utils.bilevel.ridge_inference import conformal_intervals
+    import diff_diff
 
-    def run(case: Case) -> Any:
-        y, start = case
-        # So large a ridge leaves the simplex weights as they are. Shifts are exact, and quicker than permutations.
-        options = {"lambda_": 1e12, "conformal_type": "block", "alpha": _alpha(quick)}
-        return conformal_intervals(y[-1], y[:-1].T, int(start.min()), **options), y[-1]
+    def run(frame: Any) -> Any:
+        before = int(frame.loc[frame.d == 1, "t"].min())
+        # Equal weights on the outcomes before the start: no search for others.
+        model = diff_diff.SyntheticControl(v_method="custom", custom_v=np.ones(before), standardize="none")
+        columns = {"outcome": "y", "treatment": "d", "unit": "unit", "time": "t", "pre_period_outcomes": "all"}
+        fit = model.fit(frame, **columns)
+        return fit.conformal_confidence_intervals(alpha=_alpha(quick), n_grid=50), fit.get_conformal_grid_df()
 
-    return Way(lambda case: case, run)
+    return Way(lambda case: _frame(*case), run)
 
 
 def _check_conformal(case: Case, ours: conformal.ConformalIntervals, theirs: Any) -> None:
-    found, _ = theirs
-    y, start = case
-    scale = float(np.abs(y[-1]).mean())
-    np.testing.assert_allclose(ours.estimate, found.att, rtol=0, atol=1e-4 * scale, err_msg="effects")
-    np.testing.assert_allclose(ours.p_zero, found.p_value, rtol=0, atol=1e-12, err_msg="p of no effect")
-    fit = synthetic_control.synthetic_control(synthetic_control.study(panel.from_matrix(y, start)))
-    half = max(6.0 * fit.pre_rmspe, 2.0 * fit.post_rmspe)  # as the peer chooses its grid of 50 effects
-    step = 2.0 * half / 49.0 * (1.0 + 1e-3)
-    for name, mine, other in (("low", ours.low, found.lower), ("high", ours.high, found.upper)):
-        # The peer knows an end only as far as its grid reaches, and tries 0 as well.
-        edge = np.abs(np.abs(other - found.att) - half) < step
-        off = np.where(edge | (other == 0.0), 0.0, np.abs(mine - other))
-        assert off.max() <= step, f"{name} ends differ by {off.max()}, steps of the grid are {step}"
+    intervals, tried = theirs
+    scale = float(np.abs(case[0][-1]).mean())
+    np.testing.assert_allclose(ours.estimate, intervals.point_estimate, rtol=0, atol=1e-6 * scale, err_msg="effects")
+    for k, period in enumerate(intervals.period):
+        part = tried[tried.period == period]
+        inside = ((part.param >= ours.low[k]) & (part.param <= ours.high[k])).to_numpy()
+        kept = part.in_set.to_numpy()
+        # Ours is the connected part around the estimate; the peer says where there are others.
+        wrong = inside & ~kept if not intervals.contiguous[k] else inside != kept
+        assert not wrong.any(), f"period {period}: {wrong.sum()} of {len(kept)} effects are judged differently"
 
 
 # ---------------- S9
