@@ -211,8 +211,6 @@ def _make_update(
     objective = config.objective
     adversarial = losses.adversarial(objective.loss)
     batch_size = config.train.batch
-    n_penalised = layout.share(penalties.n_penalised(batch_size, objective.penalty_share))
-    penalised = slice(None, None, layout.share(batch_size) // n_penalised)
 
     def draw(ge_params: tuple[Any, Any], key: jax.Array, real: jax.Array, brief: Brief) -> _Drawn:
         """Draws the briefs; every other one from noise that the encoder reads off the real image of that brief.
@@ -247,11 +245,13 @@ def _make_update(
     def penalty(d_params: Any, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief) -> jax.Array:
         if objective.penalty == "none":
             return jnp.zeros((), jnp.float32)
+        n_penalised = layout.share(penalties.n_penalised(batch_size, objective.penalty_share))
+        every = layout.share(batch_size) // n_penalised
         augment_key, pair_key = jax.random.split(key)
         keys = layout.mine(jax.random.split(augment_key, batch_size))
         share = layout.mine(jax.random.uniform(pair_key, (batch_size, 1, 1, 1)))
         real, fake, brief, keys, share = jax.tree.map(
-            lambda x: x[penalised][:n_penalised], (real, fake, brief, keys, share)
+            lambda x: x[::every][:n_penalised], (real, fake, brief, keys, share)
         )
 
         def score(images: jax.Array) -> jax.Array:
