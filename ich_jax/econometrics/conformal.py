@@ -232,7 +232,7 @@ def _intervals(series: Any, pool: Any, pre: Any, after: Any, level: Any) -> tupl
     def of_period(t: jax.Array) -> tuple[jax.Array, ...]:
         kept = jnp.where(jnp.arange(series.shape[0]) == t, 1.0, pre)
 
-        # Each fit starts from the weights of the hypothesis before, which is near: a quarter of the steps.
+        # Each fit starts from the weights of the hypothesis before, which is near: a third of the time.
         def accepted(effect: jax.Array, near: jax.Array) -> tuple[jax.Array, jax.Array]:
             p, weights = p_of_period(series, pool, kept, t, effect, near)
             return p > level * (1.0 + _TIE), weights

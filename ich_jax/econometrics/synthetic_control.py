@@ -275,8 +275,8 @@ def leave_two_out(data: Study) -> LeaveTwoOut:
     targets = np.concatenate([np.zeros(pairs, np.int64), a + 1, b + 1])
     left_out = np.zeros((3 * pairs, j + 1))
     left_out[np.arange(3 * pairs), np.tile(a + 1, 3)] = left_out[np.arange(3 * pairs), np.tile(b + 1, 3)] = 1.0
-    # Donors without weight can be left out and the optimum stays: only the other fits are made anew, a fifth of the
-    # 2,109 of Proposition 99.
+    # Donors without weight can be left out and the optimum stays: only the other fits are made anew. Proposition 99
+    # takes 551 fits, fillings included, instead of 2,109.
     ratio = alone[targets]
     anew = np.flatnonzero((weights[targets] * left_out).sum(axis=1) > 0)
     for block in np.split(anew, range(_BLOCK, len(anew), _BLOCK)):
