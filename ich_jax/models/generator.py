@@ -10,7 +10,6 @@ from ich_jax.config import GeneratorConfig
 from ich_jax.models import blocks, layers
 from ich_jax.types import Brief, DesignSpace
 
-
 _BACKDROP = 16  # channels of the backdrop's layers
 
 
@@ -21,7 +20,8 @@ class Generator(nn.Module):
     and modulates every block. Between stages a 1x1 convolution changes the width and pixels are doubled. The last stage
     works at half size; a sub-pixel convolution that starts as nearest up-sampling makes the full picture from it.
     Each stage starts with ramps across the picture that the style sets, and with noise pixel by pixel, which also
-    enters the picture itself.
+    enters the picture itself. One of the channels made is cover: it lays the design over a backdrop that the style sets
+    apart.
 
     Attributes:
         space: What briefs can ask for.
@@ -90,7 +90,7 @@ class Generator(nn.Module):
     def _backdrop(self, style: jax.Array) -> jax.Array:
         """Draws what stands behind the design, `[B, H, W, C]` float32.
 
-        A function of style and position, pixel by pixel: it can be plain, shaded or divided by an edge, but not mottled.
+        A function of style and position, pixel by pixel: it can be plain, shaded or divided by an edge, never mottled.
         """
         act = layers.activation(self.activation)
         x = jnp.zeros((style.shape[0], self.size, self.size, _BACKDROP), self.dtype)

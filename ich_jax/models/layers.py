@@ -153,6 +153,7 @@ class PixelNoise(nn.Module):
         noise = jax.vmap(
             lambda key: jax.random.normal(jax.random.fold_in(key, self.index), (height, width, 1), jnp.float32)
         )(keys)
+        noise = lax.optimization_barrier(noise)  # computed once, not again in every use of the sum
         return x + (noise * strength[None, None, None]).astype(x.dtype)
 
 
