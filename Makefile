@@ -1,6 +1,7 @@
 # make demo    set up, train on the built-in data and leave a page to look at
 # make test    set up and run the tests
 # make lint    set up and check style and types
+# make peers   set up with other implementations of our statistics, which some tests compare with
 # make clean   remove everything that these have made
 #
 # They work in .venv, made with $(PYTHON) if given (make test PYTHON=/path/to/python3.12), else with the newest of the
@@ -14,7 +15,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint clean python
+.PHONY: help demo test lint peers clean python
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -33,6 +34,9 @@ lint: python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+peers: python
+	@exec $(SETUP) --extra=peers
 
 clean:
 	rm -rf .venv .venv.lock .venv.saved .venv.staged build dist ich_jax.egg-info runs/demo
