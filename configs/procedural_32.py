@@ -6,8 +6,8 @@ Command:
 Expected time: half an hour on two free cores, an hour on one, without an accelerator.
 
 Expected result: (as measured, docs/results/train) product accuracy 0.999, every element at 0.98 or above, P95 of the
-error of each axis below 0.2, 3 of 1,000 briefs with any axis off by more than 0.5, diversity at a fixed brief 0.93 of the
-real one.
+error of each axis below 0.2, 3 of 1,000 briefs with any axis off by more than 0.5, diversity at a fixed brief 0.93 of
+the real one.
 """
 
 from typing import Any
