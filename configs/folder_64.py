@@ -18,6 +18,7 @@ def get_config() -> Any:
         config_lib.Config(
             name="folder_64",
             data=config_lib.DataConfig(source="folder", size=64, augment="flip,color,translation,cutout"),
+            objective=config_lib.ObjectiveConfig(noise_kl_final=1.0, noise_mismatch=0.0),  # as in folder_32
             generator=config_lib.GeneratorConfig(widths=(96, 64, 48, 32)),
             discriminator=config_lib.DiscriminatorConfig(widths=(32, 48, 64, 96)),
             train=config_lib.TrainConfig(steps=8000, batch=32, g_lr=1e-3, d_lr=1e-3, ema=0.999),
