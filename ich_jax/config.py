@@ -182,7 +182,7 @@ class EvalConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ComputeConfig:
-    """Precision and compilation."""
+    """Precision, compilation and devices."""
 
     dtype: str = result("float32", "Compute type of the networks; parameters, losses and optimisers stay float32.")
     compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")

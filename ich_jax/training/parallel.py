@@ -29,7 +29,6 @@ from ich_jax.types import Batch
 AXIS = "data"
 """Name of the mesh axis along which the rows of a batch are divided."""
 
-
 CPU_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 1}
 """Compiler options of the step on CPU. Convolutions are library calls, and what is left for LLVM runs as fast at level
 1 (233 ms a step of `quick` at either level) and compiles in four fifths of the time."""
@@ -111,11 +110,7 @@ class Layout:
             return state, window
 
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
-        return jax.jit(
-            placed,
-            donate_argnums=(0, 2),
-            compiler_options=CPU_OPTIONS if on_cpu else None,
-        )
+        return jax.jit(placed, donate_argnums=(0, 2), compiler_options=CPU_OPTIONS if on_cpu else None)
 
     def state_sharding(self, state: Any) -> Any:
         """Returns where each array of a training state lives: a tree of its structure."""

@@ -20,7 +20,8 @@ def columns(frame):
 
 def carried(package):
     """Path of a package that carries data; its own imports may need more than the data do."""
-    pytest.importorskip(package, reason=f"{package} carries the data; it comes with the extra `peers`")
+    where = "the extra `peers`" + (" on Python 3.12 and later" if package == "moderndid" else "")
+    pytest.importorskip(package, reason=f"{package} carries the data; it comes with {where}")
     return Path(importlib.util.find_spec(package).submodule_search_locations[0])
 
 
