@@ -1,0 +1,303 @@
+"""What a program computes, counted from its jaxpr: nothing is compiled, and the counts are the same on every machine.
+
+XLA has counts of its own (`cost_analysis`), which change with its release, leave out what custom calls do and take the
+body of a loop once. These are meant to stand beside them.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal  # type: ignore[attr-defined]  # they are public
+
+_BODIES = {  # primitive -> parameter that holds what it calls; same operands, same results
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+}
+_FREE = {"reshape", "squeeze", "expand_dims", "stop_gradient", "optimization_barrier", "sharding_constraint", "copy"}
+# What compilers write into the loop of whoever reads it, if only one operation does.
+_FUSED = _FREE | {
+    *("broadcast_in_dim", "iota", "convert_element_type", "slice", "pad", "rev", "select_n", "clamp"),
+    *("add", "sub", "mul", "div", "neg", "max", "min", "sign", "abs", "square", "sqrt", "rsqrt", "integer_pow", "pow"),
+    *("exp", "exp2", "expm1", "log", "log1p", "logistic", "tanh", "erf", "erf_inv", "sin", "cos", "floor", "round"),
+    *("and", "or", "not", "xor", "eq", "ne", "lt", "le", "gt", "ge", "is_finite", "add_any", "one_minus_square"),
+    *("shift_left", "shift_right_logical", "bitcast_convert_type"),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Counts:
+    """What one call of a program does.
+
+    Attributes:
+        dot_flops: Operations of matrix products, two for each multiplication and addition.
+        conv_flops: The same of convolutions; taps on padding and on the holes of a dilation are not counted.
+        other_flops: One for each number that any other arithmetic operation returns.
+        dots: Matrix products that are run.
+        convolutions: Convolutions that are run.
+        operand_bytes: Read and written by matrix products and convolutions: operands and results, once each.
+        exact: False if there is a loop of unknown length, whose body is counted once.
+    """
+
+    dot_flops: float = 0.0
+    conv_flops: float = 0.0
+    other_flops: float = 0.0
+    dots: int = 0
+    convolutions: int = 0
+    operand_bytes: float = 0.0
+    exact: bool = True
+
+    @property
+    def flops(self) -> float:
+        """Operations of matrix products and convolutions: what the peak of a machine is stated in."""
+        return self.dot_flops + self.conv_flops
+
+    def __add__(self, other: "Counts") -> "Counts":
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _SUMMED}
+        return dataclasses.replace(self, **sums, exact=self.exact and other.exact)
+
+    def times(self, n: int) -> "Counts":
+        """Returns the counts of n calls."""
+        return dataclasses.replace(self, **{name: getattr(self, name) * n for name in _SUMMED})
+
+
+_SUMMED = [field.name for field in dataclasses.fields(Counts) if field.name != "exact"]
+
+
+def count(program: ClosedJaxpr) -> Counts:
+    """Counts what one call of a program does, bodies of scans as often as they run.
+
+    Args:
+        program: From `jax.make_jaxpr(function)(*arguments)` or `jitted.trace(*arguments).jaxpr`.
+    """
+    return _count(program.jaxpr)
+
+
+def convolutions(program: ClosedJaxpr) -> list[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
+    """Lists the shapes of the operands and the result of each convolution, each equation once."""
+    return [
+        tuple(tuple(var.aval.shape) for var in (*equation.invars, *equation.outvars))  # type: ignore[misc]
+        for equation in equations(program.jaxpr)
+        if equation.primitive.name == "conv_general_dilated"
+    ]
+
+
+def equations(jaxpr: Jaxpr) -> Iterator[Any]:
+    """Yields every equation of a jaxpr and of all that it calls, each once."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for body in _bodies(equation):
+            yield from equations(body)
+
+
+def argument_bytes(program: ClosedJaxpr) -> int:
+    """Bytes of the arguments."""
+    return sum(_bytes(var) for var in program.jaxpr.invars)
+
+
+def result_bytes(program: ClosedJaxpr) -> int:
+    """Bytes of the results."""
+    return sum(_bytes(var) for var in program.jaxpr.outvars)
+
+
+def memory_bytes(program: ClosedJaxpr, donated: Sequence[bool] = ()) -> int:
+    """Estimates the device memory that a program needs: the most that lives at once, in the order of its equations.
+
+    An array lives from the operation that makes it to the last one that reads it, arguments from the start, and to the
+    end unless they are donated. Elementwise results that one operation reads are taken to be fused into it and to need
+    no memory, and layouts to need no padding. Compilers reorder, recompute and pad: an estimate, for the question
+    whether a config fits a device at all.
+
+    Args:
+        program: As for `count`.
+        donated: Whether each flat argument may be overwritten; by default none.
+    """
+    operations: list[_Operation] = []
+    arguments = [_Value(_bytes(var)) for var in program.jaxpr.invars]
+    results = _flatten(program.jaxpr, arguments, operations)
+    kept = [x for x, given in zip(arguments, donated or [False] * len(arguments), strict=True) if not given]
+    constants = sum(constant.nbytes for constant in program.consts if hasattr(constant, "nbytes"))
+    return constants + _peak(operations, arguments, {*kept, *(x for x in results if x is not None)})
+
+
+# ---------------------------------------------------------------- operations
+
+
+def _count(jaxpr: Jaxpr) -> Counts:
+    total = Counts()
+    for equation in jaxpr.eqns:
+        name = equation.primitive.name
+        if name == "dot_general":
+            total += _dot(equation)
+        elif name == "conv_general_dilated":
+            total += _convolution(equation)
+        elif name == "scan":
+            total += _count(equation.params["jaxpr"].jaxpr).times(equation.params["length"])
+        elif name == "while":
+            bodies = sum((_count(body) for body in _bodies(equation)), Counts())
+            total += dataclasses.replace(bodies, exact=False)
+        elif name == "cond":
+            total += max((_count(body) for body in _bodies(equation)), key=lambda counts: counts.flops)
+        elif bodies_ := list(_bodies(equation)):
+            total += sum((_count(body) for body in bodies_), Counts())
+        elif name not in _FREE:
+            total += Counts(other_flops=sum(_size(var) for var in equation.outvars))
+    return total
+
+
+def _dot(equation: Any) -> Counts:
+    (contracted, _), _ = equation.params["dimension_numbers"]
+    shape = equation.invars[0].aval.shape
+    products = math.prod(equation.outvars[0].aval.shape) * math.prod(shape[i] for i in contracted)
+    return Counts(dot_flops=2.0 * products, dots=1, operand_bytes=_traffic(equation))
+
+
+def _convolution(equation: Any) -> Counts:
+    parameters = equation.params
+    left, right = (var.aval.shape for var in equation.invars)
+    out = equation.outvars[0].aval.shape
+    numbers = parameters["dimension_numbers"]
+    # Each output channel reads the input channels of its own group, which the kernel's shape says.
+    products = out[numbers.out_spec[0]] * out[numbers.out_spec[1]] * right[numbers.rhs_spec[1]]
+    for i, axis in enumerate(numbers.lhs_spec[2:]):
+        products *= _taps(
+            left[axis],
+            right[numbers.rhs_spec[2 + i]],
+            out[numbers.out_spec[2 + i]],
+            parameters["window_strides"][i],
+            parameters["padding"][i][0],
+            parameters["lhs_dilation"][i],
+            parameters["rhs_dilation"][i],
+        )
+    return Counts(conv_flops=2.0 * products, convolutions=1, operand_bytes=_traffic(equation))
+
+
+def _taps(n: int, kernel: int, out: int, stride: int, before: int, holes: int, spread: int) -> int:
+    """Pairs of an output position and a tap along one axis that meet an input, neither padding nor a hole."""
+    place = np.arange(out)[:, None] * stride + np.arange(kernel)[None, :] * spread - before
+    return int(((place >= 0) & (place <= (n - 1) * holes) & (place % holes == 0)).sum())
+
+
+def _size(var: Any) -> int:
+    return math.prod(getattr(var.aval, "shape", ()))  # a token has none
+
+
+def _traffic(equation: Any) -> float:
+    return float(sum(_bytes(var) for var in (*equation.invars, *equation.outvars)))
+
+
+def _bytes(var: Any) -> int:
+    dtype = getattr(var.aval, "dtype", None)
+    if dtype is None:
+        return 0
+    if jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        return 8 * _size(var)  # two words each
+    return _size(var) * np.dtype(dtype).itemsize
+
+
+def _bodies(equation: Any) -> Iterator[Jaxpr]:
+    for value in equation.params.values():
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(item, ClosedJaxpr):
+                yield item.jaxpr
+            elif isinstance(item, Jaxpr):
+                yield item
+
+
+# ---------------------------------------------------------------- memory
+
+
+class _Value:
+    """An array, one for each place where a called jaxpr makes it."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self, bytes_: int) -> None:
+        self.bytes = bytes_
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Operation:
+    name: str
+    reads: tuple[_Value, ...]
+    makes: tuple[_Value, ...]
+    scratch: int  # bytes that the body of a loop or branch needs beside its operands
+
+
+def _flatten(jaxpr: Jaxpr, inputs: Sequence[_Value | None], operations: list[_Operation]) -> list[_Value | None]:
+    """Appends the operations in order, calls replaced by what they call; returns the results (None: a literal)."""
+    values: dict[Any, _Value | None] = {var: _Value(_bytes(var)) for var in jaxpr.constvars}
+    values |= dict(zip(jaxpr.invars, inputs, strict=True))
+
+    def known(var: Any) -> _Value | None:
+        return None if isinstance(var, Literal) else values[var]
+
+    for equation in jaxpr.eqns:
+        given = [known(var) for var in equation.invars]
+        body = equation.params.get(_BODIES.get(equation.primitive.name, ""))
+        if body is not None:
+            results = _flatten(body.jaxpr if isinstance(body, ClosedJaxpr) else body, given, operations)
+        else:
+            made = tuple(_Value(_bytes(var)) for var in equation.outvars)
+            reads = tuple(x for x in given if x is not None)
+            operations.append(_Operation(equation.primitive.name, reads, made, _scratch(equation)))
+            results = list(made)
+        values |= dict(zip(equation.outvars, results, strict=True))
+    return [known(var) for var in jaxpr.outvars]
+
+
+def _scratch(equation: Any) -> int:
+    def of(body: Jaxpr) -> int:
+        operations: list[_Operation] = []
+        inputs = [_Value(0) for _ in body.invars]  # they live outside
+        results = _flatten(body, inputs, operations)
+        return _peak(operations, inputs, {x for x in results if x is not None})
+
+    return max((of(body) for body in _bodies(equation)), default=0)
+
+
+def _peak(operations: Sequence[_Operation], arguments: Sequence[_Value], kept: set[_Value]) -> int:
+    """Returns the most bytes that live at once; `kept` live to the end."""
+    readers: dict[_Value, int] = {}
+    for operation in operations:
+        for value in set(operation.reads):
+            readers[value] = readers.get(value, 0) + 1
+    stored: dict[_Value, frozenset[_Value]] = {}  # value -> arrays in memory that it is read from
+    last: dict[_Value, int] = {}
+    for i, operation in enumerate(operations):
+        sources = frozenset().union(*(stored.get(x, {x}) for x in operation.reads))
+        for source in sources:
+            last[source] = i
+        alone = all(readers.get(x, 0) == 1 and x not in kept for x in operation.makes)
+        if operation.name in _FREE or (operation.name in _FUSED and alone):
+            stored |= dict.fromkeys(operation.makes, sources)
+    forever = frozenset().union(*(stored.get(x, {x}) for x in kept))
+    ending: dict[int, int] = {}
+    for value, i in last.items():
+        if value not in forever:
+            ending[i] = ending.get(i, 0) + value.bytes
+    unread = sum(x.bytes for x in arguments if x not in last and x not in forever)
+    live = peak = sum(x.bytes for x in arguments)
+    live -= unread
+    for i, operation in enumerate(operations):
+        made = sum(x.bytes for x in operation.makes if x not in stored)
+        lost = sum(x.bytes for x in operation.makes if x not in stored and x not in last and x not in forever)
+        if operation.name in _FUSED:  # written over an operand that nothing else will read
+            live -= ending.get(i, 0)
+            peak = max(peak, live + made + operation.scratch)
+        else:
+            peak = max(peak, live + made + operation.scratch)
+            live -= ending.get(i, 0)
+        live += made - lost
+    return peak
