@@ -57,7 +57,7 @@ class Draws(NamedTuple):
 
     Attributes:
         assigned: `[B, U]` indicators of the treated, the data's own among them.
-        placebo: `[B, n0]` sets of n1 untreated units.
+        placebo: `[B, n0]` how often each untreated unit was drawn, n1 draws with replacement.
         flips: `[B, n1]` signs of the treated units' effects, the data's own first.
         wild: `[B, U]` signs of all units, the data's own first.
     """
@@ -250,22 +250,23 @@ def _counts(
         ways *= math.comb(left, int(count))
         left -= int(count)
     mirrored = len(by_start) == 1 and n1 == n0
-    sets = math.comb(n0, n1) if n0 > n1 else 0
+    tuples = n0**n1 if n0 > n1 else 0
     distinct: dict[str, int | None] = {
         "collapsed t": None,
         "clustered t": None,
         "randomisation": ways,
         "sign flips": 2**n1,
-        "Conley-Taber": sets,
+        "Conley-Taber": math.comb(n0 + n1 - 1, n1) if tuples else 0,
         "wild cluster bootstrap": 2 ** (n1 + n0 - 1),
     }
     smallest = {
         "collapsed t": 0.0,
         "clustered t": 0.0,
-        "randomisation": (2.0 if mirrored else 1.0) / ways,
-        "sign flips": min(2.0 / 2**n1, 1.0),
-        "Conley-Taber": 1.0 / (1 + sets),
-        "wild cluster bootstrap": 2.0 / 2 ** (n1 + n0),
+        # Whole numbers over whole numbers: with a thousand units these do not fit into a float.
+        "randomisation": (2 if mirrored else 1) / ways,
+        "sign flips": min(2 / 2**n1, 1.0),
+        "Conley-Taber": 1 / (1 + tuples),
+        "wild cluster bootstrap": 2 / 2 ** (n1 + n0),
     }
     return distinct, smallest
 
@@ -393,7 +394,7 @@ def _detectable(effects: Array, rejected: Array, power: float) -> float:
 
 
 def reassignments(n1: int, n0: int) -> Draws:
-    """All reassignments, placebo sets and signs, or 999 of them where there are more, always the same ones.
+    """All reassignments, draws of untreated units and signs, or 999 of them where there are more, always the same ones.
 
     Args:
         n1: Treated units; they stand first.
@@ -403,7 +404,7 @@ def reassignments(n1: int, n0: int) -> Draws:
     assigned, exact = _subsets(n1 + n0, n1, rng)
     if not exact:
         assigned = np.vstack([np.arange(n1 + n0) < n1, assigned])
-    return Draws(assigned, _subsets(n0, n1, rng)[0], _signs(n1, rng), _signs(n1 + n0, rng))
+    return Draws(assigned, _tuples(n0, n1, rng), _signs(n1, rng), _signs(n1 + n0, rng))
 
 
 def tests_of_changes(changes: jax.Array, draws_of: Draws, *, n1: int) -> tuple[jax.Array, jax.Array]:
@@ -453,9 +454,7 @@ def tests_of_changes(changes: jax.Array, draws_of: Draws, *, n1: int) -> tuple[j
 
 
 def _subsets(n: int, k: int, rng: np.random.Generator) -> tuple[Array, bool]:
-    """`[B, n]` all sets of k among n in lexicographic order, or 999 at random; none if k is not below n."""
-    if k >= n:
-        return np.zeros((0, n)), True
+    """`[B, n]` all sets of k among n in lexicographic order, or 999 at random."""
     exact = math.comb(n, k) <= _DRAWS
     if exact:
         rows = np.array(list(itertools.combinations(range(n), k)))
@@ -464,6 +463,14 @@ def _subsets(n: int, k: int, rng: np.random.Generator) -> tuple[Array, bool]:
     chosen = np.zeros((len(rows), n))
     np.put_along_axis(chosen, rows, 1.0, axis=1)
     return chosen, exact
+
+
+def _tuples(n: int, k: int, rng: np.random.Generator) -> Array:
+    """`[B, n]` counts of n units in all n^k draws of k with replacement, or in 999; none if k is not below n."""
+    if k >= n:
+        return np.zeros((0, n))
+    rows = np.indices((n,) * k).reshape(k, -1).T if n**k <= _DRAWS else rng.integers(0, n, (_DRAWS, k))
+    return np.asarray((rows[:, :, None] == np.arange(n)).sum(axis=1), np.float64)
 
 
 def _signs(n: int, rng: np.random.Generator) -> Array:

@@ -131,7 +131,7 @@ def by_means(one: Design, config: BenefitConfig, key: jax.Array, attempt: Attemp
         if data.ever_treated.sum() < (~data.ever_treated).sum():
             taber = attempt(CONLEY_TABER, lambda: few_treated.conley_taber(data, key=key, confidence=confidence))
             if taber is not None:
-                note = f"spread of {len(taber.placebo):,} sets of untreated units"
+                note = f"spread of {len(taber.placebo):,} draws of untreated units, with replacement"
                 found.append(
                     Estimate(
                         CONLEY_TABER, DID, taber.effect, taber.low, taber.high, taber.p, taber.smallest_p, note=note

@@ -7,7 +7,6 @@ the untreated units' changes (Conley-Taber, Ferman-Pinto). Each result carries t
 
 import dataclasses
 import functools
-import math
 from typing import Any
 
 import jax
@@ -197,24 +196,26 @@ def conley_taber(
     n_resamples: int = 9999,
     max_exact: int = 10**6,
 ) -> PlaceboTest:
-    """Compares the effect with what as many untreated units would have given.
+    """Compares the effect with means of as many independent draws of the untreated units' changes.
 
-    Valid with many untreated units whose errors are distributed as those of the treated; the treated may be few.
+    Valid with many untreated units whose errors are distributed as those of the treated; the treated may be few. The
+    error of the untreated mean is left out, so that with few untreated units it rejects too often.
 
     Args:
         data: Panel in which all treated units start in one period.
         null: Effect under the hypothesis.
         confidence: Coverage of the interval.
-        key: Random key; needed when there are more than `max_exact` sets of untreated units.
+        key: Random key; needed when the n0^n1 ways to draw n1 of n0 untreated units are more than `max_exact`.
         n_resamples: Draws in that case.
-        max_exact: Up to so many sets are all evaluated.
+        max_exact: Up to so many ways are all evaluated.
 
     Raises:
         ConfigError: No key where draws are needed, or a confidence that is not inside (0, 1).
         DataError: Several starts, a unit that is not observed before and after, or too few untreated units.
 
     References:
-        Conley and Taber (2011), Inference with "difference in differences" with a small number of policy changes.
+        Conley and Taber (2011), Inference with "difference in differences" with a small number of policy changes,
+        section II: each treated unit's error is drawn by itself, with replacement.
     """
     change = _changes(data, "conley_taber")
     treated, untreated = change[data.ever_treated], change[~data.ever_treated]
@@ -224,12 +225,17 @@ def conley_taber(
             f"conley_taber: {n0} untreated units cannot show how {n1} treated ones vary; more of them are needed."
         )
     residual = untreated - untreated.mean()
-    exact = math.comb(n0, n1) <= max_exact
-    sets = permutation.assignment(
-        _chosen_mean, np.arange(n0) < n1, residual, key=key, n_resamples=n_resamples, max_exact=max_exact
-    )
+    exact = n0**n1 <= max_exact
+    if exact:
+        total = functools.reduce(np.add.outer, [residual] * n1).ravel()
+    elif key is None:
+        raise errors.ConfigError(
+            f"conley_taber: {n0}^{n1} draws are more than max_exact={max_exact}, so they must be drawn: pass a key."
+        )
+    else:
+        total = residual[np.asarray(jax.random.randint(key, (n_resamples, n1), 0, n0))].sum(axis=1)
     effect = float(treated.mean() - untreated.mean())
-    return _placebo(effect, null, sets.null[:, 0], exact, confidence, n1, n0)
+    return _placebo(effect, null, np.asarray(total / n1), exact, confidence, n1, n0)
 
 
 def ferman_pinto(
@@ -305,10 +311,6 @@ def _coefficient_and_t(start: jax.Array, data: Any) -> jax.Array:
     beta = with_outcome.sum() / size
     scores = with_outcome - beta * square
     return jnp.stack([beta, beta * size / jnp.sqrt(scores @ scores)])
-
-
-def _chosen_mean(chosen: jax.Array, residual: jax.Array) -> jax.Array:
-    return (chosen @ residual / chosen.sum())[None]
 
 
 def _placebo(

@@ -357,7 +357,7 @@ def _design(fit: linear.LinearFit, code: npt.NDArray[np.int64]) -> Array:
 
 def _floor(g: int, impose_null: bool, alternative: str) -> float:
     """Least p under enumerated signs: the data's own, and for |t| all of them reversed, are among the draws."""
-    return (2.0 if alternative == "two-sided" else 1.0) / 2.0**g if impose_null else 0.0
+    return (2 if alternative == "two-sided" else 1) / 2**g if impose_null else 0.0
 
 
 def _smallest(weights: str, g: int, exact: bool, n: int, impose_null: bool, alternative: str) -> float:

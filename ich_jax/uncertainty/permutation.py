@@ -101,7 +101,7 @@ def sign_flip(
     with float64.enabled():
         flipped = _flips(values, key, statistic=statistic, n_draws=total if exact else n_resamples, exact=exact)
         observed, null = (np.asarray(value) for value in flipped)
-    floor = (1.0 if alternative != "two-sided" else 2.0) / total
+    floor = (1 if alternative != "two-sided" else 2) / total
     return _test(observed, null, exact, total, floor, alternative)
 
 
@@ -247,7 +247,7 @@ def relabelling(
         )
     # With two equal groups the mirrored assignment gives the same absolute value for every antisymmetric statistic.
     mirrored = alternative == "two-sided" and len(counts) == 2 and counts[0] == counts[1]
-    return _test(observed, null, exact, total, (2.0 if mirrored else 1.0) / total, alternative)
+    return _test(observed, null, exact, total, (2 if mirrored else 1) / total, alternative)
 
 
 def invert(p: Callable[[float], float], centre: float, width: float, level: float) -> tuple[float, float]:

@@ -65,7 +65,7 @@ def test_smallest_p(study):
     found, _ = study
     smallest = dict(zip(found.methods, found.smallest_p[0], strict=True))
     assert smallest["randomisation"] == 1 / 231 and smallest["sign flips"] == 0.5
-    assert smallest["Conley-Taber"] == 1 / 191 and smallest["wild cluster bootstrap"] == 1 / 1000
+    assert smallest["Conley-Taber"] == 1 / 401 and smallest["wild cluster bootstrap"] == 1 / 1000
     assert (
         smallest["synthetic control, placebo in space"] == 1 / 21 and smallest["conformal, whole trajectory"] == 1 / 24
     )

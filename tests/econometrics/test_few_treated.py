@@ -103,14 +103,20 @@ def test_conley_taber_is_brute_force():
     result = few_treated.conley_taber(PANEL, confidence=0.9)
     change = Y[:, 4:].mean(axis=1) - Y[:, :4].mean(axis=1)
     residual = change[3:] - change[3:].mean()
-    placebo = np.array([residual[list(chosen)].mean() for chosen in itertools.combinations(range(6), 3)])
+    placebo = np.array([np.mean(drawn) for drawn in itertools.product(residual, repeat=3)])
     np.testing.assert_allclose(np.sort(result.placebo), np.sort(placebo), atol=1e-12)
     effect = change[:3].mean() - change[3:].mean()
     assert result.effect == pytest.approx(effect) and result.exact
-    assert result.p == (1 + (np.abs(placebo) >= abs(effect)).sum()) / 21
+    assert result.p == (1 + (np.abs(placebo) >= abs(effect) * (1 - 1e-10)).sum()) / 217
     low, high = np.quantile(placebo, [0.05, 0.95])
     np.testing.assert_allclose([result.low, result.high], [effect - high, effect - low], rtol=1e-9)
-    assert result.smallest_p == 1 / 21 and (result.n_treated, result.n_untreated) == (3, 6)
+    assert result.smallest_p == 1 / 217 and (result.n_treated, result.n_untreated) == (3, 6)
+    # Draws with replacement spread as independent errors do, whatever the number of untreated units.
+    assert result.placebo.std() == pytest.approx(residual.std() / np.sqrt(3), rel=1e-12)
+    drawn = few_treated.conley_taber(PANEL, key=jax.random.key(0), max_exact=10, n_resamples=20_000)
+    assert not drawn.exact and drawn.placebo.std() == pytest.approx(result.placebo.std(), rel=0.03)
+    with pytest.raises(errors.ConfigError, match=r"6\^3 draws are more than max_exact=10"):
+        few_treated.conley_taber(PANEL, max_exact=10)
     with pytest.raises(errors.DataError, match="2 untreated units cannot show how 3 treated ones vary"):
         few_treated.conley_taber(panel.from_matrix(Y[:5], [4] * 3 + [6] * 2))
 
