@@ -32,13 +32,13 @@ _DECODE_THREADS = 4
 # ---------------------------------------------------------------- order
 
 
-def data_key(seed: int) -> jax.Array:
+def data_key(seed: int | jax.Array) -> jax.Array:
     """Returns the key that orders the images of a run.
 
     The implementation is fixed, so that a changed default generator (`jax_default_prng_impl`) moves no image.
 
     Args:
-        seed: The run's `config.seed`.
+        seed: The run's `config.seed`; may be traced.
     """
     return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), _DATA_STREAM)
 

@@ -22,6 +22,7 @@ class TrainState(flax.struct.PyTreeNode):
 
     Attributes:
         step: int32, steps taken, skipped ones included.
+        seed: uint32, the run's seed: a value of the state, so that runs that differ in it share one compiled step.
         g_params: Generator parameters, float32.
         d_params: Discriminator parameters, float32.
         e_params: Encoder parameters, float32; empty unless `config.objective.reconstruction` is above 0.
@@ -35,6 +36,7 @@ class TrainState(flax.struct.PyTreeNode):
     """
 
     step: jax.Array
+    seed: jax.Array
     g_params: Any
     d_params: Any
     e_params: Any
@@ -69,8 +71,8 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
 
     # One draw per parameter, run once: optimising the generated code would take five times as long as it saves.
     @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-    def create() -> TrainState:
-        g_key, d_key, e_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), _INIT_STREAM), 3)
+    def create(seed: jax.Array) -> TrainState:
+        g_key, d_key, e_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), _INIT_STREAM), 3)
         brief = Brief(
             product=jnp.zeros((1,), jnp.int32),
             elements=jnp.zeros((1, len(space.elements)), jnp.int32),
@@ -83,6 +85,7 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
         e_params = e_module.init(e_key, images, brief)["params"] if config.objective.reconstruction > 0 else {}
         return TrainState(
             step=jnp.zeros((), jnp.int32),
+            seed=seed,
             g_params=g_params,
             d_params=d_params,
             e_params=e_params,
@@ -95,7 +98,11 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
             skipped_in_a_row=jnp.zeros((), jnp.int32),
         )
 
-    return create()
+    return create(_seed(config))
+
+
+def _seed(config: Config) -> jax.Array:
+    return jnp.asarray(config.seed & 0xFFFFFFFF, jnp.uint32)  # the bits that keys are made of
 
 
 def params_sha256(state: TrainState) -> str:

@@ -1,7 +1,7 @@
 """One training step as one compiled call: batch, augmentation, both losses, both optimisers, average and metrics.
 
 The call receives state and metrics window as donated buffers and gives them back updated; nothing is copied between
-host and device but a batch that comes from the host. Randomness of step n is `fold_in(key(config.seed), n)`, so a
+host and device but a batch that comes from the host. Randomness of step n is `fold_in(key(state.seed), n)`, so a
 resumed run draws what an uninterrupted one would have drawn.
 """
 
@@ -112,9 +112,7 @@ def make_step(
         """Returns the instance's rows of one batch per discriminator step."""
         if dataset.sample is None:
             return [jax.tree.map(lambda x, i=i: x[i], source) for i in range(d_steps)]
-        index = pipeline.batch_indices(
-            pipeline.data_key(config.seed), state.step, d_steps * batch_size, dataset.n_train
-        )
+        index = pipeline.batch_indices(pipeline.data_key(state.seed), state.step, d_steps * batch_size, dataset.n_train)
         return [
             dataset.sample(source, layout.mine(index[i * batch_size : (i + 1) * batch_size])) for i in range(d_steps)
         ]
@@ -124,7 +122,7 @@ def make_step(
         # Else the compiler copies the code that draws an image into each of its uses: a third of the compilation and a
         # tenth of the step (quick on CPU: 32 to 22 s of processor time, 256 to 224 ms).
         batches = jax.lax.optimization_barrier(batches)
-        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        key = jax.random.fold_in(jax.random.key(state.seed), state.step)
         proposed, means, finite = update(state, batches, key)
         sums = [jnp.sum(x) for batch in batches for x in (batch.image, batch.brief.axes)]
         finite &= jnp.isfinite(layout.mean(jnp.stack(sums))).all()

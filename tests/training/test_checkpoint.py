@@ -22,6 +22,7 @@ def make_state(step: int) -> TrainState:
     opt = optax.scale_by_adam().init(params)
     return TrainState(
         step=jnp.int32(step),
+        seed=jnp.uint32(0),
         g_params=params,
         d_params={"kernel": jnp.full((3,), step, jnp.float32)},
         e_params={},

@@ -65,3 +65,9 @@ def test_hash_sees_every_network_and_nothing_else(state: state_lib.TrainState) -
         changed = jax.tree.map(lambda x, last=last: jnp.nextafter(x, x + 1) if x is last else x, params)
         hashes.add(state_lib.params_sha256(state.replace(**{name: changed})))
     assert len(hashes) == 5
+
+
+def test_the_seed_of_the_state_makes_the_keys_of_its_integer() -> None:
+    for seed in (1, 2**31 + 7, 2**33 + 5):
+        state = state_lib.create_state(dataclasses.replace(CONFIG, seed=seed), SPACE, 8, 3)
+        assert (jax.random.key_data(jax.random.key(state.seed)) == jax.random.key_data(jax.random.key(seed))).all()
