@@ -252,7 +252,7 @@ def tell(result: Analysis) -> None:
             p = "" if math.isnan(e.p) else f"p {e.p:.4f}"
             span = "" if math.isnan(e.low) else f"({e.low:.1f} to {e.high:.1f})"
             print(f" {main} {e.method:52s} {e.effect:9.1f} {span:24s} {p:9s} {e.verdict}")
-    if result.together is not None:
+    if benefit_tables.together(result):
         print(benefit_tables.together(result))
     for step, kind, text in (
         (6, "sensitivity", "Sensitivity"),

@@ -75,7 +75,9 @@ class Analysis:
         method: Method of the main estimates; several, where none serves every product.
         choice: Why it was chosen, in a sentence.
         products: One result each.
-        together: One effect as a share of the level, over all products; None for a single product or scale "yuan".
+        together: One effect as a share of the level, over all products; None for a single product, under scale "yuan",
+            or where launches of several products hang together in a way that cannot be handed out anew.
+        apart: Why there is none, in the last case; else empty.
         p_adjusted: `[P]` main p-values adjusted for testing P products (Holm).
         alpha: Level of tests; intervals cover 1 - alpha.
     """
@@ -86,6 +88,7 @@ class Analysis:
     choice: str
     products: tuple[ProductResult, ...]
     together: launches.Stratified | None
+    apart: str
     p_adjusted: Array
     alpha: float
 
@@ -116,12 +119,15 @@ def estimate(
         return _product(designs[k], methods[k], config, k, calendar, true_effect, progress)
 
     products = at_once(product, len(designs), config.threads)
-    together = None
+    together, shared, apart = None, False, ""
     if len(designs) > 1 and config.analysis.scale == "index":
+        shared, apart = _joined(designs)
+    if len(designs) > 1 and config.analysis.scale == "index" and not apart:
         tests = [estimates.randomised(one.scaled, config) for one in designs]
         together = launches.stratified(
             tests,
             [one.level for one in designs],
+            shared=shared,
             confidence=1.0 - config.analysis.alpha,
             n_resamples=config.analysis.n_resamples,
             seed=config.seed,
@@ -134,6 +140,7 @@ def estimate(
         choice=choice,
         products=products,
         together=together,
+        apart=apart,
         p_adjusted=multiplicity.holm(p) if np.isfinite(p).all() else np.full(len(p), np.nan),
         alpha=config.analysis.alpha,
     )
@@ -219,6 +226,33 @@ def _product(
         value=attempt("value", lambda: _value(main, config, key_of(config, k, 6))),
         truth=truth,
         notes=tuple(notes),
+    )
+
+
+def _joined(designs: Sequence[Design]) -> tuple[bool, str]:
+    """Whether one decision launched all products, and why they cannot be joined if the truth lies between.
+
+    A unit that launches several products decided once. Handing its launches out within each product would count that
+    decision once for each: p-values of 1 / 21^4 where 1 / 21 is the least that there is.
+    """
+    launched: dict[str, list[str]] = {}
+    decisions = set()
+    for one in designs:
+        data, ever = one.scaled, one.scaled.ever_treated
+        days = [str(data.periods[s]) if on else "" for s, on in zip(data.start, ever, strict=True)]
+        decisions.add(tuple(zip(data.units.astype(str).tolist(), days, strict=True)))
+        for unit in data.units[ever].astype(str):
+            launched.setdefault(unit, []).append(one.name)
+    several = {unit: names for unit, names in launched.items() if len(names) > 1}
+    if not several:
+        return False, ""
+    if len(decisions) == 1:
+        return True, ""
+    unit, names = next(iter(several.items()))
+    return False, (
+        f"No test of all products together: unit {unit} launches {' and '.join(names)}, so that their launches are no "
+        "separate decisions, but units or days of the products differ, so that they are not a single one either. Take "
+        "the tests of the products as dependent."
     )
 
 

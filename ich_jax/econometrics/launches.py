@@ -3,7 +3,8 @@
 A launch is a slot: a treated unit and the day on which it starts. The change of any unit at a slot is its mean from
 that day on minus its mean before. The effect is the mean over slots of the treated unit's change minus that of the
 units that are never treated; with one start for all it is difference-in-differences of means. Slopes before the launch
-are tested in the same way, and several products together by handing out launches within each of them.
+are tested in the same way, and several products together by handing out launches within each of them, or once for all
+of them where the same units launch them on the same days.
 """
 
 import dataclasses
@@ -85,7 +86,7 @@ class Path:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stratified:
-    """Test of one effect over K products, launches handed out within each product.
+    """Test of one effect over K products.
 
     Attributes:
         effect: Mean of the products' effects, each over its own scale.
@@ -93,6 +94,7 @@ class Stratified:
         low: Lower end of the constant effects that are not rejected.
         high: Upper end.
         confidence: Coverage of that set.
+        shared: Whether launches were handed out once for all products, and not within each of them.
         exact: Whether all joint assignments were evaluated.
         n_distinct: Number of joint assignments.
         smallest_p: The least p that this design can give.
@@ -105,6 +107,7 @@ class Stratified:
     low: float
     high: float
     confidence: float
+    shared: bool
     exact: bool
     n_distinct: int
     smallest_p: float
@@ -202,23 +205,28 @@ def stratified(
     tests: Sequence[LaunchTest],
     scales: npt.ArrayLike,
     *,
+    shared: bool = False,
     confidence: float = 0.95,
     n_resamples: int = 9999,
     max_exact: int = 10**6,
     seed: int = 0,
 ) -> Stratified:
-    """Joins the tests of several products, whose launches are handed out independently of each other.
+    """Joins the tests of several products.
 
     Args:
         tests: One for each product.
         scales: `[K]` positive; effects enter in units of them (the level of a product, for effects as shares of it).
+        shared: Whether all tests are of the same units, which launch all products on the same days. One decision
+            then launched them all, and counts once: assignment b of all tests is one assignment. Otherwise launches
+            are handed out within each product, independently of the others.
         confidence: Coverage of the set of effects that are not rejected.
         n_resamples: Joint assignments that are drawn, where there are more than `max_exact`.
         max_exact: Up to so many are all evaluated.
         seed: Of the draws.
 
     Raises:
-        ConfigError: No tests, scales that do not fit, or a confidence outside (0, 1).
+        ConfigError: No tests, scales that do not fit, tests of different units under `shared`, or a confidence outside
+            (0, 1).
 
     References:
         Imbens and Rubin (2015), Causal inference, chapter 9, on stratified experiments. Westfall and Young (1993).
@@ -229,9 +237,12 @@ def stratified(
     if not 0.0 < confidence < 1.0:
         raise errors.ConfigError(f"confidence: expected a number inside (0, 1), got {confidence!r}.")
     sizes = [len(test.null) for test in tests]
-    joint = math.prod(sizes)
-    exact = joint <= max_exact and all(test.exact for test in tests)
-    if exact:
+    exact = all(test.exact for test in tests) and (shared or math.prod(sizes) <= max_exact)
+    if shared:
+        if len(set(sizes)) > 1:
+            raise errors.ConfigError(f"stratified: tests of the same units have as many assignments, got {sizes}.")
+        index = np.tile(np.arange(sizes[0]), (len(tests), 1))
+    elif exact:
         index = np.stack([grid.ravel() for grid in np.meshgrid(*(np.arange(n) for n in sizes), indexing="ij")])
     else:
         rng = np.random.default_rng(seed)
@@ -241,16 +252,19 @@ def stratified(
     moved = np.mean([t.moved[i] for t, i in zip(tests, index, strict=True)], axis=0)
     p, low, high = _test(null, moved, confidence)
     ranks = np.stack([_ranks(np.abs(t.null))[i] for t, i in zip(tests, index, strict=True)], axis=1)
-    total = math.prod(test.n_distinct for test in tests)
+    total = tests[0].n_distinct if shared else math.prod(test.n_distinct for test in tests)
+    # Where every product has a mirrored assignment, mirroring all of them gives the same size once more.
+    mirrored = all(test.exact and test.smallest_p * test.n_distinct > 1.5 for test in tests)
     return Stratified(
         effect=float(null[0]),
         p=p,
         low=low,
         high=high,
         confidence=confidence,
+        shared=shared,
         exact=exact,
         n_distinct=total,
-        smallest_p=1.0 / len(null),
+        smallest_p=(2.0 if mirrored and exact else 1.0) / len(null),
         p_each=np.array([test.p for test in tests]),
         p_adjusted=multiplicity.westfall_young(ranks[0], ranks[1:] if not exact else ranks, exact=exact),
     )

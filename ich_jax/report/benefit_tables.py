@@ -448,13 +448,14 @@ def _least(product: ProductResult) -> float:
 
 
 def together(result: Analysis) -> str:
-    """One sentence on all products together; empty for a single one."""
+    """One sentence on all products together, or why there is no such test; empty for a single one."""
     t = result.together
     if t is None:
-        return ""
+        return result.apart
+    how = "to units that launch all products at once" if t.shared else "within each product"
     return (
         f"All products together, as a share of the level: {100 * t.effect:+.1f} % ({100 * t.low:.1f} to "
-        f"{100 * t.high:.1f}), p {t.p:.2g} by handing out launches within each product ({t.n_distinct:,} joint "
+        f"{100 * t.high:.1f}), p {t.p:.2g} by handing out launches {how} ({t.n_distinct:,} joint "
         f"assignments, smallest p {t.smallest_p:.2g})."
     )
 
@@ -505,6 +506,7 @@ def results(result: Analysis) -> dict[str, object]:
         "choice": result.choice,
         "alpha": result.alpha,
         "together": result.together,
+        "apart": result.apart,
         "p_adjusted": result.p_adjusted,
         "products": [product_of(product) for product in result.products],
     }

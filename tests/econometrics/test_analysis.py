@@ -86,6 +86,17 @@ def test_each_product_has_its_own_method_where_none_serves_all(found):
     assert design.choose((one, one))[0] == ("randomisation", "randomisation")
 
 
+def test_launches_of_several_products_are_told_apart(found):
+    """Other units: within each product. The same units and days: one decision. Between: no joint test, and why."""
+    one = found.products[0].design
+    renamed = dataclasses.replace(one.scaled, units=np.array([f"other {u}" for u in one.scaled.units]))
+    assert analysis._joined((one, dataclasses.replace(one, name="book", scaled=renamed))) == (False, "")
+    assert analysis._joined((one, dataclasses.replace(one, name="book"))) == (True, "")
+    later = dataclasses.replace(one.scaled, start=np.where(one.scaled.start == 40, 45, one.scaled.start))
+    shared, apart = analysis._joined((one, dataclasses.replace(one, name="book", scaled=later)))
+    assert not shared and "unit u00 launches fan and book" in apart
+
+
 def test_short_gaps_lie_on_the_line_between_neighbours():
     at = np.array([*range(6), *range(7, 20)])
     np.testing.assert_allclose(estimates.whole(at, at.astype(float)), np.arange(20.0))

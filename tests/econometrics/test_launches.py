@@ -106,6 +106,41 @@ def test_products_together_by_brute_force():
     assert not drawn.exact and drawn.p == pytest.approx(found.p, abs=0.03)
 
 
+def test_products_that_the_same_units_launch_are_one_decision():
+    """Four products of the same outlets: five assignments, not five to the fourth."""
+    tests = [launches.randomise(made(1, 4, effect=0.8, seed=seed)) for seed in range(4)]
+    found = launches.stratified(tests, np.ones(4), shared=True)
+    null = np.mean([test.null for test in tests], axis=0)
+    assert found.shared and found.exact and found.n_distinct == 5 and found.smallest_p == 1 / 5
+    assert found.p == (np.abs(null) >= abs(null[0]) * (1 - 1e-10)).mean() and found.effect == pytest.approx(null[0])
+    drawn = [launches.randomise(made(2, 6, seed=seed), max_exact=5, n_resamples=99) for seed in range(3)]
+    found = launches.stratified(drawn, np.ones(3), shared=True)
+    assert not found.exact and found.smallest_p == 1 / 100
+    with pytest.raises(errors.ConfigError, match=r"as many assignments, got \[5, 4\]"):
+        launches.stratified([tests[0], launches.randomise(made(1, 3))], [1.0, 1.0], shared=True)
+
+
+def test_level_of_products_that_the_same_units_launch():
+    """Outlets with errors that their products share: the joint test holds its level only if the outlet counts once."""
+    rejected = np.zeros(2)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        own = rng.normal(size=(10, 30))
+        own[:, 15:] += rng.normal(size=(10, 1))  # a change of the outlet, the same for all that it sells
+        panels = [panel.from_matrix(own + 0.1 * rng.normal(size=own.shape), [15] + [30] * 9) for _ in range(3)]
+        tests = [launches.randomise(one) for one in panels]
+        for i, shared in enumerate((True, False)):
+            rejected[i] += launches.stratified(tests, np.ones(3), shared=shared).p <= 0.1
+    assert rejected[0] / 60 < 0.1 + 4 * np.sqrt(0.1 * 0.9 / 60) and rejected[1] / 60 > 0.2
+
+
+def test_least_p_of_products_with_equal_groups():
+    """Two of four units in each product: mirrored assignments tie, alone and together."""
+    tests = [launches.randomise(made(2, 2, effect=50.0, seed=seed)) for seed in range(2)]
+    found = launches.stratified(tests, [1.0, 1.0])
+    assert found.p == found.smallest_p == 2 / 36
+
+
 def test_path_by_hand():
     data = made(2, 5, effect=3.0)
     found = launches.path(data, KEY)
