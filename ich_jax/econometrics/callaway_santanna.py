@@ -11,7 +11,6 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.econometrics import panel
 from ich_jax.econometrics.panel import Panel
 from ich_jax.uncertainty import draws, float64, intervals
 from ich_jax.uncertainty.float64 import Array
@@ -34,7 +33,8 @@ class GroupTime:
         cohort: `[U]` index of the first treated period of each unit, T if never.
         clusters: `[U]` codes of the clusters.
         control: "never" or "not_yet".
-        skipped: Pairs (g, t) without a control unit or a base period, which are left out.
+        skipped: Pairs (g, t) without a base period, or without a control or treated unit that is observed in both
+            periods; they are left out.
     """
 
     group: npt.NDArray[np.int64]
@@ -85,8 +85,11 @@ def group_time(
 ) -> GroupTime:
     """Estimates ATT(g, t) as the change of a group since its base period minus that of its control units.
 
+    Under gaps each ATT(g, t) takes the units that are observed in both of its periods, as csdid in Stata does by
+    default; groups weigh by all of their units.
+
     Args:
-        data: Panel without gaps.
+        data: Panel, with or without gaps.
         control: "never" compares with units that are never treated, "not_yet" with all that are untreated by period t.
         base: Base of the periods before the start: "varying" is the period before each, "universal" the last one
             before the start for all.
@@ -95,7 +98,7 @@ def group_time(
 
     Raises:
         ConfigError: An unknown option.
-        DataError: A gap, or no control unit anywhere.
+        DataError: No control unit anywhere.
 
     References:
         Callaway and Sant'Anna (2021), Difference-in-differences with multiple time periods, eq. 2.8 and 2.9 without
@@ -105,10 +108,12 @@ def group_time(
     errors.require(base, BASES, "group_time: base")
     if anticipation < 0:
         raise errors.ConfigError(f"group_time: anticipation: expected 0 or more, got {anticipation}.")
-    y = panel.balanced(data, "group_time")
+    y = np.where(data.observed, data.outcome, 0.0)
     units, periods = y.shape
     code = np.arange(units) if clusters is None else float64.codes(clusters, units, "group_time: clusters")[0]
-    cells: list[tuple[int, int, int, npt.NDArray[np.bool_]]] = []
+    cells: list[tuple[int, int, int]] = []
+    treated: list[npt.NDArray[np.bool_]] = []
+    controls: list[npt.NDArray[np.bool_]] = []
     skipped: list[tuple[int, int]] = []
     for g in np.unique(data.start[data.ever_treated]):
         for t in range(periods):
@@ -120,22 +125,24 @@ def group_time(
                 compared = data.start == periods
             else:
                 compared = (data.start > max(t, reference) + anticipation) & (data.start != g)
-            if reference < 0 or not compared.any():
+            both = data.observed[:, t] & data.observed[:, max(reference, 0)]
+            own, compared = (data.start == g) & both, compared & both
+            if reference < 0 or not compared.any() or not own.any():
                 if not (base == "varying" and t == 0):  # the first period has nothing before it in any panel
                     skipped.append((int(g), t))
                 continue
-            cells.append((int(g), t, reference, compared))
+            cells.append((int(g), t, reference))
+            treated.append(own)
+            controls.append(compared)
     if not cells:
         raise errors.DataError(
             f'group_time: no group has a control unit under control={control!r}; with control="not_yet" later groups '
             "serve as controls."
         )
-    group, period, base_period = np.array([cell[:3] for cell in cells]).T
-    controls = np.array([cell[3] for cell in cells])
+    group, period, base_period = np.array(cells).T
     with float64.enabled():
-        att, influence = (
-            np.asarray(value) for value in _group_time(y, data.start, group, period, base_period, controls)
-        )
+        found = _group_time(y, np.array(treated), np.array(controls), period, base_period)
+        att, influence = (np.asarray(value) for value in found)
     return GroupTime(
         group=group,
         period=period,
@@ -222,10 +229,10 @@ def band(result: Aggregate, key: jax.Array, *, confidence: float = 0.95, n_draws
 
 
 @jax.jit
-def _group_time(y: Any, cohort: Any, group: Any, period: Any, reference: Any, compared: Any) -> tuple[Any, Any]:
+def _group_time(y: Any, own: Any, compared: Any, period: Any, reference: Any) -> tuple[Any, Any]:
     n = y.shape[0]
 
-    def cell(g: jax.Array, t: jax.Array, before: jax.Array, control: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def cell(group: jax.Array, control: jax.Array, t: jax.Array, before: jax.Array) -> tuple[jax.Array, jax.Array]:
         change = y[:, t] - y[:, before]
 
         def mean(chosen: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -233,11 +240,11 @@ def _group_time(y: Any, cohort: Any, group: Any, period: Any, reference: Any, co
             value = inside @ change / inside.sum()
             return value, n * inside * (change - value) / inside.sum()
 
-        treated, by_treated = mean(cohort == g)
+        treated, by_treated = mean(group)
         untreated, by_untreated = mean(control)
         return treated - untreated, by_treated - by_untreated
 
-    att, influence = jax.vmap(cell)(group, period, reference, compared)
+    att, influence = jax.vmap(cell)(own, compared, period, reference)
     return att, influence.T
 
 

@@ -95,6 +95,24 @@ def test_band_covers_more_than_a_point():
         cs.band(cs.aggregate(cs.group_time(PANEL)), jax.random.key(1))
 
 
+@pytest.mark.parametrize("control", cs.CONTROLS)
+def test_gaps_leave_the_units_that_both_periods_hold(control):
+    y, start = np.array(REFERENCE["y"]), np.array(REFERENCE["start"])
+    holes = np.where(np.random.default_rng(1).random(y.shape) < 0.15, np.nan, y)
+    holes[(start == 4), 5] = np.nan  # nobody of a group in one period
+    found = cs.group_time(panel.from_matrix(holes, start), control=control)
+    assert (4, 5) in found.skipped and np.isfinite(found.influence).all()
+    for g, t, att, se in zip(found.group, found.period, found.att, found.standard_error, strict=True):
+        base = t - 1 if t < g else g - 1
+        change = holes[:, t] - holes[:, base]
+        own = change[(start == g) & ~np.isnan(change)]
+        clean = start == 8 if control == "never" else (start > max(t, base)) & (start != g)
+        other = change[clean & ~np.isnan(change)]
+        assert att == pytest.approx(own.mean() - other.mean(), rel=1e-10)
+        assert se == pytest.approx(np.sqrt(own.var() / len(own) + other.var() / len(other)), rel=1e-10)
+    assert np.isfinite(cs.aggregate(found, "dynamic").standard_error).all()
+
+
 def test_units_scale_and_trend_do_not_matter():
     order = np.random.default_rng(4).permutation(24)
     y = 3.0 * np.array(REFERENCE["y"])[order] + np.arange(8.0) ** 2 + np.arange(24.0)[:, None]
