@@ -42,7 +42,8 @@ class ProductResult:
         heterogeneity: Step 7.
         robustness: Step 8.
         effect_growth: Does the effect grow after the launch.
-        benefit_trend: Does the benefit of the treated units itself rise after the launch; None with gaps.
+        benefit_trend: Does the benefit of the treated units itself rise after the launch; None if more than a tenth of
+            its days are missing (the others lie on the line between their neighbours, which `notes` says).
         value: What the main estimate is worth under the plan; None where its interval is unbounded.
         truth: Mean true effect after the launch, where data are simulated; else nan.
         notes: What could not be computed, and why; what was left out.
@@ -198,12 +199,19 @@ def _product(
     curves = daily.curves(one.raw)
     arms = attempt("three curves", lambda: benefit.arms({a: y for a, (_, y) in curves.items()}, confidence=confidence))
     resamples = min(config.analysis.n_resamples, 1999)
-    growth = attempt("growth of the effect", lambda: _growth(one, config, key_of(config, k, 4), resamples))
+
+    def trend_of(what: str, at: Any, values: Array, test: Callable[..., Any], key: jax.Array) -> Any:
+        series, between = estimates.whole(at, values)
+        if between:
+            notes.append(f"{what}: {between} missing days lie on the line between their neighbours")
+        return test(series, key, n_resamples=resamples, confidence=confidence)
+
+    relative, gap, _ = launches.gaps(one.scaled)
+    there = (relative >= 0) & np.isfinite(gap)
+    grows, rises = "growth of the effect", "trend of the benefit"
+    growth = attempt(grows, lambda: trend_of(grows, relative[there], gap[there], benefit.growth, key_of(config, k, 4)))
     rising = attempt(
-        "trend of the benefit",
-        lambda: trend.bootstrap_trend(
-            estimates.whole(*curves[daily.TREATED]), key_of(config, k, 5), n_resamples=resamples, confidence=confidence
-        ),
+        rises, lambda: trend_of(rises, *curves[daily.TREATED], trend.bootstrap_trend, key_of(config, k, 5))
     )
     sensitivity = attempt(
         "sensitivity", lambda: checks.sensitivity(one, main, pre_trend, by_weights[1] if by_weights else None)
@@ -256,20 +264,20 @@ def _joined(designs: Sequence[Design]) -> tuple[bool, str]:
     )
 
 
-def _growth(one: Design, config: BenefitConfig, key: jax.Array, n_resamples: int) -> benefit.Growth:
-    relative, gap, _ = launches.gaps(one.scaled)
-    there = (relative >= 0) & np.isfinite(gap)
-    effects = estimates.whole(relative[there], gap[there])
-    return benefit.growth(effects, key, n_resamples=n_resamples, confidence=1.0 - config.analysis.alpha)
-
-
 def _value(main: Estimate, config: BenefitConfig, key: jax.Array) -> benefit.Value:
-    """Money under the plan; the error of the effect is half its interval over the normal quantile."""
+    """Money under the plan; the error of the effect is half its interval over the normal quantile.
+
+    An interval that is not symmetric, such as one by randomisation, enters by its length; of the effect itself it is
+    shown as it is.
+    """
     confidence = 1.0 - config.analysis.alpha
     half = (main.high - main.low) / 2.0
     if not math.isfinite(half):
         raise errors.DataError("the interval of the main estimate is unbounded, and so is that of its value")
     error = half / float(stats.norm.isf(config.analysis.alpha / 2.0))
-    return benefit.value(
+    found = benefit.value(
         main.effect, config.plan, key, error=error, n_draws=config.analysis.n_resamples, confidence=confidence
     )
+    day = main.effect, main.low, main.high
+    low, middle, high = (benefit.DAYS * x for x in (main.low, main.effect, main.high))
+    return dataclasses.replace(found, per_day=day, per_year=(middle, low, high))

@@ -113,7 +113,8 @@ class Audit:
     methods: tuple[Method, ...]
 
 
-SIMULATED = ("collapsed t", "clustered t", "randomisation", "sign flips", "Conley-Taber", "wild cluster bootstrap")
+_RANDOMISATION = "randomisation"
+SIMULATED = ("collapsed t", "clustered t", _RANDOMISATION, "sign flips", "Conley-Taber", "wild cluster bootstrap")
 
 
 def audit(
@@ -132,7 +133,8 @@ def audit(
 
     A simulated panel draws blocks of periods from before the first launch, the same for all units, so that dependence
     over time (within blocks) and between units stays; units are shuffled, so that anyone may be the treated; unit and
-    period effects are taken out. The effect is constant, the launch that of the data (the middle one of several). What
+    period effects are taken out. The effect is constant, the launch that of the data (the middle one of several, where
+    the methods that need one launch are out). For the conformal test of each period it is in that period alone. What
     drifts more slowly than a block is lost, so that detectable effects are rather too small. All six simulated methods
     test the units' changes from before to after.
 
@@ -196,6 +198,10 @@ def audit(
     distinct, smallest = _counts(data, n1, n0, counts)
     methods = []
     for i, name in enumerate(SIMULATED):
+        if len(starts) > 1 and name != _RANDOMISATION:
+            reason = f"needs one launch, there are {len(starts)}"
+            methods.append(Method(name, smallest[name], distinct[name], math.nan, math.nan, False, reason))
+            continue
         size, least = float(rejected[0, i]), _detectable(grid, rejected[:, i], power)
         methods.append(_judged(name, smallest[name], distinct[name], size, least, alpha, n_simulations))
     counted = _counted(data if fitted is None else fitted, alpha)
@@ -328,12 +334,13 @@ def _refitted(
     by_error = refits.simulate_sdid(
         simulator, key, grid, stats.norm.isf(alpha / 2.0), n1=n1, periods=periods, t0=before, n=n, n_placebos=n_placebos
     )
-    names = (refits.PLACEBO, refits.PAIRS, refits.TRAJECTORY, refits.SDID_PLACEBO, refits.SDID_JACKKNIFE)
+    names = (refits.PLACEBO, refits.PAIRS, refits.TRAJECTORY, refits.PERIOD, refits.SDID_PLACEBO, refits.SDID_JACKKNIFE)
     rejected = dict(zip(names, np.concatenate([tests, by_error], axis=1).T, strict=True))
     methods = []
     for m in counted:
         if m.name in rejected and m.distinct != 0:
-            size, least = float(rejected[m.name][0]), _detectable(grid, rejected[m.name], power)
+            tried = refits.in_one_period(grid, periods - before) if m.name == refits.PERIOD else grid
+            size, least = float(rejected[m.name][0]), _detectable(tried, rejected[m.name], power)
             m = _judged(m.name, m.smallest_p, m.distinct, size, least, alpha, n)
         methods.append(m)
     return methods
@@ -361,7 +368,7 @@ def _counted(data: Panel, alpha: float) -> list[Method]:
         method(refits.PLACEBO, 1.0 / (n0 + 1), n0 + 1),
         Method(refits.PAIRS, 0.0, pairs, nan, nan, bound <= alpha, why),
         method(refits.TRAJECTORY, 1.0 / (before + after), before + after),
-        method("conformal, each period", 1.0 / (before + 1), before + 1),
+        method(refits.PERIOD, 1.0 / (before + 1), before + 1),
         method(
             refits.SDID_PLACEBO,
             0.0,

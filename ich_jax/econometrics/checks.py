@@ -92,9 +92,10 @@ def sensitivity(one: Design, main: Estimate, pre: PreTrend, synthetic: Synthetic
         pre: Drift before the launch.
         synthetic: Synthetic control, if there is one.
 
-    References:
-        Rambachan and Roth (2023), A more credible approach to parallel trends, for violations as multiples of those
-        before the treatment; only their simplest form is used here.
+    The breakdown ratio takes up the idea of Rambachan and Roth (2023), A more credible approach to parallel trends: how
+    many times as large as before the treatment a violation would have to be. It is not their method: no bound on
+    changes from period to period is carried forward, the placebo effects enter with their noise as if they were known,
+    and the interval is that of the main estimate, not one that holds under all violations of a size.
     """
     margin = main.low if main.effect > 0 else -main.high
     checks = [
@@ -108,8 +109,9 @@ def sensitivity(one: Design, main: Estimate, pre: PreTrend, synthetic: Synthetic
         Check(
             "bias that would bring the interval to 0",
             max(margin, 0.0),
-            note=f"{max(margin, 0.0) / pre.largest:.2f} times the largest placebo effect of a {one.bin} before the "
-            f"launch ({pre.largest:.3g}); after Rambachan and Roth (2023), simplified to a bias of the mean",
+            note=f"breakdown ratio {max(margin, 0.0) / pre.largest:.2f}: over the largest placebo effect of a "
+            f"{one.bin} before the launch ({pre.largest:.3g}), noise included; a ratio of two estimates and not the "
+            "robust intervals of Rambachan and Roth (2023)",
         ),
     ]
     if synthetic is not None and one.fitted is not None:

@@ -203,7 +203,7 @@ def _permuted(key: jax.Array, power: Any, *, n_draws: int, start: int) -> jax.Ar
 
 
 def p_of_period(
-    series: jax.Array, pool: jax.Array, kept: jax.Array, t: jax.Array, effect: jax.Array, start: jax.Array
+    series: jax.Array, pool: jax.Array, kept: jax.Array, t: jax.Array, effect: jax.Array, start: jax.Array | None
 ) -> tuple[jax.Array, jax.Array]:
     """P-value of one effect in one period; the kernel of the intervals.
 
@@ -213,7 +213,7 @@ def p_of_period(
         kept: `[T]` 1 for the periods that are used, among them t.
         t: Index of the period.
         effect: Hypothesis.
-        start: `[J]` weights under a similar hypothesis, to start from.
+        start: `[J]` weights under a similar hypothesis, to start from; None: as for `simplex.exact`.
 
     Returns:
         P-value, and weights `[J]` under this hypothesis.

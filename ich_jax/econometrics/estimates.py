@@ -148,20 +148,26 @@ def by_means(one: Design, config: BenefitConfig, key: jax.Array, attempt: Attemp
     if imputed is not None:
         note = f"two-stage, {one.bin}s, normal errors clustered by unit; too small with few treated units"
         found.append(_of_table("imputation", DID, imputed.table, 0, note))
-    if len(one.launches) > 1 and not one.binned.missing:
+    if len(one.launches) > 1:
         effects = attempt("Callaway-Sant'Anna", lambda: callaway_santanna.group_time(one.binned))
         if effects is not None:
             simple = callaway_santanna.aggregate(effects)
             half = float(stats.norm.isf(config.analysis.alpha / 2.0)) * simple.overall_error
             p = float(2.0 * stats.norm.sf(abs(simple.overall) / simple.overall_error))
             note = f"simple aggregate, {one.bin}s, never-treated controls, normal"
+            if one.binned.missing:
+                note += (
+                    f"; units that are observed in both {one.bin}s of a comparison, {len(effects.skipped)} without any"
+                )
             low, high = simple.overall - half, simple.overall + half
             found.append(Estimate("Callaway-Sant'Anna", DID, simple.overall, low, high, p, 0.0, note=note))
     if len(one.launches) > 1 or one.binned.missing:
         effect = attempt("two-way fixed effects", lambda: did.twfe(one.binned, confidence=confidence))
         if effect is not None:
             note = f"{one.bin}s, CRV1 by unit"
-            if len(one.launches) > 1 and not one.binned.missing:
+            if len(one.launches) > 1 and one.binned.missing:
+                note += "; how much of it compares with units treated before is not known under gaps"
+            elif len(one.launches) > 1:
                 note += f"; {did.bacon(one.binned).forbidden:.0%} of its weight compares with units treated before"
             found.append(_of_table("two-way fixed effects", DID, effect.table, 0, note))
     return found
@@ -236,7 +242,7 @@ def by_series(one: Design, config: BenefitConfig, calendar: holidays.Calendar | 
     own = data.ever_treated
     seen = data.observed[own].all(axis=0)
     days = np.flatnonzero(seen)
-    series = whole(data.periods[days], data.outcome[own][:, days].mean(axis=0))
+    series, between = whole(data.periods[days], data.outcome[own][:, days].mean(axis=0))
     first, last = days[0], days[-1] + 1
     start = int(data.start[own].min()) - int(first)
     controls = holidays.terms(data.periods[first:last], calendar)
@@ -247,6 +253,8 @@ def by_series(one: Design, config: BenefitConfig, calendar: holidays.Calendar | 
         f"segmented, AR({config.analysis.order}) {fit.fit.rho[0]:.2f}, days of week and holidays; whatever else "
         f"changed at the launch counts as effect; Ljung-Box p {fit.fit.ljung_box_p:.2g}"
     )
+    if between:
+        note += f"; {between} days on which a treated unit is missing lie on the line between their neighbours"
     return _of_table("interrupted time series", SERIES, fit.average, 0, note)
 
 
@@ -281,8 +289,15 @@ def compare(data: Panel, config: BenefitConfig) -> tuple[float, float, float, fl
     return test.effect, test.low, test.high, test.p
 
 
-def whole(at: npt.NDArray[Any], values: Array) -> Array:
+def whole(at: npt.NDArray[Any], values: Array) -> tuple[Array, int]:
     """Series on every step from the first to the last; steps that are missing lie on the line between neighbours.
+
+    Args:
+        at: `[n]` days or whole numbers, rising.
+        values: `[n]`.
+
+    Returns:
+        The series, and how many of its steps were missing: to be said beside what is computed from it.
 
     Raises:
         DataError: More than a tenth is missing.
@@ -293,7 +308,7 @@ def whole(at: npt.NDArray[Any], values: Array) -> Array:
         raise errors.DataError(
             f"{len(everywhere) - len(step)} of {len(everywhere)} days are missing, more than a tenth"
         )
-    return np.asarray(np.interp(everywhere, step, values))
+    return np.asarray(np.interp(everywhere, step, values)), len(everywhere) - len(step)
 
 
 def _of_table(method: str, family: str, table: linear.Coefficients, row: int, note: str) -> Estimate:

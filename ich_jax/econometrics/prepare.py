@@ -88,13 +88,13 @@ def weekly(data: Panel) -> tuple[Panel, tuple[str, ...]]:
     """
     first, last = int(data.start[data.ever_treated].min()), int(data.start[data.ever_treated].max())
     days = len(data.periods)
-    if first // WEEK < _LEAST_BINS or (days - last) // WEEK < 2:
+    offset = first % WEEK
+    n = (days - WEEK + 1) // WEEK  # the same on whatever day of the week the launch is, so that programs are shared
+    if first // WEEK < _LEAST_BINS or n + (offset - last) // WEEK < 2:
         return data, (
             f"{first} days before the first launch and {days - last} after the last are too few for weeks: event study "
             "and synthetic controls use days",
         )
-    offset = first % WEEK
-    n = (days - WEEK + 1) // WEEK  # the same on whatever day of the week the launch is, so that programs are shared
     inside = slice(offset, offset + WEEK * n)
     shape = (len(data.units), n, WEEK)
     seen = data.observed[:, inside].reshape(shape)

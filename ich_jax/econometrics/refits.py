@@ -2,7 +2,7 @@
 
 Placebo, leave-two-out and conformal tests of a synthetic control, and synthetic difference-in-differences with its
 standard errors. A constant effect after the launch moves neither unit nor time weights that are fitted before it, so
-that one fit serves all effects that are tried; only the conformal test, which fits after the launch too, is refitted.
+that one fit serves all effects that are tried; only the conformal tests, which fit after the launch too, are refitted.
 """
 
 import functools
@@ -13,14 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from ich_jax.econometrics import sdid
+from ich_jax.econometrics import conformal, sdid
 from ich_jax.econometrics.synthetic_control import fit_weights
 from ich_jax.uncertainty import draws, float64
 
-PLACEBO, PAIRS, TRAJECTORY = (
+PLACEBO, PAIRS, TRAJECTORY, PERIOD = (
     "synthetic control, placebo in space",
     "synthetic control, leave two out",
     "conformal, whole trajectory",
+    "conformal, each period",
 )
 SDID_PLACEBO = "synthetic difference-in-differences, placebo error"
 SDID_JACKKNIFE = "synthetic difference-in-differences, jackknife"
@@ -130,6 +131,22 @@ def trajectory_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.A
     return jax.vmap(one)(effects)
 
 
+def period_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.Array:
+    """P-values `[E]` of the conformal test of the first period after the launch (`conformal.p_of_period`); a kernel.
+
+    Args:
+        pool: `[J + 1, T]`, the treated series first.
+        start: Index of that period.
+        effects: `[E]` added to the treated series in it; the hypothesis is none.
+    """
+    kept = (jnp.arange(pool.shape[1]) <= start).astype(pool.dtype)
+
+    def one(effect: jax.Array) -> jax.Array:
+        return conformal.p_of_period(pool[0], pool[1:], kept, start, -effect, None)[0]
+
+    return jax.vmap(one)(effects)
+
+
 def sdid_errors(
     outcome: jax.Array, key: jax.Array, *, n1: int, t0: int, n_placebos: int
 ) -> tuple[jax.Array, jax.Array]:
@@ -166,23 +183,29 @@ def sdid_errors(
 def simulate(
     simulator: Simulator, key: jax.Array, effects: npt.ArrayLike, *, n1: int, periods: int, alpha: float, n: int
 ) -> float64.Array:
-    """Shares of simulated panels in which placebo, leave-two-out and conformal tests reject.
+    """Shares of simulated panels in which placebo, leave-two-out and both conformal tests reject.
 
     Args:
         simulator: What is drawn from.
         key: Random key.
-        effects: `[E]` that are tried, in units of the outcome.
+        effects: `[E]` that are tried, in units of the outcome; in a single period, effects that are sqrt(T1) times as
+            large (`in_one_period`).
         n1: Treated units; their mean is the treated series.
         periods: Periods T of a simulated panel.
         alpha: Level.
         n: Simulated panels.
 
     Returns:
-        `[E, 3]`. Without three donors leave-two-out never rejects.
+        `[E, 4]`. Without three donors leave-two-out never rejects.
     """
     with float64.enabled():
         found = _simulated_tests(simulator, key, np.asarray(effects), alpha, n1=n1, periods=periods, n=n)
         return np.asarray(found).mean(axis=0)
+
+
+def in_one_period(effects: Any, after: Any) -> Any:
+    """Effects to try in one period, given those to try in the mean of `after` periods, which varies so much less."""
+    return effects * after**0.5
 
 
 def simulate_sdid(
@@ -241,10 +264,12 @@ def _simulated_tests(
         pool = jnp.concatenate([y[:n1].mean(axis=0, keepdims=True), y[n1:]])
         placebo = placebo_p(pool, pre, effects)
         pairs = pairs_p(pool, pre, effects, first, second) if donors >= 3 else jnp.ones_like(placebo)
-        p = jnp.stack([placebo, pairs, trajectory_p(pool, simulator.start, effects)], axis=-1)
+        whole = trajectory_p(pool, simulator.start, effects)
+        single = period_p(pool, simulator.start, in_one_period(effects, periods - simulator.start))
+        p = jnp.stack([placebo, pairs, whole, single], axis=-1)
         return (p <= alpha * (1.0 + 1e-10)).astype(jnp.float64)
 
-    fits = 3 * len(first) + units + effects.shape[0]
+    fits = 3 * len(first) + units + 2 * effects.shape[0]
     return jnp.asarray(draws.each(one, n, fits * (units**2 + effects.shape[0] * periods)))
 
 

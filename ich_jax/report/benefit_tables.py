@@ -69,7 +69,8 @@ def audit_table(designs: Sequence[Design], simulated: bool) -> Table:
         rows,
         simulated,
         caption="Made before any result, from the days before the launch alone. Usable methods: the least constant "
-        f"effect, yuan a day, that is found with power {a.power:g}, and the share of panels without an effect in "
+        f"effect, yuan a day, that is found with power {a.power:g} (in one {designs[0].bin} alone for the "
+        f"conformal test of each period), and the share of panels without an effect in "
         f"which the method rejects at {a.alpha:g} (size). Pointless: the smallest p is above {a.alpha:g}, the size "
         "far above it, or nothing that was tried is found. All figures are in `tables/`.",
         samples=f"{a.n_simulations:,} simulated panels; {a.n_refits:,} for methods that fit weights to each of them",

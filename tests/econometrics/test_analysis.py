@@ -42,12 +42,16 @@ def test_what_is_left_out_is_said(found):
     assert "treatment starts on 2 dates" in text and "miss more than 10% of the periods: u11" in text
     assert "periods in which a unit is missing" in text and "too few for weeks" in text
     assert "no comparison: not computed: an interrupted time series needs one launch" in text
+    by_name = {e.method: e for e in found.products[0].estimates}
+    assert "units that are observed in both days of a comparison" in by_name["Callaway-Sant'Anna"].note
+    assert "is not known under gaps" in by_name["two-way fixed effects"].note
 
 
 def test_every_method_that_applies_finds_the_effect(found):
     product = found.products[0]
     by_name = {e.method: e for e in product.estimates}
-    assert {"randomisation", "imputation", "two-way fixed effects", "conformal, whole trajectory"} <= by_name.keys()
+    always = {"randomisation", "imputation", "two-way fixed effects", "Callaway-Sant'Anna"}
+    assert always | {"conformal, whole trajectory"} <= by_name.keys()
     assert not {"collapsed t", "Conley-Taber", "interrupted time series"} & by_name.keys()  # they need one launch
     assert all(abs(e.effect - EFFECT) < 3.0 for e in product.estimates)
     assert product.main is by_name["randomisation"] and product.main.low < EFFECT < product.main.high
@@ -62,9 +66,8 @@ def test_checks_and_money(found):
     assert all(abs(c.effect - EFFECT) < 8.0 for c in (*product.heterogeneity, *product.robustness))
     pretended = [c for c in product.sensitivity if "pretended" in c.name]
     assert len(pretended) == 2 and all(abs(c.effect) < 5.0 for c in pretended)
-    assert product.value.per_day[0] == product.main.effect and product.value.break_even_day[0] == pytest.approx(
-        34, abs=3
-    )
+    assert product.value.per_day == (product.main.effect, product.main.low, product.main.high)
+    assert product.value.break_even_day[0] == pytest.approx(34, abs=3)
     assert product.pre_trend.p > 0.05 and abs(product.pre_trend.implied) < 6.0
 
 
@@ -99,6 +102,8 @@ def test_launches_of_several_products_are_told_apart(found):
 
 def test_short_gaps_lie_on_the_line_between_neighbours():
     at = np.array([*range(6), *range(7, 20)])
-    np.testing.assert_allclose(estimates.whole(at, at.astype(float)), np.arange(20.0))
+    series, between = estimates.whole(at, at.astype(float))
+    np.testing.assert_allclose(series, np.arange(20.0))
+    assert between == 1
     with pytest.raises(errors.DataError, match="5 of 10 days are missing"):
         estimates.whole(np.array([0, 2, 4, 6, 9]), np.zeros(5))

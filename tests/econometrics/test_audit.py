@@ -137,6 +137,9 @@ def test_several_starts(small):
     """Four starts among eight units: 8 x 7 x 6 x 5 ways to hand them out."""
     found = by_name(audit.audit(made(4, 4, start=[60, 62, 64, 66]), KEY, block=1, n_simulations=400))
     assert found["randomisation"].distinct == 1680 and found["randomisation"].smallest_p == 1 / 1680
+    assert found["randomisation"].usable and math.isfinite(found["randomisation"].detectable)
+    for name in set(audit.SIMULATED) - {"randomisation"}:
+        assert not found[name].usable and found[name].reason == "needs one launch, there are 4", name
 
 
 def test_words(small):

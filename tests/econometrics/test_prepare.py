@@ -65,6 +65,16 @@ def test_few_days_stay_days():
     assert found is data and "too few for weeks" in notes[0]
 
 
+@pytest.mark.parametrize(("days", "weeks"), [(103, 0), (104, 14), (105, 14)])
+def test_two_whole_weeks_after_the_launch_or_days(days, weeks):
+    """A launch on day 84: the weeks of all panels end alike, so that 14 days after it may hold a single whole week."""
+    data = made(noise(3, days), [84, days, days])
+    found, _ = prepare.weekly(data)
+    assert (found is data) == (weeks == 0)
+    if weeks:
+        assert len(found.periods) == weeks and len(found.periods) - found.start[0] == 2
+
+
 def test_what_is_complete():
     y = noise(6, 40)
     y[4, :10] = np.nan  # a quarter of a unit

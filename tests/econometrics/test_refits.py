@@ -29,11 +29,13 @@ def test_kernels_are_the_methods_themselves():
         placebo = np.asarray(jax.jit(refits.placebo_p)(pool, pre, effects))
         pairs = np.asarray(jax.jit(lambda *a: refits.pairs_p(*a, first, second))(pool, pre, effects))
         trajectory = np.asarray(jax.jit(refits.trajectory_p)(pool, start, effects))
+        single = np.asarray(jax.jit(refits.period_p)(pool, start, effects))
     for i, effect in enumerate(EFFECTS):
         study = sc.study(panel.from_matrix(data.outcome + effect * data.treated, data.start))
         assert placebo[i] == pytest.approx(sc.placebo_in_space(study).p, abs=1e-12)
         assert pairs[i] == pytest.approx(sc.leave_two_out(study).p, abs=1e-12)
         assert trajectory[i] == pytest.approx(conformal.conformal_test(study).p, abs=1e-12)
+        assert single[i] == pytest.approx(conformal.conformal_intervals(study).p_zero[0], abs=1e-12)
 
 
 def test_errors_of_sdid_are_the_methods_themselves():
@@ -63,6 +65,10 @@ def test_the_audit_says_what_they_find(audited):
         assert 0.0 <= m.size <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 60), name
         assert m.usable and audited.placebo_error < m.detectable < np.inf, name
     assert found[refits.SDID_PLACEBO].detectable < found[refits.PLACEBO].detectable
+    # The largest of 25 gaps of spread 1 lies near 2.1, and power .8 takes another .84.
+    single = found[refits.PERIOD]
+    assert single.smallest_p == 1 / 25 and single.size <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 60) and single.usable
+    assert single.detectable == pytest.approx(2.94, rel=0.25)
     assert not found[refits.SDID_JACKKNIFE].usable and np.isnan(found[refits.SDID_JACKKNIFE].size)
 
 
