@@ -89,10 +89,7 @@ def paired(
         ConfigError: Fewer than five rounds, or cases that cannot be shared out.
         MismatchError: From `check`.
     """
-    if rounds < LEAST_ROUNDS or rounds != int(rounds):
-        raise errors.ConfigError(
-            f"rounds: got {rounds!r}; a ratio needs a whole number of rounds, at least {LEAST_ROUNDS}, to have a range."
-        )
+    _check_rounds(rounds)
     repeats, left = divmod(len(cases) - 1, rounds)
     if repeats < 1 or left:
         raise errors.ConfigError(
@@ -116,11 +113,49 @@ def paired(
     return Paired(
         ours_cold_s=float(cold[0]),
         peer_cold_s=None if peer is None else float(cold[1]),
-        ours_s=_range(warm[0]),
-        peer_s=None if peer is None else _range(warm[1]),
-        speedup=None if peer is None else _range(warm[1] / warm[0]),
+        ours_s=over_rounds(warm[0]),
+        peer_s=None if peer is None else over_rounds(warm[1]),
+        speedup=None if peer is None else over_rounds(warm[1] / warm[0]),
     )
 
 
-def _range(values: np.ndarray) -> Range:
+def in_turns(runs: Sequence[Callable[[], Any]], *, rounds: int, repeats: int = 1) -> np.ndarray:
+    """Times any number of ways in turns: each round runs all of them, and each is as often early as late.
+
+    Args:
+        runs: The ways, compiled and warm. Each returns when its work is done.
+        rounds: Rounds.
+        repeats: Calls of each way in a round, one after the other; their time is averaged.
+
+    Returns:
+        `[rounds, ways]` seconds of one call.
+
+    Raises:
+        ConfigError: Fewer than five rounds.
+    """
+    _check_rounds(rounds)
+    errors.require_within(repeats, 1, 10**9, "repeats", whole=True)
+    seconds = np.zeros((rounds, len(runs)))
+    for k in range(rounds):
+        order = [(i + k // 2) % len(runs) for i in range(len(runs))]
+        for i in order if k % 2 == 0 else reversed(order):
+            started = time.perf_counter()
+            for _ in range(repeats):
+                runs[i]()
+            seconds[k, i] = (time.perf_counter() - started) / repeats
+    return seconds
+
+
+def over_rounds(values: np.ndarray) -> Range:
+    """Returns least, median and largest of the times, or of the ratios, of the rounds.
+
+    The range over n rounds holds the median of such rounds with probability 1 - 2^(1 - n): 0.94 for 5, 0.98 for 7.
+    """
     return Range(float(values.min()), float(np.median(values)), float(values.max()))
+
+
+def _check_rounds(rounds: int) -> None:
+    if rounds < LEAST_ROUNDS or rounds != int(rounds):
+        raise errors.ConfigError(
+            f"rounds: got {rounds!r}; a ratio needs a whole number of rounds, at least {LEAST_ROUNDS}, to have a range."
+        )

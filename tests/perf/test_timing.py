@@ -1,7 +1,9 @@
 """Timing in turns: who runs when, on what, and what is refused."""
 
+import functools
 import math
 
+import numpy as np
 import pytest
 
 from ich_jax import errors
@@ -78,3 +80,23 @@ def test_too_few_rounds_or_cases_are_refused(cases, rounds, message):
 
     with pytest.raises(errors.ConfigError, match=message):
         timing.paired(Way(never, never), None, range(cases), rounds=rounds)
+
+
+def test_many_ways_in_turns(monkeypatch):
+    clock = Clock(monkeypatch)
+    ways = {name: clock.way(name, 1.0 + i) for i, name in enumerate("abc")}
+    runs = [functools.partial(way.run, name) for name, way in ways.items()]
+    found = timing.in_turns(runs, rounds=6, repeats=2)
+    np.testing.assert_array_equal(found, np.tile([1.0, 2.0, 3.0], (6, 1)))
+    rounds = ["".join(name for name, _ in clock.calls[i : i + 6 : 2]) for i in range(0, 36, 6)]
+    assert rounds == ["abc", "cba", "bca", "acb", "cab", "bac"]
+    places = [sum(order.index(name) for order in rounds) for name in "abc"]
+    assert places == [6, 6, 6]  # each is as often early as late
+    assert timing.over_rounds(found[:, 1] / found[:, 0]) == timing.Range(2.0, 2.0, 2.0)
+
+
+def test_many_ways_need_rounds_too():
+    with pytest.raises(errors.ConfigError, match="at least 5"):
+        timing.in_turns([lambda: None], rounds=4)
+    with pytest.raises(errors.ConfigError, match="repeats: got 0"):
+        timing.in_turns([lambda: None], rounds=5, repeats=0)

@@ -1,0 +1,164 @@
+"""What it takes to get a program ready, stage by stage, and what the compiled program says of itself."""
+
+import contextlib
+import dataclasses
+import itertools
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.experimental.compilation_cache import compilation_cache
+
+from ich_jax import errors
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stages:
+    """Seconds until a program is ready.
+
+    Attributes:
+        trace_s: From Python to a jaxpr.
+        lower_s: From the jaxpr to StableHLO.
+        backend_s: From StableHLO to machine code, or to the same from the cache.
+    """
+
+    trace_s: float
+    lower_s: float
+    backend_s: float
+
+    @property
+    def total_s(self) -> float:
+        """All of them."""
+        return self.trace_s + self.lower_s + self.backend_s
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes of a compiled program, as XLA reports them; None where a backend does not.
+
+    Attributes:
+        argument_bytes: Arguments.
+        output_bytes: Results.
+        alias_bytes: Results that are written over arguments.
+        temp_bytes: What it needs meanwhile.
+        code_bytes: Machine code.
+    """
+
+    argument_bytes: int | None
+    output_bytes: int | None
+    alias_bytes: int | None
+    temp_bytes: int | None
+    code_bytes: int | None
+
+    @property
+    def total_bytes(self) -> int | None:
+        """What the device has to hold while it runs."""
+        parts = (self.argument_bytes, self.output_bytes, self.temp_bytes)
+        if self.alias_bytes is None or None in parts:
+            return None
+        return sum(part for part in parts if part is not None) - self.alias_bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Split:
+    """Compilation of one program, with an empty cache and again with what that left there.
+
+    Attributes:
+        cold: With an empty persistent cache.
+        warm: In the state of a process that starts anew, with a full one.
+    """
+
+    cold: Stages
+    warm: Stages
+
+
+def compile_in_stages(jitted: Any, *arguments: Any) -> tuple[Stages, Any]:
+    """Compiles a jitted function for arguments, or shapes of such, and times each stage.
+
+    Returns:
+        The seconds, and what `jax.stages.Lowered.compile` returned.
+    """
+    times = [time.perf_counter()]
+    traced = jitted.trace(*arguments)
+    times.append(time.perf_counter())
+    lowered = traced.lower()
+    times.append(time.perf_counter())
+    compiled = lowered.compile()
+    times.append(time.perf_counter())
+    return Stages(*(after - before for before, after in itertools.pairwise(times))), compiled
+
+
+def split(jitted: Any, *arguments: Any) -> Split:
+    """Compiles a program twice, with an empty persistent cache and with a full one.
+
+    JAX forgets in between what it has traced and compiled, which makes the next call of every other program in this
+    process compile again.
+    """
+    with tempfile.TemporaryDirectory() as folder, _cache_in(folder):
+        jax.clear_caches()
+        cold, _ = compile_in_stages(jitted, *arguments)
+        if not any(Path(folder).iterdir()):
+            raise errors.MismatchError(
+                "JAX left nothing in the persistent compilation cache, so a warm start cannot be timed; this backend "
+                "may not support it. Leave the compile split out."
+            )
+        jax.clear_caches()
+        warm, _ = compile_in_stages(jitted, *arguments)
+        return Split(cold, warm)
+
+
+def memory(compiled: Any) -> Memory:
+    """Reads what a compiled program says of its memory."""
+    found = compiled.memory_analysis()
+
+    def of(name: str) -> int | None:
+        value = getattr(found, name, None)
+        return int(value) if value is not None and value >= 0 else None
+
+    return Memory(
+        argument_bytes=of("argument_size_in_bytes"),
+        output_bytes=of("output_size_in_bytes"),
+        alias_bytes=of("alias_size_in_bytes"),
+        temp_bytes=of("temp_size_in_bytes"),
+        code_bytes=of("generated_code_size_in_bytes"),
+    )
+
+
+def xla_flops(compiled: Any) -> float | None:
+    """Returns XLA's own count of operations, elementwise ones included; None where it has none.
+
+    It takes loops to run once, and leaves out what custom calls do.
+    """
+    found = compiled.cost_analysis()
+    found = found[0] if isinstance(found, list) and found else found
+    value = dict(found or {}).get("flops", -1.0)
+    return float(value) if value > 0 else None
+
+
+def device_peak_bytes(device: jax.Device | None = None) -> int | None:
+    """Returns the most memory that a device has held since the process began; None where it does not tell (CPU)."""
+    stats = (device or jax.local_devices()[0]).memory_stats()
+    return int(stats["peak_bytes_in_use"]) if stats and "peak_bytes_in_use" in stats else None
+
+
+@contextlib.contextmanager
+def _cache_in(folder: str) -> Iterator[None]:
+    changed = {
+        "jax_compilation_cache_dir": folder,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+        "jax_enable_compilation_cache": True,
+    }
+    before = {name: getattr(jax.config, name) for name in changed}
+    try:
+        for name, value in changed.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
