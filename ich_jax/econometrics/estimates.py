@@ -156,9 +156,8 @@ def by_means(one: Design, config: BenefitConfig, key: jax.Array, attempt: Attemp
             p = float(2.0 * stats.norm.sf(abs(simple.overall) / simple.overall_error))
             note = f"simple aggregate, {one.bin}s, never-treated controls, normal"
             if one.binned.missing:
-                note += (
-                    f"; units that are observed in both {one.bin}s of a comparison, {len(effects.skipped)} without any"
-                )
+                note += f"; units that are observed in both {one.bin}s of a comparison"
+                note += f"; {len(effects.skipped)} comparisons have none" if effects.skipped else ""
             low, high = simple.overall - half, simple.overall + half
             found.append(Estimate("Callaway-Sant'Anna", DID, simple.overall, low, high, p, 0.0, note=note))
     if len(one.launches) > 1 or one.binned.missing:

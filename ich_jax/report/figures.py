@@ -9,16 +9,18 @@ import dataclasses
 import io
 import math
 import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib import axes as mpl_axes
-from matplotlib import colors, dates, font_manager, layout_engine, ticker
+from matplotlib import colors, dates, layout_engine, ticker
 from matplotlib import figure as mpl_figure
 from numpy.typing import ArrayLike, NDArray
 
+from ich_jax.report import fonts
 from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace
 
 PAGE_WIDTH = 1080
@@ -36,7 +38,6 @@ _COLUMN_LABEL: dict[str, Any] = {"fontsize": 9.5, "color": MUTED, "ha": "center"
 _CELL_LABEL: dict[str, Any] = {"fontsize": 8.5, "color": MUTED, "ha": "center"}
 _HAIRLINE = 226
 _DENSITY = 2  # device pixels per CSS pixel in PNG files, for screens of high density
-_CJK_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -555,12 +556,10 @@ def dots(
 
 
 def _style() -> dict[str, Any]:
-    # Names of a user's own classes may hold Chinese; the bundled font has no such glyphs, an installed one may.
-    cjk = [name for name in _CJK_FONTS if name in font_manager.fontManager.get_font_names()]
     return {
         **matplotlib.rcParamsDefault,
         "backend": "agg",
-        "font.family": ["DejaVu Sans", *cjk],
+        "font.family": [fonts.FAMILY],
         "font.size": 10.5,
         "text.color": INK,
         "text.parse_math": False,  # a class may be called "$5"
@@ -602,10 +601,13 @@ def _figure(width: float, height: float, rows: int, columns: int) -> tuple[mpl_f
 def _finish(fig: mpl_figure.Figure, file_format: str, stamp: str = "") -> Picture:
     if stamp:
         fig.suptitle(stamp, x=0.995, ha="right", fontsize=9, fontweight="bold", color=STAMP)
+    fonts.complete(fig)
     buffer = io.BytesIO()
     # Without a date, equal figures are equal bytes.
     metadata = {"Date": None} if file_format == "svg" else {"Software": None}
-    fig.savefig(buffer, format=file_format, metadata=metadata)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # said by `fonts.complete`, once
+        fig.savefig(buffer, format=file_format, metadata=metadata)
     width, height = fig.get_size_inches() * 72
     return Picture(buffer.getvalue(), file_format, round(width), round(height))
 
