@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import rich.console
 import rich.table
 from absl import app, flags, logging
@@ -28,7 +27,7 @@ from ich_jax.config import Config
 from ich_jax.data import make, procedural
 from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import designs, drawing
-from ich_jax.models import discriminator
+from ich_jax.models import networks
 from ich_jax.report import figures, provenance, train_page
 from ich_jax.training import checkpoint, loop, parallel
 from ich_jax.training import inspector as inspector_lib
@@ -200,8 +199,7 @@ def make_sample_sheet(
 
 def make_d_score(config: Config, dataset: Dataset, d_params: Any) -> drawing.Score:
     """Returns the score that the run's own discriminator gives to images under their briefs."""
-    dtype = jnp.dtype(config.compute.dtype)
-    module = discriminator.create(config.discriminator, dataset.space, dataset.size, dataset.channels, dtype)
+    module = networks.create_discriminator(config, dataset.space)
     score = jax.jit(lambda params, images, brief: module.apply({"params": params}, images, brief)[0])
     return lambda images, brief: score(d_params, images, brief)
 

@@ -28,6 +28,7 @@ import ml_collections
 from ich_jax import errors
 
 ARMS = ("residual", "plain")
+NETWORKS = ("own", "sngan", "r3gan")
 LOSSES = ("minimax", "non_saturating", "hinge", "wasserstein", "relativistic")
 PENALTIES = ("none", "r1", "r1_r2", "wgan_gp")
 UPDATES = ("simultaneous", "alternate")
@@ -83,6 +84,7 @@ class DataConfig:
 class GeneratorConfig:
     """The generator: residual blocks between 4 px and half the image size."""
 
+    network: str = result("own", "own, or a published one to compare speed with: sngan, r3gan.")
     arm: str = result("residual", "residual: H(x) = F(x) + x (eq. 4); plain: H(x) = F(x).")
     z_dim: int = result(32, "Length of the noise vector.")
     mapping: int = result(128, "Width of the mapping network from noise and brief to the FiLM style.")
@@ -97,6 +99,7 @@ class GeneratorConfig:
 class DiscriminatorConfig:
     """The discriminator: scores realism given the brief, and reads the brief back."""
 
+    network: str = result("own", "own, sngan or r3gan.")
     arm: str = result("residual", "residual or plain, as for the generator.")
     widths: tuple[int, ...] = result((32, 64, 96), "Channels per stage, from half the image size downward.")
     blocks: int = result(1, "Residual blocks per stage.")
@@ -219,6 +222,67 @@ class Config:
     evaluation: EvalConfig = _section(EvalConfig)
     compute: ComputeConfig = _section(ComputeConfig)
     loop: LoopConfig = _section(LoopConfig)
+
+
+# ---------------------------------------------------------------- error comparison
+
+COMPARED = ("both", "generator")
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparisonConfig:
+    """Which networks are compared with and without shortcuts, and how both arms are set up."""
+
+    seeds: int = result(3, "Trained networks of each arm and depth: seeds config.seed, config.seed + 1, ...")
+    depths: tuple[int, ...] = result((1,), "Blocks per stage; one, or several to see how errors grow with depth.")
+    networks: str = result("both", "Networks without shortcuts in the plain arm: both, or generator.")
+    axes: str = result("all", "Axes that are compared, comma separated; all: those of the data.")
+    tolerance: float = result(0.5, "|error| above it counts as beyond.")
+    residual_gains: tuple[float, ...] = result((0.1, 1.0), "Initial gains tried for residual blocks.")
+    plain_gains: tuple[float, ...] = result(
+        (1.0, 1.5), "Initial gains tried for plain blocks: He's, and one that offsets what SiLU takes off a signal."
+    )
+    learning_rates: tuple[float, ...] = result((1e-3, 2e-3), "Peak step sizes tried in both arms, for both networks.")
+    trial_steps: int = result(1000, "Steps of each trial; 0: no trials, the first gain and step size are taken.")
+    trial_seeds: int = result(1, "Networks of each trial; their seeds take no part in the comparison.")
+    appended: int = result(1, "Blocks appended to each stage of the trained generators, to see what they change.")
+    best_of: int = result(8, "Draws per brief among which D's reading head picks, in a row of its own; 0: no such row.")
+    n_resamples: int = result(9999, "Bootstrap resamples, and sign flips where these are drawn.")
+    stack_seeds: bool = execution(
+        False, "Train all seeds of an arm and depth in one program (vmap): for accelerators with room to spare."
+    )
+
+    def __post_init__(self) -> None:
+        errors.require(self.networks, COMPARED, "config.comparison.networks")
+        limits = {
+            "seeds": (1, 1000),
+            "trial_steps": (0, 10**7),
+            "trial_seeds": (1, 1000),
+            "appended": (1, 100),
+            "best_of": (0, 1024),
+            "n_resamples": (99, 10**7),
+            "tolerance": (0.0, 6.0),
+        }
+        for name, (low, high) in limits.items():
+            whole = isinstance(low, int)
+            errors.require_within(getattr(self, name), low, high, f"config.comparison.{name}", whole=whole)
+        if list(self.depths) != sorted(set(self.depths)) or not self.depths or self.depths[0] < 1:
+            raise errors.ConfigError(f"config.comparison.depths: expected ascending numbers from 1, got {self.depths}.")
+        for name in ("residual_gains", "plain_gains", "learning_rates"):
+            values = getattr(self, name)
+            if not values or len(set(values)) < len(values) or min(values) < 0:
+                raise errors.ConfigError(
+                    f"config.comparison.{name}: expected one or more different numbers of 0 or more, got {values}."
+                )
+        if self.best_of == 1:
+            raise errors.ConfigError("config.comparison.best_of: one draw is no choice; take 2 or more, or 0.")
+
+
+@dataclasses.dataclass(frozen=True)
+class ErrorComparisonConfig(Config):
+    """Two arms that differ in nothing but the shortcut; the fields of a run are those of every network."""
+
+    comparison: ComparisonConfig = _section(ComparisonConfig)
 
 
 # ---------------------------------------------------------------- economic benefit
@@ -553,13 +617,27 @@ def _check(config: Config) -> None:
             f"config.objective.penalty is {objective.penalty!r} but config.objective.penalty_share is 0; "
             "raise the share or set config.objective.penalty='none'."
         )
-    for name, widths in (("generator", config.generator.widths), ("discriminator", config.discriminator.widths)):
-        factor = 2 ** len(widths)
+    for name, section in (("generator", config.generator), ("discriminator", config.discriminator)):
+        halvings = len(section.widths) - _UNHALVED.get((name, section.network), 0)
+        factor = 2**halvings
         if data.size % factor or data.size // factor < 2:
             raise errors.ConfigError(
-                f"config.{name}.widths has {len(widths)} stages, each halving the size, but {data.size} px cannot be "
-                f"halved {len(widths)} times down to 2 px or more; change the number of widths or config.data.size."
+                f"config.{name}.widths has {len(section.widths)} stages, but {data.size} px cannot be halved "
+                f"{halvings} times down to 2 px or more; change the number of widths or config.data.size."
             )
+        if section.network != "own" and section.arm != "residual":
+            raise errors.ConfigError(
+                f"config.{name}.network={section.network!r} is residual throughout; config.{name}.arm='plain' needs "
+                "network='own'."
+            )
+        if section.network == "r3gan" and any(2 * width % 16 for width in section.widths):
+            raise errors.ConfigError(
+                f"config.{name}.widths={section.widths}: the grouped convolutions of r3gan take multiples of 8."
+            )
+
+
+_UNHALVED = {("generator", "sngan"): 1, ("generator", "r3gan"): 1, ("discriminator", "r3gan"): 1}
+"""Networks one of whose widths is that of the full size."""
 
 
 def _check_numbers(flat: Mapping[str, Any]) -> None:
@@ -581,6 +659,8 @@ def _check_numbers(flat: Mapping[str, Any]) -> None:
 
 def _check_choices(config: Config) -> None:
     errors.require(config.data.source, SOURCES, "config.data.source")
+    errors.require(config.generator.network, NETWORKS, "config.generator.network")
+    errors.require(config.discriminator.network, NETWORKS, "config.discriminator.network")
     errors.require(config.generator.arm, ARMS, "config.generator.arm")
     errors.require(config.discriminator.arm, ARMS, "config.discriminator.arm")
     errors.require(config.generator.activation, ACTIVATIONS, "config.generator.activation")

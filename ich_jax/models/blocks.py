@@ -7,7 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from ich_jax.models import layers
+from ich_jax.models import convolutions, layers
+from ich_jax.models.convolutions import DIRECT, Formulation
 from ich_jax.types import DesignSpace, Reading
 
 
@@ -22,6 +23,7 @@ class Block(nn.Module):
         gain: Initial gain of the last convolution; at 0 a residual block is exactly the identity.
         activation: Name of the activation.
         dtype: Compute type.
+        form: How convolutions are computed.
 
     References:
         He et al., Deep residual learning, 2016 (the paper's equations 4 and 5); He et al., Identity mappings, 2016
@@ -32,6 +34,7 @@ class Block(nn.Module):
     gain: float
     activation: str = "silu"
     dtype: Any = jnp.float32
+    form: Formulation = DIRECT
 
     @nn.compact
     def __call__(self, x: jax.Array, style: jax.Array | None = None) -> jax.Array:
@@ -43,11 +46,12 @@ class Block(nn.Module):
         """
         act = layers.activation(self.activation)
         width = x.shape[-1]
-        h = layers.Conv3x3(width, dtype=self.dtype, name="conv1")(act(x))
+        h = layers.Conv3x3(width, form=self.form, dtype=self.dtype, name="conv1")(act(x))
         if style is not None:
             scale, shift = jnp.split(nn.Dense(2 * width, dtype=self.dtype, name="film")(style)[:, None, None, :], 2, -1)
             h = h * (1 + scale) + shift
-        h = layers.Conv3x3(width, layers.he_normal(self.gain), dtype=self.dtype, name="conv2")(act(h))
+        last = layers.Conv3x3(width, layers.he_normal(self.gain), form=self.form, dtype=self.dtype, name="conv2")
+        h = last(act(h))
         return x + h if self.arm == "residual" else h
 
 
@@ -69,7 +73,7 @@ def downward(
     for stage, width in enumerate(widths):
         if stage:
             if x.shape[1] % 2 == 0:  # a 28 px picture has maps of 14, 7 and 7
-                x = layers.average_pool(x)
+                x = convolutions.average_pool(x)
             if width != widths[stage - 1]:
                 x = nn.Dense(width, dtype=dtype, name=f"width_{stage}")(x)
         for i in range(n_blocks):

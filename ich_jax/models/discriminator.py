@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from ich_jax.config import DiscriminatorConfig
-from ich_jax.models import blocks, layers
+from ich_jax.models import blocks, convolutions, layers
+from ich_jax.models.convolutions import DIRECT, Formulation
 from ich_jax.types import Brief, DesignSpace, Reading
 
 
@@ -26,6 +27,7 @@ class Discriminator(nn.Module):
         activation: Name of the activation.
         gain: Initial gain of each block's last layer.
         dtype: Compute type.
+        form: How convolutions are computed.
 
     References:
         Miyato and Koyama, cGANs with projection discriminator, 2018; Odena et al., auxiliary classifier GANs, 2017.
@@ -38,6 +40,7 @@ class Discriminator(nn.Module):
     activation: str
     gain: float
     dtype: Any = jnp.float32
+    form: Formulation = DIRECT
 
     @nn.compact
     def __call__(self, images: jax.Array, brief: Brief) -> tuple[jax.Array, Reading]:
@@ -51,9 +54,9 @@ class Discriminator(nn.Module):
             The score `[B]` (a logit: positive means real) and what is read off the pictures; both float32.
         """
         act = layers.activation(self.activation)
-        x = layers.space_to_depth(images.astype(self.dtype), 2)
-        x = layers.Conv3x3(self.widths[0], dtype=self.dtype, name="stem")(x)
-        block = functools.partial(blocks.Block, self.arm, self.gain, self.activation, self.dtype)
+        x = convolutions.space_to_depth(images.astype(self.dtype), 2)
+        x = layers.Conv3x3(self.widths[0], form=self.form, dtype=self.dtype, name="stem")(x)
+        block = functools.partial(blocks.Block, self.arm, self.gain, self.activation, self.dtype, self.form)
         x = blocks.downward(x, self.widths, self.n_blocks, block, self.dtype)
         n_hidden = 4 * self.widths[-1]
         hidden = nn.Dense(n_hidden, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name="hidden")
@@ -63,9 +66,8 @@ class Discriminator(nn.Module):
         return score, blocks.Heads(self.space, name="reading")(h)
 
 
-def create(config: DiscriminatorConfig, space: DesignSpace, size: int, channels: int, dtype: Any) -> Discriminator:
-    """Returns the discriminator that `config` describes; `size` and `channels` are read off the pictures."""
-    del size, channels
+def create(config: DiscriminatorConfig, space: DesignSpace, dtype: Any, form: Formulation = DIRECT) -> Discriminator:
+    """Returns the discriminator that `config` describes; size and channels are read off the pictures."""
     return Discriminator(
         space=space,
         arm=config.arm,
@@ -74,4 +76,5 @@ def create(config: DiscriminatorConfig, space: DesignSpace, size: int, channels:
         activation=config.activation,
         gain=config.residual_scale if config.arm == "residual" else config.plain_scale,
         dtype=dtype,
+        form=form,
     )

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from ich_jax.config import DiscriminatorConfig
-from ich_jax.models import blocks, layers
+from ich_jax.models import blocks, convolutions, layers
+from ich_jax.models.convolutions import DIRECT, Formulation
 from ich_jax.types import Brief, DesignSpace
 
 _LOG_SD = (-6.0, 2.0)  # keeps exp() of it, and its square, far from overflow
@@ -24,6 +25,7 @@ class Encoder(nn.Module):
         widths: Channels per stage, from half the picture's size downward.
         activation: Name of the activation.
         dtype: Compute type.
+        form: How convolutions are computed.
 
     References:
         Kingma and Welling, Auto-encoding variational Bayes, 2014; Zhu et al., Toward multimodal image-to-image
@@ -35,6 +37,7 @@ class Encoder(nn.Module):
     widths: tuple[int, ...]
     activation: str
     dtype: Any = jnp.float32
+    form: Formulation = DIRECT
 
     @nn.compact
     def __call__(self, images: jax.Array, brief: Brief) -> tuple[jax.Array, jax.Array]:
@@ -45,9 +48,9 @@ class Encoder(nn.Module):
             brief: What each picture shows.
         """
         act = layers.activation(self.activation)
-        x = layers.space_to_depth(images.astype(self.dtype), 2)
-        x = layers.Conv3x3(self.widths[0], dtype=self.dtype, name="stem")(x)
-        block = functools.partial(blocks.Block, "residual", 0.1, self.activation, self.dtype)
+        x = convolutions.space_to_depth(images.astype(self.dtype), 2)
+        x = layers.Conv3x3(self.widths[0], form=self.form, dtype=self.dtype, name="stem")(x)
+        block = functools.partial(blocks.Block, "residual", 0.1, self.activation, self.dtype, self.form)
         x = blocks.downward(x, self.widths, 1, block, self.dtype)
         n_hidden = 2 * self.z_dim
         hidden = nn.Dense(n_hidden, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name="hidden")
@@ -59,7 +62,9 @@ class Encoder(nn.Module):
         return mean, jnp.clip(log_sd, *_LOG_SD)
 
 
-def create(config: DiscriminatorConfig, space: DesignSpace, z_dim: int, dtype: Any) -> Encoder:
+def create(
+    config: DiscriminatorConfig, space: DesignSpace, z_dim: int, dtype: Any, form: Formulation = DIRECT
+) -> Encoder:
     """Returns an encoder half as wide as the discriminator that `config` describes, with one block per stage."""
     widths = tuple(-(-width // 2) for width in config.widths)
-    return Encoder(space=space, z_dim=z_dim, widths=widths, activation=config.activation, dtype=dtype)
+    return Encoder(space, z_dim, widths, config.activation, dtype, form)

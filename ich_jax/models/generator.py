@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from ich_jax.config import GeneratorConfig
-from ich_jax.models import blocks, layers
+from ich_jax.models import blocks, convolutions, layers
+from ich_jax.models.convolutions import DIRECT, Formulation
 from ich_jax.types import Brief, DesignSpace
 
 _BACKDROP = 16  # channels of the backdrop's layers
@@ -34,6 +35,7 @@ class Generator(nn.Module):
         activation: Name of the activation.
         gain: Initial gain of each block's last layer.
         dtype: Compute type.
+        form: How convolutions are computed.
     """
 
     space: DesignSpace
@@ -46,6 +48,7 @@ class Generator(nn.Module):
     activation: str
     gain: float
     dtype: Any = jnp.float32
+    form: Formulation = DIRECT
 
     @nn.compact
     def __call__(self, z: jax.Array, brief: Brief) -> jax.Array:
@@ -72,16 +75,16 @@ class Generator(nn.Module):
             if stage:
                 if width != self.widths[stage - 1]:
                     x = nn.Dense(width, dtype=self.dtype, name=f"width_{stage}")(x)
-                x = layers.upsample_nearest(x)
+                x = convolutions.upsample_nearest(x)
             x = layers.Ramps(self.dtype, name=f"ramps_{stage}")(x, style)
             x = layers.PixelNoise(stage, name=f"noise_{stage}")(x, noise_keys)
             for i in range(self.n_blocks):
-                block = blocks.Block(self.arm, self.gain, self.activation, self.dtype, name=f"stage_{stage}_block_{i}")
-                x = block(x, style)
+                name = f"stage_{stage}_block_{i}"
+                x = blocks.Block(self.arm, self.gain, self.activation, self.dtype, self.form, name=name)(x, style)
         subpixel = layers.Conv3x3(
-            4 * (self.channels + 1), layers.nearest_subpixel(2), dtype=self.dtype, name="subpixel"
+            4 * (self.channels + 1), layers.nearest_subpixel(2), form=self.form, dtype=self.dtype, name="subpixel"
         )
-        x = layers.depth_to_space(subpixel(act(x)).astype(jnp.float32), 2)
+        x = convolutions.depth_to_space(subpixel(act(x)).astype(jnp.float32), 2)
         colour, cover = x[..., :-1], jax.nn.sigmoid(x[..., -1:])
         backdrop = self._backdrop(style)
         x = backdrop + cover * (colour - backdrop)
@@ -99,7 +102,9 @@ class Generator(nn.Module):
         return nn.Dense(self.channels, dtype=self.dtype, name="backdrop")(x).astype(jnp.float32)
 
 
-def create(config: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: Any) -> Generator:
+def create(
+    config: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: Any, form: Formulation = DIRECT
+) -> Generator:
     """Returns the generator that `config` describes, for pictures of `size` x `size` x `channels`."""
     return Generator(
         space=space,
@@ -112,4 +117,5 @@ def create(config: GeneratorConfig, space: DesignSpace, size: int, channels: int
         activation=config.activation,
         gain=config.residual_scale if config.arm == "residual" else config.plain_scale,
         dtype=dtype,
+        form=form,
     )

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from ich_jax.config import InspectorConfig
-from ich_jax.models import blocks, layers
+from ich_jax.models import blocks, convolutions, layers
 from ich_jax.types import DesignSpace, Reading
 
 _LARGEST_START = 16
@@ -41,7 +41,7 @@ class Inspector(nn.Module):
         size, factor = images.shape[1], 2
         while size // factor > _LARGEST_START and size % (2 * factor) == 0:
             factor *= 2
-        x = layers.space_to_depth(images.astype(jnp.float32), factor)
+        x = convolutions.space_to_depth(images.astype(jnp.float32), factor)
         x = layers.Conv3x3(self.widths[0], name="stem")(x)
         block = functools.partial(blocks.Block, "residual", self.gain, self.activation)
         x = blocks.downward(x, self.widths, self.n_blocks, block, jnp.float32)

@@ -1,8 +1,8 @@
 """Layers and fixed linear maps that the networks share.
 
 All of it is NHWC. Parameters are float32; arithmetic runs in the `dtype` of the module. Change of resolution is a
-reshape or a repeat, never a strided or transposed convolution, and a 1x1 convolution is `flax.linen.Dense`, that is a
-matrix product: the gradients of the other forms are many times slower on CPU.
+reshape or a repeat, never a strided or transposed convolution, and a 1x1 convolution is a matrix product: the gradients
+of the other forms are many times slower on CPU.
 """
 
 from collections.abc import Callable
@@ -14,22 +14,43 @@ import jax.numpy as jnp
 from jax import lax
 
 from ich_jax import errors
+from ich_jax.models import convolutions
+from ich_jax.models.convolutions import Formulation
 from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace
 
 
-def activation(name: str) -> Callable[[jax.Array], jax.Array]:
-    """Returns the activation function called `name`.
+class Activation(nn.Module):
+    """An elementwise nonlinearity, by name; a module without parameters, so that it can be found in a network.
+
+    Attributes:
+        kind: `silu`, `leaky_relu`, `relu` or `gelu`.
+    """
+
+    kind: str
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps an array of any shape to one of the same shape."""
+        return _ACTIVATIONS[self.kind](x)
+
+
+def activation(name: str) -> Activation:
+    """Returns the activation called `name`.
 
     Raises:
         ConfigError: No such activation.
     """
-    functions: dict[str, Callable[[jax.Array], jax.Array]] = {
-        "silu": nn.silu,
-        "leaky_relu": lambda x: nn.leaky_relu(x, 0.2),
-        "relu": nn.relu,
-        "gelu": nn.gelu,
-    }
-    return functions[errors.require(name, functions, "activation")]
+    return Activation(errors.require(name, _ACTIVATIONS, "activation"))
+
+
+LEAK = 0.2
+"""Slope of the leaky ReLU below zero."""
+
+_ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "silu": nn.silu,
+    "leaky_relu": lambda x: nn.leaky_relu(x, LEAK),
+    "relu": nn.relu,
+    "gelu": nn.gelu,
+}
 
 
 def he_normal(gain: float) -> Callable[..., jax.Array]:
@@ -65,31 +86,59 @@ def nearest_subpixel(factor: int) -> Callable[..., jax.Array]:
 
 
 class Conv3x3(nn.Module):
-    """A 3x3 convolution with bias that keeps height and width (zero padding).
+    """A 3x3 convolution with bias that keeps height and width (zero padding), or that resamples as well.
 
     Attributes:
         features: Output channels.
         kernel_init: Initialiser of the `[3, 3, in, out]` kernel.
+        resample: `up`: pixels are doubled before; `down`: 2x2 pixels are averaged after; empty: neither.
+        form: How it is computed.
         dtype: Compute type.
     """
 
     features: int
     kernel_init: Callable[..., jax.Array] = he_normal(1.0)
+    resample: str = ""
+    form: Formulation = convolutions.DIRECT
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps `[B, H, W, C]` to `[B, H, W, features]`."""
+        """Maps `[B, H, W, C]` to `[B, H, W, features]`, where `resample` doubles or halves height and width."""
         kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
-        y = lax.conv_general_dilated(
-            x.astype(self.dtype),
-            kernel.astype(self.dtype),
-            window_strides=(1, 1),
-            padding="SAME",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
+        y = _CONV3X3[self.resample](x.astype(self.dtype), kernel.astype(self.dtype), self.form)
         return y + bias.astype(self.dtype).reshape(1, 1, 1, -1)
+
+
+class Conv1x1(nn.Module):
+    """A 1x1 convolution with bias beside a change of resolution.
+
+    Attributes:
+        features: Output channels.
+        kernel_init: Initialiser of the `[in, out]` kernel.
+        resample: `up`: pixels are doubled; `down`: 2x2 pixels are averaged.
+        form: How it is computed.
+        dtype: Compute type.
+    """
+
+    features: int
+    resample: str
+    kernel_init: Callable[..., jax.Array] = he_normal(1.0)
+    form: Formulation = convolutions.DIRECT
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps `[B, H, W, C]` to `[B, 2H, 2W, features]` or `[B, H/2, W/2, features]`."""
+        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
+        y = _CONV1X1[self.resample](x.astype(self.dtype), kernel.astype(self.dtype), self.form)
+        return y + bias.astype(self.dtype).reshape(1, 1, 1, -1)
+
+
+_CONV3X3 = {"": convolutions.conv3x3, "up": convolutions.upsample_conv3x3, "down": convolutions.conv3x3_pool}
+_CONV1X1 = {"up": convolutions.upsample_conv1x1, "down": convolutions.conv1x1_pool}
 
 
 class Ramps(nn.Module):
@@ -155,33 +204,6 @@ class PixelNoise(nn.Module):
         )(keys)
         noise = lax.optimization_barrier(noise)  # computed once, not again in every use of the sum
         return x + (noise * strength[None, None, None]).astype(x.dtype)
-
-
-def space_to_depth(x: jax.Array, factor: int) -> jax.Array:
-    """Rearranges `[B, H, W, C]` into `[B, H/f, W/f, f*f*C]`, channels ordered (row, column, channel)."""
-    b, h, w, c = x.shape
-    x = x.reshape(b, h // factor, factor, w // factor, factor, c)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(b, h // factor, w // factor, factor * factor * c)
-
-
-def depth_to_space(x: jax.Array, factor: int) -> jax.Array:
-    """Inverse of `space_to_depth`: `[B, H, W, f*f*C]` to `[B, H*f, W*f, C]`."""
-    b, h, w, c = x.shape
-    c = c // factor**2
-    x = x.reshape(b, h, w, factor, factor, c).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(b, h * factor, w * factor, c)
-
-
-def upsample_nearest(x: jax.Array) -> jax.Array:
-    """Doubles height and width of `[B, H, W, C]` by repeating every pixel."""
-    b, h, w, c = x.shape
-    return jnp.broadcast_to(x[:, :, None, :, None, :], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)
-
-
-def average_pool(x: jax.Array) -> jax.Array:
-    """Halves height and width of `[B, H, W, C]` by averaging 2x2 pixels."""
-    b, h, w, c = x.shape
-    return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
 
 
 def interleave(first: jax.Array, second: jax.Array) -> jax.Array:

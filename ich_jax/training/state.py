@@ -1,7 +1,7 @@
 """All that a run carries from step to step: one pytree, one checkpoint."""
 
-import functools
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import flax.struct
@@ -11,7 +11,7 @@ import numpy as np
 import optax
 
 from ich_jax.config import Config, TrainConfig
-from ich_jax.models import discriminator, encoder, generator
+from ich_jax.models import networks
 from ich_jax.types import Brief, DesignSpace
 
 _INIT_STREAM = 0x696E6974  # "init": keeps initial weights apart from every other use of the run's seed
@@ -63,14 +63,25 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
         size: Height and width of the images.
         channels: 1 or 3.
     """
-    dtype = jnp.dtype(config.compute.dtype)
-    g_module = generator.create(config.generator, space, size, channels, dtype)
-    d_module = discriminator.create(config.discriminator, space, size, channels, dtype)
-    e_module = encoder.create(config.discriminator, space, config.generator.z_dim, dtype)
+    create = _make_create(config, space, size, channels)
+    # One draw per parameter, run once: optimising the generated code would take five times as long as it saves.
+    compiled = jax.jit(create, compiler_options={"xla_backend_optimization_level": 0})
+    state: TrainState = compiled(_seed(config))
+    return state
+
+
+def abstract_state(config: Config, space: DesignSpace, size: int, channels: int) -> TrainState:
+    """Returns shapes and types of `create_state`, of which nothing is computed."""
+    state: TrainState = jax.eval_shape(_make_create(config, space, size, channels), _seed(config))
+    return state
+
+
+def _make_create(config: Config, space: DesignSpace, size: int, channels: int) -> Callable[[jax.Array], TrainState]:
+    g_module = networks.create_generator(config, space, size, channels)
+    d_module = networks.create_discriminator(config, space)
+    e_module = networks.create_encoder(config, space)
     optimiser = adam(config.train)
 
-    # One draw per parameter, run once: optimising the generated code would take five times as long as it saves.
-    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     def create(seed: jax.Array) -> TrainState:
         g_key, d_key, e_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), _INIT_STREAM), 3)
         brief = Brief(
@@ -98,7 +109,7 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
             skipped_in_a_row=jnp.zeros((), jnp.int32),
         )
 
-    return create(_seed(config))
+    return create
 
 
 def _seed(config: Config) -> jax.Array:

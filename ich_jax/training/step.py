@@ -16,7 +16,8 @@ from ich_jax.config import Config, TrainConfig
 from ich_jax.data import augment as augment_lib
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.models import discriminator, encoder, generator, layers
+from ich_jax.models import layers, networks
+from ich_jax.models.convolutions import DIRECT, Formulation
 from ich_jax.training import losses, parallel, penalties
 from ich_jax.training import state as state_lib
 from ich_jax.training.state import TrainState
@@ -88,7 +89,7 @@ def images_per_step(config: Config) -> int:
 
 
 def make_step(
-    config: Config, dataset: Dataset, layout: parallel.Layout | None = None
+    config: Config, dataset: Dataset, layout: parallel.Layout | None = None, form: Formulation = DIRECT
 ) -> Callable[[TrainState, Any, Window], tuple[TrainState, Window]]:
     """Returns the compiled training step of a run.
 
@@ -100,12 +101,13 @@ def make_step(
         dataset: Its images. If they are sampled in the step, the step's second argument is `dataset.arrays`, else a
             `Batch` of images, float32 in [-1, 1] or uint8, as `layout.put_batch` makes it.
         layout: The devices; by default the first one.
+        form: How convolutions are computed.
 
     Returns:
         `step(state, arrays_or_batch, window) -> (state, window)`; state and window are donated.
     """
     layout = layout or parallel.single()
-    update = _make_update(config, dataset.space, dataset.size, dataset.channels, layout)
+    update = _make_update(config, dataset.space, dataset.size, dataset.channels, layout, form)
     batch_size, d_steps = config.train.batch, config.objective.d_steps
 
     def batches_of(state: TrainState, source: Any) -> list[Batch]:
@@ -145,7 +147,7 @@ def make_step(
 
 
 def make_sampler(
-    config: Config, space: DesignSpace, size: int, channels: int
+    config: Config, space: DesignSpace, size: int, channels: int, form: Formulation = DIRECT
 ) -> Callable[[Any, jax.Array, Brief], jax.Array]:
     """Returns the compiled drawing function of a trained generator.
 
@@ -157,6 +159,7 @@ def make_sampler(
         space: What briefs can ask for.
         size: Height and width of the images.
         channels: 1 or 3.
+        form: How convolutions are computed.
 
     Returns:
         `sample(params, key, brief) -> [B, H, W, C]` float32; real images are in [-1, 1], these are not clipped.
@@ -164,7 +167,7 @@ def make_sampler(
     References:
         Ho and Salimans, Classifier-free diffusion guidance, 2022, eq. 6; here on pictures, not on scores.
     """
-    module = generator.create(config.generator, space, size, channels, jnp.dtype(config.compute.dtype))
+    module = networks.create_generator(config, space, size, channels, form)
     strength = config.evaluation.style_strength
 
     @jax.jit
@@ -197,17 +200,16 @@ class _Judged(NamedTuple):
 
 
 def _make_update(
-    config: Config, space: DesignSpace, size: int, channels: int, layout: parallel.Layout
+    config: Config, space: DesignSpace, size: int, channels: int, layout: parallel.Layout, form: Formulation
 ) -> Callable[..., Any]:
     """Returns `update(state, batches, key) -> (proposed state, means, finite)`.
 
     Random numbers are drawn for the whole batch, of which `layout.mine` takes the instance's rows; `batches` hold those
     rows only. Where two sets of rows meet they alternate, which leaves every row on its device.
     """
-    dtype = jnp.dtype(config.compute.dtype)
-    g_module = generator.create(config.generator, space, size, channels, dtype)
-    d_module = discriminator.create(config.discriminator, space, size, channels, dtype)
-    e_module = encoder.create(config.discriminator, space, config.generator.z_dim, dtype)
+    g_module = networks.create_generator(config, space, size, channels, form)
+    d_module = networks.create_discriminator(config, space, form)
+    e_module = networks.create_encoder(config, space, form)
     augment = augment_lib.make_augment(config.data.augment)
     objective = config.objective
     adversarial = losses.adversarial(objective.loss)

@@ -15,7 +15,7 @@ CONFIG = DiscriminatorConfig(widths=(6, 8))
 
 
 def _build(space, draw_brief, init, config=CONFIG, size=16, channels=3, dtype=jnp.float32):
-    module = discriminator.create(config, space, size, channels, dtype)
+    module = discriminator.create(config, space, dtype)
     images, brief = jax.random.normal(jax.random.key(3), (3, size, size, channels)), draw_brief(space, 3)
     params = init(module, images, brief)
     return module, params, images, brief
@@ -53,14 +53,14 @@ def test_images_are_judged_independently(space, draw_brief, init) -> None:
 
 def test_arms_share_every_parameter_shape(space, draw_brief) -> None:
     def shapes(arm):
-        module = discriminator.create(dataclasses.replace(CONFIG, arm=arm), space, 16, 3, jnp.float32)
+        module = discriminator.create(dataclasses.replace(CONFIG, arm=arm), space, jnp.float32)
         return jax.eval_shape(module.init, jax.random.key(0), jnp.ones((2, 16, 16, 3)), draw_brief(space, 2))
 
     assert shapes("plain") == shapes("residual")
 
 
 def test_every_convolution_is_dense_and_of_stride_one(space, draw_brief) -> None:
-    d_module = discriminator.create(CONFIG, space, 16, 3, jnp.float32)
+    d_module = discriminator.create(CONFIG, space, jnp.float32)
     g_module = generator.create(GeneratorConfig(z_dim=4, mapping=8, widths=(8, 6)), space, 16, 3, jnp.float32)
     brief = draw_brief(space, 3)
     for module, x in ((d_module, jnp.ones((3, 16, 16, 3))), (g_module, jnp.ones((3, 4)))):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ich_jax.config import GeneratorConfig
-from ich_jax.models import generator, layers
+from ich_jax.models import convolutions, generator
 from tests import helpers
 
 CONFIG = GeneratorConfig(z_dim=4, mapping=12, widths=(8, 6))
@@ -35,7 +35,7 @@ def test_starts_without_checkerboard(space, draw_brief, init) -> None:
     module, params, z, brief = _build(space, draw_brief, init)
     even = jax.tree.map(jnp.zeros_like, params["params"]["backdrop"])  # a real backdrop has the picture's resolution
     images = module.apply({"params": params["params"] | {"backdrop": even}}, z, brief)
-    np.testing.assert_allclose(images, layers.upsample_nearest(images[:, ::2, ::2]), atol=1e-6)
+    np.testing.assert_allclose(images, convolutions.upsample_nearest(images[:, ::2, ::2]), atol=1e-6)
 
 
 def test_stated_parts_matter_and_open_ones_do_not(space, draw_brief, init) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ich_jax import errors
-from ich_jax.models import layers
+from ich_jax.models import convolutions, layers
 from ich_jax.types import Brief, DesignSpace, Element
 
 
@@ -16,7 +16,7 @@ def _picture(*shape: int) -> jax.Array:
 
 def test_space_to_depth_order() -> None:
     x = jnp.arange(16.0).reshape(1, 4, 4, 1)
-    y = layers.space_to_depth(x, 2)
+    y = convolutions.space_to_depth(x, 2)
     np.testing.assert_array_equal(y[0, 0, 0], [0, 1, 4, 5])
     np.testing.assert_array_equal(y[0, 1, 0], [8, 9, 12, 13])
 
@@ -24,15 +24,15 @@ def test_space_to_depth_order() -> None:
 @pytest.mark.parametrize("factor", [2, 4])
 def test_depth_to_space_inverts(factor: int) -> None:
     x = _picture(2, 8, 8, 3)
-    np.testing.assert_array_equal(layers.depth_to_space(layers.space_to_depth(x, factor), factor), x)
+    np.testing.assert_array_equal(convolutions.depth_to_space(convolutions.space_to_depth(x, factor), factor), x)
 
 
 def test_upsample_and_pool() -> None:
     x = _picture(2, 3, 5, 4)
-    up = layers.upsample_nearest(x)
+    up = convolutions.upsample_nearest(x)
     np.testing.assert_array_equal(up, np.repeat(np.repeat(x, 2, 1), 2, 2))
-    np.testing.assert_allclose(layers.average_pool(up), x, rtol=1e-6)
-    np.testing.assert_allclose(layers.average_pool(jnp.arange(4.0).reshape(1, 2, 2, 1))[0, 0, 0, 0], 1.5)
+    np.testing.assert_allclose(convolutions.average_pool(up), x, rtol=1e-6)
+    np.testing.assert_allclose(convolutions.average_pool(jnp.arange(4.0).reshape(1, 2, 2, 1))[0, 0, 0, 0], 1.5)
 
 
 def test_conv_matches_brute_force() -> None:
@@ -57,10 +57,10 @@ def test_he_normal_deviation() -> None:
 def test_subpixel_starts_as_nearest_upsampling() -> None:
     x = _picture(2, 4, 4, 5)
     conv = layers.Conv3x3(4 * 3, layers.nearest_subpixel(2))
-    y = layers.depth_to_space(conv.init_with_output(jax.random.key(1), x)[0], 2)
+    y = convolutions.depth_to_space(conv.init_with_output(jax.random.key(1), x)[0], 2)
     assert y.shape == (2, 8, 8, 3)
     assert np.std(y) > 0.1
-    np.testing.assert_allclose(y, layers.upsample_nearest(y[:, ::2, ::2]), atol=1e-6)
+    np.testing.assert_allclose(y, convolutions.upsample_nearest(y[:, ::2, ::2]), atol=1e-6)
 
 
 def test_brief_features_by_hand() -> None:

@@ -1,0 +1,50 @@
+"""The networks that a run asks for by name."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from ich_jax.config import Config
+from ich_jax.models import discriminator, encoder, generator, r3gan, sngan
+from ich_jax.models.convolutions import DIRECT, Formulation
+from ich_jax.types import DesignSpace
+
+
+def create_generator(
+    config: Config, space: DesignSpace, size: int, channels: int, form: Formulation = DIRECT
+) -> nn.Module:
+    """Returns the generator of a run: `(z [B, z_dim], brief) -> [B, H, W, C]` float32.
+
+    Args:
+        config: The run.
+        space: What briefs can ask for.
+        size: Height and width of the pictures.
+        channels: 1 or 3.
+        form: How convolutions are computed.
+    """
+    own, dtype = config.generator, _dtype(config)
+    if own.network == "sngan":
+        return sngan.Generator(space, size, channels, own.widths, own.residual_scale, own.activation, form, dtype)
+    if own.network == "r3gan":
+        return r3gan.Generator(space, size, channels, own.widths, own.blocks, own.activation, form, dtype)
+    return generator.create(own, space, size, channels, dtype, form)
+
+
+def create_discriminator(config: Config, space: DesignSpace, form: Formulation = DIRECT) -> nn.Module:
+    """Returns the discriminator of a run: `(images [B, H, W, C], brief) -> (score [B], Reading)`, float32."""
+    own, dtype = config.discriminator, _dtype(config)
+    if own.network == "sngan":
+        return sngan.Discriminator(space, own.widths, own.blocks, own.residual_scale, own.activation, form, dtype)
+    if own.network == "r3gan":
+        return r3gan.Discriminator(space, own.widths, own.blocks, own.activation, form, dtype)
+    return discriminator.create(own, space, dtype, form)
+
+
+def create_encoder(config: Config, space: DesignSpace, form: Formulation = DIRECT) -> nn.Module:
+    """Returns the encoder of a run: `(images, brief) -> (mean, log deviation)`, `[B, z_dim]` float32 each."""
+    return encoder.create(config.discriminator, space, config.generator.z_dim, _dtype(config), form)
+
+
+def _dtype(config: Config) -> Any:
+    return jnp.dtype(config.compute.dtype)
