@@ -11,7 +11,6 @@ is scaled up.
 
 import dataclasses
 import functools
-import importlib.metadata
 import importlib.util
 import logging
 import math
@@ -28,11 +27,11 @@ import scipy.stats
 from absl import flags
 from absl import logging as absl_logging
 
-from ich_jax import errors, workdir
+from ich_jax import errors
 from ich_jax.econometrics import conformal, linear, panel, refits, sdid, synthetic_control, wild_bootstrap
 from ich_jax.perf import timing
-from ich_jax.perf.timing import Paired, Range, Way
-from ich_jax.report import provenance, tables
+from ich_jax.perf.timing import Paired, Way
+from ich_jax.report import benchmark, tables
 from ich_jax.uncertainty import draws, float64, permutation
 
 FLAGS = flags.FLAGS
@@ -126,7 +125,7 @@ def run() -> None:
         found.append(measure(row, rounds=FLAGS.rounds, with_peer=FLAGS.peers))
         print(_line(found[-1]), flush=True)
     write(Path(FLAGS.output), found, rounds=FLAGS.rounds, quick=FLAGS.quick)
-    print("summary: " + " ".join(f"{name}={_shown(value)}" for name, value in summarise(found).items()), flush=True)
+    print(benchmark.summary(summarise(found)), flush=True)
 
 
 def measure(row: Row, *, rounds: int, with_peer: bool = True) -> Measured:
@@ -185,26 +184,19 @@ def write(folder: Path, found: Sequence[Measured], *, rounds: int, quick: bool) 
         rounds: Rounds behind each range.
         quick: Whether the sizes were small.
     """
-    origin = provenance.provenance()
-    versions = {name: _version(name) for name in _PEERS if _version(name)}
     receipt = {"summary": summarise(found), "rounds": rounds, "quick": quick, "rows": found}
-    workdir.write_json(folder / "benchmark.json", receipt | {"peers": versions, "provenance": origin})
-    installed = ", ".join(f"{name} {version}" for name, version in (*origin.versions, *versions.items()))
     load = [value for m in found for value in m.load]
-    samples = (
-        f"`{origin.command}`: {origin.created}, {origin.cpu}, {origin.cores} core(s) for both sides, {origin.system}, "
-        f"Python {origin.python}, {installed}. Load {min(load):.1f} to {max(load):.1f}."
-    )
-    workdir.write_text(folder / "benchmark.md", tables.to_markdown(_table(found, rounds, quick)) + f"\n{samples}\n")
+    note = f"Both sides use the same cores. Load {min(load):.1f} to {max(load):.1f}."
+    benchmark.write(folder, receipt, [_table(found, rounds, quick)], peers=_PEERS, note=note)
 
 
 def _table(found: Sequence[Measured], rounds: int, quick: bool) -> tables.Table:
     rows = []
     for m in found:
         t = m.times
-        ratio = t.speedup and f"{_digits(t.speedup.median)} ({_digits(t.speedup.low)} to {_digits(t.speedup.high)})"
-        cold = [_time(value) if value is not None else None for value in (t.ours_cold_s, t.peer_cold_s)]
-        warm = [_times(t.ours_s), t.peer_s and _times(t.peer_s)]
+        ratio = t.speedup and benchmark.ratio_range(t.speedup)
+        cold = [benchmark.seconds(value) if value is not None else None for value in (t.ours_cold_s, t.peer_cold_s)]
+        warm = [benchmark.seconds_range(t.ours_s), t.peer_s and benchmark.seconds_range(t.peer_s)]
         rows.append((m.row, m.problem, m.peer, ratio, *warm, *cold, m.equal, m.note))
     return tables.Table(
         name="benchmark",
@@ -708,36 +700,13 @@ def _quiet_peers() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
 def _nan_first(value: float) -> float:
     return -math.inf if math.isnan(value) else value
 
 
-def _shown(value: float) -> str:
-    return "n/a" if math.isnan(value) else f"{value:.4g}"
-
-
-def _digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _time(seconds: float) -> str:
-    return f"{_digits(seconds)} s" if seconds >= 1 else f"{_digits(1000 * seconds)} ms"
-
-
-def _times(seconds: Range) -> str:
-    return f"{_time(seconds.median)} ({_time(seconds.low)} to {_time(seconds.high)})"
-
-
 def _line(m: Measured) -> str:
     t = m.times
-    alone = f"{m.row}: ours {_times(t.ours_s)}, first call {_time(t.ours_cold_s)}"
+    alone = f"{m.row}: ours {benchmark.seconds_range(t.ours_s)}, first call {benchmark.seconds(t.ours_cold_s)}"
     if t.peer_s is None or t.speedup is None:
         return f"{alone}; {m.note}"
-    return f"{alone}; {m.peer} {_times(t.peer_s)}; {_digits(t.speedup.median)} times as fast"
+    return f"{alone}; {m.peer} {benchmark.seconds_range(t.peer_s)}; {benchmark.digits(t.speedup.median)} times as fast"
