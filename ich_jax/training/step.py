@@ -167,19 +167,31 @@ def make_sampler(
     References:
         Ho and Salimans, Classifier-free diffusion guidance, 2022, eq. 6; here on pictures, not on scores.
     """
-    module = networks.create_generator(config, space, size, channels, form)
-    strength = config.evaluation.style_strength
+    draw = make_draw(config, space, size, channels, form)
 
     @jax.jit
     def sample(params: Any, key: jax.Array, brief: Brief) -> jax.Array:
         z = jax.random.normal(key, (brief.product.shape[0], config.generator.z_dim), jnp.float32)
+        return draw(params, z, brief)
+
+    return sample
+
+
+def make_draw(
+    config: Config, space: DesignSpace, size: int, channels: int, form: Formulation = DIRECT
+) -> Callable[[Any, jax.Array, Brief], jax.Array]:
+    """As `make_sampler`, not compiled, of given noise: `draw(params, z [B, z_dim], brief) -> [B, H, W, C]`."""
+    module = networks.create_generator(config, space, size, channels, form)
+    strength = config.evaluation.style_strength
+
+    def draw(params: Any, z: jax.Array, brief: Brief) -> jax.Array:
         given = module.apply({"params": params}, z, brief)
         if strength == 1.0:
             return given
         left_open = module.apply({"params": params}, z, brief._replace(given=jnp.zeros_like(brief.given)))
         return left_open + strength * (given - left_open)
 
-    return sample
+    return draw
 
 
 # ---------------------------------------------------------------- the update
