@@ -3,13 +3,15 @@
 `exact` walks the active set and ends at the optimum in finitely many steps, with the gap that certifies it;
 `frank_wolfe` is the early-stopped solver of the R package synthdid, to which published figures belong. Both are
 kernels: pure, float64, of one shape whatever the donors, who are let in or out by a mask. Vmapped, they solve thousands
-of placebo problems at once.
+of placebo problems at once. `exact` can be differentiated, forwards and backwards: under small changes the donors with
+weight stay the same, and the weights are the smooth solution of their equations.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ich_jax.uncertainty import float64
 
@@ -54,22 +56,34 @@ def exact(difference: jax.Array, allowed: jax.Array, penalty: jax.Array, start: 
     """
     difference = float64.kernel_array(difference, "simplex.exact: difference")
     on = allowed > 0
-    n = difference.shape[1]
     q = difference.T @ difference + jnp.diag(penalty)
-    diagonal = jnp.diag(q)
-    scale = jnp.where(on, diagonal, 0.0).sum() / on.sum().astype(q.dtype)
-    scale = jnp.where(scale > 0, scale, 1.0)
-    q_solved = q + _RIDGE * scale * jnp.eye(n, dtype=q.dtype)
-
-    def on_support(support: jax.Array) -> jax.Array:
-        inside = support[:, None] & support[None, :]
-        system = jnp.where(inside, q_solved, 0.0) + jnp.diag(jnp.where(support, 0.0, 1.0))
-        factor = jax.scipy.linalg.cho_factor(system, lower=True)
-        z = jnp.where(support, jax.scipy.linalg.cho_solve(factor, support.astype(q.dtype)), 0.0)
-        return z / z.sum()
-
     if start is None:
-        start = (jnp.arange(n) == jnp.argmin(jnp.where(on, diagonal, jnp.inf))).astype(q.dtype)
+        nearest = jnp.argmin(jnp.where(on, jnp.diag(q), jnp.inf))
+        start = (jnp.arange(q.shape[0]) == nearest).astype(q.dtype)
+    w, steps = _walk(q, on, start)
+    return certify(q, w, on, steps)
+
+
+def _scale(q: jax.Array, on: jax.Array) -> jax.Array:
+    """Mean diagonal over the allowed columns; 1 if it is 0."""
+    scale = jnp.where(on, jnp.diag(q), 0.0).sum() / on.sum().astype(q.dtype)
+    return jnp.where(scale > 0, scale, 1.0)
+
+
+def _on_support(q: jax.Array, on: jax.Array, support: jax.Array) -> jax.Array:
+    """Weights `[J]` of the least w'Qw over the columns of a support, adding up to 1; they may be negative."""
+    inside = support[:, None] & support[None, :]
+    solved = q + _RIDGE * _scale(q, on) * jnp.eye(q.shape[0], dtype=q.dtype)
+    system = jnp.where(inside, solved, 0.0) + jnp.diag(jnp.where(support, 0.0, 1.0))
+    factor = jax.scipy.linalg.cho_factor(system, lower=True)
+    z = jnp.where(support, jax.scipy.linalg.cho_solve(factor, support.astype(q.dtype)), 0.0)
+    return z / z.sum()
+
+
+@jax.custom_jvp
+def _walk(q: jax.Array, on: jax.Array, start: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Optimal weights `[J]` and the steps to them."""
+    n, scale = q.shape[0], _scale(q, on)
 
     def unfinished(state: tuple[jax.Array, jax.Array, jax.Array, jax.Array]) -> jax.Array:
         return ~state[2] & (state[3] < 10 * n + 20)
@@ -78,7 +92,7 @@ def exact(difference: jax.Array, allowed: jax.Array, penalty: jax.Array, start: 
         state: tuple[jax.Array, jax.Array, jax.Array, jax.Array],
     ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
         w, support, _, steps = state
-        z = on_support(support)
+        z = _on_support(q, on, support)
         # The share of the way to z that keeps every weight at or above 0; a weight that reaches 0 leaves the support.
         room = jnp.where(support & (z < 0), w / jnp.where(z < 0, w - z, 1.0), jnp.inf)
         blocking = jnp.argmin(room)
@@ -97,7 +111,16 @@ def exact(difference: jax.Array, allowed: jax.Array, penalty: jax.Array, start: 
     state = start, start > 0, jnp.asarray(False), jnp.zeros((), jnp.int64)
     w, _, _, steps = jax.lax.while_loop(unfinished, step, state)
     w = jnp.maximum(w, 0.0)
-    return certify(q, w / w.sum(), on, steps)
+    return w / w.sum(), steps
+
+
+@_walk.defjvp
+def _walk_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    # A loop has no derivative backwards; the equations that hold where it ended do.
+    q, on, _ = primals
+    w, steps = _walk(*primals)
+    change = jax.jvp(lambda matrix: _on_support(matrix, on, w > 0), (q,), (tangents[0],))[1]
+    return (w, steps), (change, np.zeros(steps.shape, jax.dtypes.float0))
 
 
 def certify(q: jax.Array, weights: jax.Array, on: jax.Array, steps: jax.Array) -> SimplexFit:
