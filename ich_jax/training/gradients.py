@@ -1,0 +1,45 @@
+"""Gradients of the training objective at a state, as the training step itself computes them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ich_jax.config import Config
+from ich_jax.data.dataset import Dataset
+from ich_jax.training import parallel
+from ich_jax.training import state as state_lib
+from ich_jax.training import step as step_lib
+from ich_jax.training.state import TrainState
+
+NetworkGradients = tuple[Any, Any]
+"""Of generator and discriminator; trees of their parameters."""
+
+
+def make_gradients(config: Config, dataset: Dataset) -> Callable[[TrainState], NetworkGradients]:
+    """Returns a function that computes the gradients of the step that a state is about to take.
+
+    After one step a fresh Adam remembers 1 - beta1 times the gradient that it was given, so the step that trains tells
+    its gradients, of whatever objective, without a second implementation; runs of one config but for the seed share the
+    compiled program. Clipping is undone by the norms that the step reports.
+
+    Args:
+        config: The run; one discriminator step per generator step.
+        dataset: Its images, sampled in the step.
+    """
+    step = step_lib.make_step(config, dataset, parallel.single())
+    adam = state_lib.adam(config.train)
+
+    def gradients(state: TrainState) -> NetworkGradients:
+        fresh = state.replace(g_opt=adam.init(state.g_params), d_opt=adam.init(state.d_params))
+        after, window = step(jax.tree.map(jnp.copy, fresh), dataset.arrays, step_lib.new_window())
+        metrics = step_lib.read_window(window)  # not a number if the step was not finite
+
+        def unclipped(opt: Any, norm: float) -> Any:
+            shrink = min(1.0, config.train.clip / norm) if config.train.clip else 1.0
+            return jax.tree.map(lambda mu: mu / jnp.float32((1.0 - config.train.beta1) * shrink), opt.mu)
+
+        return unclipped(after.g_opt, metrics["g_grad_norm"]), unclipped(after.d_opt, metrics["d_grad_norm"])
+
+    return gradients
