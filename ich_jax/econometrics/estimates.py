@@ -191,7 +191,11 @@ def by_weights(one: Design, config: BenefitConfig, key: jax.Array) -> tuple[list
     ]
     if len(study.pool) >= 3:
         pairs = synthetic_control.leave_two_out(study)
-        note = f"lost {pairs.losses} of {pairs.pairs} pairs"
+        chance = min(pairs.level_bound(pairs.p), 1.0)
+        note = (
+            f"lost {pairs.losses} of {pairs.pairs} pairs; the chance of a p as small without an effect is at most "
+            f"{chance:.3g}"
+        )
         found.append(Estimate(refits.PAIRS, WEIGHTS, fit.effect, p=pairs.p, smallest_p=0.0, note=note))
     test = conformal.conformal_test(study)
     effect, low, high = conformal.constant_effect(study, confidence=confidence)

@@ -223,10 +223,15 @@ def value_table(result: Analysis) -> Table:
         ):
             if not math.isnan(triple[0]):
                 note = f"above 0 in {v.p_npv_positive:.1%} of draws" if name.startswith("net") else ""
-                rows.append((product.design.name, name, *(_finite(x, "beyond the horizon") for x in triple), note))
+                cells: list[Cell] = [_finite(x, "beyond the horizon") for x in triple]
+                if name == "break-even day":
+                    cells = [int(cell) if isinstance(cell, float) else cell for cell in cells]
+                rows.append((product.design.name, name, *cells, note))
     valued = next(product.value for product in result.products if product.value is not None)
     plan = valued.plan
     columns = ("product", "figure", "estimate", "low", "high", "note")
+    ramp = f", after it has risen over {plan.ramp_days} days" if plan.ramp_days else ""
+    growing = f"and that of its growth ({100 * plan.growth_error:.3g} %)" if plan.growth_error else "alone"
     costs = f"investment {plan.investment:,.0f} yuan at the launch, running cost {plan.running_cost:,.0f} yuan a day"
     return _table(
         "value",
@@ -235,8 +240,8 @@ def value_table(result: Analysis) -> Table:
         rows,
         result.simulated,
         caption=f"{valued.discounting[0].upper()}{valued.discounting[1:]}; {costs}, the effect grows by "
-        f"{plan.growth:.0%} a year. The plan is an assumption (`config.plan`), no estimate; the interval holds the "
-        "error of the effect alone.",
+        f"{100 * plan.growth:.3g} % a year{ramp}. The plan is an assumption (`config.plan`), no estimate; the "
+        f"interval holds the error of the effect {growing}.",
         samples=f"{len(valued.npv_draws):,} draws",
     )
 
@@ -415,6 +420,8 @@ def p_text(p: float) -> Cell:
     """A p-value as it is read; None where there is none."""
     if math.isnan(p):
         return None
+    if p == 0:  # leave two out may give 0; that is no claim about its ten-thousandths
+        return "0"
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
