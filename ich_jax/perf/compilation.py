@@ -91,11 +91,17 @@ def compile_in_stages(jitted: Any, *arguments: Any) -> tuple[Stages, Any]:
     return Stages(*(after - before for before, after in itertools.pairwise(times))), compiled
 
 
-def split(jitted: Any, *arguments: Any) -> Split:
+def split(jitted: Any, *arguments: Any) -> tuple[Split, Any]:
     """Compiles a program twice, with an empty persistent cache and with a full one.
 
     JAX forgets in between what it has traced and compiled, which makes the next call of every other program in this
     process compile again.
+
+    Returns:
+        The seconds, and the compiled program.
+
+    Raises:
+        MismatchError: Nothing is cached, so that there is no warm start to time.
     """
     with tempfile.TemporaryDirectory() as folder, _cache_in(folder):
         jax.clear_caches()
@@ -106,8 +112,8 @@ def split(jitted: Any, *arguments: Any) -> Split:
                 "may not support it. Leave the compile split out."
             )
         jax.clear_caches()
-        warm, _ = compile_in_stages(jitted, *arguments)
-        return Split(cold, warm)
+        warm, compiled = compile_in_stages(jitted, *arguments)
+        return Split(cold, warm), compiled
 
 
 def memory(compiled: Any) -> Memory:

@@ -78,6 +78,9 @@ _SUMMED = [field.name for field in dataclasses.fields(Counts) if field.name != "
 def count(program: ClosedJaxpr) -> Counts:
     """Counts what one call of a program does, bodies of scans as often as they run.
 
+    What no result depends on, and what has been computed before from the same values, is not counted: automatic
+    differentiation leaves much of both, and compilers remove it.
+
     Args:
         program: From `jax.make_jaxpr(function)(*arguments)` or `jitted.trace(*arguments).jaxpr`.
     """
@@ -123,12 +126,10 @@ def memory_bytes(program: ClosedJaxpr, donated: Sequence[bool] = ()) -> int:
         program: As for `count`.
         donated: Whether each flat argument may be overwritten; by default none.
     """
-    operations: list[_Operation] = []
-    arguments = [_Value(_bytes(var)) for var in program.jaxpr.invars]
-    results = _flatten(program.jaxpr, arguments, operations)
+    operations, arguments, results = _flatten(program.jaxpr)
     kept = [x for x, given in zip(arguments, donated or [False] * len(arguments), strict=True) if not given]
     constants = sum(constant.nbytes for constant in program.consts if hasattr(constant, "nbytes"))
-    return constants + _peak(operations, arguments, {*kept, *(x for x in results if x is not None)})
+    return constants + _peak(_needed(operations, results), arguments, {*kept, *results})
 
 
 # ---------------------------------------------------------------- operations
@@ -136,8 +137,9 @@ def memory_bytes(program: ClosedJaxpr, donated: Sequence[bool] = ()) -> int:
 
 def _count(jaxpr: Jaxpr) -> Counts:
     total = Counts()
-    for equation in jaxpr.eqns:
-        name = equation.primitive.name
+    operations, _, results = _flatten(jaxpr)
+    for operation in _needed(operations, results):
+        name, equation = operation.name, operation.equation
         if name == "dot_general":
             total += _dot(equation)
         elif name == "conv_general_dilated":
@@ -215,7 +217,7 @@ def _bodies(equation: Any) -> Iterator[Jaxpr]:
                 yield item
 
 
-# ---------------------------------------------------------------- memory
+# ---------------------------------------------------------------- operations in a row
 
 
 class _Value:
@@ -232,39 +234,79 @@ class _Operation:
     name: str
     reads: tuple[_Value, ...]
     makes: tuple[_Value, ...]
-    scratch: int  # bytes that the body of a loop or branch needs beside its operands
+    equation: Any
 
 
-def _flatten(jaxpr: Jaxpr, inputs: Sequence[_Value | None], operations: list[_Operation]) -> list[_Value | None]:
-    """Appends the operations in order, calls replaced by what they call; returns the results (None: a literal)."""
-    values: dict[Any, _Value | None] = {var: _Value(_bytes(var)) for var in jaxpr.constvars}
+def _flatten(jaxpr: Jaxpr) -> tuple[list[_Operation], list[_Value], list[_Value]]:
+    """Returns the operations in order, calls replaced by what they call, and the arguments and results.
+
+    What would be computed a second time from the same values stands there once, as compilers have it.
+    """
+    arguments = [_Value(_bytes(var)) for var in jaxpr.invars]
+    operations: list[_Operation] = []
+    results = _append(jaxpr, arguments, operations, {})
+    return operations, arguments, [x for x in results if isinstance(x, _Value)]
+
+
+def _append(
+    jaxpr: Jaxpr, inputs: Sequence[Any], operations: list[_Operation], made_of: dict[Any, list[Any]]
+) -> list[Any]:
+    """Appends the operations of a jaxpr, called with `inputs`, and returns its results; literals are tuples."""
+    values: dict[Any, Any] = {var: _Value(_bytes(var)) for var in jaxpr.constvars}
     values |= dict(zip(jaxpr.invars, inputs, strict=True))
 
-    def known(var: Any) -> _Value | None:
-        return None if isinstance(var, Literal) else values[var]
+    def known(var: Any) -> Any:
+        return (repr(var.val), str(var.aval)) if isinstance(var, Literal) else values[var]
 
     for equation in jaxpr.eqns:
-        given = [known(var) for var in equation.invars]
+        given = tuple(known(var) for var in equation.invars)
         body = equation.params.get(_BODIES.get(equation.primitive.name, ""))
         if body is not None:
-            results = _flatten(body.jaxpr if isinstance(body, ClosedJaxpr) else body, given, operations)
+            results = _append(body.jaxpr if isinstance(body, ClosedJaxpr) else body, given, operations, made_of)
         else:
-            made = tuple(_Value(_bytes(var)) for var in equation.outvars)
-            reads = tuple(x for x in given if x is not None)
-            operations.append(_Operation(equation.primitive.name, reads, made, _scratch(equation)))
-            results = list(made)
+            key = _identity(equation, given)
+            results = made_of.get(key, [])
+            if not results:
+                results = [_Value(_bytes(var)) for var in equation.outvars]
+                reads = tuple(x for x in given if isinstance(x, _Value))
+                operations.append(_Operation(equation.primitive.name, reads, tuple(results), equation))
+                if key is not None:
+                    made_of[key] = results
         values |= dict(zip(equation.outvars, results, strict=True))
     return [known(var) for var in jaxpr.outvars]
 
 
-def _scratch(equation: Any) -> int:
-    def of(body: Jaxpr) -> int:
-        operations: list[_Operation] = []
-        inputs = [_Value(0) for _ in body.invars]  # they live outside
-        results = _flatten(body, inputs, operations)
-        return _peak(operations, inputs, {x for x in results if x is not None})
+def _identity(equation: Any, given: tuple[Any, ...]) -> Any:
+    """Returns a key that is equal where the same is computed from the same; None where that is not known."""
+    if equation.effects or next(_bodies(equation), None) is not None:
+        return None
+    return equation.primitive.name, given, repr(sorted(equation.params.items())), str(equation.outvars[0].aval)
 
-    return max((of(body) for body in _bodies(equation)), default=0)
+
+def _needed(operations: Sequence[_Operation], results: Sequence[_Value]) -> list[_Operation]:
+    """Returns the operations on which the results depend, or which do something beside computing."""
+    wanted = set(results)
+    kept = []
+    for operation in reversed(operations):
+        if operation.equation.effects or not wanted.isdisjoint(operation.makes):
+            wanted.update(operation.reads)
+            kept.append(operation)
+    return kept[::-1]
+
+
+# ---------------------------------------------------------------- memory
+
+
+def _scratch(operation: _Operation) -> int:
+    """Bytes that the body of a loop or branch needs beside its operands."""
+
+    def of(body: Jaxpr) -> int:
+        operations, inputs, results = _flatten(body)
+        for x in inputs:
+            x.bytes = 0  # they live outside
+        return _peak(_needed(operations, results), inputs, set(results))
+
+    return max((of(body) for body in _bodies(operation.equation)), default=0)
 
 
 def _peak(operations: Sequence[_Operation], arguments: Sequence[_Value], kept: set[_Value]) -> int:
@@ -291,13 +333,14 @@ def _peak(operations: Sequence[_Operation], arguments: Sequence[_Value], kept: s
     live = peak = sum(x.bytes for x in arguments)
     live -= unread
     for i, operation in enumerate(operations):
+        scratch = _scratch(operation)
         made = sum(x.bytes for x in operation.makes if x not in stored)
         lost = sum(x.bytes for x in operation.makes if x not in stored and x not in last and x not in forever)
         if operation.name in _FUSED:  # written over an operand that nothing else will read
             live -= ending.get(i, 0)
-            peak = max(peak, live + made + operation.scratch)
+            peak = max(peak, live + made + scratch)
         else:
-            peak = max(peak, live + made + operation.scratch)
+            peak = max(peak, live + made + scratch)
             live -= ending.get(i, 0)
         live += made - lost
     return peak

@@ -35,12 +35,13 @@ def test_a_full_cache_saves_the_backend_its_work_and_settings_return():
 
     jax.monitoring.register_event_listener(listen)
     try:
-        found = compilation.split(jax.jit(step), *SHAPES)
+        found, program = compilation.split(jax.jit(step), *SHAPES)
     finally:
         jax.monitoring.unregister_event_listener(listen)
     assert compiled.count("/jax/compilation_cache/cache_misses") == 1
     assert compiled.count("/jax/compilation_cache/cache_hits") == 1
     assert found.cold.trace_s > 0 and found.warm.trace_s > 0  # traced anew, as a new process would
+    assert program(jnp.ones((32, 32)), jnp.zeros((32, 32))).sum() == 0
     assert [getattr(jax.config, name) for name in names] == before
 
 

@@ -103,9 +103,26 @@ def test_calls_are_entered():
 
     own.defvjp(lambda a, b: (inner(a, b), (a, b)), lambda residuals, g: (g @ residuals[1].T, residuals[0].T @ g))
     assert count(own, (2, 3), (3, 4)).dots == 1
-    assert count(jax.grad(lambda a, b: jnp.sum(own(a, b))), (2, 3), (3, 4)).dots == 3
+    assert count(jax.value_and_grad(lambda a, b: jnp.sum(own(a, b)), (0, 1)), (2, 3), (3, 4)).dots == 3
     assert count(jax.checkpoint(inner), (2, 3), (3, 4)).flops == 48
     assert count(inner, (2, 3), (3, 4)).other_flops == 8
+
+
+def test_what_no_result_needs_and_what_is_there_already_is_not_counted():
+    def wasteful(a, b):
+        unused = (a @ b).sum()
+        del unused
+        _, pull = jax.vjp(lambda a, b: jnp.sum(jnp.tanh(a @ b)), a, b)
+        of_a, _ = pull(jnp.ones(()))  # the gradient of b is made and dropped
+        return of_a, jnp.tanh(a @ b), a @ b + 1.0
+
+    found = count(wasteful, (2, 3), (3, 4))
+    assert found.dots == 2 and found.flops == 2 * 48  # a @ b once, the gradient of a
+
+
+def test_the_same_operation_on_other_values_is_counted():
+    found = count(lambda a, b: (a @ b, b @ a, (a + 1.0) @ b, (a + 2.0) @ b), (3, 3), (3, 3))
+    assert found.dots == 4
 
 
 def test_agrees_with_xla_on_a_small_network():
