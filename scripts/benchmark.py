@@ -1,6 +1,6 @@
 """Measures how fast something is, against other implementations in the same run.
 
-    python scripts/benchmark.py econometrics --output=runs/benchmark
+    python scripts/benchmark.py train --output=runs/benchmark --versus=torch
     python scripts/benchmark.py econometrics --output=runs/benchmark --rows=S1,S3
 
 Each subcommand is a module of scripts/benchmarks/, whose docstring says what it measures and which flags it has. It
@@ -10,11 +10,13 @@ writes benchmark.json and benchmark.md to --output.
 import importlib
 import sys
 
-from absl import app
+from absl import app, logging
 
 from ich_jax import errors
 
-SUBCOMMANDS = {"econometrics": "benchmarks.econometrics"}
+SUBCOMMANDS = {
+    name: f"benchmarks.{name}" for name in ("train", "sample", "input", "penalty", "scaling", "lower", "econometrics")
+}
 
 
 def main(argv: list[str]) -> None:
@@ -31,6 +33,7 @@ def main(argv: list[str]) -> None:
     def run(rest: list[str]) -> None:
         if len(rest) > 1:
             raise app.UsageError(f"What is {' '.join(rest[1:])!r}? Flags follow the subcommand, such as --output=DIR.")
+        logging.set_verbosity(logging.WARNING)  # JAX tells of each backend that it lacks
         try:
             module.run()
         except errors.IchJaxError as error:

@@ -114,6 +114,14 @@ def result_bytes(program: ClosedJaxpr) -> int:
     return sum(_bytes(var) for var in program.jaxpr.outvars)
 
 
+def arguments_read(program: ClosedJaxpr) -> list[bool]:
+    """Says of each flat argument whether it is read or returned; `jax.jit` leaves the others out."""
+    jaxpr = program.jaxpr
+    read = {var for equation in jaxpr.eqns for var in equation.invars if not isinstance(var, Literal)}
+    read |= {var for var in jaxpr.outvars if not isinstance(var, Literal)}
+    return [var in read for var in jaxpr.invars]
+
+
 def memory_bytes(program: ClosedJaxpr, donated: Sequence[bool] = ()) -> int:
     """Estimates the device memory that a program needs: the most that lives at once, in the order of its equations.
 

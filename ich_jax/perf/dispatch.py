@@ -14,12 +14,10 @@ class Gap:
     """Time of a device between the start of the first program and the end of the last one.
 
     Attributes:
-        programs: Programs that ran.
         busy_s: Time in which one ran.
         span_s: All of it.
     """
 
-    programs: int
     busy_s: float
     span_s: float
 
@@ -64,7 +62,7 @@ def _of_plane(plane: Any) -> Gap | None:
     if not events:
         return None
     times = [(event.start_ns * 1e-9, (event.start_ns + event.duration_ns) * 1e-9) for event in events]
-    return Gap(len(times), union(times), max(end for _, end in times) - min(start for start, _ in times))
+    return Gap(union(times), max(end for _, end in times) - min(start for start, _ in times))
 
 
 def _runs_a_program(name: str) -> bool:

@@ -136,6 +136,11 @@ def test_agrees_with_xla_on_a_small_network():
     np.testing.assert_allclose(count(loss, *shapes).flops, theirs["flops"], rtol=0.01)
 
 
+def test_arguments_that_nothing_reads():
+    found = program(lambda a, b, c, d: (jnp.sin(a), c), (2,), (2,), (2,), (2,))
+    assert counts.arguments_read(found) == [True, False, True, False]
+
+
 class TestMemory:
     N = 4 * 1024  # bytes of an array of 1024 numbers
 

@@ -1,0 +1,212 @@
+"""What penalties on the discriminator's gradient add to its step, on every image of every step.
+
+    python scripts/benchmark.py penalty --output=runs/benchmark
+    python scripts/benchmark.py penalty --output=runs/benchmark --set=discriminator.activation=silu
+
+The step here is the discriminator's own: its loss on real and made-up generated images of one batch and the gradient of
+that, nothing of the generator. By automatic differentiation it takes six passes over the network instead of three; the
+exact rule for piecewise linear networks (`ich_jax.training.penalties.exact`) takes four.
+"""
+
+import dataclasses
+import functools
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from absl import flags
+from benchmarks import programs
+
+from ich_jax import errors
+from ich_jax.config import Config
+from ich_jax.data import pipeline, shapes
+from ich_jax.models import layers, networks
+from ich_jax.models.convolutions import Formulation
+from ich_jax.perf import counts, timing
+from ich_jax.perf.neighbours import Neighbours, Watch
+from ich_jax.perf.timing import Range
+from ich_jax.report import benchmark, tables
+from ich_jax.training import losses, parallel, penalties
+from ich_jax.types import Brief
+
+FLAGS = flags.FLAGS
+LINEAR = ("relu", "leaky_relu")
+WAYS = {
+    "none": ("none", "autodiff"),
+    "R1, autodiff": ("r1", "autodiff"),
+    "R1 + R2, autodiff": ("r1_r2", "autodiff"),
+    "R1 + R2, exact rule": ("r1_r2", "exact"),
+}
+"""Penalty and rule of each way, by the name that it has in tables."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One way to take a penalty.
+
+    Attributes:
+        config: Name of the config.
+        way: One of `WAYS`.
+        step_s: Seconds of a discriminator step.
+        over_none: Over that of one without a penalty, round by round.
+        gflop_per_image: Of matrix products and convolutions, by pairs of a real and a generated image.
+        neighbours: What else ran.
+    """
+
+    config: str
+    way: str
+    step_s: Range
+    over_none: Range
+    gflop_per_image: float
+    neighbours: Neighbours
+
+
+def define_flags() -> None:
+    """Declares the flags of this subcommand."""
+    programs.define_flags(["configs/benchmark_32.py", "configs/procedural_32.py"])
+    flags.DEFINE_string("form", "merged_taps", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
+
+
+def run() -> None:
+    """Measures every way for each config."""
+    configs = programs.check_flags()
+    form = programs.FORMS[errors.require(FLAGS.form, programs.FORMS, "--form")]
+    found = []
+    for config in configs:
+        found += measure(config, form, list(_ways(config)), rounds=FLAGS.rounds, steps=FLAGS.steps)
+        for m in found[-len(_ways(config)) :]:
+            print(f"{m.config}, {m.way}: {benchmark.seconds_range(m.step_s)}", flush=True)
+    receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": found}
+    note = " ".join(dict.fromkeys(f"{m.config}: {programs.said(m.neighbours)}" for m in found))
+    benchmark.write(Path(FLAGS.output), receipt, [_table(found)], note=note)
+    print(benchmark.summary(summarise(found)), flush=True)
+
+
+def overhead(config: Config, form: Formulation, *, rounds: int) -> Range:
+    """Returns the time of a discriminator step with R1 and R2, by the best rule that holds, over one without."""
+    best = list(_ways(config))[-1]
+    return measure(config, form, ["none", best], rounds=rounds, steps=1)[-1].over_none
+
+
+def measure(config: Config, form: Formulation, ways: Sequence[str], *, rounds: int, steps: int) -> list[Measured]:
+    """Times discriminator steps in turns; `none` comes first.
+
+    Args:
+        config: The run: its discriminator and loss.
+        form: How convolutions are computed.
+        ways: Of `WAYS`.
+        rounds: Rounds.
+        steps: Steps of each in a round.
+    """
+    watch = Watch()
+    arguments = _arguments(config, form)
+    compiled, flops = [], []
+    for way in ways:
+        options = parallel.CPU_OPTIONS if jax.default_backend() == "cpu" else None
+        jitted = jax.jit(make_gradient(config, form, *WAYS[way]), compiler_options=options)
+        traced = jitted.trace(*arguments)
+        flops.append(counts.count(traced.jaxpr).flops)
+        compiled.append(traced.lower().compile())
+        jax.block_until_ready(compiled[-1](*arguments))
+
+    def take(program: Callable[..., Any]) -> None:
+        jax.block_until_ready([program(*arguments) for _ in range(steps)])
+
+    seconds = timing.in_turns([functools.partial(take, program) for program in compiled], rounds=rounds) / steps
+    neighbours = watch.read()
+    return [
+        Measured(
+            config=config.name,
+            way=way,
+            step_s=timing.over_rounds(seconds[:, i]),
+            over_none=timing.over_rounds(seconds[:, i] / seconds[:, 0]),
+            gflop_per_image=flops[i] / config.train.batch / 1e9,
+            neighbours=neighbours,
+        )
+        for i, way in enumerate(ways)
+    ]
+
+
+def make_gradient(config: Config, form: Formulation, penalty: str, rule: str) -> Callable[..., Any]:
+    """Returns `(params, real, fake, brief) -> (loss, gradient)` of the discriminator, without reading."""
+    objective = dataclasses.replace(
+        config.objective, penalty=penalty, penalty_share=1.0, penalty_interval=1, reading_d=0.0
+    )
+    config = dataclasses.replace(
+        config, objective=objective, compute=dataclasses.replace(config.compute, penalty_rule=rule)
+    )
+    module = networks.create_discriminator(config, shapes.SPACE, form)
+    adversarial = losses.adversarial(objective.loss)
+    penalise = penalties.of_all(config)
+
+    def network(params: Any, images: jax.Array, given: Brief) -> Any:
+        return module.apply({"params": params}, images, given)
+
+    def loss(params: Any, real: jax.Array, fake: jax.Array, brief: Brief) -> jax.Array:
+        images, given = layers.interleave(real, fake), jax.tree.map(lambda x: layers.interleave(x, x), brief)
+        if penalise is None:
+            score, square = network(params, images, given)[0], jnp.zeros((images.shape[0],), jnp.float32)
+        else:
+            score, _, square = penalise(network, lambda x, draws: x, params, images, None, given)
+        if penalty == "r1":
+            square = square[::2]
+        total = jnp.mean(adversarial.discriminator(score[::2], score[1::2]))
+        # R1 + R2 are two means over a batch: twice the mean over both.
+        return total + objective.penalty_weight * (2.0 if penalty == "r1_r2" else 1.0) * jnp.mean(square)
+
+    return jax.value_and_grad(loss)
+
+
+def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
+    """What R1 and R2 add, by autodiff and by the exact rule: the worst of the configs."""
+    worst = {}
+    for name, way in (("penalty_overhead", "R1 + R2, exact rule"), ("autodiff", "R1 + R2, autodiff")):
+        worst[name] = max((m.over_none.median for m in found if m.way == way), default=math.nan)
+    return worst
+
+
+def _ways(config: Config) -> list[str]:
+    linear = config.discriminator.activation in LINEAR
+    return [way for way, (_, rule) in WAYS.items() if linear or rule != "exact"]
+
+
+def _arguments(config: Config, form: Formulation) -> tuple[Any, ...]:
+    images, brief = programs.random_images(config, 2 * config.train.batch)
+    unit = jnp.asarray(pipeline.to_unit(images))
+    half = jax.tree.map(lambda x: jnp.asarray(x[: config.train.batch]), brief)
+    module = networks.create_discriminator(config, shapes.SPACE, form)
+    real, fake = unit[::2], unit[1::2]
+    params = jax.jit(module.init)(jax.random.key(config.seed), real[:1], jax.tree.map(lambda x: x[:1], half))["params"]
+    return params, real, fake, half
+
+
+def _table(found: Sequence[Measured]) -> tables.Table:
+    none = {m.config: m.gflop_per_image for m in found if m.way == "none"}
+    grouped = itertools.groupby(found, key=lambda m: m.config)
+    rows = [
+        (
+            config,
+            m.way,
+            benchmark.seconds_range(m.step_s),
+            benchmark.ratio_range(m.over_none),
+            m.gflop_per_image,
+            m.gflop_per_image / none[config],
+        )
+        for config, measured in grouped
+        for m in measured
+    ]
+    return tables.Table(
+        name="penalty",
+        title="Discriminator step with penalties",
+        columns=("config", "penalty", "step", "over none", "GFLOP/image", "over none, counted"),
+        rows=tuple(rows),
+        caption=(
+            f"Median and range over {FLAGS.rounds} rounds of {FLAGS.steps} steps in turns; penalties on all images of "
+            "every step. GFLOP of matrix products and convolutions, counted from the jaxpr before the compiler removes "
+            "what is computed twice."
+        ),
+    )

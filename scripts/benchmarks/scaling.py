@@ -1,0 +1,176 @@
+"""The step by batch size, and by number of devices where there are several real ones.
+
+    python scripts/benchmark.py scaling --output=runs/benchmark
+    python scripts/benchmark.py scaling --output=runs/benchmark --batches=64,128,256 --devices=1,2,4
+
+Several CPU devices of JAX are one processor under several names: how a step scales over them means nothing, so that is
+refused.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jax
+from absl import flags
+from benchmarks import programs
+
+from ich_jax import config as config_lib
+from ich_jax import errors
+from ich_jax.config import Config
+from ich_jax.models.convolutions import Formulation
+from ich_jax.perf import compilation, timing
+from ich_jax.perf.neighbours import Neighbours, Watch
+from ich_jax.perf.timing import Range
+from ich_jax.report import benchmark, tables
+from ich_jax.training import parallel
+
+FLAGS = flags.FLAGS
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One batch size on one number of devices.
+
+    Attributes:
+        config: Name of the config.
+        devices: Devices that share a batch.
+        batch: Images of a step, over all devices.
+        step_s: Seconds of a step.
+        img_per_s: Images a second.
+        efficiency: Images a second and device, over those of the first row on one device of the same share of images.
+        temp_bytes: What a device needs beside arguments and results, as XLA reports it.
+        neighbours: What else ran.
+    """
+
+    config: str
+    devices: int
+    batch: int
+    step_s: Range
+    img_per_s: float
+    efficiency: float | None
+    temp_bytes: int | None
+    neighbours: Neighbours
+
+
+def define_flags() -> None:
+    """Declares the flags of this subcommand."""
+    programs.define_flags(["configs/benchmark_32.py"])
+    flags.DEFINE_list("batches", ["8", "16", "32", "64"], "Images of a step, on each device.")
+    flags.DEFINE_list("devices", ["1"], "Numbers of devices.")
+    flags.DEFINE_string("form", "merged_taps", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
+
+
+def run() -> None:
+    """Measures each batch size on each number of devices."""
+    configs = programs.check_flags()
+    form = programs.FORMS[errors.require(FLAGS.form, programs.FORMS, "--form")]
+    batches, devices = (_numbers(name, getattr(FLAGS, name)) for name in ("batches", "devices"))
+    check_devices(devices)
+    found = []
+    for config in configs:
+        found += measure(config, form, batches, devices)
+    receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": found}
+    note = " ".join(dict.fromkeys(f"{m.config}: {programs.said(m.neighbours)}" for m in found))
+    benchmark.write(Path(FLAGS.output), receipt, [_table(found)], note=note)
+    print(benchmark.summary(summarise(found)), flush=True)
+
+
+def check_devices(numbers: Sequence[int]) -> None:
+    """Checks that there are so many devices, and that they are real.
+
+    Raises:
+        ConfigError: They are not.
+    """
+    there = len(jax.devices())
+    if max(numbers) > there:
+        raise errors.ConfigError(f"--devices: got {max(numbers)}, but JAX sees {there}. Allowed: 1 to {there}.")
+    if max(numbers) > 1 and jax.default_backend() == "cpu":
+        raise errors.ConfigError(
+            "--devices: several CPU devices share one processor, so scaling over them means nothing; leave it at 1."
+        )
+
+
+def measure(config: Config, form: Formulation, batches: Sequence[int], devices: Sequence[int]) -> list[Measured]:
+    """Times one config at every batch size and number of devices, in turns."""
+    watch = Watch()
+    sizes = [(n, n * each) for n in devices for each in batches]
+    ways, memory = [], []
+    for n, batch in sizes:
+        values = {"train.batch": batch, "train.images": 0, "compute.devices": n}
+        changed = config_lib.resolve(_changed(config, values))
+        layout = parallel.make_layout(changed)
+        program = programs.make_program(changed, programs.random_dataset(changed), form, layout)
+        _, program.compiled = compilation.compile_in_stages(program.jitted, *program.arguments)
+        memory.append(compilation.memory(program.compiled).temp_bytes)
+        ways.append(functools.partial(program, FLAGS.steps))
+        ways[-1]()
+    seconds = timing.in_turns(ways, rounds=FLAGS.rounds) / FLAGS.steps
+    neighbours = watch.read()
+    rates = {size: size[1] / timing.over_rounds(seconds[:, i]).median for i, size in enumerate(sizes)}
+    found = []
+    for i, (n, batch) in enumerate(sizes):
+        alone = rates.get((1, batch // n))
+        found.append(
+            Measured(
+                config=config.name,
+                devices=n,
+                batch=batch,
+                step_s=timing.over_rounds(seconds[:, i]),
+                img_per_s=rates[n, batch],
+                efficiency=None if alone is None or n == 1 else rates[n, batch] / n / alone,
+                temp_bytes=memory[i],
+                neighbours=neighbours,
+            )
+        )
+        print(f"{config.name}: {batch} images on {n}, {benchmark.digits(found[-1].img_per_s)} img/s", flush=True)
+    return found
+
+
+def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
+    """The best batch size, its images a second, and the worst efficiency over devices."""
+    best = max(found, key=lambda m: m.img_per_s)
+    efficiencies = [m.efficiency for m in found if m.efficiency is not None]
+    return {
+        "best_batch": float(best.batch),
+        "img_per_s": best.img_per_s,
+        "worst_efficiency": min(efficiencies, default=float("nan")),
+    }
+
+
+def _changed(config: Config, values: Mapping[str, int]) -> config_lib.ml_collections.ConfigDict:
+    editable = config_lib.editable(config)
+    for dotted, value in values.items():
+        section, name = dotted.split(".")
+        editable[section][name] = value
+    return editable
+
+
+def _numbers(flag: str, texts: Sequence[str]) -> list[int]:
+    if not texts or not all(text.isdigit() and int(text) for text in texts):
+        raise errors.ConfigError(f"--{flag}: got {','.join(texts)!r}; expected whole numbers from 1, such as 8,16,32.")
+    return sorted(map(int, texts))
+
+
+def _table(found: Sequence[Measured]) -> tables.Table:
+    rows = [
+        (
+            m.config,
+            m.devices,
+            m.batch,
+            benchmark.seconds_range(m.step_s),
+            m.img_per_s,
+            m.efficiency,
+            None if m.temp_bytes is None else m.temp_bytes / 2**20,
+        )
+        for m in found
+    ]
+    return tables.Table(
+        name="scaling",
+        title="The step by batch size",
+        columns=("config", "devices", "batch", "step", "img/s", "efficiency", "temporary, MiB"),
+        rows=tuple(rows),
+        caption=f"Median and range over {FLAGS.rounds} rounds of {FLAGS.steps} steps in turns, images on the device.",
+        digits=(("img/s", 1),),
+    )
