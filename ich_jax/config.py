@@ -238,9 +238,12 @@ class ComparisonConfig:
     networks: str = result("both", "Networks without shortcuts in the plain arm: both, or generator.")
     axes: str = result("all", "Axes that are compared, comma separated; all: those of the data.")
     tolerance: float = result(0.5, "|error| above it counts as beyond.")
-    residual_gains: tuple[float, ...] = result((0.1, 1.0), "Initial gains tried for residual blocks.")
+    residual_gains: tuple[float, ...] = result((0.1, 1.0), "Initial gains tried for residual blocks, in both networks.")
     plain_gains: tuple[float, ...] = result(
-        (1.0, 1.5), "Initial gains tried for plain blocks: He's, and one that offsets what SiLU takes off a signal."
+        (1.0, 0.9), "Initial gains tried for plain blocks of the generator: He's, and one that keeps a signal's size."
+    )
+    plain_d_gains: tuple[float, ...] = result(
+        (1.0, 1.8), "The same for the discriminator, whose signals are small: there SiLU halves them."
     )
     learning_rates: tuple[float, ...] = result((1e-3, 2e-3), "Peak step sizes tried in both arms, for both networks.")
     trial_steps: int = result(1000, "Steps of each trial; 0: no trials, the first gain and step size are taken.")
@@ -268,12 +271,19 @@ class ComparisonConfig:
             errors.require_within(getattr(self, name), low, high, f"config.comparison.{name}", whole=whole)
         if list(self.depths) != sorted(set(self.depths)) or not self.depths or self.depths[0] < 1:
             raise errors.ConfigError(f"config.comparison.depths: expected ascending numbers from 1, got {self.depths}.")
-        for name in ("residual_gains", "plain_gains", "learning_rates"):
+        for name in ("residual_gains", "plain_gains", "plain_d_gains", "learning_rates"):
             values = getattr(self, name)
-            if not values or len(set(values)) < len(values) or min(values) < 0:
+            twice = name in ("residual_gains", "learning_rates") and len(set(values)) < len(values)
+            if not values or min(values) < 0 or twice:
                 raise errors.ConfigError(
                     f"config.comparison.{name}: expected one or more different numbers of 0 or more, got {values}."
                 )
+        n = len(self.plain_gains)
+        if len(self.plain_d_gains) != n or len(set(zip(self.plain_gains, self.plain_d_gains, strict=True))) < n:
+            raise errors.ConfigError(
+                f"config.comparison.plain_gains={self.plain_gains} and plain_d_gains={self.plain_d_gains} are tried in "
+                "pairs; give as many of one as of the other, and no pair twice."
+            )
         if self.best_of == 1:
             raise errors.ConfigError("config.comparison.best_of: one draw is no choice; take 2 or more, or 0.")
 

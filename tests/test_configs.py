@@ -7,7 +7,8 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-OTHERS = {"economic_benefit": config_lib.BenefitConfig}  # of other experiments than train
+# Of other experiments than train.
+OTHERS = {"economic_benefit": config_lib.BenefitConfig, "error_comparison": config_lib.ErrorComparisonConfig}
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in OTHERS)
 
 

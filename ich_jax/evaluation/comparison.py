@@ -30,7 +30,8 @@ class Trial:
     Attributes:
         arm: `plain` or `residual`.
         depth: Blocks per stage.
-        gain: Initial gain of the last layer of each block.
+        gain: Initial gain of the last layer of each block of the generator.
+        d_gain: The same of the discriminator.
         learning_rate: Peak step size of both networks.
         seed: Seed of the run; takes no part in the comparison.
         axis_mae: Mean |e| over axes on the validation briefs after the last step; infinite if training diverged.
@@ -39,6 +40,7 @@ class Trial:
     arm: str
     depth: int
     gain: float
+    d_gain: float
     learning_rate: float
     seed: int
     axis_mae: float
@@ -51,15 +53,17 @@ class Choice:
     Attributes:
         arm: `plain` or `residual`.
         depth: Blocks per stage.
-        gain: Initial gain.
+        gain: Initial gain of the generator's blocks.
+        d_gain: Initial gain of the discriminator's blocks.
         learning_rate: Peak step size.
         axis_mae: Of the trials, mean over their seeds; None without trials.
-        tried: How many pairs of gain and step size were tried.
+        tried: How many combinations of gains and step size were tried.
     """
 
     arm: str
     depth: int
     gain: float
+    d_gain: float
     learning_rate: float
     axis_mae: float | None
     tried: int
@@ -88,7 +92,8 @@ class CellRecord:
         arm: `plain` or `residual`.
         depth: Blocks per stage.
         seed: Seed of the run.
-        gain: Initial gain.
+        gain: Initial gain of the generator's blocks.
+        d_gain: Initial gain of the discriminator's blocks.
         learning_rate: Peak step size.
         requested: `[N][A]` values that the briefs ask for.
         read: `[N][A]` values that the inspector reads off the designs, one draw per brief.
@@ -111,6 +116,7 @@ class CellRecord:
     depth: int
     seed: int
     gain: float
+    d_gain: float
     learning_rate: float
     requested: npt.NDArray[np.float64]
     read: npt.NDArray[np.float64]
@@ -168,10 +174,10 @@ def choose(trials: Sequence[Trial]) -> tuple[Choice, ...]:
     found = []
     for depth in sorted({trial.depth for trial in trials}):
         for arm in ARMS:
-            scores: dict[tuple[float, float], list[float]] = {}
+            scores: dict[tuple[float, float, float], list[float]] = {}
             for trial in trials:
                 if (trial.arm, trial.depth) == (arm, depth):
-                    scores.setdefault((trial.gain, trial.learning_rate), []).append(trial.axis_mae)
+                    scores.setdefault((trial.gain, trial.d_gain, trial.learning_rate), []).append(trial.axis_mae)
             mean = {settings: float(np.mean(of)) for settings, of in scores.items()}
             best = min(mean, key=lambda settings: mean[settings])
             found.append(Choice(arm, depth, *best, axis_mae=mean[best], tried=len(mean)))

@@ -12,7 +12,7 @@ References:
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax
@@ -299,15 +299,20 @@ def appended(
     n = len(brief.product)
     z = jax.random.normal(jax.random.key(config.evaluation.seed), (n, config.generator.z_dim), jnp.float32)
 
-    def draw(of: Config, params: Any) -> npt.NDArray[np.float32]:
+    def drawing(of: Config) -> Callable[[Any], npt.NDArray[np.float32]]:
         module = generator.create(of.generator, space, size, channels, jnp.dtype(of.compute.dtype))
-        return np.asarray(jax.jit(module.apply)({"params": params}, z, brief))
+        apply = jax.jit(module.apply)
+        return lambda params: np.asarray(apply({"params": params}, z, brief))
 
-    before = draw(config, params)
+    before = drawing(config)(params)
+    deep = {
+        start: append_blocks(config, space, size, channels, params, extra=extra, zero=start == "zero")
+        for start in ("zero", "own")
+    }
+    draw = drawing(deep["zero"][0])
     found = []
-    for start in ("zero", "own"):
-        deeper, deep = append_blocks(config, space, size, channels, params, extra=extra, zero=start == "zero")
-        change = np.abs(draw(deeper, deep) - before)
+    for start, (_, deeper) in deep.items():
+        change = np.abs(draw(deeper) - before)
         found.append(
             Appended(
                 arm=config.generator.arm,

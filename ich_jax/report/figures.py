@@ -122,6 +122,7 @@ class Line:
         pale: Thin and light, as raw values or one of many placebos.
         dashed: Whether it is dashed.
         window: Drawn as the centred mean over so many values; 0: as they are.
+        points: Drawn as points that are not joined.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Line:
     pale: bool = False
     dashed: bool = False
     window: int = 0
+    points: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ class SeriesPanel:
         guides: Horizontal lines as (height, label).
         x_label: Name of the horizontal axis; dates need none.
         y_label: Name of the vertical axis.
+        x_ticks: Places and names of ticks on the horizontal axis; empty: chosen by the data.
+        log: Whether the vertical axis is logarithmic; ignored where a value is not positive.
     """
 
     title: str
@@ -154,6 +158,8 @@ class SeriesPanel:
     guides: tuple[tuple[float, str], ...] = ()
     x_label: str = ""
     y_label: str = ""
+    x_ticks: tuple[tuple[float, str], ...] = ()
+    log: bool = False
 
 
 # ---------------------------------------------------------------- sheets of images
@@ -661,10 +667,7 @@ def _curve_panel(ax: mpl_axes.Axes, panel: CurvePanel) -> None:
         _note(ax, label, (1, height), (-2, 3), "y", ha="right", fontsize=9)
     values = np.concatenate([*everything, np.zeros(0)])
     if panel.log and values.size and values.min() > 0:
-        ax.set_yscale("log")
-        ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if values.max() < 50 * values.min() else (1,)))
-        ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:g}"))
-        ax.yaxis.set_minor_formatter(ticker.NullFormatter())
+        _log_scale(ax, float(values.max() / values.min()))
     ax.xaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:,.0f}"))
     ax.xaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
     ax.set_title(panel.title, fontweight="bold")
@@ -680,6 +683,9 @@ def _series_panel(ax: mpl_axes.Axes, panel: SeriesPanel) -> None:
         if line.low is not None and line.high is not None:
             low, high = np.asarray(line.low, float), np.asarray(line.high, float)
             ax.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)
+        if line.points:
+            ax.plot(x, y, "o", ms=3, mew=0, color=colour, alpha=0.4, label=line.name or None, rasterized=True)
+            continue
         style: dict[str, Any] = {"lw": 0.8, "alpha": 0.35} if line.pale else {"lw": 1.7}
         marker = "o" if len(x) <= 60 and not line.pale and not line.dashed else ""
         ax.plot(
@@ -697,10 +703,29 @@ def _series_panel(ax: mpl_axes.Axes, panel: SeriesPanel) -> None:
         ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     else:
         ax.xaxis.set_major_formatter(ticker.FuncFormatter(_thousands))
-    ax.yaxis.set_major_formatter(ticker.FuncFormatter(_thousands))
+    if panel.x_ticks:
+        ax.set_xticks([at for at, _ in panel.x_ticks], [name for _, name in panel.x_ticks])
+    values = np.concatenate([np.zeros(0), *(np.ravel(np.asarray(line.y, float)) for line in panel.lines)])
+    if panel.log and values.size and np.nanmin(values) > 0:
+        _log_scale(ax, float(np.nanmax(values) / np.nanmin(values)))
+    else:
+        ax.yaxis.set_major_formatter(ticker.FuncFormatter(_thousands))
     ax.set_title(panel.title, fontweight="bold")
     ax.set_xlabel(panel.x_label)
     ax.set_ylabel(panel.y_label)
+
+
+def _log_scale(ax: mpl_axes.Axes, ratio: float) -> None:
+    """Makes the vertical axis logarithmic, with plain numbers at its ticks.
+
+    Args:
+        ax: The chart.
+        ratio: Largest value over the smallest.
+    """
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if ratio < 50 else (1,)))
+    ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+    ax.yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _thousands(value: float, _: Any) -> str:

@@ -28,12 +28,14 @@ def make_gradients(config: Config, dataset: Dataset) -> Callable[[TrainState], N
         config: The run; one discriminator step per generator step.
         dataset: Its images, sampled in the step.
     """
-    step = step_lib.make_step(config, dataset, parallel.single())
-    adam = state_lib.adam(config.train)
+    layout = parallel.make_layout(config)  # placed as the loop places them, so that the same program is compiled
+    step = step_lib.make_step(config, dataset, layout)
+    arrays, adam = layout.put(dataset.arrays), state_lib.adam(config.train)
 
     def gradients(state: TrainState) -> NetworkGradients:
         fresh = state.replace(g_opt=adam.init(state.g_params), d_opt=adam.init(state.d_params))
-        after, window = step(jax.tree.map(jnp.copy, fresh), dataset.arrays, step_lib.new_window())
+        fresh = layout.put_state(jax.tree.map(jnp.copy, fresh))
+        after, window = step(fresh, arrays, layout.put(step_lib.new_window()))
         metrics = step_lib.read_window(window)  # not a number if the step was not finite
 
         def unclipped(opt: Any, norm: float) -> Any:

@@ -10,38 +10,8 @@ import pytest
 
 from ich_jax import errors, workdir
 from ich_jax.evaluation import comparison as lib
-from ich_jax.evaluation.comparison import CellRecord, Gradients, Trial
-from ich_jax.evaluation.degradation import Appended
-
-NAMES = ("width", "height")
-ASKED = np.random.default_rng(9).uniform(-3, 3, (30, 2))
-
-
-def record(arm: str, depth: int, seed: int, **changes: object) -> CellRecord:
-    """A cell whose errors grow with depth in the plain arm."""
-    rng = np.random.default_rng([arm == "plain", depth, seed])
-    scale = 0.1 * depth if arm == "plain" else 0.1
-    made = CellRecord(
-        arm=arm,
-        depth=depth,
-        seed=seed,
-        gain=1.0,
-        learning_rate=1e-3,
-        requested=ASKED,
-        read=ASKED + rng.normal(0, scale, ASKED.shape),
-        best_read=ASKED + rng.normal(0, scale / 2, ASKED.shape),
-        training_error=scale + rng.normal(0, 0.01),
-        gradients=(Gradients(0, {"stage_0_block_0": 1.0}, {"stage_0_block_0": float("nan")}),),
-        appended=(Appended(arm, 1, "zero", arm == "residual", 0.0, 0.0, 4),),
-        g_parameters=10,
-        d_parameters=20,
-        steps=5,
-        diverged=False,
-        img_per_s=1.5,
-        config_fingerprint="c",
-        inspector_fingerprint="i",
-    )
-    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
+from ich_jax.evaluation.comparison import CellRecord, Trial
+from tests.evaluation.made import NAMES, record
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +21,10 @@ def records() -> list[CellRecord]:
 
 def test_the_least_mean_error_over_trial_seeds_is_taken() -> None:
     scores = {(1.0, 1e-3): (0.5, 0.9), (1.0, 2e-3): (0.6, 0.7), (2.0, 1e-3): (0.1, math.inf)}
-    trials = [Trial("plain", 4, g, lr, s, of[s]) for (g, lr), of in scores.items() for s in range(2)]
-    trials += [Trial("residual", 4, g, 1e-3, 0, math.inf) for g in (0.1, 1.0)]
+    trials = [Trial("plain", 4, g, 2 * g, lr, s, of[s]) for (g, lr), of in scores.items() for s in range(2)]
+    trials += [Trial("residual", 4, g, g, 1e-3, 0, math.inf) for g in (0.1, 1.0)]
     plain, residual = lib.choose(trials)
+    assert plain.d_gain == 2.0
     assert (plain.gain, plain.learning_rate, plain.axis_mae, plain.tried) == (1.0, 2e-3, pytest.approx(0.65), 3)
     assert (residual.gain, residual.axis_mae, residual.tried) == (0.1, math.inf, 2)  # ties: what was tried first
 

@@ -1,0 +1,81 @@
+"""Do residual blocks reduce the error on each axis? The networks of `procedural_32`, with and without shortcuts.
+
+Command:
+    python experiments/error_comparison.py --config=configs/error_comparison.py --workdir=runs/error_comparison
+
+Expected time: 12 trials of 1,500 steps and 6 trainings of 12,000: about 3 hours on two free cores. It can be stopped
+and gone on with at any point, and `--shard=i/n` divides it among hosts.
+
+Expected result: the page says for each axis how large the error of either arm is, how many of 299 designs of each
+network are beyond 0.5 and what that shows about all its designs, and whether the arms differ. With one block a stage
+both may do equally well; `:depth` shows from which depth on they do not.
+
+Variants:
+    :quick   two seeds, small networks of four blocks a stage, in under 6 minutes on two cores
+    :depth   ten seeds, small networks of 1, 2, 4 and 8 blocks a stage: some hours on two cores
+    :folder  your own images: --config.data.path=PATH; axes from columns axis_<name>, else measured in the pictures
+"""
+
+from typing import Any
+
+from ich_jax import config as config_lib
+
+VARIANTS = ("", "quick", "depth", "folder")
+
+# Small networks, for many trainings of several depths; images and judge are those of `procedural_32`.
+_SMALL: dict[str, Any] = {
+    "generator": config_lib.GeneratorConfig(mapping=64, widths=(24, 16, 16)),
+    "discriminator": config_lib.DiscriminatorConfig(widths=(16, 16, 24)),
+}
+
+
+def get_config(variant: str = "") -> Any:
+    config_lib.errors.require(variant, VARIANTS, "variant of configs/error_comparison.py")
+    if variant == "quick":
+        config = config_lib.ErrorComparisonConfig(
+            name="error_comparison:quick",
+            train=config_lib.TrainConfig(steps=250, batch=16, warmup=50, ema=0.98),
+            evaluation=config_lib.EvalConfig(n_designs=299, n_validation=128),
+            loop=config_lib.LoopConfig(log_every=25, validate_every=125, checkpoint_every=125, tensorboard=False),
+            # Trials as long as the cells share their compiled programs.
+            comparison=config_lib.ComparisonConfig(
+                seeds=2, depths=(4,), trial_steps=250, learning_rates=(2e-3,), best_of=4, n_resamples=1999
+            ),
+            **_SMALL,
+        )
+    elif variant == "depth":
+        config = config_lib.ErrorComparisonConfig(
+            name="error_comparison:depth",
+            train=config_lib.TrainConfig(steps=2000, batch=16, ema=0.995),
+            evaluation=config_lib.EvalConfig(n_designs=299, n_validation=256),
+            loop=config_lib.LoopConfig(validate_every=500, checkpoint_every=500, tensorboard=False),
+            comparison=config_lib.ComparisonConfig(
+                seeds=10,
+                depths=(1, 2, 4, 8),
+                plain_gains=(1.0, 0.9, 0.8),  # the last pair for eight blocks a stage, where signals grow otherwise
+                plain_d_gains=(1.0, 1.8, 1.7),
+                trial_steps=500,
+                best_of=0,
+            ),
+            **_SMALL,
+        )
+    elif variant == "folder":
+        config = config_lib.ErrorComparisonConfig(
+            name="error_comparison:folder",
+            data=config_lib.DataConfig(source="folder", size=32, augment="flip,color,translation,cutout"),
+            # As in folder_32: of a few hundred pictures the noise could say which one is meant.
+            objective=config_lib.ObjectiveConfig(noise_kl_final=1.0, noise_mismatch=0.0),
+            train=config_lib.TrainConfig(steps=5000, batch=32, ema=0.999),
+            inspector=config_lib.InspectorConfig(widths=(32, 48, 64), blocks=1, steps=1500, batch=32),
+            evaluation=config_lib.EvalConfig(n_designs=299),
+            comparison=config_lib.ComparisonConfig(learning_rates=(5e-4, 1e-3)),
+        )
+    else:
+        config = config_lib.ErrorComparisonConfig(
+            name="error_comparison",
+            objective=config_lib.ObjectiveConfig(condition_dropout=0.05),
+            train=config_lib.TrainConfig(steps=12_000, batch=32, ema=0.999),
+            evaluation=config_lib.EvalConfig(n_designs=299),
+            comparison=config_lib.ComparisonConfig(trial_steps=1500),
+        )
+    return config_lib.editable(config)
