@@ -31,6 +31,7 @@ from ich_jax.perf import compilation, counts, dispatch, roofline, timing
 from ich_jax.perf.neighbours import Neighbours, Watch
 from ich_jax.perf.timing import Range
 from ich_jax.report import benchmark, tables
+from ich_jax.training import step as step_lib
 
 FLAGS = flags.FLAGS
 _SAME = 1e-3  # of the losses of the first step, relative
@@ -178,8 +179,8 @@ def measure(config: Config, *, versus: bool) -> Measured:
     overhead = penalty.overhead(config, form, rounds=rounds) if FLAGS.penalty else None
 
     program = ours.jitted.trace(*ours.arguments).jaxpr
-    written = programs.make_program(config, ours.dataset, programs.DIRECT)
-    used, model = counts.count(program), counts.count(written.jitted.trace(*written.arguments).jaxpr)
+    written = step_lib.make_step(config, ours.dataset, ours.layout, programs.DIRECT)
+    used, model = counts.count(program), counts.count(written.trace(*ours.arguments).jaxpr)
     moved = used.operand_bytes + counts.argument_bytes(program) + counts.result_bytes(program)
     step_s, batch = timing.over_rounds(seconds[:, 0]), config.train.batch
     xla = compilation.xla_flops(ours.compiled)
