@@ -29,7 +29,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import designs, drawing
 from ich_jax.models import networks
 from ich_jax.report import figures, provenance, train_page
-from ich_jax.training import checkpoint, loop, parallel
+from ich_jax.training import checkpoint, formulation, loop, parallel
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
@@ -95,7 +95,8 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
 
     # ---------------- train
-    sampler = step_lib.make_sampler(config, dataset.space, dataset.size, dataset.channels)
+    form = formulation.choose(config, own).form
+    sampler = step_lib.make_sampler(config, dataset.space, dataset.size, dataset.channels, form)
     real_draws = make_real_draws(dataset)
     validate = designs.make_validate(config, dataset, sampler, inspector.read, real_draws=real_draws)
     result = loop.train(

@@ -36,6 +36,8 @@ PARALLEL = ("jit", "pmap")
 SOURCES = ("procedural", "folder", "npz")
 ACTIVATIONS = ("silu", "leaky_relu", "relu", "gelu")
 DTYPES = ("float32", "bfloat16")
+FORMULATIONS = ("auto", "direct", "merged")
+PENALTY_RULES = ("auto", "autodiff", "exact")
 AUGMENTATIONS = ("flip", "color", "translation", "cutout")
 
 
@@ -137,6 +139,7 @@ class ObjectiveConfig:
     penalty_share: float = result(
         0.125, "Share of each batch on which the penalty is taken; an unbiased estimate of it."
     )
+    penalty_interval: int = result(1, "Steps between penalties (lazy regularisation); each then counts as many times.")
     reading_d: float = result(1.0, "Weight of reading the brief off real images (discriminator).")
     reading_g: float = result(1.0, "Weight of having the brief read back (generator).")
     reconstruction: float = result(
@@ -188,6 +191,12 @@ class ComputeConfig:
     """Precision, compilation and devices."""
 
     dtype: str = result("float32", "Compute type of the networks; parameters, losses and optimisers stay float32.")
+    tf32: bool = result(False, "Let float32 products round their factors to TF32, where the device can.")
+    formulation: str = execution("auto", "How convolutions are computed: auto (measured once), direct or merged.")
+    penalty_rule: str = execution("auto", "Gradients of R1 and R2: autodiff, exact (fewer passes), auto: as it fits.")
+    steps_per_call: int = execution(
+        1, "Training steps in one compiled call: a loop on accelerators, written out on CPU."
+    )
     compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")
     devices: int = execution(0, "Devices that share each batch; 0: all, over all hosts.")
     parallel: str = execution("jit", "How they share it: jit (one partitioned program) or pmap (one program each).")
@@ -450,6 +459,73 @@ class BenefitConfig:
             )
 
 
+# ---------------------------------------------------------------- interference
+
+INTERFERENCE_TASKS = ("sweep", "pulse")
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepConfig:
+    """The grid of the static sweep: every kind at severities 1 to 5."""
+
+    kinds: tuple[str, ...] = result(("all",), "Kinds of interference, or all.")
+    n: int = result(1000, "Designs of each product at each severity and sampling seed.")
+    seeds: tuple[int, ...] = result((1, 2, 3), "Sampling seeds.")
+    real: bool = result(True, "Corrupt held-out real images too, to tell the inspector's limits from the generator's.")
+    batch: int = execution(256, "Designs per call.")
+
+    def __post_init__(self) -> None:
+        errors.require_within(self.n, 10, 10**6, "sweep.n", whole=True)
+        errors.require_within(self.batch, 2, 65_536, "sweep.batch", whole=True)
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise errors.ConfigError(f"sweep.seeds: got {self.seeds}; expected one or more different whole numbers.")
+
+
+@dataclasses.dataclass(frozen=True)
+class PulseConfig:
+    """Pulses of interference while the generator is trained on from its checkpoint."""
+
+    pulses: tuple[str, ...] = result(
+        (
+            *("corrupted_images:0.4", "corrupted_images:0.8", "label_flips:0.3", "label_flips:0.7"),
+            *("learning_rate:10", "learning_rate:50"),
+        ),
+        "KIND:STRENGTH of each pulse.",
+    )
+    seeds: tuple[int, ...] = result((1, 2, 3), "Training seeds; each has a control without a pulse.")
+    steps: int = result(1800, "Training steps of a run.")
+    first: float = result(0.25, "Where the window opens, as a share of the run.")
+    share: float = result(0.1, "Length of the window, as a share of the run.")
+    evaluations: int = result(60, "Evaluations of a run.")
+    n: int = result(250, "Designs of each product at each evaluation.")
+    lr: float = result(0.3, "Step sizes, as a share of those of the training run.")
+
+    def __post_init__(self) -> None:
+        errors.require_within(self.steps, 40, 10**7, "pulse.steps", whole=True)
+        errors.require_within(self.evaluations, 30, self.steps, "pulse.evaluations", whole=True)
+        errors.require_within(self.n, 10, 10**6, "pulse.n", whole=True)
+        errors.require_within(self.lr, 1e-6, 1e3, "pulse.lr")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise errors.ConfigError(f"pulse.seeds: got {self.seeds}; expected one or more different whole numbers.")
+
+
+@dataclasses.dataclass(frozen=True)
+class InterferenceConfig:
+    """How far a trained generator can be trusted under interference."""
+
+    name: str = result("custom", "Name of the config, shown in logs and pages.")
+    task: str = result("sweep", "sweep of a frozen generator, or pulse: interference while it trains on.")
+    sweep: SweepConfig = _section(SweepConfig)
+    pulse: PulseConfig = _section(PulseConfig)
+    second: bool = result(True, "A second inspector, built and seeded differently, reads every design as well.")
+    judge: InspectorConfig = _section(InspectorConfig)
+    compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")
+    progress: bool = execution(True, "Show a live bar on a terminal.")
+
+    def __post_init__(self) -> None:
+        errors.require(self.task, INTERFERENCE_TASKS, "task")
+
+
 # ---------------------------------------------------------------- editing and loading
 
 
@@ -569,6 +645,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 
 
 _POSITIVE = (
+    *("compute.steps_per_call", "objective.penalty_interval"),
     *("data.size", "data.n_train", "generator.z_dim", "generator.mapping", "objective.d_steps"),
     *("inspector.steps", "inspector.batch", "inspector.learning_rate", "inspector.n_check"),
     *("train.batch", "train.g_lr", "train.d_lr", "train.max_skips", "loop.keep"),
@@ -680,6 +757,8 @@ def _check_choices(config: Config) -> None:
     errors.require(config.objective.update, UPDATES, "config.objective.update")
     errors.require(config.compute.parallel, PARALLEL, "config.compute.parallel")
     errors.require(config.compute.dtype, DTYPES, "config.compute.dtype")
+    errors.require(config.compute.formulation, FORMULATIONS, "config.compute.formulation")
+    errors.require(config.compute.penalty_rule, PENALTY_RULES, "config.compute.penalty_rule")
     for policy in filter(None, config.data.augment.split(",")):
         errors.require(policy, AUGMENTATIONS, "config.data.augment")
 

@@ -21,7 +21,7 @@ ALLOWED = {
     "perf": BASE,
     "kansei": BASE | {"uncertainty"},
     "econometrics": BASE | {"uncertainty"},
-    "training": BASE | {"data", "models"},
+    "training": BASE | {"data", "models", "perf"},
     "evaluation": BASE | {"data", "models", "uncertainty"},
     "interference": BASE | {"data", "models", "training", "uncertainty"},
     "report": BASE | {"evaluation", "interference", "kansei", "econometrics", "perf"},

@@ -32,10 +32,13 @@ class Formulation:
         merged: Merge changes of resolution into the convolutions beside them.
         taps: Compute kernel gradients of at most this many taps as that many matrix products; 0: leave all to the
             backend's own convolution.
+        narrow: Compute 3x3 convolutions from or to at most this many channels, and what their gradients are made of,
+            as one matrix product over all taps where that is faster.
     """
 
     merged: bool = False
     taps: int = 0
+    narrow: int = 0
 
 
 DIRECT = Formulation()
@@ -88,7 +91,7 @@ def _spread(g: jax.Array, kernel: jax.Array) -> jax.Array:
     """The transpose of a convolution with regard to its input: `[B, H, W, O]` to `[B, H + h - 1, W + w - 1, I]`."""
     h, w = kernel.shape[:2]
     padded = jnp.pad(g, ((0, 0), (h - 1, h - 1), (w - 1, w - 1), (0, 0)))
-    return _convolve_by_taps(padded, kernel[::-1, ::-1].swapaxes(2, 3))
+    return _convolve_by_taps(padded, _turn(kernel))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -130,9 +133,78 @@ _correlate.defvjp(_correlate_forward, _correlate_backward)
 
 def conv3x3(x: jax.Array, kernel: jax.Array, form: Formulation) -> jax.Array:
     """3x3 convolution that keeps height and width: `[B, H, W, I]` to `[B, H, W, O]`."""
+    n_in, n_out = kernel.shape[2:]
+    if min(n_in, n_out) <= form.narrow:
+        return _conv3x3_narrow(x, kernel)
     if not form.taps:
-        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=_DIMENSIONS)
+        return _conv3x3(x, kernel)
     return convolve(_pad(x, 1), kernel, form.taps)
+
+
+def _conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=_DIMENSIONS)
+
+
+@jax.custom_vjp
+def _conv3x3_narrow(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`_conv3x3` from or to few channels. On CPU the backend's own is several times slower where the few are made.
+
+    From 128 to 3 channels, 32 images of 32 px: 2.7 ms instead of 12.6, kernel gradient 5 instead of 12 to 28.
+    """
+    n_in, n_out = kernel.shape[2:]
+    if n_in <= n_out:
+        return _conv3x3(x, kernel)
+    # What every pixel adds to each of its neighbours, then the sum.
+    b, h, w, _ = x.shape
+    parts = x @ kernel.transpose(2, 0, 1, 3).reshape(n_in, -1)
+    padded = _pad(parts, 1).reshape(b, h + 2, w + 2, 9, n_out)
+    y = jnp.zeros((b, h, w, n_out), x.dtype)
+    for i in range(3):
+        for j in range(3):
+            y += padded[:, i : i + h, j : j + w, 3 * i + j]
+    return y
+
+
+@jax.custom_vjp
+def _correlate3x3_narrow(x: jax.Array, g: jax.Array) -> jax.Array:
+    """The kernel gradient of `_conv3x3_narrow`, `[3, 3, I, O]`."""
+    n_in, n_out = x.shape[3], g.shape[3]
+    if n_in <= n_out:
+        return jax.vjp(lambda kernel: _conv3x3(x, kernel), jnp.zeros((3, 3, n_in, n_out), x.dtype))[1](g)[0]
+    h, w = g.shape[1:3]
+    padded = _pad(g, 1)
+    under = jnp.concatenate([padded[:, i : i + h, j : j + w] for i in range(3) for j in range(3)], axis=-1)
+    product = lax.dot_general(under, x, (((0, 1, 2), (0, 1, 2)), ((), ())))  # [9*O, I]
+    return product.reshape(3, 3, n_out, n_in)[::-1, ::-1].swapaxes(2, 3)
+
+
+def _turn(kernel: jax.Array) -> jax.Array:
+    """The kernel of the convolution that carries gradients back to the input."""
+    return kernel[::-1, ::-1].swapaxes(2, 3)
+
+
+_conv3x3_narrow.defvjp(
+    lambda x, kernel: (_conv3x3_narrow(x, kernel), (x, kernel)),
+    lambda saved, g: (_conv3x3_narrow(g, _turn(saved[1])), _correlate3x3_narrow(saved[0], g)),
+)
+_correlate3x3_narrow.defvjp(
+    lambda x, g: (_correlate3x3_narrow(x, g), (x, g)),
+    lambda saved, kernel: (_conv3x3_narrow(saved[1], _turn(kernel)), _conv3x3_narrow(saved[0], kernel)),
+)
+
+
+@jax.custom_vjp
+def add_bias(x: jax.Array, bias: jax.Array) -> jax.Array:
+    """Adds `[C]` to the channels of `[B, H, W, C]`. Its gradient is a matrix product: CPUs reduce on one core."""
+    return x + bias.reshape(1, 1, 1, -1)
+
+
+def _sum_over_pixels(g: jax.Array) -> jax.Array:
+    flat = g.reshape(-1, g.shape[3])
+    return (jnp.ones((1, flat.shape[0]), g.dtype) @ flat)[0]
+
+
+add_bias.defvjp(lambda x, bias: (add_bias(x, bias), None), lambda _, g: (g, _sum_over_pixels(g)))
 
 
 def upsample_conv3x3(x: jax.Array, kernel: jax.Array, form: Formulation) -> jax.Array:
@@ -147,13 +219,39 @@ def upsample_conv3x3(x: jax.Array, kernel: jax.Array, form: Formulation) -> jax.
     rows = jnp.stack([_pairs(kernel, 0, place) for place in (0, 1)])  # [2, 2, 3, I, O]
     phases = jnp.stack([_pairs(rows, 2, place) for place in (0, 1)], axis=1)  # [2, 2, 2, 2, I, O]: row, column place
     n_in, n_out = kernel.shape[2:]
-    b, h, w, _ = x.shape
     both = phases.transpose(2, 3, 4, 0, 1, 5).reshape(2, 2, n_in, 4 * n_out)
-    y = convolve(_pad(x, 1), both, form.taps).reshape(b, h + 1, w + 1, 2, 2, n_out)
-    # The place 0 of pixel i is computed at i, its place 1 at i + 1.
-    y = jnp.stack([y[:, :h, :, 0], y[:, 1:, :, 1]], axis=2)  # [B, H, 2, W + 1, 2, O]
-    y = jnp.stack([y[:, :, :, :w, 0], y[:, :, :, 1:, 1]], axis=4)  # [B, H, 2, W, 2, O]
-    return y.reshape(b, 2 * h, 2 * w, n_out)
+    return _interleave(convolve(_pad(x, 1), both, form.taps))
+
+
+@jax.custom_vjp
+def _interleave(y: jax.Array) -> jax.Array:
+    """Puts phases in their places, `[B, H + 1, W + 1, 4*O]` to `[B, 2H, 2W, O]`; each array is passed over once.
+
+    The place 0 of pixel i is computed at i, its place 1 at i + 1.
+    """
+    b, h, w, n = y.shape
+    h, w, n = h - 1, w - 1, n // 4
+    y = y.reshape(b, h + 1, w + 1, 2, 2, n)
+
+    def at(i: int, j: int) -> jax.Array:
+        phase = lax.slice(y, (0, i, j, i, j, 0), (b, h + i, w + j, i + 1, j + 1, n)).reshape(b, h, 1, w, 1, n)
+        return jnp.broadcast_to(phase, (b, h, 2, w, 2, n))
+
+    row, column = (lax.broadcasted_iota(jnp.int32, (1, 1, 2, 1, 2, 1), axis) == 0 for axis in (2, 4))
+    row, column = (jnp.broadcast_to(x, (b, h, 2, w, 2, n)) for x in (row, column))
+    placed = jnp.where(row, jnp.where(column, at(0, 0), at(0, 1)), jnp.where(column, at(1, 0), at(1, 1)))
+    return placed.reshape(b, 2 * h, 2 * w, n)
+
+
+@jax.custom_vjp
+def _collect(g: jax.Array) -> jax.Array:
+    """The transpose of `_interleave`: `[B, 2H, 2W, O]` to `[B, H + 1, W + 1, 4*O]`, zeros where nothing is placed."""
+    phases = [jnp.pad(g[:, i::2, j::2], ((0, 0), (i, 1 - i), (j, 1 - j), (0, 0))) for i in (0, 1) for j in (0, 1)]
+    return jnp.concatenate(phases, axis=-1)
+
+
+_interleave.defvjp(lambda y: (_interleave(y), None), lambda _, g: (_collect(g),))
+_collect.defvjp(lambda g: (_collect(g), None), lambda _, y: (_interleave(y),))
 
 
 def conv3x3_pool(x: jax.Array, kernel: jax.Array, form: Formulation) -> jax.Array:
@@ -198,9 +296,10 @@ def grouped_conv3x3(x: jax.Array, kernel: jax.Array, form: Formulation) -> jax.A
     b, h, w, _ = x.shape
     split = kernel.reshape(3, 3, n_in, groups, -1)
     padded = _pad(x, 1).reshape(b, h + 2, w + 2, groups, n_in)
-    y = sum(
-        jnp.einsum("bhwgi,igo->bhwgo", padded[:, i : i + h, j : j + w], split[i, j]) for i in range(3) for j in range(3)
-    )
+    y = jnp.zeros((b, h, w, groups, split.shape[-1]), x.dtype)
+    for i in range(3):
+        for j in range(3):
+            y += jnp.einsum("bhwgi,igo->bhwgo", padded[:, i : i + h, j : j + w], split[i, j])
     return y.reshape(b, h, w, -1)
 
 

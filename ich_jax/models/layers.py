@@ -45,6 +45,9 @@ def activation(name: str) -> Activation:
 LEAK = 0.2
 """Slope of the leaky ReLU below zero."""
 
+SLOPES = {"leaky_relu": LEAK, "relu": 0.0}
+"""Slope below zero of the activations that are linear on either side of it."""
+
 _ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "silu": nn.silu,
     "leaky_relu": lambda x: nn.leaky_relu(x, LEAK),
@@ -108,7 +111,7 @@ class Conv3x3(nn.Module):
         kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
         y = _CONV3X3[self.resample](x.astype(self.dtype), kernel.astype(self.dtype), self.form)
-        return y + bias.astype(self.dtype).reshape(1, 1, 1, -1)
+        return convolutions.add_bias(y, bias.astype(self.dtype))
 
 
 class Conv1x1(nn.Module):
@@ -134,7 +137,7 @@ class Conv1x1(nn.Module):
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
         y = _CONV1X1[self.resample](x.astype(self.dtype), kernel.astype(self.dtype), self.form)
-        return y + bias.astype(self.dtype).reshape(1, 1, 1, -1)
+        return convolutions.add_bias(y, bias.astype(self.dtype))
 
 
 _CONV3X3 = {"": convolutions.conv3x3, "up": convolutions.upsample_conv3x3, "down": convolutions.conv3x3_pool}

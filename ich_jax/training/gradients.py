@@ -17,7 +17,9 @@ NetworkGradients = tuple[Any, Any]
 """Of generator and discriminator; trees of their parameters."""
 
 
-def make_gradients(config: Config, dataset: Dataset) -> Callable[[TrainState], NetworkGradients]:
+def make_gradients(
+    config: Config, dataset: Dataset, make_step: Callable[..., Any] | None = None
+) -> Callable[[TrainState], NetworkGradients]:
     """Returns a function that computes the gradients of the step that a state is about to take.
 
     After one step a fresh Adam remembers 1 - beta1 times the gradient that it was given, so the step that trains tells
@@ -27,9 +29,10 @@ def make_gradients(config: Config, dataset: Dataset) -> Callable[[TrainState], N
     Args:
         config: The run; one discriminator step per generator step.
         dataset: Its images, sampled in the step.
+        make_step: As for `loop.train`.
     """
     layout = parallel.make_layout(config)  # placed as the loop places them, so that the same program is compiled
-    step = step_lib.make_step(config, dataset, layout)
+    step = (make_step or step_lib.make_step)(config, dataset, layout)
     arrays, adam = layout.put(dataset.arrays), state_lib.adam(config.train)
 
     def gradients(state: TrainState) -> NetworkGradients:

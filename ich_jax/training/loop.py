@@ -3,16 +3,17 @@
 import collections
 import contextlib
 import dataclasses
-import itertools
+import functools
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from absl import logging
 from jax.experimental import multihost_utils
 
@@ -20,13 +21,13 @@ from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.training import checkpoint, clock, health, parallel, writer
+from ich_jax.training import checkpoint, clock, formulation, health, parallel, penalties, writer
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training.state import TrainState
 
 MAX_AHEAD = 4
-"""Steps that the host may be ahead of the device: enough to hide dispatch, few enough to stop soon when asked to."""
+"""Calls that the host may be ahead of the device: enough to hide dispatch, few enough to stop soon when asked to."""
 
 SHOWN = ("d_loss", "g_loss", "real_beats_fake")
 """Metrics that stand in a log line; `metrics.jsonl` holds all of them."""
@@ -73,6 +74,7 @@ def train(
     sample_sheet: SampleSheet | None = None,
     init_from: str = "",
     stop_after: int = 0,
+    make_step: Callable[..., Any] | None = None,
 ) -> TrainResult:
     """Trains to the last step, or goes on with the run that the work directory holds.
 
@@ -84,6 +86,7 @@ def train(
         sample_sheet: Draws and stores a sheet of designs of a state at a step.
         init_from: Work directory or checkpoint whose networks a new run starts from; empty: from scratch.
         stop_after: Stop at this step as a preemption there would; 0: do not.
+        make_step: Makes the compiled step, as `step.make_step` does; for runs that share one. None: that function.
 
     Raises:
         DataError: The images cannot feed this config.
@@ -109,9 +112,11 @@ def train(
             logging.info("Going on from step %d of %d in %s.", start, steps, folder)
 
         # ---------------- what the loop needs
-        train_step = step_lib.make_step(config, dataset, layout)
+        choice = formulation.choose(config, own)
+        logging.info("Convolutions are computed %s: %s.", *choice.described())
+        train = _make_call(config, dataset, layout, choice, make_step or step_lib.make_step)
         window = layout.put(step_lib.new_window())
-        batches = _batches(config, dataset, layout, start)
+        batches = _make_batches(config, dataset, layout, start)
         ahead = Ahead(MAX_AHEAD)
         show = stack.enter_context(writer.progress(steps, live=every.progress))
         stop = stack.enter_context(StopSignals())
@@ -119,8 +124,8 @@ def train(
         # ---------------- train
         timer.start()
         while not closing:
-            state, window = train_step(state, next(batches), window)
-            step += 1
+            before = step
+            state, window, step = train(state, batches, window, step, last)
             ahead.wait(state)
             if not timer.compiled:
                 jax.block_until_ready(state)
@@ -128,7 +133,8 @@ def train(
             show(step, img_per_s=timer.img_per_s, eta_s=timer.eta_s(step, steps))
             closing = step == last or stop.asked(step)
 
-            if closing or step % every.log_every == 0:
+            due = functools.partial(_due, before=before, step=step, steps=steps)
+            if closing or due(every.log_every):
                 metrics = step_lib.read_window(window)
                 del metrics["step"]
                 window = layout.put(step_lib.new_window())
@@ -145,15 +151,15 @@ def train(
                         )
                     state, step, _ = _newest(checkpoints, config, folder, dataset, layout, init_from)
                     state, closing = state.replace(lr_scale=state.lr_scale / 2), False
-                    batches = _batches(config, dataset, layout, step)
+                    batches = _make_batches(config, dataset, layout, step)
                     log.rewind(step)
                     timer.rewind(step)
                     logging.warning("%s Rolled back to step %d and halved the step size.", diagnosis, step)
                     continue
 
-            validation_due = validate is not None and (step % every.validate_every == 0 or step == steps)
-            sheet_due = sample_sheet is not None and (step % every.sample_every == 0 or step == steps)
-            save_due = closing or validation_due or step % every.checkpoint_every == 0
+            validation_due = validate is not None and due(every.validate_every)
+            sheet_due = sample_sheet is not None and due(every.sample_every)
+            save_due = closing or validation_due or due(every.checkpoint_every)
             if save_due or sheet_due:
                 jax.block_until_ready(state)
                 with timer.pause(step):
@@ -194,6 +200,7 @@ def check(config: config_lib.Config, folder: str | Path, dataset: Dataset, *, in
     """
     pipeline.check_batch(dataset, step_lib.images_per_step(config))
     parallel.make_layout(config)
+    penalties.of_all(config)
     folder, own = Path(folder), parallel.own_folder(folder)
     dataset_file, lineage_file = own / checkpoint.DATASET_FILE, own / checkpoint.LINEAGE_FILE
     if dataset_file.exists():
@@ -241,14 +248,54 @@ def _newest(
     return state, 0, {}
 
 
-def _batches(config: config_lib.Config, dataset: Dataset, layout: parallel.Layout, start: int) -> Iterator[Any]:
-    """Yields what each step reads: the resident arrays again and again, or batches from the host."""
+Batches = Callable[[int], Any]
+"""`(n_steps) -> what a call of so many steps reads`."""
+
+
+def _make_call(
+    config: config_lib.Config,
+    dataset: Dataset,
+    layout: parallel.Layout,
+    choice: formulation.Choice,
+    make_step: Callable[..., Any],
+) -> Callable[..., Any]:
+    """Returns `train(state, batches, window, step, last) -> (state, window, step)`: the next steps in one call.
+
+    Those are `config.compute.steps_per_call`, or a single one where so many would pass `last`; that one is compiled
+    when it is first needed.
+    """
+    many = config.compute.steps_per_call
+    make = functools.cache(lambda n: make_step(config, dataset, layout, choice=choice, n_steps=n))
+
+    def train(state: TrainState, batches: Batches, window: Any, step: int, last: int) -> tuple[TrainState, Any, int]:
+        n = many if step + many <= last else 1
+        return *make(n)(state, batches(n), window), step + n
+
+    return train
+
+
+def _make_batches(config: config_lib.Config, dataset: Dataset, layout: parallel.Layout, start: int) -> Batches:
+    """Returns what each call reads: the resident arrays again and again, or the next batches from the host.
+
+    Copies to the device begin when a call is made ready, while those before it run (`Ahead`).
+    """
     if dataset.host_batches is None:
-        return itertools.repeat(layout.put(dataset.arrays))
+        arrays = layout.put(dataset.arrays)
+        return lambda n: arrays
     d_steps = config.objective.d_steps
     own = layout.own_rows(config.train.batch, d_steps)
     batches = dataset.host_batches(config.seed, start, step_lib.images_per_step(config), own)
-    return (layout.put_batch(batch, d_steps) for batch in batches)
+
+    def take(n: int) -> Any:
+        several = [next(batches) for _ in range(n)]
+        return layout.put_batch(jax.tree.map(lambda *x: np.concatenate(x), *several), n * d_steps)
+
+    return take
+
+
+def _due(interval: int, *, before: int, step: int, steps: int) -> bool:
+    """Whether the steps after `before` up to `step` hold a multiple of `interval`, or the last step of the run."""
+    return step // interval > before // interval or step == steps
 
 
 def _healthy(state: TrainState, step: int, steps: int) -> bool:
@@ -268,17 +315,17 @@ def _raise_alarms(known: tuple[health.Alarm, ...], history: Sequence[Mapping[str
 
 
 class Ahead:
-    """Keeps the host at most a few steps ahead of the device."""
+    """Keeps the host at most a few calls ahead of the device."""
 
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
+    def __init__(self, calls: int) -> None:
+        self._calls = calls
         self._pending: collections.deque[jax.Array] = collections.deque()
 
     def wait(self, state: TrainState) -> None:
-        """Waits for the state of a few steps ago, if the device has not got there yet."""
-        # The state itself is donated to the next step; a copy of its counter becomes ready with it.
+        """Waits for the state of a few calls ago, if the device has not got there yet."""
+        # The state itself is donated to the next call; a copy of its counter becomes ready with it.
         self._pending.append(jnp.copy(state.step))
-        if len(self._pending) > self._steps:
+        if len(self._pending) > self._calls:
             self._pending.popleft().block_until_ready()
 
 

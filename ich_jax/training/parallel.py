@@ -12,7 +12,7 @@ References:
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,11 @@ class Layout:
         """Number of devices, over all hosts."""
         return self.mesh.size
 
+    @property
+    def loops(self) -> bool:
+        """Whether several steps in one call are a loop on the device; on CPU convolutions in loops are slow."""
+        return self.mesh.devices.flat[0].platform != "cpu"
+
     # ---------------- inside the step
 
     def share(self, rows: int) -> int:
@@ -82,12 +87,15 @@ class Layout:
 
     # ---------------- around the step
 
-    def compile(self, step: Callable[..., Any], *, from_host: bool) -> Callable[..., Any]:
+    def compile(
+        self, step: Callable[..., Any], *, from_host: bool, options: Mapping[str, Any] | None = None
+    ) -> Callable[..., Any]:
         """Compiles `step(state, source, window) -> (state, window)`; state and window are donated.
 
         Args:
             step: Pure, written in terms of `mine`, `everyone` and `mean`.
             from_host: The source is a batch from `put_batch`, not arrays from `put`.
+            options: Compiler options, under `jit`.
         """
         if self.mode == "pmap":
             mapped = jax.pmap(
@@ -109,8 +117,11 @@ class Layout:
                 window = jax.lax.with_sharding_constraint(window, self._by())
             return state, window
 
-        on_cpu = self.mesh.devices.flat[0].platform == "cpu"
-        return jax.jit(placed, donate_argnums=(0, 2), compiler_options=CPU_OPTIONS if on_cpu else None)
+        return jax.jit(placed, donate_argnums=(0, 2), compiler_options=self.compiler_options(options))
+
+    def compiler_options(self, options: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """Returns the given compiler options and those of the devices."""
+        return dict(options or {}) | ({} if self.loops else CPU_OPTIONS) or None
 
     def state_sharding(self, state: Any) -> Any:
         """Returns where each array of a training state lives: a tree of its structure."""
@@ -133,7 +144,7 @@ class Layout:
 
         Args:
             batch: `[d_steps * B / hosts, ...]` each, as `own_rows` chooses them.
-            d_steps: Discriminator steps that share the batch.
+            d_steps: Discriminator steps that share the batch, over all training steps of a call.
 
         Returns:
             `[d_steps, B, ...]` each under `jit`, `[d_steps, devices, B / devices, ...]` under `pmap`.

@@ -29,16 +29,17 @@ from ich_jax.training.state import TrainState
 class Stacked(parallel.Layout):
     """One device that works on a stack of runs: state and window have a leading axis."""
 
-    def compile(self, step: Callable[..., Any], *, from_host: bool) -> Callable[..., Any]:
+    def compile(
+        self, step: Callable[..., Any], *, from_host: bool, options: Mapping[str, Any] | None = None
+    ) -> Callable[..., Any]:
         """Compiles `step(states, source, windows) -> (states, windows)`; states and windows are donated."""
         if from_host:
             raise errors.ConfigError(
                 "Runs that are stacked sample their images in the step, but this set is fed from the host; set "
                 "config.comparison.stack_seeds=False, or raise config.data.device_limit_mib."
             )
-        on_cpu = self.mesh.devices.flat[0].platform == "cpu"
-        options = parallel.CPU_OPTIONS if on_cpu else None
-        return jax.jit(jax.vmap(step, in_axes=(0, None, 0)), donate_argnums=(0, 2), compiler_options=options)
+        stacked = jax.vmap(step, in_axes=(0, None, 0))
+        return jax.jit(stacked, donate_argnums=(0, 2), compiler_options=self.compiler_options(options))
 
 
 def stack(trees: Sequence[Any]) -> Any:

@@ -1,5 +1,7 @@
 """All that a run carries from step to step: one pytree, one checkpoint."""
 
+import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -63,11 +65,18 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
         size: Height and width of the images.
         channels: 1 or 3.
     """
+    state: TrainState = _compiled_create(dataclasses.replace(config, name="", seed=0), space, size, channels)(
+        _seed(config)
+    )
+    return state
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled_create(config: Config, space: DesignSpace, size: int, channels: int) -> Callable[[jax.Array], TrainState]:
+    """Returns what builds the states of all seeds, compiled once in a process."""
     create = _make_create(config, space, size, channels)
     # One draw per parameter, run once: optimising the generated code would take five times as long as it saves.
-    compiled = jax.jit(create, compiler_options={"xla_backend_optimization_level": 0})
-    state: TrainState = compiled(_seed(config))
-    return state
+    return jax.jit(create, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def abstract_state(config: Config, space: DesignSpace, size: int, channels: int) -> TrainState:

@@ -20,6 +20,7 @@ from ich_jax.models import layers, networks
 from ich_jax.models.convolutions import DIRECT, Formulation
 from ich_jax.training import losses, parallel, penalties
 from ich_jax.training import state as state_lib
+from ich_jax.training.formulation import AS_WRITTEN, Choice
 from ich_jax.training.state import TrainState
 from ich_jax.types import Batch, Brief, DesignSpace, Reading
 
@@ -89,9 +90,14 @@ def images_per_step(config: Config) -> int:
 
 
 def make_step(
-    config: Config, dataset: Dataset, layout: parallel.Layout | None = None, form: Formulation = DIRECT
+    config: Config,
+    dataset: Dataset,
+    layout: parallel.Layout | None = None,
+    choice: Choice = AS_WRITTEN,
+    *,
+    n_steps: int = 1,
 ) -> Callable[[TrainState, Any, Window], tuple[TrainState, Window]]:
-    """Returns the compiled training step of a run.
+    """Returns the compiled training step of a run, or several steps in one compiled call.
 
     A step whose batch, losses or gradients are not finite leaves everything as it was but the counters (`step`,
     `skipped`, `skipped_in_a_row`). That is a select inside the compiled call: no branch, no look from the host.
@@ -101,13 +107,14 @@ def make_step(
         dataset: Its images. If they are sampled in the step, the step's second argument is `dataset.arrays`, else a
             `Batch` of images, float32 in [-1, 1] or uint8, as `layout.put_batch` makes it.
         layout: The devices; by default the first one.
-        form: How convolutions are computed.
+        choice: How convolutions are computed, and compiler options.
+        n_steps: Steps of one call. What the call reads from the host are then their batches one after the other.
 
     Returns:
         `step(state, arrays_or_batch, window) -> (state, window)`; state and window are donated.
     """
     layout = layout or parallel.single()
-    update = _make_update(config, dataset.space, dataset.size, dataset.channels, layout, form)
+    update = _make_update(config, dataset.space, dataset.size, dataset.channels, layout, choice.form)
     batch_size, d_steps = config.train.batch, config.objective.d_steps
 
     def batches_of(state: TrainState, source: Any) -> list[Batch]:
@@ -143,7 +150,26 @@ def make_step(
         )
         return new, window
 
-    return layout.compile(step, from_host=dataset.sample is None)
+    def call(state: TrainState, source: Any, window: Window) -> tuple[TrainState, Window]:
+        def source_of(i: Any) -> Any:
+            if dataset.sample is not None:
+                return source
+            return jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, i * d_steps, d_steps), source)
+
+        # Products of float32 arrays are products of float32 numbers unless the run says otherwise: left to themselves
+        # GPUs of NVIDIA may round the factors to TF32, TPUs to bfloat16.
+        with jax.default_matmul_precision("tensorfloat32" if config.compute.tf32 else "float32"):
+            if n_steps == 1:
+                return step(state, source, window)
+            if layout.loops:
+                carry = (state, window)
+                for_each = jnp.arange(n_steps)
+                return jax.lax.scan(lambda carry, i: (step(carry[0], source_of(i), carry[1]), None), carry, for_each)[0]
+            for i in range(n_steps):
+                state, window = step(state, source_of(i), window)
+            return state, window
+
+    return layout.compile(call, from_host=dataset.sample is None, options=dict(choice.options))
 
 
 def make_sampler(
@@ -209,6 +235,8 @@ class _Judged(NamedTuple):
     fake_score: jax.Array  # [B]
     real_reading: Reading
     fake_reading: Reading
+    real_square: jax.Array  # [B], half the squared norm of the score's gradient; zeros unless all images have one
+    fake_square: jax.Array  # [B]
 
 
 def _make_update(
@@ -225,6 +253,7 @@ def _make_update(
     augment = augment_lib.make_augment(config.data.augment)
     objective = config.objective
     adversarial = losses.adversarial(objective.loss)
+    penalise = penalties.of_all(config)
     batch_size = config.train.batch
 
     def draw(ge_params: tuple[Any, Any], key: jax.Array, real: jax.Array, brief: Brief) -> _Drawn:
@@ -250,17 +279,46 @@ def _make_update(
             noise_mismatch=losses.noise_mismatch(layout.everyone(read)),
         )
 
-    def judge(d_params: Any, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief) -> _Judged:
-        """Scores and reads real and generated images, augmented, in one pass."""
-        keys = layout.mine(jax.random.split(key, (batch_size, 2)))
-        images = layers.interleave(augment(keys[:, 0], real), augment(keys[:, 1], fake))
-        score, reading = d_module.apply({"params": d_params}, images, jax.tree.map(_twice, brief))
-        of_real, of_fake = (jax.tree.map(lambda x, i=i: x[i::2], (score, reading)) for i in range(2))
-        return _Judged(of_real[0], of_fake[0], of_real[1], of_fake[1])
+    def network(d_params: Any, images: jax.Array, brief: Brief) -> tuple[jax.Array, Reading]:
+        score, reading = d_module.apply({"params": d_params}, images, brief)
+        return score, reading
 
-    def penalty(d_params: Any, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief) -> jax.Array:
+    def prepare(images: jax.Array, keys: jax.Array) -> jax.Array:
+        return augment(keys, images)
+
+    def judge(
+        d_params: Any, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief, *, squares: bool = True
+    ) -> _Judged:
+        """Scores and reads real and generated images, augmented, in one pass; with their penalties if all have one."""
+        keys = layout.mine(jax.random.split(key, (batch_size, 2)))
+        inputs = (layers.interleave(real, fake), layers.interleave(keys[:, 0], keys[:, 1]), jax.tree.map(_twice, brief))
+        if squares and penalise is not None:
+            judged = penalise(network, prepare, d_params, *inputs)
+        else:
+            images, draws, given = inputs
+            judged = (*network(d_params, prepare(images, draws), given), jnp.zeros((2 * real.shape[0],), jnp.float32))
+        of_real, of_fake = (jax.tree.map(lambda x, i=i: x[i::2], judged) for i in range(2))
+        return _Judged(*(part for pair in zip(of_real, of_fake, strict=True) for part in pair))
+
+    def penalty(
+        step: jax.Array, d_params: Any, key: jax.Array, judged: _Judged, real: jax.Array, fake: jax.Array, brief: Brief
+    ) -> jax.Array:
+        """The weighted penalty: on all images from their common pass, else on some in passes of its own."""
         if objective.penalty == "none":
             return jnp.zeros((), jnp.float32)
+        if penalise is not None:
+            each = judged.real_square + (judged.fake_square if objective.penalty == "r1_r2" else 0.0)
+            return objective.penalty_weight * jnp.mean(each)
+        interval = objective.penalty_interval
+        if interval == 1:
+            return penalty_of_some(d_params, key, real, fake, brief)
+        return jax.lax.cond(
+            step % interval == 0,
+            lambda: interval * penalty_of_some(d_params, key, real, fake, brief),
+            lambda: jnp.zeros((), jnp.float32),
+        )
+
+    def penalty_of_some(d_params: Any, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief) -> jax.Array:
         n_penalised = layout.share(penalties.n_penalised(batch_size, objective.penalty_share))
         every = layout.share(batch_size) // n_penalised
         augment_key, pair_key = jax.random.split(key)
@@ -283,14 +341,16 @@ def _make_update(
             each = penalties.wgan_gp(share, score, real, fake)
         return objective.penalty_weight * jnp.mean(each)
 
-    def d_parts(d_params: Any, key: jax.Array, judged: _Judged, batch: Batch, fake: jax.Array, brief: Brief) -> Any:
+    def d_parts(
+        step: jax.Array, d_params: Any, key: jax.Array, judged: _Judged, batch: Batch, fake: jax.Array, brief: Brief
+    ) -> Any:
         """The discriminator's loss and its parts. It learns to read every known part, stated in `brief` or not."""
         parts = {
             "d_loss": jnp.mean(adversarial.discriminator(judged.real_score, judged.fake_score)),
-            "penalty": penalty(d_params, key, batch.image, fake, brief),
+            "penalty": penalty(step, d_params, key, judged, batch.image, fake, brief),
             "reading_real": jnp.mean(losses.reading_loss(judged.real_reading, batch.brief)),
         }
-        return parts["d_loss"] + parts["penalty"] + objective.reading_d * parts["reading_real"], parts
+        return _total(parts, d_loss=1.0, penalty=1.0, reading_real=objective.reading_d), parts
 
     def g_parts(step: jax.Array, judged: _Judged, drawn: _Drawn, brief: Brief) -> Any:
         """The loss of generator and encoder, and its parts. The generator is asked for what `brief` states only.
@@ -305,12 +365,14 @@ def _make_update(
             "noise_kl": drawn.noise_kl,
             "noise_mismatch": drawn.noise_mismatch,
         }
-        total = (
-            parts["g_loss"]
-            + objective.reading_g * parts["reading_fake"]
-            + objective.reconstruction * parts["reconstruction"]
-            + objective.noise_kl * objective.noise_kl_final ** (step / config.train.steps) * parts["noise_kl"]
-            + objective.noise_mismatch * parts["noise_mismatch"]
+        noise_kl = objective.noise_kl * objective.noise_kl_final ** (step / config.train.steps)
+        total = _total(
+            parts,
+            g_loss=1.0,
+            reading_fake=objective.reading_g,
+            reconstruction=objective.reconstruction,
+            noise_kl=noise_kl if objective.reconstruction else 0.0,
+            noise_mismatch=objective.noise_mismatch,
         )
         return total, parts
 
@@ -325,7 +387,7 @@ def _make_update(
         def forward(ge_params: Any, d_params: Any) -> Any:
             drawn = draw(ge_params, z_key, batch.image, brief)
             judged = judge(d_params, judge_key, batch.image, drawn.image, brief)
-            d_total, d_means = d_parts(d_params, penalty_key, judged, batch, drawn.image, brief)
+            d_total, d_means = d_parts(state.step, d_params, penalty_key, judged, batch, drawn.image, brief)
             g_total, g_means = g_parts(state.step, judged, drawn, brief)
             return (d_total, g_total), (d_means | g_means, judged, drawn.image)
 
@@ -345,6 +407,7 @@ def _make_update(
     ) -> tuple[TrainState, dict[str, jax.Array], Any]:
         """Discriminator steps, each on a batch and noise of its own, then a generator step against the new one."""
         g_key, *d_keys = jax.random.split(key, 1 + objective.d_steps)
+        step = state.step
         checks = []
         for batch, d_key in zip(batches, d_keys, strict=True):
             z_key, open_key, judge_key, penalty_key = jax.random.split(d_key, 4)
@@ -359,7 +422,7 @@ def _make_update(
                 keys: tuple[jax.Array, jax.Array] = (judge_key, penalty_key),
             ) -> Any:
                 judged = judge(d_params, keys[0], batch.image, fake, brief)
-                total, means = d_parts(d_params, keys[1], judged, batch, fake, brief)
+                total, means = d_parts(step, d_params, keys[1], judged, batch, fake, brief)
                 return total, (means, judged)
 
             (total, (means, judged)), gradient = jax.value_and_grad(d_forward, has_aux=True)(state.d_params)
@@ -370,7 +433,7 @@ def _make_update(
 
         def g_forward(ge_params: Any) -> Any:
             drawn = draw(ge_params, z_key, batch.image, brief)
-            judged = judge(state.d_params, judge_key, batch.image, drawn.image, brief)
+            judged = judge(state.d_params, judge_key, batch.image, drawn.image, brief, squares=False)
             total, means = g_parts(state.step, judged, drawn, brief)
             return total, (means, drawn.image)
 
@@ -399,6 +462,14 @@ def _describe(layout: parallel.Layout, judged: _Judged, real: jax.Array, fake: j
         "pixel_sd_real": spread(real),
         "pixel_sd_fake": spread(fake),
     }
+
+
+def _total(parts: dict[str, jax.Array], **weights: Any) -> jax.Array:
+    """Weighs the parts of a loss. One of no weight is left out: a product with 0 still has a gradient to compute."""
+    return sum(
+        (weight * parts[name] for name, weight in weights.items() if not (isinstance(weight, float) and weight == 0.0)),
+        start=jnp.zeros((), jnp.float32),
+    )
 
 
 def _twice(x: jax.Array) -> jax.Array:

@@ -64,7 +64,7 @@ class Measured:
 def define_flags() -> None:
     """Declares the flags of this subcommand."""
     programs.define_flags(["configs/procedural_32.py", "configs/procedural_64.py"])
-    flags.DEFINE_string("form", "merged_taps", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
+    flags.DEFINE_string("form", "merged", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
 
 
 def run() -> None:

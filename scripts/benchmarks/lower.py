@@ -31,6 +31,7 @@ from ich_jax.report import benchmark, tables
 from ich_jax.training import parallel
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training.formulation import Choice
 from ich_jax.types import Batch, Brief
 
 FLAGS = flags.FLAGS
@@ -118,7 +119,7 @@ def load(path: str, dtype: str) -> Config:
 def abstract_step(config: Config, form: Formulation) -> tuple[Any, tuple[Any, Any, Any]]:
     """Returns the training step and shapes of its arguments: state, source of images, window."""
     data = procedural.make(config.data) if config.data.source == "procedural" else _stand_in(config)
-    step = step_lib.make_step(config, data, parallel.single(), form)
+    step = step_lib.make_step(config, data, parallel.single(), Choice(form))
     state = state_lib.abstract_state(config, data.space, data.size, data.channels)
     source: Any = data.arrays
     if data.sample is None:

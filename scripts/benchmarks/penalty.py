@@ -30,7 +30,7 @@ from ich_jax.perf import counts, timing
 from ich_jax.perf.neighbours import Neighbours, Watch
 from ich_jax.perf.timing import Range
 from ich_jax.report import benchmark, tables
-from ich_jax.training import losses, parallel, penalties
+from ich_jax.training import formulation, losses, parallel, penalties
 from ich_jax.types import Brief
 
 FLAGS = flags.FLAGS
@@ -68,7 +68,7 @@ class Measured:
 def define_flags() -> None:
     """Declares the flags of this subcommand."""
     programs.define_flags(["configs/benchmark_32.py", "configs/procedural_32.py"])
-    flags.DEFINE_string("form", "merged_taps", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
+    flags.DEFINE_string("form", "merged", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
 
 
 def run() -> None:
@@ -106,8 +106,8 @@ def measure(config: Config, form: Formulation, ways: Sequence[str], *, rounds: i
     arguments = _arguments(config, form)
     compiled, flops = [], []
     for way in ways:
-        options = parallel.CPU_OPTIONS if jax.default_backend() == "cpu" else None
-        jitted = jax.jit(make_gradient(config, form, *WAYS[way]), compiler_options=options)
+        options = dict(formulation.good_options()) | (parallel.CPU_OPTIONS if jax.default_backend() == "cpu" else {})
+        jitted = jax.jit(make_gradient(config, form, *WAYS[way]), compiler_options=options or None)
         traced = jitted.trace(*arguments)
         flops.append(counts.count(traced.jaxpr).flops)
         compiled.append(traced.lower().compile())

@@ -21,15 +21,16 @@ from ich_jax.models import layers
 from ich_jax.models.convolutions import DIRECT, Formulation
 from ich_jax.perf import timing
 from ich_jax.perf.neighbours import Neighbours
-from ich_jax.training import parallel
+from ich_jax.training import formulation, parallel
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training.formulation import MERGED, Choice
 from ich_jax.training.state import TrainState
 from ich_jax.types import AXIS_LIMIT, Brief
 
 FLAGS = flags.FLAGS
 N_IMAGES = 1024
-FORMS = {"direct": DIRECT, "merged": Formulation(merged=True), "merged_taps": Formulation(merged=True, taps=4)}
+FORMS = {"direct": DIRECT, "merged": MERGED, "merged_taps": dataclasses.replace(MERGED, taps=4)}
 """Ways to compute convolutions, by name: as written; with less work; with kernel gradients as matrix products too."""
 
 
@@ -126,7 +127,7 @@ class Program:
 def make_program(config: Config, dataset: Dataset, form: Formulation, layout: parallel.Layout | None = None) -> Program:
     """Builds a training step with its first state; nothing is compiled but what makes the state."""
     layout = layout or parallel.single()
-    jitted = step_lib.make_step(config, dataset, layout, form)
+    jitted = step_lib.make_step(config, dataset, layout, Choice(form, formulation.good_options()))
     state = layout.put_state(state_lib.create_state(config, dataset.space, dataset.size, dataset.channels))
     if dataset.sample is None:
         batch = next(dataset.host_batches(config.seed, 0, step_lib.images_per_step(config)))

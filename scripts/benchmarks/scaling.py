@@ -59,7 +59,7 @@ def define_flags() -> None:
     programs.define_flags(["configs/benchmark_32.py"])
     flags.DEFINE_list("batches", ["8", "16", "32", "64"], "Images of a step, on each device.")
     flags.DEFINE_list("devices", ["1"], "Numbers of devices.")
-    flags.DEFINE_string("form", "merged_taps", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
+    flags.DEFINE_string("form", "merged", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
 
 
 def run() -> None:

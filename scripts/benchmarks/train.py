@@ -114,7 +114,7 @@ class Measured:
 def define_flags() -> None:
     """Declares the flags of this subcommand."""
     programs.define_flags(["configs/benchmark_32.py", "configs/benchmark_64.py", "configs/procedural_32.py"])
-    flags.DEFINE_string("form", "merged_taps", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
+    flags.DEFINE_string("form", "merged", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
     flags.DEFINE_string("versus", "", "torch: compare with PyTorch, where a config allows it; empty: alone.")
     flags.DEFINE_bool("compile_split", True, "Compile with an empty and with a full cache.")
     flags.DEFINE_bool("own_images", True, "Run on the config's own images too.")

@@ -10,9 +10,13 @@ import pytest
 from ich_jax.models import convolutions
 from ich_jax.models.convolutions import DIRECT, Formulation
 
-FORMS = [Formulation(merged=True), Formulation(taps=9), Formulation(merged=True, taps=4), Formulation(True, 9)]
+FORMS = [
+    *(Formulation(merged=True), Formulation(taps=9), Formulation(merged=True, taps=4), Formulation(True, 9)),
+    Formulation(narrow=4),
+]
 FUNCTIONS: dict[str, tuple[Callable[..., jax.Array], tuple[int, ...]]] = {
     "conv3x3": (convolutions.conv3x3, (3, 3, 2, 5)),
+    "conv3x3_to_few": (convolutions.conv3x3, (3, 3, 2, 1)),
     "upsample_conv3x3": (convolutions.upsample_conv3x3, (3, 3, 2, 5)),
     "conv3x3_pool": (convolutions.conv3x3_pool, (3, 3, 2, 5)),
     "upsample_conv1x1": (convolutions.upsample_conv1x1, (2, 5)),
@@ -76,3 +80,12 @@ def test_merged_forms_multiply_less() -> None:
     for name, share in [("upsample_conv3x3", 16 / 36), ("conv3x3_pool", 16 / 36), ("conv1x1_pool", 0.25)]:
         ratio = flops(name, Formulation(merged=True)) / flops(name, DIRECT)
         assert share < ratio < 1.4 * share, (name, ratio)
+
+
+def test_bias_and_its_gradients() -> None:
+    x, bias = jax.random.normal(jax.random.key(0), (2, 3, 4, 5)), jnp.arange(5.0)
+    np.testing.assert_array_equal(convolutions.add_bias(x, bias), x + bias.reshape(1, 1, 1, 5))
+    g = jax.random.normal(jax.random.key(1), x.shape)
+    to_x, to_bias = jax.vjp(convolutions.add_bias, x, bias)[1](g)
+    np.testing.assert_array_equal(to_x, g)
+    np.testing.assert_allclose(to_bias, g.sum((0, 1, 2)), rtol=1e-5)

@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ich_jax.training import parallel, state, step
+from ich_jax.training import formulation, parallel, state, step
 from tests.training import made
 
 
 @pytest.fixture(autouse=True)
 def _compile_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formulation, "_measured", lambda: formulation.AS_WRITTEN)  # measuring takes seconds
     monkeypatch.setattr(parallel, "CPU_OPTIONS", {})  # tests compile many steps and take few: see tests/conftest.py
 
 
@@ -17,6 +18,10 @@ def _compile_fast(monkeypatch: pytest.MonkeyPatch) -> None:
 def compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """All runs of one config share a compiled step: for tests about what happens around it."""
     monkeypatch.setattr(
-        step, "make_step", lambda config, data, layout: made.compiled_step(config, data.sample is None, layout)
+        step,
+        "make_step",
+        lambda config, data, layout, *, choice, n_steps: made.compiled_step(
+            config, data.sample is None, layout, n_steps
+        ),
     )
     monkeypatch.setattr(state, "create_state", lambda *args: jax.tree.map(jnp.array, made.initial_state(*args)))

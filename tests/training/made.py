@@ -79,10 +79,10 @@ def dataset(*, from_host: bool = False, fingerprint: str = "made") -> Dataset:
 
 @functools.cache
 def compiled_step(
-    run: config_lib.Config, from_host: bool, layout: parallel.Layout, make_step: Any = step.make_step
+    run: config_lib.Config, from_host: bool, layout: parallel.Layout, n_steps: int = 1, make_step: Any = step.make_step
 ) -> Any:
-    """`make_step`, once per run, way of feeding it and devices."""
-    return make_step(run, dataset(from_host=from_host), layout)
+    """`make_step`, once per run, way of feeding it, devices and steps of a call."""
+    return make_step(run, dataset(from_host=from_host), layout, n_steps=n_steps)
 
 
 @functools.cache

@@ -1,12 +1,18 @@
 """Penalties against closed forms and finite differences, in float64."""
 
+import functools
 from collections.abc import Iterator
+from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ich_jax import config as config_lib
+from ich_jax import errors
+from ich_jax.models import layers
 from ich_jax.training import penalties
 
 
@@ -117,3 +123,107 @@ def test_a_part_of_the_batch_is_unbiased() -> None:
     n = penalties.n_penalised(8, 0.25)
     parts = [penalties.r1(_smooth, jnp.roll(images, i, axis=0)[:n]).mean() for i in range(8)]
     np.testing.assert_allclose(np.mean(parts), penalties.r1(_smooth, images).mean(), rtol=1e-12)
+
+
+# ---------------------------------------------------------------- scores and penalty of all images together
+
+
+class _Network(nn.Module):
+    """A discriminator in miniature, float64 throughout: convolution, both activations, biases, a second output."""
+
+    activation: str
+
+    @nn.compact
+    def __call__(self, images: jax.Array, given: jax.Array) -> tuple[jax.Array, jax.Array]:
+        act = layers.activation(self.activation)
+        h = layers.Conv3x3(5, resample="down", dtype=jnp.float64)(images)
+        h = h + layers.Conv3x3(5, dtype=jnp.float64)(act(h))
+        h = nn.Dense(6, dtype=jnp.float64)(act(h).reshape(h.shape[0], -1))
+        told = nn.Dense(6, use_bias=False, dtype=jnp.float64, name="told")(given)
+        return nn.Dense(1, dtype=jnp.float64)(act(h))[:, 0] + jnp.sum(told * h, -1), nn.Dense(
+            2, dtype=jnp.float64, name="rest"
+        )(h)
+
+
+def _case(activation: str, *, with_rest: bool) -> Any:
+    module = _Network(activation)
+    images, draws = jax.random.normal(jax.random.key(1), (4, 6, 6, 2), jnp.float64), jnp.arange(1.0, 5.0)
+    given = jax.random.normal(jax.random.key(2), (4, 3), jnp.float64)
+    params = jax.tree.map(
+        lambda x: jax.random.normal(jax.random.fold_in(jax.random.key(3), x.size), x.shape, jnp.float64),
+        module.init(jax.random.key(0), images, given)["params"],
+    )
+
+    def network(params: Any, x: jax.Array, given: jax.Array) -> Any:
+        return module.apply({"params": params}, x, given)
+
+    def prepare(x: jax.Array, draws: jax.Array) -> jax.Array:  # affine: contrast, brightness and a shift
+        return jnp.roll(x * draws[:, None, None, None] + 0.3, 1, axis=1)
+
+    def loss(rule: Any, params: Any, images: jax.Array) -> jax.Array:
+        score, rest, square = rule(network, prepare, params, images, draws, given)
+        total = jnp.sum(jax.nn.softplus(-score * draws)) + jnp.sum(0.7 * square * draws)
+        return total + jnp.sum(jnp.sin(rest)) if with_rest else total
+
+    return loss, params, images
+
+
+@pytest.mark.parametrize("with_rest", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+def test_exact_rule_is_the_gradient_of_the_definition(activation: str, with_rest: bool) -> None:
+    """Loss and gradients, the penalty's (second order) included, as `jax.grad` has them."""
+    loss, params, images = _case(activation, with_rest=with_rest)
+    plain, exact = (
+        jax.value_and_grad(functools.partial(loss, rule), (0, 1))(params, images)
+        for rule in (penalties.by_autodiff, penalties.exact)
+    )
+    for a, b in zip(jax.tree.leaves(exact), jax.tree.leaves(plain), strict=True):
+        assert a.dtype == jnp.float64
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * np.abs(b).max())
+
+
+def test_exact_rule_takes_four_passes_instead_of_six() -> None:
+    """Operations of the compiled gradients with both penalties, over those of the score alone (three passes)."""
+    loss, params, images = _case("leaky_relu", with_rest=False)
+
+    def alone(network: Any, prepare: Any, params: Any, images: Any, draws: Any, given: Any) -> Any:
+        score, rest = network(params, prepare(images, draws), given)
+        return score, rest, jnp.zeros_like(score)
+
+    base, six, four = (
+        jax.jit(jax.grad(functools.partial(loss, rule), (0, 1)))
+        .lower(params, images)
+        .compile()
+        .cost_analysis()["flops"]
+        for rule in (alone, penalties.by_autodiff, penalties.exact)
+    )
+    assert six / base > 1.8
+    assert four / base < 1.5
+
+
+def test_what_the_exact_rule_cannot_do_is_refused() -> None:
+    loss, params, images = _case("silu", with_rest=False)
+    with pytest.raises(errors.ConfigError, match=r"piecewise linear discriminators only, and 'silu' is not"):
+        loss(penalties.exact, params, images)
+
+
+def _config(activation: str = "leaky_relu", reading_d: float = 0.0, rule: str = "auto", **objective: Any) -> Any:
+    return config_lib.Config(
+        discriminator=config_lib.DiscriminatorConfig(activation=activation),
+        objective=config_lib.ObjectiveConfig(**{"penalty_share": 1.0, "reading_d": reading_d} | objective),
+        compute=config_lib.ComputeConfig(penalty_rule=rule),
+    )
+
+
+def test_the_rule_is_taken_where_it_holds_and_saves() -> None:
+    assert penalties.of_all(_config()) is penalties.exact
+    assert penalties.of_all(_config("silu")) is penalties.by_autodiff
+    assert penalties.of_all(_config(reading_d=1.0)) is penalties.by_autodiff
+    assert penalties.of_all(_config(reading_d=1.0, rule="exact")) is penalties.exact
+    assert penalties.of_all(_config(rule="autodiff")) is penalties.by_autodiff
+    for others in ({"penalty_share": 0.5}, {"penalty": "wgan_gp"}, {"penalty": "none"}, {"penalty_interval": 4}):
+        assert penalties.of_all(_config(**others)) is None
+    with pytest.raises(errors.ConfigError, match=r"needs config.objective.penalty 'r1' or 'r1_r2', penalty_share=1.0"):
+        penalties.of_all(_config(rule="exact", penalty_share=0.5))
+    with pytest.raises(errors.ConfigError, match=r"set config.discriminator.activation to one of leaky_relu, relu"):
+        penalties.of_all(_config("gelu", rule="exact"))

@@ -22,12 +22,18 @@ def configs(*of: int) -> list[config_lib.Config]:
     return [dataclasses.replace(base, seed=seed, name=f"seed {seed}") for seed in of]
 
 
+MAKE_STEP, STEP_OF = step.make_step, {}  # before it is patched; compiled once for all tests
+
+
 @pytest.fixture(autouse=True)
 def _compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One program for all seeds, and one for all stacks: neither depends on the seed or the name."""
 
     def make_step(config: config_lib.Config, data: Any, layout: parallel.Layout, **others: Any) -> Any:
-        return made.compiled_step(dataclasses.replace(config, seed=0, name=""), data.sample is None, layout)
+        key = (dataclasses.replace(config, seed=0, name=""), data.sample is None, layout, *others.items())
+        if key not in STEP_OF:
+            STEP_OF[key] = MAKE_STEP(config, data, layout, **others)
+        return STEP_OF[key]
 
     monkeypatch.setattr(step, "make_step", make_step)
 

@@ -395,3 +395,72 @@ def test_sampler_costs_one_pass_at_strength_one() -> None:
         sample = step_lib.make_sampler(_with(evaluation={"style_strength": strength}), SPACE, SIZE, 3)
         n_convolutions.append(sample.lower(_state().g_params, jax.random.key(0), brief).as_text().count("convolution("))
     assert n_convolutions == [3, 6]
+
+
+# ---------------------------------------------------------------- networks, penalties, steps of a call
+
+
+@pytest.mark.parametrize("network", ["sngan", "r3gan"])
+def test_published_networks_train_alike_by_either_rule(network: str) -> None:
+    """Both rules for R1 and R2 lead to the same gradients, through the whole step."""
+    config = _with(
+        generator={"network": network, "widths": (8, 8)},
+        discriminator={"network": network, "widths": (8, 8)[: 1 + (network == "r3gan")], "activation": "leaky_relu"},
+        objective={"penalty_share": 1.0, "reading_d": 0.0, "reading_g": 0.0, "reconstruction": 0.0},
+    )
+    states, windows = zip(
+        *(
+            _run(1, dataclasses.replace(config, compute=config_lib.ComputeConfig(penalty_rule=rule)))
+            for rule in ("autodiff", "exact")
+        ),
+        strict=True,
+    )
+    for name in ("g_opt", "d_opt"):
+        autodiff, exact = (getattr(state, name).mu for state in states)
+        for a, b in zip(jax.tree.leaves(autodiff), jax.tree.leaves(exact), strict=True):
+            np.testing.assert_allclose(b, a, atol=1e-4 * max(1e-3, float(np.abs(a).max())))
+    assert windows[0]["penalty"] > 0
+    for name, value in windows[0].items():
+        np.testing.assert_allclose(windows[1][name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_a_lazy_penalty_counts_as_many_times() -> None:
+    config = _with(objective={"penalty_interval": 3, "penalty_share": 1.0})
+    every = _with(objective={"penalty_share": 0.999})  # of all images as well, in passes of its own
+    first, last = _run(1, config)[1]["penalty"], _run(3, config)[1]["penalty"]
+    np.testing.assert_allclose(first, 3 * _run(1, every)[1]["penalty"], rtol=1e-5)
+    np.testing.assert_allclose(last, first / 3, rtol=1e-6)  # the mean over three steps, two of them without
+
+
+@pytest.mark.parametrize(("on_device", "loops"), [(True, False), (True, True), (False, True)])
+def test_several_steps_of_a_call_are_those_steps(monkeypatch: pytest.MonkeyPatch, on_device: bool, loops: bool) -> None:
+    """Written out or as a loop on the device; from batches of the host as from images on the device."""
+    images, brief = _pictures()
+    host = [jax.tree.map(lambda x, i=i: x[None, _index(i, 8)], Batch(images, brief)) for i in range(3)]
+    dataset = _dataset(on_device=on_device)
+    one = step_lib.make_step(BASE, dataset)
+    state, window = _state(), step_lib.new_window()
+    for i in range(3):
+        state, window = one(state, dataset.arrays if on_device else host[i], window)
+    monkeypatch.setattr(parallel.Layout, "loops", loops)
+    several = step_lib.make_step(BASE, dataset, n_steps=3)
+    source = dataset.arrays if on_device else jax.tree.map(lambda *x: np.concatenate(x), *host)
+    new_state, new_window = several(_state(), source, step_lib.new_window())
+    assert (int(new_state.step), int(new_window.count)) == (3, 3)
+    convolutions = [
+        step.lower(new_state, source, new_window).as_text().count("stablehlo.convolution") for step in (one, several)
+    ]
+    assert convolutions[1] == convolutions[0] * (1 if loops else 3)
+    for a, b in zip(jax.tree.leaves(new_state.d_opt.mu), jax.tree.leaves(state.d_opt.mu), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-3 * max(1e-3, float(np.abs(b).max())))
+
+
+def test_float32_products_keep_their_precision_unless_told() -> None:
+    """What an accelerator may round is written into the program."""
+
+    def text(**compute: Any) -> str:
+        step = step_lib.make_step(_with(compute=compute), _dataset())
+        return step.lower(_state(), _dataset().arrays, step_lib.new_window()).as_text()
+
+    assert "precision = [HIGHEST, HIGHEST]" in text()
+    assert "precision = [HIGHEST, HIGHEST]" not in text(tf32=True)

@@ -1,0 +1,205 @@
+"""Which way of computing convolutions a run takes, and the compiler options that go with it.
+
+Compilers differ in this by factors, and so do CPUs: a form that is fast with one release of XLA can be tens of times
+slower with another. On a CPU `auto` therefore times a small network's gradients in each of a few ways, once for each
+machine and release of JAX, and remembers the fastest in the user's cache folder. A run writes what it took into its
+work directory and goes on with that, so that a resumed run rounds as the run before did.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+
+from ich_jax import errors, workdir
+from ich_jax.config import Config
+from ich_jax.models import convolutions
+from ich_jax.models.convolutions import DIRECT, Formulation
+from ich_jax.perf import timing
+
+FILE = "compute.json"
+"""In a work directory: the choice of the run."""
+
+Options = tuple[tuple[str, Any], ...]
+"""Names and values of compiler options, hashable."""
+
+NO_YNN: Options = (("xla_cpu_experimental_ynn_fusion_type", ""),)
+"""Convolutions by Eigen instead of YNN, whose kernel gradients are up to ten times slower."""
+
+MERGED = Formulation(merged=True, narrow=4)
+"""Fewer multiplications, and none of the backend's slow convolutions to three channels."""
+
+CANDIDATES: dict[str, tuple[Formulation, Options]] = {
+    "merged": (MERGED, NO_YNN),
+    "merged, taps of 2x2": (dataclasses.replace(MERGED, taps=4), NO_YNN),
+    "merged, default options": (MERGED, ()),
+}
+_ROUNDS = 7
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """How a run computes.
+
+    Attributes:
+        form: How convolutions are computed.
+        options: Compiler options of the training step.
+        reason: Why, for people.
+    """
+
+    form: Formulation = DIRECT
+    options: Options = ()
+    reason: str = "as written"
+
+    def described(self) -> tuple[str, str]:
+        """Returns the form, options included, and the reason, for a log line."""
+        form = ", ".join(f"{name}={value}" for name, value in dataclasses.asdict(self.form).items())
+        return f"with {form}" + "".join(f", {name}={value!r}" for name, value in self.options), self.reason
+
+
+AS_WRITTEN = Choice()
+
+
+def choose(config: Config, folder: Path | None = None) -> Choice:
+    """Returns how a run computes; with a work directory, what is written there, or writes it there.
+
+    Args:
+        config: The run; `config.compute.formulation` is `auto`, `direct` or `merged`.
+        folder: Its work directory.
+    """
+    asked, device = config.compute.formulation, jax.devices()[0].platform
+    file = folder / FILE if folder else None
+    if file and asked == "auto" and file.exists():
+        stored = workdir.read_json(file)
+        if stored["platform"] == device:
+            return _from_json(stored, "as the run began")
+    options = good_options()
+    if asked == "direct":
+        choice = Choice(DIRECT, options, "config.compute.formulation")
+    elif asked == "merged":
+        choice = Choice(MERGED, options, "config.compute.formulation")
+    elif device != "cpu":
+        choice = Choice(Formulation(merged=True), (), f"fewest multiplications; not measured on this {device}")
+    elif jax.process_count() > 1:
+        choice = Choice(MERGED, options, "not measured: every process has to take the same")
+    else:
+        choice = _measured()
+    if file:
+        workdir.write_json(file, {"platform": device} | _to_json(choice))
+    return choice
+
+
+def good_options() -> Options:
+    """Returns the compiler options that are good for convolutions on the devices at hand, whatever their form."""
+    return supported(NO_YNN) if jax.devices()[0].platform == "cpu" else ()
+
+
+@functools.cache
+def supported(options: Options) -> Options:
+    """Returns those of the options that this release of XLA knows."""
+
+    def known(option: tuple[str, Any]) -> bool:
+        try:
+            jax.jit(lambda: 0, compiler_options=dict([option])).lower().compile()
+        except Exception as error:  # jaxlib has no class of its own for it
+            logging.debug("%s: %s", option, error)
+            return False
+        return True
+
+    return tuple(option for option in options if known(option))
+
+
+# ---------------------------------------------------------------- measuring
+
+
+@functools.cache
+def _measured() -> Choice:
+    """The fastest of `CANDIDATES` on this machine, from the user's cache or measured now."""
+    file = _cache_file()
+    if file.exists():
+        try:
+            return _from_json(workdir.read_json(file), "measured on this machine before")
+        except (errors.WorkdirError, KeyError, TypeError):
+            logging.warning("%s is damaged; measuring again.", file)
+    ways = {name: (form, supported(options)) for name, (form, options) in CANDIDATES.items()}
+    ways = {name: way for i, (name, way) in enumerate(ways.items()) if way not in list(ways.values())[:i]}
+    took_ms = dict(zip(ways, measure(list(ways.values())), strict=True))
+    best = min(took_ms, key=lambda name: took_ms[name])
+    said = ", ".join(f"{name} {ms:.1f} ms" for name, ms in took_ms.items())
+    logging.info("Ways to compute convolutions, measured once on this machine: %s.", said)
+    choice = Choice(*ways[best], f"measured: {said}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        workdir.write_json(file, _to_json(choice))
+    except OSError as error:
+        logging.info("The choice is not remembered: %s", error)
+    return choice
+
+
+def measure(ways: list[tuple[Formulation, Options]]) -> list[float]:
+    """Returns the milliseconds that the gradients of a small network take in each way, at their best."""
+    runs = [_probe(form, options) for form, options in ways]
+    seconds = timing.in_turns(runs, rounds=_ROUNDS)  # [rounds, ways]
+    return [float(ms) for ms in 1e3 * np.min(seconds, axis=0)]
+
+
+def _probe(form: Formulation, options: Options) -> Callable[[], Any]:
+    """Compiles the gradients of one convolution of each kind, at sizes that are common and take milliseconds."""
+    keys = jax.random.split(jax.random.key(0), 5)
+    x = jax.random.normal(keys[0], (16, 8, 8, 64), jnp.float32)
+    shapes = {"up": (3, 3, 64, 64), "same": (3, 3, 64, 64), "down": (3, 3, 64, 64), "few": (3, 3, 64, 3)}
+    kernels = {
+        name: 0.05 * jax.random.normal(key, shape, jnp.float32)
+        for key, (name, shape) in zip(keys[1:], shapes.items(), strict=True)
+    }
+
+    def loss(x: jax.Array, kernels: dict[str, jax.Array]) -> jax.Array:
+        h = jax.nn.relu(convolutions.upsample_conv3x3(x, kernels["up"], form))
+        h = jax.nn.relu(convolutions.conv3x3(h, kernels["same"], form))
+        few = convolutions.conv3x3(h, kernels["few"], form)
+        return jnp.sum(convolutions.conv3x3_pool(h, kernels["down"], form) ** 2) + jnp.sum(few**2)
+
+    gradient = jax.jit(jax.grad(loss, (0, 1)), compiler_options=dict(options) | {"xla_backend_optimization_level": 1})
+    compiled = gradient.lower(x, kernels).compile()
+    return lambda: jax.block_until_ready(compiled(x, kernels))
+
+
+def _cache_file() -> Path:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ich_jax" / "formulations"
+    text = "|".join([platform.machine(), _processor(), str(os.cpu_count()), jax.__version__, str(CANDIDATES)])
+    return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+
+
+def _processor() -> str:
+    """Model and instruction sets of the processor, as far as the system says."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return "|".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
+
+
+# ---------------------------------------------------------------- on disk
+
+
+def _to_json(choice: Choice) -> dict[str, Any]:
+    return {
+        "form": dataclasses.asdict(choice.form),
+        "options": dict(choice.options),
+        "reason": choice.reason,
+        "jax": jax.__version__,
+    }
+
+
+def _from_json(stored: dict[str, Any], why: str) -> Choice:
+    form = Formulation(**stored["form"])
+    return Choice(form, supported(tuple(stored["options"].items())), f"{why} ({stored['reason']})")
