@@ -182,6 +182,11 @@ def _product(
 
     confidence = 1.0 - config.analysis.alpha
     path = launches.path(one.binned, key_of(config, k, 1), confidence=confidence)
+    if path.filled:
+        notes.append(
+            f"event study: {path.filled} {one.bin}s of local units are missing and count as at the mean of the others, "
+            "so that the band is rather too narrow"
+        )
     pre_trend = checks.pre_trend(one, path, config)
     by_mean = estimates.by_means(one, config, key_of(config, k, 2), attempt)
     by_weights = (

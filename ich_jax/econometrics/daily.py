@@ -24,6 +24,7 @@ KEYS = ("date", "unit", "product", "arm")
 SALES = ("units", "price", "cost")
 TREATED, BEFORE, LOCAL = benefit.ARMS
 _SHOWN = 3  # lines that a message names
+_SPARSE = 20  # times as many days as have rows: more than weekly figures, a mistyped year
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def load_daily(path: str | Path) -> Daily:
             `units, price, cost`; an empty cell; text in a number column; numbers that are not finite; negative units,
             price or cost; dates that are none; an unknown arm; a unit-day twice; a unit that is both local and treated;
             treatment that switches off; a unit or product without days before treatment; a product with no treated or
-            no local unit, a single day or a constant benefit.
+            no local unit, a single day, days far apart or a constant benefit.
     """
     rows, line = _read(path)
     number = _numbers(path, rows, line)
@@ -248,8 +249,10 @@ def _read(path: str | Path) -> tuple[list[dict[str, str]], npt.NDArray[np.int64]
     if not has_benefit:
         missing += [name for name in SALES if name not in sales] if sales else ["benefit"]
     if missing:
+        apart = [name for name, sign in (("semicolons", ";"), ("tabs", "\t")) if sign in "".join(header)]
+        hint = f" Its cells seem to be separated by {apart[0]}: save it with commas." if apart else ""
         raise errors.DataError(
-            f"{path}: line 1: no column {', '.join(missing)}; {wanted}. The file has: {', '.join(header)}."
+            f"{path}: line 1: no column {', '.join(missing)}; {wanted}. The file has: {', '.join(header)}.{hint}"
         )
     if has_benefit and sales:
         raise errors.DataError(
@@ -347,6 +350,16 @@ def _check_product(
         )
     if len(np.unique(day)) == 1:
         raise errors.DataError(f"product {name}: all rows are of {day[0]}; an effect needs days before and after.")
+    days = np.unique(day)
+    span = int((days[-1] - days[0]).astype(np.int64)) + 1
+    if span > _SPARSE * len(days):
+        gap = int(np.diff(days).argmax())
+        edge = days[gap] if gap < len(days) // 2 else days[gap + 1]
+        raise errors.DataError(
+            f"product {name}: only {len(days)} of the {span:,} days from {days[0]} to {days[-1]} have a row, and none "
+            f"lies between {days[gap]} and {days[gap + 1]}; is {edge} in {_lines(line[day == edge], what)} mistyped? "
+            "One row is one day."
+        )
     treated, local = np.unique(unit[arm == TREATED]), np.unique(unit[arm == LOCAL])
     if len(treated) == 0:
         raise errors.DataError(f"product {name}: no unit has the arm ai; add the one that sells the new designs.")

@@ -154,7 +154,10 @@ def by_means(one: Design, config: BenefitConfig, key: jax.Array, attempt: Attemp
             simple = callaway_santanna.aggregate(effects)
             half = float(stats.norm.isf(config.analysis.alpha / 2.0)) * simple.overall_error
             p = float(2.0 * stats.norm.sf(abs(simple.overall) / simple.overall_error))
-            note = f"simple aggregate, {one.bin}s, never-treated controls, normal"
+            note = (
+                f"simple aggregate since the {one.bin} before each launch, never-treated controls, normal; errors too "
+            )
+            note += "small with few treated units"
             if one.binned.missing:
                 note += f"; units that are observed in both {one.bin}s of a comparison"
                 note += f"; {len(effects.skipped)} comparisons have none" if effects.skipped else ""
@@ -163,7 +166,7 @@ def by_means(one: Design, config: BenefitConfig, key: jax.Array, attempt: Attemp
     if len(one.launches) > 1 or one.binned.missing:
         effect = attempt("two-way fixed effects", lambda: did.twfe(one.binned, confidence=confidence))
         if effect is not None:
-            note = f"{one.bin}s, CRV1 by unit"
+            note = f"{one.bin}s, CRV1 by unit; too small with few treated units"
             if len(one.launches) > 1 and one.binned.missing:
                 note += "; how much of it compares with units treated before is not known under gaps"
             elif len(one.launches) > 1:

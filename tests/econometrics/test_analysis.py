@@ -43,6 +43,7 @@ def test_what_is_left_out_is_said(found):
     assert "periods in which a unit is missing" in text and "too few for weeks" in text
     assert "no comparison: not computed: an interrupted time series needs one launch" in text
     by_name = {e.method: e for e in found.products[0].estimates}
+    assert "days of local units are missing and count as at the mean of the others" in text
     assert "units that are observed in both days of a comparison" in by_name["Callaway-Sant'Anna"].note
     assert "is not known under gaps" in by_name["two-way fixed effects"].note
 

@@ -122,6 +122,8 @@ def test_products_pooled_by_hand(tmp_path):
         ((ROWS[2], ROWS[6]), r"product fan: all rows are of 2025-01-03"),
         ([row.rsplit(",", 1)[0] + ",5" for row in ROWS], r"the benefit is 5 in every row"),
         ([*ROWS, "2025-01-01,c,fan,before,3"], r"unit c has the arm before \(line 10\) and never ai"),
+        (changed(2, "1025-01-01,a,fan,before,4"), r"only 5 of the 365,\d{3} days .* is 1025-01-01 in line 2 mistyped"),
+        (changed(9, "2205-01-02,b,fan,local,4"), r"only 5 of the 65,\d{3} days .* is 2205-01-02 in line 9 mistyped"),
         ((), r"has a header and no rows"),
     ],
 )
@@ -137,6 +139,7 @@ def test_bad_rows_are_refused(tmp_path, rows, message):
         ("date,unit,product,arm,gain", r"no column benefit; .* The file has: date, unit, product, arm, gain"),
         ("date,unit,product,arm,price", r"no column units, cost"),
         ("date,unit,product,arm,arm", r"the column arm occurs more than once"),
+        ("date;unit;product;arm;benefit", r"no column date, .* separated by semicolons: save it with commas"),
         ("", r"is empty"),
     ],
 )
