@@ -3,16 +3,18 @@
 Command:
     python experiments/error_comparison.py --config=configs/error_comparison.py --workdir=runs/error_comparison
 
-Expected time: 12 trials of 1,500 steps and 6 trainings of 12,000: about 3 hours on two free cores. It can be stopped
-and gone on with at any point, and `--shard=i/n` divides it among hosts.
+Expected time: 8 trials of 1,500 steps and 6 trainings of 12,000, about 3 hours on two free cores (estimated from the
+time of a step, not yet run). It can be stopped and gone on with at any point, and `--shard=i/n` divides it among hosts.
 
 Expected result: the page says for each axis how large the error of either arm is, how many of 299 designs of each
 network are beyond 0.5 and what that shows about all its designs, and whether the arms differ. With one block a stage
 both may do equally well; `:depth` shows from which depth on they do not.
 
 Variants:
-    :quick   two seeds, small networks of four blocks a stage, in under 6 minutes on two cores
-    :depth   ten seeds, small networks of 1, 2, 4 and 8 blocks a stage: some hours on two cores
+    :quick   two seeds, small networks of three blocks a stage: about 6 minutes on two free cores
+    :depth   ten seeds, small networks of 1, 2, 4 and 8 blocks a stage: 40 trials and 80 trainings, about 7 hours on one
+             core (estimated, not yet run). Networks as small do not fill two cores: start it twice, with --shard=0/2
+             and --shard=1/2 in one work directory, each bound to a core
     :folder  your own images: --config.data.path=PATH; axes from columns axis_<name>, else measured in the pictures
 """
 
@@ -34,12 +36,12 @@ def get_config(variant: str = "") -> Any:
     if variant == "quick":
         config = config_lib.ErrorComparisonConfig(
             name="error_comparison:quick",
-            train=config_lib.TrainConfig(steps=250, batch=16, warmup=50, ema=0.98),
+            train=config_lib.TrainConfig(steps=200, batch=16, warmup=50, ema=0.98),
             evaluation=config_lib.EvalConfig(n_designs=299, n_validation=128),
-            loop=config_lib.LoopConfig(log_every=25, validate_every=125, checkpoint_every=125, tensorboard=False),
+            loop=config_lib.LoopConfig(log_every=25, validate_every=100, checkpoint_every=100, tensorboard=False),
             # Trials as long as the cells share their compiled programs.
             comparison=config_lib.ComparisonConfig(
-                seeds=2, depths=(4,), trial_steps=250, learning_rates=(2e-3,), best_of=4, n_resamples=1999
+                seeds=2, depths=(3,), trial_steps=200, learning_rates=(2e-3,), best_of=4, n_resamples=1999
             ),
             **_SMALL,
         )

@@ -99,7 +99,7 @@ class Judge:
         axes: Indices of the axes that are compared.
         names: Their names.
         brief: The test briefs, every compared axis stated.
-        made: What is compiled once for all networks of an arm and depth; filled by `once`.
+        made: What is compiled once for all runs that may share it; filled by `once`.
     """
 
     dataset: Dataset
@@ -107,14 +107,26 @@ class Judge:
     axes: tuple[int, ...]
     names: tuple[str, ...]
     brief: Any
-    made: dict[tuple[str, str, int], Any] = dataclasses.field(default_factory=dict)
+    made: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
     def once(self, what: str, config: Config, make: Callable[[Config], Any]) -> Any:
-        """Returns `make(config)`, made for the first run of its arm and depth."""
-        key = (what, config.generator.arm, config.generator.blocks)
-        if key not in self.made:
-            self.made[key] = make(config)
-        return self.made[key]
+        """Returns `make(config)`, made for the first of the runs that differ in seed and initial gains only."""
+        initial = {"residual_scale": 0.0, "plain_scale": 0.0}
+        alike = dataclasses.replace(
+            config,
+            name="",
+            seed=0,
+            generator=dataclasses.replace(config.generator, **initial),
+            discriminator=dataclasses.replace(config.discriminator, **initial),
+            loop=config_lib.LoopConfig(),
+        )
+        if (what, alike) not in self.made:
+            self.made[what, alike] = make(config)
+        return self.made[what, alike]
+
+    def make_step(self, config: Config, dataset: Dataset, layout: Any, **others: Any) -> Any:
+        """The compiled step: a state carries its seed, so that runs can share one."""
+        return self.once(f"step {others}", config, lambda own: step_lib.make_step(own, dataset, layout, **others))
 
 
 def define_flags() -> None:
@@ -533,7 +545,14 @@ def train(
         stopped, signal = seeds.train(configs, folders, judge.dataset, validate=validate, stop_after=stop_after)
         return False, Stopped(signal) if stopped else None
     try:
-        result = loop.train(configs[0], folders[0], judge.dataset, validate=validate, stop_after=stop_after)
+        result = loop.train(
+            configs[0],
+            folders[0],
+            judge.dataset,
+            validate=validate,
+            stop_after=stop_after,
+            make_step=judge.make_step,
+        )
     except errors.TrainingDivergedError as error:
         logging.warning("%s: %s", group[0].name, error)
         return True, None
@@ -583,7 +602,7 @@ def make_norms(config: Config, judge: Judge) -> Callable[[state_lib.TrainState],
     """Returns a function that measures the gradient in each block of a state's networks; nothing if it cannot."""
     if judge.dataset.sample is None or config.objective.d_steps != 1:
         return lambda state: {}
-    of = judge.once("gradients", config, lambda own: gradients.make_gradients(own, judge.dataset))
+    of = judge.once("gradients", config, lambda own: gradients.make_gradients(own, judge.dataset, judge.make_step))
 
     def norms(state: state_lib.TrainState) -> dict[str, dict[str, float]]:
         names = ("generator", "discriminator")

@@ -348,9 +348,8 @@ def _fairness(config: ErrorComparisonConfig) -> str:
     settings = config.comparison
     networks = "Generator and discriminator" if settings.networks == "both" else "The generator, not the discriminator,"
     tried = (
-        f"For each arm and depth {len(settings.learning_rates)} step sizes and as many initial gains as the table "
-        f"shows were tried for {settings.trial_steps:,} steps, and the pair with the least error on validation briefs "
-        "was taken."
+        f"For each arm and depth {_count(len(settings.learning_rates), 'step size')} and the gains of the table "
+        f"were tried for {settings.trial_steps:,} steps, and what gave the least error on validation briefs was taken."
         if settings.trial_steps
         else "No trials were made: the first gain and step size of the config were taken."
     )
