@@ -122,7 +122,7 @@ def mcnemar(before: Correct, after: Correct) -> float:
 
 
 def _trend(pooled: Correct) -> tuple[float, float]:
-    """Slope of a logistic regression on severity and its p; NaN where all readings are alike."""
+    """Slope of a logistic regression on severity and its p; NaN where all are alike or a severity splits them."""
     if pooled.all() or not pooled.any():
         return float("nan"), float("nan")
     severity = np.arange(6.0)
@@ -132,6 +132,8 @@ def _trend(pooled: Correct) -> tuple[float, float]:
     for _ in range(50):
         chance = 1 / (1 + np.exp(-(x @ beta)))
         information = (x * (n * chance * (1 - chance))[:, None]).T @ x
+        if np.linalg.cond(information) > 1e10:
+            return float("nan"), float("nan")
         step = np.linalg.solve(information, x.T @ (successes - n * chance))
         beta = beta + step
         if np.abs(step).max() < 1e-10:

@@ -24,6 +24,13 @@ def test_a_curve_by_hand() -> None:
     assert found.trend < 0 and found.trend_p < 0.05
 
 
+def test_readings_that_a_severity_splits_have_no_slope() -> None:
+    split = np.ones((1, 6, 50), bool)
+    split[0, 5] = False
+    assert np.isnan(metrics.curve(split).trend) and metrics.curve(split).minimum == 0
+    assert np.isnan(metrics.curve(np.ones((1, 6, 50), bool)).trend)
+
+
 def test_the_least_of_noisy_shares_is_corrected_upward() -> None:
     rng, plain, corrected = np.random.default_rng(0), [], []
     for i in range(60):

@@ -1,0 +1,177 @@
+"""The static sweep as one result: curves by kind and product, judges compared, what breaks first."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ich_jax.config import InterferenceConfig
+from ich_jax.interference import metrics, sweep
+from ich_jax.interference.disturbances import TABLE
+from ich_jax.interference.metrics import Curve, InterferenceError
+from ich_jax.uncertainty import float64, intervals
+from ich_jax.uncertainty.intervals import Interval
+
+MAIN, SECOND = "main", "second"
+
+
+@dataclasses.dataclass(frozen=True)
+class Static:
+    """What a static sweep found.
+
+    Attributes:
+        products: Product names.
+        kinds: Kinds of interference.
+        scored: Those that count in means and minima.
+        n: Designs of each product at each severity and seed.
+        seeds: Sampling seeds.
+        curves: `{kind: one curve for each product}`.
+        clean: Accuracy without interference, by product.
+        clean_interval: Wilson interval of it.
+        elements: `{kind: [6]}` share of elements read as asked; NaN without elements.
+        axes: `{kind: [6]}` mean absolute error of the axes; NaN without axes.
+        agreement: `{kind: [6]}` share of designs that both judges read alike; empty with one judge.
+        second_clean: Accuracy without interference by the second judge, by product; empty with one judge.
+        real: `{kind: [6]}` accuracy on corrupted real images; severity 0 is missing (NaN).
+        error: Against a reference generator; None without one.
+        rate: Designs drawn and read per second, compilation left out.
+        compile_s: Seconds of first calls, all kinds.
+    """
+
+    products: tuple[str, ...]
+    kinds: tuple[str, ...]
+    scored: tuple[str, ...]
+    n: int
+    seeds: tuple[int, ...]
+    curves: dict[str, tuple[Curve, ...]]
+    clean: float64.Array
+    clean_interval: Interval
+    elements: dict[str, float64.Array]
+    axes: dict[str, float64.Array]
+    agreement: dict[str, float64.Array]
+    second_clean: float64.Array
+    real: dict[str, float64.Array]
+    error: InterferenceError | None
+    rate: float
+    compile_s: float
+
+
+def collect(
+    config: InterferenceConfig,
+    folder: str | Path,
+    kinds: Sequence[str],
+    products: Sequence[str],
+    *,
+    reference: str | Path | None = None,
+) -> Static:
+    """Reads a finished sweep.
+
+    Args:
+        config: The sweep.
+        folder: Its work directory.
+        kinds: Names in `disturbances.TABLE`.
+        products: Product names.
+        reference: Work directory of the same sweep of a reference generator.
+
+    Raises:
+        WorkdirError: A job is missing or damaged.
+    """
+    seeds = config.sweep.seeds
+    judges = (MAIN, SECOND) if config.second else (MAIN,)
+    bits = {
+        judge: {kind: sweep.correct(folder, kind, seeds, judge) for kind in kinds} for judge in judges
+    }  # [seeds, 6, products, n]
+    curves = {kind: tuple(metrics.curve(c[:, :, p]) for p in range(len(products))) for kind, c in bits[MAIN].items()}
+    clean = bits[MAIN][kinds[0]][:, 0]  # [seeds, products, n]
+    jobs = [sweep.load(folder, kind, seed) for seed in seeds for kind in (sweep.CLEAN, *kinds)]
+    designs = sum(len(job.severities) for job in jobs) * len(products) * config.sweep.n
+    warm = [job.seconds - job.first_s for job in jobs]
+    real = {}
+    for kind in kinds:
+        if config.sweep.real and TABLE[kind].on == "image":
+            readings = sweep.load(folder, sweep.REAL + kind, seeds[0])
+            real[kind] = np.concatenate([[np.nan], readings.product[MAIN].mean(axis=(1, 2))])
+    return Static(
+        products=tuple(products),
+        kinds=tuple(kinds),
+        scored=tuple(kind for kind in kinds if TABLE[kind].scored),
+        n=config.sweep.n,
+        seeds=tuple(seeds),
+        curves=curves,
+        clean=clean.mean(axis=(0, 2)),
+        clean_interval=intervals.wilson(clean.sum(axis=(0, 2)), clean.shape[0] * clean.shape[2]),
+        elements=_secondary(folder, kinds, seeds, "element_accuracy"),
+        axes=_secondary(folder, kinds, seeds, "axis_error"),
+        agreement={kind: (bits[MAIN][kind] == bits[SECOND][kind]).mean(axis=(0, 2, 3)) for kind in kinds}
+        if config.second
+        else {},
+        second_clean=bits[SECOND][kinds[0]][:, 0].mean(axis=(0, 2)) if config.second else np.zeros(0),
+        real=real,
+        error=_error(bits[MAIN], kinds, seeds, reference),
+        rate=designs / sum(warm) if sum(warm) > 0 else float("nan"),
+        compile_s=sum(job.first_s for job in jobs),
+    )
+
+
+def _secondary(folder: str | Path, kinds: Sequence[str], seeds: Sequence[int], name: str) -> dict[str, float64.Array]:
+    def of(kind: str, seed: int) -> Any:
+        return np.concatenate([getattr(sweep.load(folder, k, seed), name) for k in (sweep.CLEAN, kind)]).mean(axis=1)
+
+    return {kind: np.mean([of(kind, seed) for seed in seeds], axis=0) for kind in kinds}
+
+
+def _error(
+    ours: dict[str, sweep.Correct], kinds: Sequence[str], seeds: Sequence[int], reference: str | Path | None
+) -> InterferenceError | None:
+    if reference is None:
+        return None
+    scored = [kind for kind in kinds if TABLE[kind].scored]
+    theirs = {kind: sweep.correct(reference, kind, seeds, MAIN).mean(axis=(0, 2, 3)) for kind in scored}
+    return metrics.interference_error({kind: ours[kind].mean(axis=(0, 2, 3)) for kind in scored}, theirs)
+
+
+def least(result: Static, product: int) -> tuple[Curve, str]:
+    """Returns the scored curve with the least accuracy of a product, and its kind."""
+    kind = min(result.scored, key=lambda k: result.curves[k][product].minimum)
+    return result.curves[kind][product], kind
+
+
+def holds_up_to(result: Static, product: int, level: float) -> dict[str, int]:
+    """Returns, by scored kind, the highest severity up to which the lower Wilson limit stays above a level; -1: never.
+
+    Limits are widened for all severities and scored kinds of the product (Bonferroni).
+    """
+    tests = 6 * len(result.scored)
+    found = {}
+    for kind in result.scored:
+        curve = result.curves[kind][product]
+        low = intervals.wilson(np.round(curve.accuracy * curve.n), curve.n, confidence=1 - 0.05 / tests).low
+        failing = np.flatnonzero(low <= level)
+        found[kind] = int(failing[0]) - 1 if len(failing) else 5
+    return found
+
+
+def summary(result: Static) -> dict[str, Any]:
+    """Returns the headline figures of a sweep."""
+    figures: dict[str, Any] = {}
+    for p, name in enumerate(result.products):
+        curve, _ = least(result, p)
+        figures |= {
+            f"acc_pre_{name}": float(result.clean[p]),
+            f"acc_mean_{name}": float(np.mean([result.curves[kind][p].mean for kind in result.scored])),
+            f"acc_min_{name}": curve.minimum,
+        }
+    if "book" in result.products:
+        p = result.products.index("book")
+        figures["book_severities_above_97"] = sum(max(s, 0) for s in holds_up_to(result, p, 0.97).values())
+    if "earrings" in result.products:
+        figures["earrings_min"] = figures["acc_min_earrings"]
+    mie = result.error.mie if result.error is not None else None
+    return figures | {
+        "n_per_point": result.n * len(result.seeds),
+        "seeds": len(result.seeds),
+        "mie": float("nan") if mie is None else mie,
+        "designs_per_s": result.rate,
+    }
