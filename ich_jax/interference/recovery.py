@@ -1,0 +1,313 @@
+"""A pulse of interference while a generator trains, and what comes after it, beside a control without the pulse.
+
+Interference reaches the training step through what the step reads: images and briefs of a batch pass a function whose
+strength is an argument of the compiled call, 0 outside the window. A run and its control thus share one program, seed,
+batches and noise, and are the same bit for bit until the window opens.
+"""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ich_jax import errors, workdir
+from ich_jax.config import Config
+from ich_jax.data import pipeline
+from ich_jax.data.dataset import Dataset
+from ich_jax.interference import corruptions, draws, schedules, sweep
+from ich_jax.interference.schedules import Window
+from ich_jax.training import state as state_lib
+from ich_jax.training import step as step_lib
+from ich_jax.types import AXIS_LIMIT, Batch
+
+CONTROL = "control"
+_MIXED = ("gaussian_noise", "motion_blur", "snow", "contrast", "jpeg_compression")
+_SEVERITY = 3
+
+Change = Callable[[Batch, jax.Array, jax.Array, Dataset], Batch]
+"""`(batch, key words [B, 2], strength, dataset) -> batch`; strength 0 leaves it as it is."""
+
+
+# ---------------------------------------------------------------- interference with a batch
+
+
+def _corrupted_images(batch: Batch, words: jax.Array, strength: jax.Array, dataset: Dataset) -> Batch:
+    """Corrupts this share of the images, each by one of five kinds at severity 3."""
+    n = batch.image.shape[0]
+    hit = draws.uniform(words, (), 0) < strength
+    kind = draws.integers(words, (), len(_MIXED), 1)
+    unit = jnp.clip(0.5 * pipeline.as_unit(batch.image) + 0.5, 0.0, 1.0)
+    keys = jax.vmap(jax.random.wrap_key_data)(words)
+    image = unit
+    for i, name in enumerate(_MIXED):
+        worse = corruptions.corrupt(unit, name, jnp.int32(_SEVERITY), keys)
+        image = jnp.where((hit & (kind == i)).reshape(n, 1, 1, 1), worse, image)
+    corrupted = 2.0 * image - 1.0
+    return batch._replace(image=jnp.where(hit.reshape(n, 1, 1, 1), corrupted, pipeline.as_unit(batch.image)))
+
+
+def _label_flips(batch: Batch, words: jax.Array, strength: jax.Array, dataset: Dataset) -> Batch:
+    """Gives this share of the images the name of another product.
+
+    References:
+        Kaneko et al. (2019), Label-noise robust generative adversarial networks (symmetric noise).
+    """
+    n = len(dataset.space.products)
+    other = (batch.brief.product + 1 + draws.integers(words, (), n - 1, 1)) % n
+    product = jnp.where(draws.uniform(words, (), 0) < strength, other, batch.brief.product)
+    return batch._replace(brief=batch.brief._replace(product=product))
+
+
+def _condition_mismatch(batch: Batch, words: jax.Array, strength: jax.Array, dataset: Dataset) -> Batch:
+    """Gives this share of the images elements and axes at random."""
+    hit = (draws.uniform(words, (), 0) < strength)[:, None]
+    sizes = dataset.space.cardinalities
+    elements = [draws.integers(words, (), size, 2 + i) for i, size in enumerate(sizes)]
+    axes = AXIS_LIMIT * (2.0 * draws.uniform(words, batch.brief.axes.shape[1:], 1) - 1.0)
+    brief = batch.brief._replace(
+        elements=jnp.where(hit, jnp.stack(elements, 1), batch.brief.elements) if sizes else batch.brief.elements,
+        axes=jnp.where(hit, axes, batch.brief.axes),
+    )
+    return batch._replace(brief=brief)
+
+
+def _missing_product(batch: Batch, words: jax.Array, strength: jax.Array, dataset: Dataset) -> Batch:
+    """Puts others of the batch in the place of images of the last product (any strength above 0)."""
+    gone = (batch.brief.product == len(dataset.space.products) - 1) & (strength > 0)
+    n = gone.shape[0]
+    # The k-th missing image is replaced by the k-th that stays, over again.
+    stay = jnp.nonzero(~gone, size=n, fill_value=0)[0]
+    rank = jnp.cumsum(gone) - 1
+    index = jnp.where(gone, stay[rank % jnp.maximum(n - gone.sum(), 1)], jnp.arange(n))
+    replaced: Batch = jax.tree.map(lambda x: x[index], batch)
+    return replaced
+
+
+def _nan_batch(batch: Batch, words: jax.Array, strength: jax.Array, dataset: Dataset) -> Batch:
+    """Makes the images NaN (any strength above 0): such a step has to change nothing."""
+    image = pipeline.as_unit(batch.image)
+    return batch._replace(image=jnp.where(strength > 0, jnp.nan, image))
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """One kind of interference with training.
+
+    Attributes:
+        unit: What its strength is.
+        batch: Changes the batch of every step in the window.
+        lr: The strength multiplies both step sizes in the window.
+        weights: Gaussian noise on the generator's weights once, when the window opens, relative to each tensor.
+    """
+
+    unit: str
+    batch: Change | None = None
+    lr: bool = False
+    weights: bool = False
+
+
+TABLE = {
+    "corrupted_images": Kind("share of images", _corrupted_images),
+    "label_flips": Kind("share of images", _label_flips),
+    "condition_mismatch": Kind("share of images", _condition_mismatch),
+    "missing_product": Kind("1", _missing_product),
+    "learning_rate": Kind("factor", lr=True),
+    "weight_noise": Kind("sd relative to a tensor's", weights=True),
+    "nan_batch": Kind("1", _nan_batch),
+}
+"""Every kind of interference with training; a new one is one function and one line."""
+
+
+# ---------------------------------------------------------------- runs
+
+
+@dataclasses.dataclass(frozen=True)
+class Pulse:
+    """One run.
+
+    Attributes:
+        kind: A name in `TABLE`, or `control`.
+        strength: Inside the window.
+        seed: Training seed.
+    """
+
+    kind: str
+    strength: float
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Course:
+    """Accuracy over a run.
+
+    Attributes:
+        pulse: Which run.
+        window: When interference acted.
+        steps: `[K]` steps of the evaluations.
+        accuracy: `[K, products]` of the averaged generator.
+        n: Designs of each product at each evaluation.
+        skipped: Steps that changed nothing because something was not finite.
+        params_sha256: Of the final parameters.
+        seconds: Wall time.
+    """
+
+    pulse: Pulse
+    window: Window
+    steps: np.ndarray
+    accuracy: np.ndarray
+    n: int
+    skipped: int
+    params_sha256: str
+    seconds: float
+
+
+def check(pulses: Sequence[Pulse]) -> None:
+    """Refuses unknown kinds and strengths that mean nothing.
+
+    Raises:
+        ConfigError: As said.
+    """
+    for pulse in pulses:
+        errors.require(pulse.kind, (CONTROL, *TABLE), "kind of pulse")
+        if pulse.kind != CONTROL:
+            high = 1.0 if TABLE[pulse.kind].unit == "share of images" else 1e6
+            errors.require_within(pulse.strength, 1e-9, high, f"strength of {pulse.kind}")
+
+
+def make_runner(
+    config: Config, dataset: Dataset, start: Callable[[int], state_lib.TrainState], read: sweep.Reader
+) -> Callable[..., Course]:
+    """Returns a function that makes one run under a pulse.
+
+    Args:
+        config: The training run; `train.steps` is its length.
+        dataset: Its images, sampled on the device.
+        start: From a seed to the state before the first step.
+        read: The inspector.
+
+    Returns:
+        `run(pulse, window, every, n) -> Course`: evaluates before the first step, then every so many steps, n
+        designs of each product at a time, other ones each time. Programs are compiled once for all runs of a kind.
+
+    Raises:
+        DataError: The images come from the host.
+    """
+    sample = dataset.sample
+    if sample is None:
+        raise errors.DataError(
+            "Pulses need images that lie on the device; this set is larger than config.data.device_limit_mib. Raise it."
+        )
+    draw = jax.jit(step_lib.make_draw(config, dataset.space, dataset.size, dataset.channels))
+    products = len(dataset.space.products)
+
+    @functools.cache
+    def step_of(kind: str) -> Callable[..., Any]:
+        change = TABLE[kind].batch if kind in TABLE else None
+
+        def disturbed(arrays: Any, index: jax.Array) -> Batch:
+            real, strength, key = arrays
+            batch = sample(real, index)
+            if change is None:
+                return batch
+            words = jax.random.key_data(jax.vmap(jax.random.fold_in, (None, 0))(key, index.astype(jnp.uint32)))
+            changed = change(batch, words, strength, dataset)
+            return jax.tree.map(
+                lambda new, old: jnp.where(strength > 0, new, old.astype(new.dtype)),
+                changed,
+                batch._replace(image=pipeline.as_unit(batch.image)),
+            )
+
+        return step_lib.make_step(config, dataclasses.replace(dataset, sample=disturbed))
+
+    def accuracy_of(params: Any, seed: int, at: int, n: int) -> np.ndarray:
+        brief = sweep.briefs_of(dataset, seed, n)
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 4), at)
+        z = jax.random.normal(key, (products * n, config.generator.z_dim), jnp.float32)
+        images = pipeline.to_uint8(np.nan_to_num(np.asarray(draw(params, z, brief))))
+        right = np.asarray(read(pipeline.to_unit(images)).product).argmax(axis=1) == np.asarray(brief.product)
+        return right.reshape(products, n).mean(axis=1)
+
+    def run(pulse: Pulse, window: Window, every: int, n: int, *, like: str = "") -> Course:
+        """`like`: for a control, the kind whose program it shares."""
+        check((pulse,))
+        steps = config.train.steps
+        schedules.check(window, steps)
+        started = time.perf_counter()
+        kind = TABLE.get(pulse.kind, Kind(""))
+        step = step_of(like or pulse.kind)
+        state, metrics = start(pulse.seed), step_lib.new_window()
+        key = jax.random.fold_in(jax.random.key(pulse.seed), 5)
+        at, found = [0], [accuracy_of(state.ema_params, pulse.seed, 0, n)]
+        for i in range(steps):
+            inside = bool(window.holds(i))
+            if i == window.start and kind.weights:
+                state = state.replace(g_params=_noisy(state.g_params, pulse.strength, key))
+            if kind.lr and i in (window.start, window.stop):
+                factor = pulse.strength if inside else 1.0 / pulse.strength
+                state = state.replace(lr_scale=state.lr_scale * jnp.float32(factor))
+            strength = jnp.float32(pulse.strength if inside and kind.batch is not None else 0.0)
+            state, metrics = step(state, (dataset.arrays, strength, key), metrics)
+            if (i + 1) % every == 0 or i + 1 == steps:
+                at.append(i + 1)
+                found.append(accuracy_of(state.ema_params, pulse.seed, i + 1, n))
+        return Course(
+            pulse=pulse,
+            window=window,
+            steps=np.array(at),
+            accuracy=np.array(found),
+            n=n,
+            skipped=int(state.skipped),
+            params_sha256=state_lib.params_sha256(state),
+            seconds=time.perf_counter() - started,
+        )
+
+    return run
+
+
+def _noisy(params: Any, strength: float, key: jax.Array) -> Any:
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(key, len(leaves))
+    noisy = [
+        w + jnp.float32(strength) * jnp.std(w) * jax.random.normal(k, w.shape, w.dtype)
+        for k, w in zip(keys, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(tree, noisy)
+
+
+def save(folder: str | Path, course: Course) -> None:
+    """Writes a course as one JSON file."""
+    workdir.write_json(_path(folder, course.pulse), course)
+
+
+def load(folder: str | Path, pulse: Pulse) -> Course | None:
+    """Reads a course; None if that run was not made.
+
+    Raises:
+        WorkdirError: The file is damaged.
+    """
+    path = _path(folder, pulse)
+    if not path.is_file():
+        return None
+    values = workdir.read_json(path)
+    try:
+        return Course(
+            pulse=Pulse(**values.pop("pulse")),
+            window=Window(**values.pop("window")),
+            steps=np.array(values.pop("steps"), int),
+            accuracy=np.array(values.pop("accuracy"), float),
+            **values,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.WorkdirError(
+            f"{path} does not hold a course ({error}); remove it and give the command again."
+        ) from error
+
+
+def _path(folder: str | Path, pulse: Pulse) -> Path:
+    return Path(folder) / "courses" / f"{pulse.kind}_{pulse.strength:g}_seed{pulse.seed}.json"

@@ -1,0 +1,143 @@
+"""Pulses as one result: drop and recovery of every product, run by run, with controls of the same seeds."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ich_jax import errors
+from ich_jax.config import PulseConfig
+from ich_jax.interference import metrics, recovery
+from ich_jax.interference.metrics import Recovery
+from ich_jax.interference.recovery import CONTROL, Course, Pulse
+from ich_jax.interference.schedules import Window, pulses
+from ich_jax.uncertainty import survival
+from ich_jax.uncertainty.survival import KaplanMeier, LogRank
+
+CLAIM = {"book": 0.97, "earrings": 0.9299}
+"""Least accuracies that the paper reports (Figure 5)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Temporal:
+    """What pulses did.
+
+    Attributes:
+        products: Product names.
+        window: When interference acted.
+        courses: Every run, controls first.
+        recoveries: For each course, one of each product.
+        survival: `{kind:strength: time until recovery}` over products and seeds.
+        log_rank: Whether these times differ between pulses; None with one pulse or without a recovery.
+        equivalence_p: `{kind:strength: [products]}` p of two one-sided tests that the accuracy at the end is within one
+            point of that before, all seeds together.
+        bands: `{kind:strength: [products]}` least lower limit of a simultaneous band over time, all seeds together.
+    """
+
+    products: tuple[str, ...]
+    window: Window
+    courses: tuple[Course, ...]
+    recoveries: tuple[tuple[Recovery, ...], ...]
+    survival: dict[str, KaplanMeier]
+    log_rank: LogRank | None
+    equivalence_p: dict[str, tuple[float, ...]]
+    bands: dict[str, tuple[float, ...]]
+
+
+def plan(config: PulseConfig) -> tuple[Window, list[Pulse]]:
+    """Returns the window and all runs, each seed's control before its pulses.
+
+    Raises:
+        ConfigError: A pulse that is not KIND:STRENGTH, an unknown kind, or a window that does not fit.
+    """
+    (window,) = pulses(config.steps, share=config.share, first=config.first)
+    runs = []
+    for seed in config.seeds:
+        runs.append(Pulse(CONTROL, 0.0, seed))
+        for text in config.pulses:
+            kind, _, strength = text.partition(":")
+            try:
+                runs.append(Pulse(kind, float(strength), seed))
+            except ValueError as error:
+                raise errors.ConfigError(
+                    f"pulse.pulses: got {text!r}; expected KIND:STRENGTH, such as label_flips:0.3."
+                ) from error
+    recovery.check(runs)
+    return window, runs
+
+
+def name_of(pulse: Pulse) -> str:
+    """Returns `kind:strength`."""
+    return f"{pulse.kind}:{pulse.strength:g}" if pulse.kind != CONTROL else CONTROL
+
+
+def collect(window: Window, courses: Sequence[Course], products: Sequence[str]) -> Temporal:
+    """Measures drop and recovery of all courses."""
+    each = tuple(
+        tuple(metrics.recovery(c.steps, c.accuracy[:, p], window.start, window.stop) for p in range(len(products)))
+        for c in courses
+    )
+    names = list(dict.fromkeys(name_of(c.pulse) for c in courses if c.pulse.kind != CONTROL))
+    times, seen, groups = [], [], []
+    for course, found in zip(courses, each, strict=True):
+        for one in found:
+            if course.pulse.kind != CONTROL:
+                times.append(float(one.recovery_steps))
+                seen.append(one.recovered)
+                groups.append(name_of(course.pulse))
+    curves = {
+        name: survival.kaplan_meier(
+            [t for t, g in zip(times, groups, strict=True) if g == name],
+            [s for s, g in zip(seen, groups, strict=True) if g == name],
+        )
+        for name in names
+    }
+    equivalence: dict[str, tuple[float, ...]] = {}
+    bands: dict[str, tuple[float, ...]] = {}
+    for name in names:
+        own = [c for c in courses if name_of(c.pulse) == name]
+        accuracy = np.stack([c.accuracy for c in own])  # [seeds, K, products]
+        n, steps = own[0].n * len(own), own[0].steps
+        before = np.flatnonzero(steps <= window.start)[-metrics.N_BEFORE :]
+        p_values, lowest = [], []
+        for p in range(len(products)):
+            m = (len(before) * n, metrics.N_BEFORE * n)
+            shares = accuracy[:, before, p].mean(), accuracy[:, -metrics.N_BEFORE :, p].mean()
+            right = round(float(shares[0]) * m[0]), round(float(shares[1]) * m[1])
+            p_values.append(metrics.equivalent(right, m))
+            level = CLAIM.get(products[p], 0.0)
+            lowest.append(metrics.always_above(accuracy[:, :, p].mean(axis=0), n, level, jax.random.key(0))["lowest"])
+        equivalence[name], bands[name] = tuple(p_values), tuple(lowest)
+    test = survival.log_rank(times, seen, groups) if len(names) > 1 and any(seen) else None
+    return Temporal(tuple(products), window, tuple(courses), each, curves, test, equivalence, bands)
+
+
+def summary(result: Temporal) -> dict[str, Any]:
+    """Returns the headline figures: over all pulses, means of levels and medians of recovery."""
+    figures: dict[str, Any] = {}
+    disturbed = [i for i, c in enumerate(result.courses) if c.pulse.kind != CONTROL]
+    for p, name in enumerate(result.products):
+        own = [result.recoveries[i][p] for i in disturbed]
+        after = [c.accuracy[c.steps > result.window.start, p].mean() for c in (result.courses[i] for i in disturbed)]
+        km = survival.kaplan_meier([float(r.recovery_steps) for r in own], [r.recovered for r in own])
+        figures |= {
+            f"acc_pre_{name}": float(np.mean([r.before for r in own])),
+            f"acc_mean_{name}": float(np.mean(after)),
+            f"acc_min_{name}": min(r.minimum for r in own),
+            f"recovery_steps_{name}": km.median,
+        }
+    if "book" in result.products:
+        p = result.products.index("book")
+        figures["book_band_low"] = min(low[p] for low in result.bands.values())
+    if "earrings" in result.products:
+        figures["earrings_min"] = figures["acc_min_earrings"]
+    every = [r.recovered for i in disturbed for r in result.recoveries[i]]
+    seeds = {c.pulse.seed for c in result.courses}
+    return figures | {
+        "recovered": float(np.mean(every)),
+        "pulse_steps": result.window.steps,
+        "n_per_point": result.courses[0].n,
+        "seeds": len(seeds),
+    }
