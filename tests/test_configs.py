@@ -8,7 +8,11 @@ from ich_jax import errors
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 # Of other experiments than train.
-OTHERS = {"economic_benefit": config_lib.BenefitConfig, "error_comparison": config_lib.ErrorComparisonConfig}
+OTHERS = {
+    "economic_benefit": config_lib.BenefitConfig,
+    "error_comparison": config_lib.ErrorComparisonConfig,
+    "interference_sweep": config_lib.InterferenceConfig,
+}
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in OTHERS)
 
 

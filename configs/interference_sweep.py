@@ -1,0 +1,44 @@
+"""How far a trained generator can be trusted under interference: all kinds, severities 0 to 5.
+
+Command:
+    python experiments/interference_sweep.py --config=configs/interference_sweep.py --checkpoint=runs/procedural_32 \
+        --workdir=runs/interference_sweep
+
+Expected time: hours on one core for 32 px: 28 kinds x 5 severities x 3 seeds x 1,000 designs of each product, every one
+drawn and read twice. `--shard=i/n` with the same work directory shares it among processes.
+
+Expected result: accuracy of each product by kind and severity with intervals, what breaks it first and what never does.
+
+Variants:
+    :pulse   recovery (Figure 5): trains on from the checkpoint under pulses, each seed with a control; hours.
+    :quick   eleven kinds, one seed, 100 designs of each product, in a few minutes.
+    :folder  for a generator of an image folder: no second inspector, which a small set cannot train.
+"""
+
+from typing import Any
+
+from ich_jax import config as config_lib
+
+VARIANTS = ("", "pulse", "quick", "folder")
+SECOND = config_lib.InspectorConfig(seed=104_729, widths=(48, 96), blocks=1, steps=3000)
+QUICK = (
+    *("latent_noise", "condition_noise", "element_dropout", "product_flip", "axis_noise", "weight_noise"),
+    *("int8_bit_flips", "quantised", "image_gaussian_noise", "image_motion_blur", "image_jpeg_compression"),
+)
+
+
+def get_config(variant: str = "") -> Any:
+    config_lib.errors.require(variant, VARIANTS, "variant of configs/interference_sweep.py")
+    if variant == "quick":
+        config = config_lib.InterferenceConfig(
+            name="interference_sweep:quick",
+            sweep=config_lib.SweepConfig(kinds=QUICK, n=100, seeds=(1,)),
+            second=False,
+        )
+    elif variant == "pulse":
+        config = config_lib.InterferenceConfig(name="interference_sweep:pulse", task="pulse", second=False)
+    elif variant == "folder":
+        config = config_lib.InterferenceConfig(name="interference_sweep:folder", second=False)
+    else:
+        config = config_lib.InterferenceConfig(name="interference_sweep", judge=SECOND)
+    return config_lib.editable(config)

@@ -1,0 +1,326 @@
+"""How far can a trained generator be trusted under interference: a sweep over kinds and severities, and its page.
+
+    python experiments/interference_sweep.py --config=configs/interference_sweep.py:quick --checkpoint=runs/quick \
+        --workdir=runs/interference
+
+The same command goes on where it was stopped. `--shard=0/4` does every fourth job; once all shards are done, the
+command without `--shard` reports. `--reference=FOLDER` is the finished sweep, with the same config, of the generator
+whose errors count as 100.
+"""
+
+import dataclasses
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import rich.console
+import rich.progress
+from absl import app, flags, logging
+from command_line import keep_compiled_programs, parse_flags, show_log_lines, shown
+from ml_collections import config_flags
+
+from ich_jax import config as config_lib
+from ich_jax import errors, workdir
+from ich_jax.config import InterferenceConfig
+from ich_jax.data import make, pipeline
+from ich_jax.data.dataset import Dataset
+from ich_jax.interference import disturbances, recovery, static, sweep, temporal
+from ich_jax.interference.disturbances import TABLE, Inputs
+from ich_jax.report import interference_page, provenance, pulse_page
+from ich_jax.training import checkpoint, writer
+from ich_jax.training import inspector as inspector_lib
+from ich_jax.training import state as state_lib
+from ich_jax.training import step as step_lib
+
+FLAGS = flags.FLAGS
+_MODEL_FILE = "generator.json"
+
+
+def define_flags() -> None:
+    """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
+    config_flags.DEFINE_config_file("config", None, "Config file, such as configs/interference_sweep.py:quick.")
+    flags.DEFINE_string("workdir", None, "Folder of the sweep; given again, the sweep goes on.")
+    flags.DEFINE_string("checkpoint", None, "Work directory of a training run, or one of its checkpoints.")
+    flags.DEFINE_string("reference", "", "Finished sweep of the generator to compare with.")
+    flags.DEFINE_string("shard", "", "i/n: do only every n-th job, from the i-th on, and leave the report out.")
+    for name in ("config", "workdir", "checkpoint"):
+        flags.mark_flag_as_required(name)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the experiment that the flags describe."""
+    if len(argv) > 1:
+        raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/sweep.")
+    show_log_lines()
+    try:
+        config = config_lib.resolve(FLAGS.config, InterferenceConfig)
+        if config.compilation_cache:
+            keep_compiled_programs()
+        if config.task == "pulse":
+            run_pulses(config, FLAGS.workdir, FLAGS.checkpoint, shard=FLAGS.shard)
+        else:
+            run(config, FLAGS.workdir, FLAGS.checkpoint, reference=FLAGS.reference, shard=FLAGS.shard)
+    except errors.IchJaxError as error:
+        sys.exit(f"error: {error}")
+
+
+def run(config: InterferenceConfig, folder: str, source: str, *, reference: str = "", shard: str = "") -> None:
+    """Sweeps, and reports unless it was one shard of several."""
+    # ---------------- everything that can be refused is refused here, before anything is written
+    kinds = tuple(TABLE) if config.sweep.kinds == ("all",) else config.sweep.kinds
+    jobs = sweep.jobs(kinds, config.sweep.seeds, real=config.sweep.real)
+    i, n = sweep.parse_shard(shard)
+    if reference:
+        check_reference(config, reference)
+    model, dataset = load(config, folder, source)
+
+    # ---------------- judges
+    judges, accuracies = {}, {}
+    for name, judge_config in ((static.MAIN, model.config.inspector), (static.SECOND, config.judge)):
+        if name == static.MAIN or config.second:
+            by = config_lib.resolve(config_lib.to_dict(model.config) | {"inspector": config_lib.to_dict(judge_config)})
+            inspector = inspector_lib.get(by, dataset)
+            judges[name], accuracies[name] = inspector.read, inspector.report.product_accuracy
+            logging.info(
+                "The %s inspector (%s) reads real products right: %.4f", name, inspector.source, accuracies[name]
+            )
+
+    # ---------------- sweep
+    generator = sweep.Generator(
+        draw=step_lib.make_draw(model.config, dataset.space, dataset.size, dataset.channels),
+        params=model.ema_params,
+        z_dim=model.config.generator.z_dim,
+        space=dataset.space,
+    )
+    with showing(config, len(jobs[i::n])) as show:
+        sweep.run(
+            generator, dataset, judges, folder, jobs[i::n], n=config.sweep.n, batch=config.sweep.batch, progress=show
+        )
+    if n > 1:
+        print(f"Shard {shard} is done. Once all are, give the command without --shard to report.")
+        print(f"summary: shard={shard} jobs={len(jobs[i::n])}", flush=True)
+        return
+    report(config, folder, kinds, model, dataset, generator, accuracies, reference)
+
+
+def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: str = "") -> None:
+    """Trains on under pulses, and reports unless it was one shard of several."""
+    window, runs = temporal.plan(config.pulse)
+    i, n = sweep.parse_shard(shard)
+    model, dataset = load(config, folder, source)
+    values = config_lib.to_dict(model.config)
+    values["train"] |= {
+        "steps": config.pulse.steps,
+        "images": 0,
+        "g_lr": model.config.train.g_lr * config.pulse.lr,
+        "d_lr": model.config.train.d_lr * config.pulse.lr,
+    }
+    trained = config_lib.resolve(values)
+    inspector = inspector_lib.get(model.config, dataset)
+
+    def start(seed: int) -> state_lib.TrainState:
+        seeded = dataclasses.replace(trained, seed=seed)
+        state = state_lib.create_state(seeded, dataset.space, dataset.size, dataset.channels)
+        return checkpoint.init_from(source, state)[0]
+
+    run_one = recovery.make_runner(trained, dataset, start, inspector.read)
+    every = max(1, config.pulse.steps // config.pulse.evaluations)
+    with showing(config, len(runs[i::n])) as show:
+        started = time.monotonic()
+        for k, pulse in enumerate(runs[i::n]):
+            if recovery.load(folder, pulse) is None:
+                recovery.save(folder, run_one(pulse, window, every, config.pulse.n))
+            show(k + 1, len(runs[i::n]), time.monotonic() - started, f"{temporal.name_of(pulse)}, seed {pulse.seed}")
+    if n > 1:
+        print(f"Shard {shard} is done. Once all are, give the command without --shard to report.")
+        print(f"summary: shard={shard} runs={len(runs[i::n])}", flush=True)
+        return
+    courses = [course for pulse in runs if (course := recovery.load(folder, pulse)) is not None]
+    result = temporal.collect(window, courses, dataset.space.products)
+    origin = provenance.provenance()
+    page = pulse_page.write(
+        folder,
+        config=config,
+        result=result,
+        inspector=inspector.report.product_accuracy,
+        about=f"Generator of {model.config.name}, step {model.step}",
+        simulated=dataset.simulated,
+        provenance=origin,
+    )
+    summary = temporal.summary(result)
+    found = {"summary": summary, "generator": workdir.read_json(Path(folder) / _MODEL_FILE), "pulses": result}
+    workdir.write_json(Path(folder) / "results.json", found | {"provenance": origin})
+    print(f"Page: {page}")
+    print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
+
+
+def report(
+    config: InterferenceConfig,
+    folder: str,
+    kinds: tuple[str, ...],
+    model: checkpoint.TrainedModel,
+    dataset: Dataset,
+    generator: sweep.Generator,
+    accuracies: dict[str, float],
+    reference: str,
+) -> None:
+    """Writes page and `results.json`, and prints the summary line."""
+    result = static.collect(config, folder, kinds, dataset.space.products, reference=reference or None)
+    origin = provenance.provenance()
+    page = interference_page.write(
+        folder,
+        config=config,
+        result=result,
+        sheet=(kinds, draw_sheet(generator, dataset, kinds)),
+        inspectors=accuracies,
+        about=f"Generator of {model.config.name}, step {model.step}",
+        simulated=dataset.simulated,
+        provenance=origin,
+    )
+    summary = static.summary(result)
+    holds = {
+        name: static.holds_up_to(result, p, 0.97 if name == "book" else 0.9299)
+        for p, name in enumerate(result.products)
+        if name in ("book", "earrings")
+    }
+    workdir.write_json(
+        Path(folder) / "results.json",
+        {
+            "summary": summary,
+            "generator": workdir.read_json(Path(folder) / _MODEL_FILE),
+            "inspector_accuracy": accuracies,
+            "chance": 1 / len(result.products),
+            "holds_up_to": holds,
+            "sweep": result,
+            "provenance": origin,
+        },
+    )
+    print(f"Page: {page}")
+    print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
+
+
+# ---------------------------------------------------------------- parts
+
+
+def load(config: InterferenceConfig, folder: str, source: str) -> tuple[checkpoint.TrainedModel, Dataset]:
+    """Reads generator and images, and makes the work directory one of this config and this generator."""
+    model = checkpoint.restore_for_inference(source)
+    dataset = make.make(model.config.data, seed=model.config.seed)
+    check_data(model, dataset, source)
+    if (Path(folder) / workdir.CONFIG_FILE).exists():
+        workdir.claim(folder, config)  # a folder of another config is refused before anything is written
+    identity = {"step": model.step, "params_sha256": digest(model.ema_params), "dataset": dataset.fingerprint}
+    check_same_model(folder, identity)
+    workdir.claim(folder, config)
+    workdir.write_json(Path(folder) / _MODEL_FILE, identity | {"run": model.config.name})
+    return model, dataset
+
+
+def check_data(model: checkpoint.TrainedModel, dataset: Dataset, source: str) -> None:
+    """Checks that the images found are those that the generator was trained on.
+
+    Raises:
+        CheckpointError: They are not.
+    """
+    networks = state_lib.abstract_state(model.config, dataset.space, dataset.size, dataset.channels)
+    shapes = [jax.tree.map(jnp.shape, params) for params in (networks.ema_params, model.ema_params)]
+    if shapes[0] != shapes[1]:
+        raise errors.CheckpointError(
+            f"The generator in {source} has other layers than this version makes from its config: it was trained by "
+            "another version or is damaged. Train it again."
+        )
+    wanted = (model.space, model.size, model.channels)
+    if wanted != (dataset.space, dataset.size, dataset.channels):
+        raise errors.CheckpointError(
+            f"{source} was trained on images of {', '.join(model.space.products)} at {model.size} px, but its data are "
+            f"now {', '.join(dataset.space.products)} at {dataset.size} px. Put the images back where they were."
+        )
+
+
+def check_reference(config: InterferenceConfig, reference: str) -> None:
+    """Checks that a reference was swept with the same config.
+
+    Raises:
+        WorkdirError: It was not.
+    """
+    stored = config_lib.resolve(workdir.read_config(reference), InterferenceConfig)
+    if config_lib.fingerprint(stored) != config_lib.fingerprint(config):
+        raise errors.WorkdirError(
+            f"{reference} was swept with another config ({stored.name}); sweep the reference generator with "
+            f"{config.name} first."
+        )
+
+
+def check_same_model(folder: str, identity: dict[str, Any]) -> None:
+    """Checks that a sweep that goes on is one of the same generator.
+
+    Raises:
+        WorkdirError: It is not.
+    """
+    path = Path(folder) / _MODEL_FILE
+    if path.exists():
+        stored = workdir.read_json(path)
+        differing = [name for name in identity if stored.get(name) != identity[name]]
+        if differing:
+            raise errors.WorkdirError(
+                f"{folder} holds a sweep of another generator ({', '.join(differing)} differ); use another --workdir."
+            )
+
+
+def digest(params: Any) -> str:
+    """Returns the SHA-256 of all parameters."""
+    found = hashlib.sha256()
+    for leaf in jax.tree.leaves(params):
+        found.update(np.asarray(leaf).tobytes())
+    return found.hexdigest()
+
+
+def draw_sheet(generator: sweep.Generator, dataset: Dataset, kinds: Sequence[str]) -> np.ndarray:
+    """Draws the first design of the last product under every kind, `[kinds, 6, H, W, C]` uint8."""
+    brief = jax.tree.map(lambda x: jnp.repeat(x[-1:], 2, axis=0), sweep.briefs_of(dataset, 0, 1))
+    keys = jnp.repeat(sweep.design_keys(0, 1, 1), 2)
+    z = jnp.repeat(jax.random.normal(jax.random.key(0), (1, generator.z_dim), jnp.float32), 2, axis=0)
+    rows = []
+    for kind in kinds:
+        draw = jax.jit(disturbances.make_disturbed(generator.draw, generator.space, kind))
+        inputs = Inputs(generator.params, z, brief)
+        rows.append([draw(inputs, jnp.int32(s), keys, jax.random.key(1))[0] for s in range(6)])
+    return pipeline.to_uint8(np.nan_to_num(np.array(rows)))
+
+
+@contextmanager
+def showing(config: InterferenceConfig, jobs: int) -> Iterator[Callable[[int, int, float, str], None]]:
+    """Yields a function that shows progress with the time left: a live bar on a terminal, log lines elsewhere."""
+    console = rich.console.Console(stderr=True)
+    started, before = time.monotonic(), -1
+
+    def line(done: int, total: int, spent: float, text: str) -> None:
+        nonlocal before
+        before = done - 1 if before < 0 else before
+        left = (time.monotonic() - started) / (done - before) * (total - done)
+        logging.info("job %d/%d  ETA %s  %s", done, total, writer.duration(left), text)
+
+    if not (config.progress and console.is_terminal):
+        yield line
+        return
+    columns = (
+        rich.progress.BarColumn(),
+        rich.progress.TaskProgressColumn(),
+        rich.progress.TimeRemainingColumn(),
+        rich.progress.TextColumn("{task.description}"),
+    )
+    with rich.progress.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("start", total=jobs)
+        yield lambda done, total, spent, text: bar.update(task, completed=done, description=text)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main, flags_parser=parse_flags)
