@@ -15,7 +15,8 @@ from absl import app, logging
 from ich_jax import errors
 
 SUBCOMMANDS = {
-    name: f"benchmarks.{name}" for name in ("train", "sample", "input", "penalty", "scaling", "lower", "econometrics")
+    name: f"benchmarks.{name}"
+    for name in ("train", "sample", "input", "penalty", "scaling", "lower", "econometrics", "interference")
 }
 
 
