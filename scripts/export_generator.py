@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from ich_jax import errors, workdir
 from ich_jax.report import provenance
@@ -36,6 +36,7 @@ def main(argv: Sequence[str]) -> None:
     """Exports, reads back, compares."""
     if len(argv) > 1:
         raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag.")
+    logging.set_verbosity(logging.WARNING)
     try:
         model = checkpoint.restore_for_inference(_WORKDIR.value, best=_BEST.value)
         path = Path(_OUTPUT.value or Path(_WORKDIR.value) / "generator.jaxexport")

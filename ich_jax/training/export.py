@@ -23,6 +23,7 @@ import numpy as np
 from jax import export as jax_export
 
 from ich_jax import errors, workdir
+from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training.checkpoint import TrainedModel
 from ich_jax.types import Brief
@@ -60,6 +61,7 @@ def export_generator(model: TrainedModel, platforms: Sequence[str] = ("cpu", "cu
 
     Raises:
         ConfigError: A platform that does not exist, or none; or `flatbuffers` is absent.
+        CheckpointError: Another version of this package trained the model.
     """
     if importlib.util.find_spec("flatbuffers") is None:
         raise errors.ConfigError(
@@ -70,6 +72,12 @@ def export_generator(model: TrainedModel, platforms: Sequence[str] = ("cpu", "cu
         raise errors.ConfigError(f"platforms: got none. Allowed: {', '.join(PLATFORMS)}.")
     for platform in platforms:
         errors.require(platform, PLATFORMS, "platform")
+    expected = state_lib.abstract_state(model.config, model.space, model.size, model.channels).ema_params
+    if _sizes(expected) != _sizes(model.ema_params):
+        raise errors.CheckpointError(
+            f"The generator of step {model.step} has other parameters than this version of ich_jax gives its config "
+            f"({model.config.name}): another version trained it. Export it with that one, or train it again."
+        )
     draw = step_lib.make_draw(model.config, model.space, model.size, model.channels)
     params = jax.tree.map(np.asarray, model.ema_params)
 
@@ -141,6 +149,11 @@ def check(model: TrainedModel, path: str | Path, *, n: int = 16) -> Check:
             f"{difference:.3g}, more than {_TOLERANCE:g}. Export it again."
         )
     return Check(n, difference, len(data))
+
+
+def _sizes(params: Any) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in leaves}
 
 
 def _inputs(model: TrainedModel) -> dict[str, jax.ShapeDtypeStruct]:

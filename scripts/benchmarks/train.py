@@ -179,7 +179,7 @@ def measure(config: Config, *, versus: bool) -> Measured:
     overhead = penalty.overhead(config, form, rounds=rounds) if FLAGS.penalty else None
 
     program = ours.jitted.trace(*ours.arguments).jaxpr
-    written = step_lib.make_step(config, ours.dataset, ours.layout, programs.DIRECT)
+    written = step_lib.make_step(config, ours.dataset, ours.layout)  # by default as written
     used, model = counts.count(program), counts.count(written.trace(*ours.arguments).jaxpr)
     moved = used.operand_bytes + counts.argument_bytes(program) + counts.result_bytes(program)
     step_s, batch = timing.over_rounds(seconds[:, 0]), config.train.batch

@@ -91,6 +91,13 @@ def test_other_weights_are_noticed(exported):
         export.check(other, exported)
 
 
+def test_a_generator_of_another_version_is_refused():
+    old = dict(model().ema_params)
+    del old["base"]
+    with pytest.raises(errors.CheckpointError, match="another version trained it"):
+        export.export_generator(dataclasses.replace(model(), ema_params=old))
+
+
 def test_description_names_what_the_function_takes():
     found = export.describe(model())
     assert json.loads(json.dumps(found)) == found
