@@ -1,6 +1,7 @@
 """Strict JAX settings for every test, and what tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -19,6 +20,16 @@ def pytest_configure(config: pytest.Config) -> None:
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")  # JAX does not write entries atomically
         jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir(f"compiled-{worker}")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_measured_once() -> Iterator[None]:
+    """Runs compute as written: measuring what is fastest takes seconds, and may come out either way."""
+    from ich_jax.training import formulation
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formulation, "_measured", lambda: formulation.AS_WRITTEN)
+        yield
 
 
 @pytest.fixture(scope="session")

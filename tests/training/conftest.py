@@ -4,13 +4,12 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ich_jax.training import formulation, parallel, state, step
+from ich_jax.training import parallel, state, step
 from tests.training import made
 
 
 @pytest.fixture(autouse=True)
 def _compile_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formulation, "_measured", lambda: formulation.AS_WRITTEN)  # measuring takes seconds
     monkeypatch.setattr(parallel, "CPU_OPTIONS", {})  # tests compile many steps and take few: see tests/conftest.py
 
 
