@@ -48,15 +48,15 @@ def get_config(variant: str = "") -> Any:
     elif variant == "depth":
         config = config_lib.ErrorComparisonConfig(
             name="error_comparison:depth",
-            train=config_lib.TrainConfig(steps=2000, batch=16, ema=0.995),
-            evaluation=config_lib.EvalConfig(n_designs=299, n_validation=256),
-            loop=config_lib.LoopConfig(validate_every=500, checkpoint_every=500, tensorboard=False),
+            train=config_lib.TrainConfig(steps=600, batch=16, warmup=100, ema=0.99),
+            evaluation=config_lib.EvalConfig(n_designs=299, n_validation=128),
+            loop=config_lib.LoopConfig(validate_every=200, checkpoint_every=200, tensorboard=False),
             comparison=config_lib.ComparisonConfig(
                 seeds=10,
                 depths=(1, 2, 4, 8),
                 plain_gains=(1.0, 0.9, 0.8),  # the last pair for eight blocks a stage, where signals grow otherwise
                 plain_d_gains=(1.0, 1.8, 1.7),
-                trial_steps=500,
+                trial_steps=200,
                 best_of=0,
             ),
             **_SMALL,

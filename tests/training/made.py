@@ -77,7 +77,7 @@ def dataset(*, from_host: bool = False, fingerprint: str = "made") -> Dataset:
     )
 
 
-@functools.cache
+@functools.lru_cache(maxsize=6)  # all would hold more memory maps than a process may have
 def compiled_step(
     run: config_lib.Config, from_host: bool, layout: parallel.Layout, n_steps: int = 1, make_step: Any = step.make_step
 ) -> Any:
