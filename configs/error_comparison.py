@@ -12,9 +12,9 @@ both may do equally well; `:depth` shows from which depth on they do not.
 
 Variants:
     :quick   two seeds, small networks of three blocks a stage: about 6 minutes on two free cores
-    :depth   ten seeds, small networks of 1, 2, 4 and 8 blocks a stage: 40 trials and 80 trainings, about 7 hours on one
-             core (estimated, not yet run). Networks as small do not fill two cores: start it twice, with --shard=0/2
-             and --shard=1/2 in one work directory, each bound to a core
+    :depth   ten seeds, small networks of 1, 2, 4 and 8 blocks a stage: 40 trials of 200 steps and 80 trainings of 600,
+             about 2 hours on one core (estimated from the time of a step). Networks as small do not fill two cores:
+             start it twice, with --shard=0/2 and --shard=1/2 in one work directory, each bound to a core
     :folder  your own images: --config.data.path=PATH; axes from columns axis_<name>, else measured in the pictures
 """
 

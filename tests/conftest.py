@@ -38,7 +38,7 @@ def _nothing_measured_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _few_memory_maps() -> Iterator[None]:
-    """Drops compiled programs in time: each holds memory maps, of which Linux lends a process 65,530 before it crashes."""
+    """Drops compiled programs in time: they hold memory maps, and a process that needs more than 65,530 crashes."""
     yield
     try:
         with open("/proc/self/maps", "rb") as maps:
