@@ -3,16 +3,21 @@
 import os
 import re
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import ml_collections
+import rich.console
+import rich.progress
 from absl import app, flags, logging
 
 from ich_jax import config as config_lib
 from ich_jax import errors
+from ich_jax.training import writer
 
 
 def keep_compiled_programs() -> None:
@@ -70,3 +75,52 @@ def shown(value: Any) -> str:
     """Returns a value as it stands in the summary line: floats to six significant digits, nothing with a space."""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text.replace(" ", "") or "''"
+
+
+class Show(Protocol):
+    """Shows how far work is."""
+
+    def __call__(self, text: str, done: int | None = None) -> None:
+        """Says what has been done, and how many pieces are; without a number, one more and the total is a guess."""
+
+
+@contextmanager
+def showing(total: int, *, live: bool) -> Iterator[Show]:
+    """Yields a function that shows progress with the time left: a live bar on a terminal, log lines elsewhere.
+
+    Args:
+        total: Pieces of work.
+        live: Whether a live bar is wanted, if there is a terminal.
+    """
+    console = rich.console.Console(stderr=True)
+    started, before = time.monotonic(), -1  # what an earlier call did took none of this call's time
+
+    def line(text: str, done: int | None = None) -> None:
+        nonlocal before
+        spent = time.monotonic() - started
+        if done is None:
+            logging.info("%s  %s", writer.duration(spent), text)
+            return
+        before = done - 1 if before < 0 else before
+        left = spent / (done - before) * (total - done)
+        logging.info("%d/%d  ETA %s  %s", done, total, writer.duration(left), text)
+
+    if not (live and console.is_terminal):
+        yield line
+        return
+    columns = (
+        rich.progress.BarColumn(),
+        rich.progress.TaskProgressColumn(),
+        rich.progress.TimeRemainingColumn(),
+        rich.progress.TextColumn("{task.description}"),
+    )
+    with rich.progress.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("start", total=total)
+
+        def show(text: str, done: int | None = None) -> None:
+            if done is None:
+                bar.update(task, advance=1, description=text)
+            else:
+                bar.update(task, completed=done, description=text)
+
+        yield show

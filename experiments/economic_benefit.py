@@ -13,16 +13,13 @@ import hashlib
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import rich.console
-import rich.progress
 from absl import app, flags, logging
-from command_line import keep_compiled_programs, parse_flags, show_log_lines, shown
+from command_line import keep_compiled_programs, parse_flags, show_log_lines, showing, shown
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
@@ -82,7 +79,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
     data, truth = load(config)
     check_calendar(data, calendar)
     print(*daily.describe(data), sep="\n")
-    with showing(config, _STEPS * len(data.products)) as show:
+    with showing(_STEPS * len(data.products), live=config.progress) as show:
         designs = design.audit_products(data, config, progress=show)
     workdir.claim(folder, config)
 
@@ -96,7 +93,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
         print(*(f"  note: {note}" for note in one.notes), sep="\n", flush=True)
 
     # ---------------- steps 3 to 8
-    with showing(config, _STEPS * len(data.products)) as show:
+    with showing(_STEPS * len(data.products), live=config.progress) as show:
         result = analysis.estimate(data, designs, config, calendar=calendar, truth=truth, progress=show)
     tell(result)
 
@@ -280,25 +277,6 @@ def tell(result: Analysis) -> None:
         for note in product.notes:
             if note not in product.design.notes:
                 print(f"note: {product.design.name}: {note}")
-
-
-@contextmanager
-def showing(config: BenefitConfig, steps: int) -> Iterator[Callable[[str], None]]:
-    """Yields a function that shows what is being done: a live bar on a terminal, log lines elsewhere."""
-    console = rich.console.Console(stderr=True)
-    if not (config.progress and console.is_terminal):
-        started = time.monotonic()
-        yield lambda text: logging.info("%s  %s", writer.duration(time.monotonic() - started), text)
-        return
-    columns = (
-        rich.progress.BarColumn(),
-        rich.progress.TaskProgressColumn(),
-        rich.progress.TimeRemainingColumn(),
-        rich.progress.TextColumn("{task.description}"),
-    )
-    with rich.progress.Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("start", total=steps)
-        yield lambda text: bar.update(task, advance=1, description=text)
 
 
 if __name__ == "__main__":

@@ -4,26 +4,22 @@
         --workdir=runs/interference
 
 The same command goes on where it was stopped. `--shard=0/4` does every fourth job; once all shards are done, the
-command without `--shard` reports. `--reference=FOLDER` is the finished sweep, with the same config, of the generator
-whose errors count as 100.
+command without `--shard` reports. `--reference` is the generator whose errors count as 100, such as the plain one of
+the same config and steps: its training run, which is swept as well, or a finished sweep of it with the same config.
 """
 
 import dataclasses
 import hashlib
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import rich.console
-import rich.progress
 from absl import app, flags, logging
-from command_line import keep_compiled_programs, parse_flags, show_log_lines, shown
+from command_line import keep_compiled_programs, parse_flags, show_log_lines, showing, shown
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
@@ -34,7 +30,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.interference import disturbances, recovery, static, sweep, temporal
 from ich_jax.interference.disturbances import TABLE, Inputs
 from ich_jax.report import interference_page, provenance, pulse_page
-from ich_jax.training import checkpoint, writer
+from ich_jax.training import checkpoint
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
@@ -48,7 +44,7 @@ def define_flags() -> None:
     config_flags.DEFINE_config_file("config", None, "Config file, such as configs/interference_sweep.py:quick.")
     flags.DEFINE_string("workdir", None, "Folder of the sweep; given again, the sweep goes on.")
     flags.DEFINE_string("checkpoint", None, "Work directory of a training run, or one of its checkpoints.")
-    flags.DEFINE_string("reference", "", "Finished sweep of the generator to compare with.")
+    flags.DEFINE_string("reference", "", "Training run, or finished sweep, of the generator to compare with.")
     flags.DEFINE_string("shard", "", "i/n: do only every n-th job, from the i-th on, and leave the report out.")
     for name in ("config", "workdir", "checkpoint"):
         flags.mark_flag_as_required(name)
@@ -64,6 +60,8 @@ def main(argv: Sequence[str]) -> None:
         if config.compilation_cache:
             keep_compiled_programs()
         if config.task == "pulse":
+            if FLAGS.reference:
+                raise errors.ConfigError("--reference belongs to a sweep; pulses are compared with their controls.")
             run_pulses(config, FLAGS.workdir, FLAGS.checkpoint, shard=FLAGS.shard)
         else:
             run(config, FLAGS.workdir, FLAGS.checkpoint, reference=FLAGS.reference, shard=FLAGS.shard)
@@ -76,38 +74,53 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
     # ---------------- everything that can be refused is refused here, before anything is written
     kinds = tuple(TABLE) if config.sweep.kinds == ("all",) else config.sweep.kinds
     jobs = sweep.jobs(kinds, config.sweep.seeds, real=config.sweep.real)
+    if not any(TABLE[kind].scored for kind in kinds):
+        raise errors.ConfigError(
+            f"sweep.kinds: none of {', '.join(kinds)} counts in a mean or minimum; add one that acts on the generator, "
+            "such as latent_noise."
+        )
     i, n = sweep.parse_shard(shard)
-    if reference:
-        check_reference(config, reference)
     model, dataset = load(config, folder, source)
+    rival = load_reference(config, folder, reference, dataset)
+    claim(config, folder, model, dataset)
 
     # ---------------- judges
     judges, accuracies = {}, {}
     for name, judge_config in ((static.MAIN, model.config.inspector), (static.SECOND, config.judge)):
         if name == static.MAIN or config.second:
-            by = config_lib.resolve(config_lib.to_dict(model.config) | {"inspector": config_lib.to_dict(judge_config)})
-            inspector = inspector_lib.get(by, dataset)
+            its_config = config_lib.resolve(
+                config_lib.to_dict(model.config) | {"inspector": config_lib.to_dict(judge_config)}
+            )
+            inspector = inspector_lib.get(its_config, dataset)
             judges[name], accuracies[name] = inspector.read, inspector.report.product_accuracy
             logging.info(
                 "The %s inspector (%s) reads real products right: %.4f", name, inspector.source, accuracies[name]
             )
 
     # ---------------- sweep
-    generator = sweep.Generator(
-        draw=step_lib.make_draw(model.config, dataset.space, dataset.size, dataset.channels),
-        params=model.ema_params,
-        z_dim=model.config.generator.z_dim,
-        space=dataset.space,
-    )
-    with showing(config, len(jobs[i::n])) as show:
-        sweep.run(
-            generator, dataset, judges, folder, jobs[i::n], n=config.sweep.n, batch=config.sweep.batch, progress=show
-        )
+    sweeps = [(folder, model, jobs, judges)]
+    if rival.model is not None:
+        claim(config, rival.folder, rival.model, dataset)
+        theirs = sweep.jobs([kind for kind in kinds if TABLE[kind].scored], config.sweep.seeds, real=False)
+        sweeps.append((rival.folder, rival.model, theirs, {static.MAIN: judges[static.MAIN]}))
+    for at, who, todo, by in sweeps:
+        with showing(len(todo[i::n]), live=config.progress) as show:
+            logging.info("Sweeping the %s", describe(who))
+            sweep.run(
+                generator_of(who, dataset),
+                dataset,
+                by,
+                at,
+                todo[i::n],
+                n=config.sweep.n,
+                batch=config.sweep.batch,
+                progress=lambda done, _, __, text, show=show: show(text, done),
+            )
     if n > 1:
         print(f"Shard {shard} is done. Once all are, give the command without --shard to report.")
         print(f"summary: shard={shard} jobs={len(jobs[i::n])}", flush=True)
         return
-    report(config, folder, kinds, model, dataset, generator, accuracies, reference)
+    report(config, folder, kinds, model, dataset, accuracies, rival)
 
 
 def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: str = "") -> None:
@@ -115,6 +128,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
     window, runs = temporal.plan(config.pulse)
     i, n = sweep.parse_shard(shard)
     model, dataset = load(config, folder, source)
+    claim(config, folder, model, dataset)
     values = config_lib.to_dict(model.config)
     values["train"] |= {
         "steps": config.pulse.steps,
@@ -132,12 +146,11 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
 
     run_one = recovery.make_runner(trained, dataset, start, inspector.read)
     every = max(1, config.pulse.steps // config.pulse.evaluations)
-    with showing(config, len(runs[i::n])) as show:
-        started = time.monotonic()
+    with showing(len(runs[i::n]), live=config.progress) as show:
         for k, pulse in enumerate(runs[i::n]):
             if recovery.load(folder, pulse) is None:
                 recovery.save(folder, run_one(pulse, window, every, config.pulse.n))
-            show(k + 1, len(runs[i::n]), time.monotonic() - started, f"{temporal.name_of(pulse)}, seed {pulse.seed}")
+            show(f"{temporal.name_of(pulse)}, seed {pulse.seed}", k + 1)
     if n > 1:
         print(f"Shard {shard} is done. Once all are, give the command without --shard to report.")
         print(f"summary: shard={shard} runs={len(runs[i::n])}", flush=True)
@@ -150,7 +163,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         config=config,
         result=result,
         inspector=inspector.report.product_accuracy,
-        about=f"Generator of {model.config.name}, step {model.step}",
+        about=describe(model).capitalize(),
         simulated=dataset.simulated,
         provenance=origin,
     )
@@ -167,20 +180,21 @@ def report(
     kinds: tuple[str, ...],
     model: checkpoint.TrainedModel,
     dataset: Dataset,
-    generator: sweep.Generator,
     accuracies: dict[str, float],
-    reference: str,
+    rival: "Reference",
 ) -> None:
     """Writes page and `results.json`, and prints the summary line."""
-    result = static.collect(config, folder, kinds, dataset.space.products, reference=reference or None)
+    result = static.collect(
+        config, folder, kinds, dataset.space.products, reference=rival.folder or None, about_reference=rival.about
+    )
     origin = provenance.provenance()
     page = interference_page.write(
         folder,
         config=config,
         result=result,
-        sheet=(kinds, draw_sheet(generator, dataset, kinds)),
+        sheet=(kinds, draw_sheet(generator_of(model, dataset), dataset, kinds)),
         inspectors=accuracies,
-        about=f"Generator of {model.config.name}, step {model.step}",
+        about=describe(model).capitalize(),
         simulated=dataset.simulated,
         provenance=origin,
     )
@@ -209,18 +223,95 @@ def report(
 # ---------------------------------------------------------------- parts
 
 
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """The generator to compare with.
+
+    Attributes:
+        folder: Where its sweep is, or goes; empty if there is no reference.
+        about: What it is, in words.
+        model: The generator if it is swept along; None if its sweep is finished.
+    """
+
+    folder: str = ""
+    about: str = ""
+    model: checkpoint.TrainedModel | None = None
+
+
 def load(config: InterferenceConfig, folder: str, source: str) -> tuple[checkpoint.TrainedModel, Dataset]:
-    """Reads generator and images, and makes the work directory one of this config and this generator."""
+    """Reads generator and images; refuses a work directory of another config or generator, and writes nothing.
+
+    Raises:
+        CheckpointError: There is no good checkpoint, or its images are no longer the same.
+        WorkdirError: The folder belongs to another sweep.
+    """
     model = checkpoint.restore_for_inference(source)
     dataset = make.make(model.config.data, seed=model.config.seed)
     check_data(model, dataset, source)
-    if (Path(folder) / workdir.CONFIG_FILE).exists():
-        workdir.claim(folder, config)  # a folder of another config is refused before anything is written
-    identity = {"step": model.step, "params_sha256": digest(model.ema_params), "dataset": dataset.fingerprint}
-    check_same_model(folder, identity)
-    workdir.claim(folder, config)
-    workdir.write_json(Path(folder) / _MODEL_FILE, identity | {"run": model.config.name})
+    check_folder(config, folder, model, dataset)
     return model, dataset
+
+
+def load_reference(config: InterferenceConfig, folder: str, reference: str, dataset: Dataset) -> Reference:
+    """Reads what `--reference` names: a training run, to be swept in a folder of its own, or a finished sweep.
+
+    Raises:
+        CheckpointError: The generator was trained on other images.
+        WorkdirError: The sweep is of another config or of other images, or the folder is neither.
+    """
+    if not reference:
+        return Reference()
+    if checkpoint.has_checkpoints(reference) or checkpoint.has_checkpoints(Path(reference).parent.parent):
+        model = checkpoint.restore_for_inference(reference)
+        check_data(model, dataset, reference)
+        own = str(Path(folder) / "reference")
+        check_folder(config, own, model, dataset)
+        return Reference(own, describe(model), model)
+    check_reference(config, reference)
+    identity = workdir.read_json(Path(reference) / _MODEL_FILE)
+    if identity.get("dataset") != dataset.fingerprint:
+        raise errors.WorkdirError(
+            f"{reference} is a sweep of a generator of other images; sweep one that was trained on the same."
+        )
+    return Reference(reference, identity.get("about", f"{identity.get('run')}, step {identity.get('step')}"))
+
+
+def describe(model: checkpoint.TrainedModel) -> str:
+    """Returns what a generator is, in words."""
+    return f"{model.config.generator.arm} generator of {model.config.name}, step {model.step:,}"
+
+
+def generator_of(model: checkpoint.TrainedModel, dataset: Dataset) -> sweep.Generator:
+    """Returns what a sweep disturbs."""
+    return sweep.Generator(
+        draw=step_lib.make_draw(model.config, dataset.space, dataset.size, dataset.channels),
+        params=model.ema_params,
+        z_dim=model.config.generator.z_dim,
+        space=dataset.space,
+    )
+
+
+def identity_of(model: checkpoint.TrainedModel, dataset: Dataset) -> dict[str, Any]:
+    """Returns what tells a generator from others."""
+    return {"step": model.step, "params_sha256": digest(model.ema_params), "dataset": dataset.fingerprint}
+
+
+def check_folder(config: InterferenceConfig, folder: str, model: checkpoint.TrainedModel, dataset: Dataset) -> None:
+    """Checks that a work directory, if it is in use, is one of this config and this generator.
+
+    Raises:
+        WorkdirError: It is not.
+    """
+    if (Path(folder) / workdir.CONFIG_FILE).exists():
+        workdir.claim(folder, config)
+    check_same_model(folder, identity_of(model, dataset))
+
+
+def claim(config: InterferenceConfig, folder: str, model: checkpoint.TrainedModel, dataset: Dataset) -> None:
+    """Makes the work directory one of this config and this generator."""
+    workdir.claim(folder, config)
+    about = {"run": model.config.name, "about": describe(model)}
+    workdir.write_json(Path(folder) / _MODEL_FILE, identity_of(model, dataset) | about)
 
 
 def check_data(model: checkpoint.TrainedModel, dataset: Dataset, source: str) -> None:
@@ -293,32 +384,6 @@ def draw_sheet(generator: sweep.Generator, dataset: Dataset, kinds: Sequence[str
         inputs = Inputs(generator.params, z, brief)
         rows.append([draw(inputs, jnp.int32(s), keys, jax.random.key(1))[0] for s in range(6)])
     return pipeline.to_uint8(np.nan_to_num(np.array(rows)))
-
-
-@contextmanager
-def showing(config: InterferenceConfig, jobs: int) -> Iterator[Callable[[int, int, float, str], None]]:
-    """Yields a function that shows progress with the time left: a live bar on a terminal, log lines elsewhere."""
-    console = rich.console.Console(stderr=True)
-    started, before = time.monotonic(), -1
-
-    def line(done: int, total: int, spent: float, text: str) -> None:
-        nonlocal before
-        before = done - 1 if before < 0 else before
-        left = (time.monotonic() - started) / (done - before) * (total - done)
-        logging.info("job %d/%d  ETA %s  %s", done, total, writer.duration(left), text)
-
-    if not (config.progress and console.is_terminal):
-        yield line
-        return
-    columns = (
-        rich.progress.BarColumn(),
-        rich.progress.TaskProgressColumn(),
-        rich.progress.TimeRemainingColumn(),
-        rich.progress.TextColumn("{task.description}"),
-    )
-    with rich.progress.Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("start", total=jobs)
-        yield lambda done, total, spent, text: bar.update(task, completed=done, description=text)
 
 
 if __name__ == "__main__":

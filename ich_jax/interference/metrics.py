@@ -11,12 +11,13 @@ References:
 import dataclasses
 from typing import Any
 
+import jax
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
 
 from ich_jax import errors
-from ich_jax.uncertainty import float64, intervals, multiplicity
+from ich_jax.uncertainty import bootstrap, float64, intervals, multiplicity
 from ich_jax.uncertainty.intervals import Interval
 
 Correct = npt.NDArray[np.bool_]
@@ -149,6 +150,8 @@ def _trend(pooled: Correct) -> tuple[float, float]:
 
 LEAST_REFERENCE = 0.9
 """Accuracy at severity 0 below which a generator is no reference."""
+MEAN = "mean"
+"""Name of the figure over all kinds among intervals by kind."""
 _LEAST_RISE = 0.02
 
 
@@ -162,6 +165,8 @@ class InterferenceError:
         relative_each: The same of the rises above severity 0; None where the reference rises by at most 0.02.
         relative_mie: Rises summed over kinds and severities over the reference's; None if withheld.
         withheld: Why there are no figures; empty if there are.
+        interval: Bootstrap interval of each of `each`, and of `mie` under `MEAN`; none where there is no figure.
+        relative_interval: The same of `relative_each` and `relative_mie`.
     """
 
     each: dict[str, float | None]
@@ -169,9 +174,21 @@ class InterferenceError:
     relative_each: dict[str, float | None]
     relative_mie: float | None
     withheld: str
+    interval: dict[str, Interval] = dataclasses.field(default_factory=dict)
+    relative_interval: dict[str, Interval] = dataclasses.field(default_factory=dict)
 
 
-def interference_error(accuracy: dict[str, float64.Array], reference: dict[str, float64.Array]) -> InterferenceError:
+def withheld(why: str) -> InterferenceError:
+    """Returns the error of a sweep that cannot be compared, with the reason."""
+    return InterferenceError({}, None, {}, None, why)
+
+
+def interference_error(
+    accuracy: dict[str, float64.Array],
+    reference: dict[str, float64.Array],
+    *,
+    least_reference: float = LEAST_REFERENCE,
+) -> InterferenceError:
     """Compares accuracies `[6]` by kind with those of a reference generator.
 
     Raises:
@@ -183,9 +200,9 @@ def interference_error(accuracy: dict[str, float64.Array], reference: dict[str, 
             "with the same config."
         )
     clean = float(np.mean([a[0] for a in reference.values()]))
-    if clean < LEAST_REFERENCE:
-        why = f"the reference reads {clean:.3f} right without interference, less than {LEAST_REFERENCE}"
-        return InterferenceError({}, None, {}, None, why)
+    if clean < least_reference:
+        why = f"the reference reads {clean:.3f} right without interference, less than {least_reference}"
+        return withheld(why)
     ours = {kind: 1 - np.asarray(a, float) for kind, a in accuracy.items()}
     theirs = {kind: 1 - np.asarray(a, float) for kind, a in reference.items()}
     each: dict[str, float | None] = {}
@@ -199,6 +216,74 @@ def interference_error(accuracy: dict[str, float64.Array], reference: dict[str, 
     rises = [sum(float(e[1:].sum() - 5 * e[0]) for e in errors_of.values()) for errors_of in (ours, theirs)]
     pooled = 100 * rises[0] / rises[1] if rises[1] / (5 * len(ours)) > _LEAST_RISE else None
     return InterferenceError(each, float(np.mean(known)) if known else None, relative, pooled, "")
+
+
+def compare(
+    ours: dict[str, Correct],
+    theirs: dict[str, Correct],
+    *,
+    seed: int = 0,
+    n_resamples: int = 999,
+    confidence: float = 0.95,
+) -> InterferenceError:
+    """Compares a sweep with that of a reference generator, with intervals.
+
+    Args:
+        ours: `[seeds, 6, products, n]` by kind, as `sweep.correct` reads it.
+        theirs: The same kinds, seeds, products and designs by the reference.
+        seed: Of the bootstrap. It draws designs within seed and product, the same ones for all kinds, severities and
+            both generators: they share briefs and noise.
+        n_resamples: Of the bootstrap.
+        confidence: Of the intervals (percentiles).
+
+    Raises:
+        DataError: Other kinds or sizes, or none.
+    """
+    if any(ours[kind].shape != theirs[kind].shape for kind in ours.keys() & theirs.keys()):
+        raise errors.DataError("compare: the reference was swept with other seeds, products or numbers of designs.")
+    found = interference_error({k: _accuracy(c) for k, c in ours.items()}, {k: _accuracy(c) for k, c in theirs.items()})
+    if found.withheld:
+        return found
+    kinds = list(ours)
+    both = [sides[kind] for sides in (ours, theirs) for kind in kinds]
+    rows = np.stack([c.transpose(0, 2, 3, 1).reshape(-1, 6) for c in both], axis=1)  # [designs, 2 kinds, 6]
+    seeds, _, products, n = both[0].shape
+    drawn = bootstrap.iid(
+        jax.random.key(seed),
+        bootstrap.weighted_mean,
+        rows.astype(np.float64),
+        n_resamples=n_resamples,
+        strata=np.repeat(np.arange(seeds * products), n),
+    ).replicates
+    samples: dict[str, list[float]] = {}
+    for replicate in drawn:
+        own, other = (dict(zip(kinds, part, strict=True)) for part in np.split(replicate, 2))
+        one = interference_error(own, other, least_reference=0.0)
+        for prefix, values in (
+            ("", one.each | {MEAN: one.mie}),
+            ("relative ", one.relative_each | {MEAN: one.relative_mie}),
+        ):
+            for name, value in values.items():
+                if value is not None:
+                    samples.setdefault(prefix + name, []).append(value)
+
+    def limits(prefix: str, figures: dict[str, float | None]) -> dict[str, Interval]:
+        ends = 100 * (1 - confidence) / 2, 100 * (1 + confidence) / 2
+        return {
+            name: Interval(*(np.asarray(end) for end in np.percentile(samples[prefix + name], ends)))
+            for name, value in figures.items()
+            if value is not None
+        }
+
+    return dataclasses.replace(
+        found,
+        interval=limits("", found.each | {MEAN: found.mie}),
+        relative_interval=limits("relative ", found.relative_each | {MEAN: found.relative_mie}),
+    )
+
+
+def _accuracy(correct: Correct) -> float64.Array:
+    return np.asarray(correct.mean(axis=(0, 2, 3)))
 
 
 # ---------------------------------------------------------------- over time

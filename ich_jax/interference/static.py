@@ -35,7 +35,8 @@ class Static:
         agreement: `{kind: [6]}` share of designs that both judges read alike; empty with one judge.
         second_clean: Accuracy without interference by the second judge, by product; empty with one judge.
         real: `{kind: [6]}` accuracy on corrupted real images; severity 0 is missing (NaN).
-        error: Against a reference generator; None without one.
+        error: Against a reference generator; without one, why there is none.
+        reference: What the reference is, in words; empty without one.
         rate: Designs drawn and read per second, compilation left out.
         compile_s: Seconds of first calls, all kinds.
     """
@@ -53,7 +54,8 @@ class Static:
     agreement: dict[str, float64.Array]
     second_clean: float64.Array
     real: dict[str, float64.Array]
-    error: InterferenceError | None
+    error: InterferenceError
+    reference: str
     rate: float
     compile_s: float
 
@@ -65,6 +67,7 @@ def collect(
     products: Sequence[str],
     *,
     reference: str | Path | None = None,
+    about_reference: str = "",
 ) -> Static:
     """Reads a finished sweep.
 
@@ -73,7 +76,8 @@ def collect(
         folder: Its work directory.
         kinds: Names in `disturbances.TABLE`.
         products: Product names.
-        reference: Work directory of the same sweep of a reference generator.
+        reference: Work directory of the same sweep of a reference generator; None: there is none.
+        about_reference: What that is, in words.
 
     Raises:
         WorkdirError: A job is missing or damaged.
@@ -110,6 +114,7 @@ def collect(
         second_clean=bits[SECOND][kinds[0]][:, 0].mean(axis=(0, 2)) if config.second else np.zeros(0),
         real=real,
         error=_error(bits[MAIN], kinds, seeds, reference),
+        reference=about_reference,
         rate=designs / sum(warm) if sum(warm) > 0 else float("nan"),
         compile_s=sum(job.first_s for job in jobs),
     )
@@ -124,12 +129,14 @@ def _secondary(folder: str | Path, kinds: Sequence[str], seeds: Sequence[int], n
 
 def _error(
     ours: dict[str, sweep.Correct], kinds: Sequence[str], seeds: Sequence[int], reference: str | Path | None
-) -> InterferenceError | None:
-    if reference is None:
-        return None
+) -> InterferenceError:
     scored = [kind for kind in kinds if TABLE[kind].scored]
-    theirs = {kind: sweep.correct(reference, kind, seeds, MAIN).mean(axis=(0, 2, 3)) for kind in scored}
-    return metrics.interference_error({kind: ours[kind].mean(axis=(0, 2, 3)) for kind in scored}, theirs)
+    if reference is None:
+        return metrics.withheld("no reference generator was given (--reference)")
+    if not scored:
+        return metrics.withheld("none of the kinds swept counts in a mean")
+    theirs = {kind: sweep.correct(reference, kind, seeds, MAIN) for kind in scored}
+    return metrics.compare({kind: ours[kind] for kind in scored}, theirs)
 
 
 def least(result: Static, product: int) -> tuple[Curve, str]:
@@ -168,10 +175,11 @@ def summary(result: Static) -> dict[str, Any]:
         figures["book_severities_above_97"] = sum(max(s, 0) for s in holds_up_to(result, p, 0.97).values())
     if "earrings" in result.products:
         figures["earrings_min"] = figures["acc_min_earrings"]
-    mie = result.error.mie if result.error is not None else None
+    mie, relative = (float("nan") if x is None else x for x in (result.error.mie, result.error.relative_mie))
     return figures | {
         "n_per_point": result.n * len(result.seeds),
         "seeds": len(result.seeds),
-        "mie": float("nan") if mie is None else mie,
+        "mie": mie,
+        "relative_mie": relative,
         "designs_per_s": result.rate,
     }

@@ -506,12 +506,62 @@ def confusion(
         return _finish(fig, "svg")
 
 
+def heat_maps(
+    panels: Mapping[str, ArrayLike],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    x_label: str = "",
+    rule: int = 0,
+) -> Picture:
+    """Draws shares as coloured cells, charts with common rows side by side: white is 1, the more colour the less.
+
+    Args:
+        panels: Title of each chart and its shares `[R, C]`; NaN leaves a cell empty. They share one scale of colours.
+        rows: R names.
+        columns: C names.
+        x_label: Name of the columns.
+        rule: Draw a line above this row, where another group of rows begins; 0: none.
+
+    Raises:
+        ValueError: A chart of another shape, or none.
+    """
+    shares = {title: np.asarray(values, float) for title, values in panels.items()}
+    shape = (len(rows), len(columns))
+    if not shares or any(values.shape != shape for values in shares.values()):
+        raise ValueError(f"heat_maps: expected charts of {shape}, got {[v.shape for v in shares.values()]}.")
+    lowest = min((float(np.nanmin(v)) for v in shares.values() if np.isfinite(v).any()), default=0.0)
+    low = min(lowest, 0.99)
+    names = max(6.0 * max(map(len, rows)), 40)
+    cell = min((PAGE_WIDTH - names - 12 * len(shares)) / (len(columns) * len(shares)), 52.0)
+    width = names + len(shares) * (cell * len(columns) + 12)
+    with matplotlib.rc_context(_style()):
+        fig, grid = _figure(width, 21 * len(rows) + 62, 1, len(shares))
+        for i, (ax, (title, values)) in enumerate(zip(grid, shares.items(), strict=True)):
+            ax.imshow(values, cmap=_warm(), vmin=low, vmax=1, aspect="auto")
+            ax.grid(False)
+            ax.set_xticks(range(len(columns)), list(columns))
+            ax.set_yticks(range(len(rows)), list(rows) if i == 0 else [], color=INK)
+            ax.tick_params(length=0)
+            ax.spines[:].set_visible(False)
+            ax.set_title(title, fontweight="bold")
+            ax.set_xlabel(x_label)
+            if rule:
+                ax.axhline(rule - 0.5, color=INK, lw=0.9)
+            for r, c in zip(*np.nonzero(np.isfinite(values)), strict=True):
+                deep = (1 - values[r, c]) / (1 - low) > 0.6
+                text = "100" if values[r, c] >= 0.9995 else f"{100 * values[r, c]:.1f}"
+                ax.text(c, r, text, ha="center", va="center", color="white" if deep else INK, fontsize=7.5)
+        return _finish(fig, "svg")
+
+
 def dots(
     points: Sequence[Dot],
     *,
     x_label: str,
     limits: tuple[float, float] | None = None,
     guide: float | None = None,
+    bars: bool = False,
     order: Sequence[str] = (),
     stamp: str = "",
 ) -> Picture:
@@ -522,6 +572,7 @@ def dots(
         x_label: Name of the horizontal axis.
         limits: Range of the horizontal axis; by default it fits the data.
         guide: A vertical reference line, for example a goal.
+        bars: Join each point to the reference line (0 without one) by a bar.
         order: Names of series in the order of their colours; empty: as they appear.
         stamp: Written at the top of the figure, for example that its data are simulated.
     """
@@ -543,6 +594,9 @@ def dots(
             s = list(order).index(name) if name in order else series.index(name)
             y = [labels.index(p.label) + beside(p.label, name) for p in own]
             colour, marker = COLOURS[s % len(COLOURS)], "osD^v"[s % 5]
+            if bars:
+                start = guide or 0.0
+                ax.barh(y, [p.value - start for p in own], 0.26, start, color=colour, alpha=0.28, lw=0, zorder=1)
             for point, height in zip(own, y, strict=True):
                 if point.low is not None and point.high is not None:
                     ax.plot([point.low, point.high], [height, height], color=colour, lw=2, alpha=0.45, zorder=2)
@@ -772,6 +826,10 @@ def _strip(
     edge = centre + 1.12 * half_width
     ax.plot([edge, edge], [p5, p95], color=INK, lw=1.6, solid_capstyle="butt")
     ax.plot([edge], [median], "o", color="white", mec=INK, ms=5, mew=1.4)
+
+
+def _warm() -> Any:
+    return colors.LinearSegmentedColormap.from_list("ich_warm", [COLOURS[1], "#f4c7a5", "#fbfbfa"])
 
 
 def _blues() -> Any:

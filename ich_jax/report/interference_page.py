@@ -9,6 +9,7 @@ import numpy as np
 from ich_jax.config import InterferenceConfig, flatten
 from ich_jax.interference import static
 from ich_jax.interference.disturbances import TABLE
+from ich_jax.interference.metrics import MEAN, InterferenceError
 from ich_jax.interference.static import Static
 from ich_jax.report import figures, page
 from ich_jax.report.figures import Dot, Line, Picture, SeriesPanel
@@ -88,8 +89,10 @@ def _headlines(result: Static) -> list[page.Headline]:
         curve, kind = static.least(result, p)
         detail = f"{result.clean[p]:.1%} without; worst: {kind}"
         strip.append(page.Headline(f"{name}, least accuracy", f"{curve.minimum:.1%}", detail))
-    if result.error is not None and result.error.mie is not None:
-        strip.append(page.Headline("mIE", f"{result.error.mie:.0f}", "below 100: better than the reference generator"))
+    if result.error.mie is not None:
+        ends = result.error.interval[MEAN]
+        detail = f"{ends.low:.0f} to {ends.high:.0f}; below 100: better than the reference generator"
+        strip.append(page.Headline("mIE", f"{result.error.mie:.0f}", detail))
     return strip
 
 
@@ -100,7 +103,7 @@ def _warnings(result: Static, inspectors: dict[str, float]) -> list[str]:
         found.append(
             f"An inspector itself reads held-out real images at {', '.join(low)}: no accuracy can be above it."
         )
-    if result.error is not None and result.error.withheld:
+    if result.error.withheld and result.reference:
         found.append(f"mIE is withheld: {result.error.withheld}.")
     return found
 
@@ -137,7 +140,22 @@ def _sections(
                 _worst_table(result),
             ),
         ),
-        page.Section("Every kind at every severity", items=(_grid_table(result), _kinds_table(result))),
+        page.Section(
+            "Every kind at every severity",
+            items=(
+                page.Figure(
+                    "grid_map",
+                    "Accuracy by kind and severity, %",
+                    heat_map(result),
+                    "White is 100 %. Kinds that count stand above the line, product flips and corruptions of finished "
+                    "images below it.",
+                    _samples(result),
+                ),
+                _grid_table(result),
+                _kinds_table(result),
+                _paired_table(result),
+            ),
+        ),
         page.Section(
             "Retention",
             items=(
@@ -169,8 +187,7 @@ def _sections(
         sections.append(page.Section("The observer", items=(_observer_table(result, observer),)))
     if result.agreement:
         sections.append(page.Section("A second inspector", items=(_second_table(result),)))
-    if result.error is not None and not result.error.withheld:
-        sections.append(page.Section("Against the reference generator", items=(_error_table(result),)))
+    sections.append(_reference_section(result))
     rows = tuple((name, str(value)) for name, value in flatten(config).items())
     sections.append(
         page.Section("Configuration", items=(Table("config", "Configuration", ("field", "value"), rows),), folded=True)
@@ -200,6 +217,37 @@ def curve_chart(result: Static) -> Picture:
         guides = ((claims[name], f"paper: {claims[name]:.2%}"),) if name in claims else ()
         panels.append(SeriesPanel(name, lines, guides=guides, x_label="severity", y_label="accuracy"))
     return figures.series(panels, height=320)
+
+
+def heat_map(result: Static) -> Picture:
+    """Accuracy of every kind at every severity, of all products and of each."""
+    kinds = [*result.scored, *(kind for kind in result.kinds if kind not in result.scored)]
+    accuracy = np.array([[c.accuracy for c in result.curves[kind]] for kind in kinds])  # [kinds, products, 6]
+    panels = {"all products": accuracy.mean(axis=1)}
+    if len(result.products) <= 5:
+        panels |= {name: accuracy[:, p] for p, name in enumerate(result.products)}
+    return figures.heat_maps(
+        panels,
+        [kind.replace("_", " ") for kind in kinds],
+        [str(s) for s in range(6)],
+        x_label="severity",
+        rule=len(result.scored) if len(result.scored) < len(kinds) else 0,
+    )
+
+
+def error_bars(error: InterferenceError) -> Picture:
+    """Interference error and relative error of each kind and over all, with their intervals."""
+    dots = []
+    for series, figures_of, mean, intervals in (
+        ("IE", error.each, error.mie, error.interval),
+        ("relative IE", error.relative_each, error.relative_mie, error.relative_interval),
+    ):
+        for kind, value in {**figures_of, MEAN: mean}.items():
+            if value is not None:
+                ends, label = intervals[kind], "all kinds" if kind == MEAN else kind.replace("_", " ")
+                dots.append(Dot(label, value, float(ends.low), float(ends.high), series=series))
+    dots.sort(key=lambda dot: dot.label == "all kinds")
+    return figures.dots(dots, x_label="% of the reference generator's", guide=100.0, bars=True)
 
 
 def retention_chart(result: Static) -> Picture:
@@ -292,7 +340,6 @@ def _kinds_table(result: Static) -> Table:
                     c.rises,
                     c.trend,
                     c.trend_p,
-                    float(c.mcnemar_p[4]),
                     float(result.elements[kind][5]),
                     float(result.axes[kind][5]),
                 )
@@ -312,16 +359,34 @@ def _kinds_table(result: Static) -> Table:
             "rises",
             "log odds per severity",
             "p of trend",
-            "p at severity 5",
             "elements at 5",
             "axis error at 5",
         ),
         tuple(tuple(None if isinstance(v, float) and not np.isfinite(v) else v for v in row) for row in rows),
         caption="Breakdown: severity at which accuracy falls below nine tenths of severity 0 (none: never). Rises: "
-        "steps at which it goes up. p at severity 5: exact McNemar test against severity 0, adjusted by Holm over "
-        "severities. Elements and axes: over all products.",
+        "steps at which it goes up. Trend: logistic regression on severity, errors clustered by design. Elements and "
+        "axes: over all products.",
         samples=_samples(result),
         digits=(("mean, %", 1), ("least, %", 1), ("drop, points", 1), ("retention", 3), ("area", 3), ("breakdown", 2)),
+    )
+
+
+def _paired_table(result: Static) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for kind in result.kinds:
+        for name, c in zip(result.products, result.curves[kind], strict=True):
+            change = 100 * (c.accuracy[1:] - c.accuracy[0])
+            rows.append((kind, name, *(x for pair in zip(change, c.mcnemar_p, strict=True) for x in map(float, pair))))
+    columns = tuple(f"{what} {s}" for s in range(1, 6) for what in ("change", "p"))
+    return Table(
+        "paired",
+        "With interference against without, the same designs",
+        ("kind", "product", *columns),
+        tuple(rows),
+        caption="Change of accuracy at severities 1 to 5 in points, and p of the exact McNemar test that designs are "
+        "read right as often as at severity 0, adjusted by Holm over severities.",
+        samples=_samples(result),
+        digits=tuple((c, 2) for c in columns if c.startswith("change")),
     )
 
 
@@ -360,17 +425,51 @@ def _second_table(result: Static) -> Table:
     )
 
 
+def _reference_section(result: Static) -> page.Section:
+    error = result.error
+    words = "Error under interference as a share of that of a reference generator on the same briefs and noise; "
+    if error.withheld:
+        return page.Section("Against a reference generator", text=(f"{words}withheld: {error.withheld}.",))
+    return page.Section(
+        "Against a reference generator",
+        text=(
+            f"{words}below 100 is better. IE sums errors over severities 1 to 5; relative IE sums their rise above "
+            f"severity 0. The reference: {result.reference}.",
+        ),
+        items=(
+            page.Figure(
+                "mie",
+                "Interference error, % of the reference generator's",
+                error_bars(error),
+                "Lines are 95 % bootstrap intervals over designs, which both generators share.",
+                _samples(result),
+            ),
+            _error_table(result),
+        ),
+    )
+
+
 def _error_table(result: Static) -> Table:
     error = result.error
-    assert error is not None
-    rows = tuple((kind, error.each[kind], error.relative_each[kind]) for kind in error.each)
+
+    def ends(intervals: dict[str, Any], kind: str) -> tuple[float | None, float | None]:
+        found = intervals.get(kind)
+        return (None, None) if found is None else (float(found.low), float(found.high))
+
+    rows = [
+        (name, each, *ends(error.interval, kind), relative, *ends(error.relative_interval, kind))
+        for name, kind, each, relative in (
+            *((kind, kind, error.each[kind], error.relative_each[kind]) for kind in error.each),
+            ("mean (IE), pooled (relative)", MEAN, error.mie, error.relative_mie),
+        )
+    ]
+    columns = ("IE", "low", "high", "relative IE", "relative low", "relative high")
     return Table(
         "mie",
         "Interference error, % of the reference generator's",
-        ("kind", "IE", "relative IE"),
-        (*rows, ("mean (IE), pooled (relative)", error.mie, error.relative_mie)),
-        caption="Below 100 is better than the reference. A dash: the reference makes no error, or loses too little for "
-        "a ratio.",
+        ("kind", *columns),
+        tuple(rows),
+        caption="A dash: the reference makes no error, or loses too little for a ratio.",
         samples=_samples(result),
-        digits=(("IE", 1), ("relative IE", 1)),
+        digits=tuple((c, 1) for c in columns),
     )

@@ -20,7 +20,6 @@ import jax.numpy as jnp
 from absl import flags
 from benchmarks import programs
 
-from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
@@ -30,6 +29,7 @@ from ich_jax.perf.timing import Range
 from ich_jax.report import benchmark, tables
 from ich_jax.training import parallel
 from ich_jax.training import step as step_lib
+from ich_jax.training.formulation import Choice
 
 FLAGS = flags.FLAGS
 
@@ -64,16 +64,14 @@ class Measured:
 def define_flags() -> None:
     """Declares the flags of this subcommand."""
     programs.define_flags(["configs/procedural_32.py", "configs/procedural_64.py"])
-    flags.DEFINE_string("form", "merged", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
 
 
 def run() -> None:
     """Measures the source of each config."""
     configs = programs.check_flags()
-    errors.require(FLAGS.form, programs.FORMS, "--form")
-    found = []
+    choice, found = programs.choice(), []
     for config in configs:
-        found.append(measure(config))
+        found.append(measure(config, choice))
         m = found[-1]
         text = f"{benchmark.digits(m.img_per_s)} img/s, {benchmark.digits(m.needed_img_per_s)} needed"
         print(f"{m.config}: {text}", flush=True)
@@ -83,12 +81,12 @@ def run() -> None:
     print(benchmark.summary(summarise(found)), flush=True)
 
 
-def measure(config: Config) -> Measured:
+def measure(config: Config, choice: Choice) -> Measured:
     """Times batches of the config's images and steps in turns."""
     watch = Watch()
     dataset = programs.own_dataset(config)
     pipeline.check_batch(dataset, step_lib.images_per_step(config))
-    step = programs.make_program(config, programs.random_dataset(config), programs.FORMS[FLAGS.form])
+    step = programs.make_program(config, programs.random_dataset(config), choice)
     load = loader(config, dataset)
     ways = [functools.partial(load, FLAGS.steps), functools.partial(step, FLAGS.steps)]
     for way in ways:

@@ -77,12 +77,12 @@ def define_flags() -> None:
     flags.DEFINE_list("config", [], "Config files; all that train by default.")
     flags.DEFINE_list("platforms", ["tpu", "cuda"], f"Of {', '.join(lowering.PLATFORMS)}.")
     flags.DEFINE_list("dtypes", list(config_lib.DTYPES), "Compute types.")
-    flags.DEFINE_string("form", "merged", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
+    programs.define_form("merged")
 
 
 def run() -> None:
     """Lowers and checks; raises if anything is wrong."""
-    form = programs.FORMS[errors.require(FLAGS.form, programs.FORMS, "--form")]
+    form = programs.choice().form
     for platform in FLAGS.platforms:
         errors.require(platform, lowering.PLATFORMS, "--platforms")
     for dtype in FLAGS.dtypes:

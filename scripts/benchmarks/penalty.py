@@ -21,7 +21,6 @@ import jax.numpy as jnp
 from absl import flags
 from benchmarks import programs
 
-from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.data import pipeline, shapes
 from ich_jax.models import layers, networks
@@ -30,7 +29,8 @@ from ich_jax.perf import counts, timing
 from ich_jax.perf.neighbours import Neighbours, Watch
 from ich_jax.perf.timing import Range
 from ich_jax.report import benchmark, tables
-from ich_jax.training import formulation, losses, parallel, penalties
+from ich_jax.training import losses, parallel, penalties
+from ich_jax.training.formulation import Choice
 from ich_jax.types import Brief
 
 FLAGS = flags.FLAGS
@@ -68,16 +68,15 @@ class Measured:
 def define_flags() -> None:
     """Declares the flags of this subcommand."""
     programs.define_flags(["configs/benchmark_32.py", "configs/procedural_32.py"])
-    flags.DEFINE_string("form", "merged", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
 
 
 def run() -> None:
     """Measures every way for each config."""
     configs = programs.check_flags()
-    form = programs.FORMS[errors.require(FLAGS.form, programs.FORMS, "--form")]
+    choice = programs.choice()
     found = []
     for config in configs:
-        found += measure(config, form, list(_ways(config)), rounds=FLAGS.rounds, steps=FLAGS.steps)
+        found += measure(config, choice, list(_ways(config)), rounds=FLAGS.rounds, steps=FLAGS.steps)
         for m in found[-len(_ways(config)) :]:
             print(f"{m.config}, {m.way}: {benchmark.seconds_range(m.step_s)}", flush=True)
     receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": found}
@@ -86,28 +85,28 @@ def run() -> None:
     print(benchmark.summary(summarise(found)), flush=True)
 
 
-def overhead(config: Config, form: Formulation, *, rounds: int) -> Range:
+def overhead(config: Config, choice: Choice, *, rounds: int) -> Range:
     """Returns the time of a discriminator step with R1 and R2, by the best rule that holds, over one without."""
     best = list(_ways(config))[-1]
-    return measure(config, form, ["none", best], rounds=rounds, steps=1)[-1].over_none
+    return measure(config, choice, ["none", best], rounds=rounds, steps=1)[-1].over_none
 
 
-def measure(config: Config, form: Formulation, ways: Sequence[str], *, rounds: int, steps: int) -> list[Measured]:
+def measure(config: Config, choice: Choice, ways: Sequence[str], *, rounds: int, steps: int) -> list[Measured]:
     """Times discriminator steps in turns; `none` comes first.
 
     Args:
         config: The run: its discriminator and loss.
-        form: How convolutions are computed.
+        choice: How convolutions are computed.
         ways: Of `WAYS`.
         rounds: Rounds.
         steps: Steps of each in a round.
     """
     watch = Watch()
-    arguments = _arguments(config, form)
+    arguments = _arguments(config, choice.form)
     compiled, flops = [], []
     for way in ways:
-        options = dict(formulation.good_options()) | (parallel.CPU_OPTIONS if jax.default_backend() == "cpu" else {})
-        jitted = jax.jit(make_gradient(config, form, *WAYS[way]), compiler_options=options or None)
+        options = dict(choice.options) | (parallel.CPU_OPTIONS if jax.default_backend() == "cpu" else {})
+        jitted = jax.jit(make_gradient(config, choice.form, *WAYS[way]), compiler_options=options or None)
         traced = jitted.trace(*arguments)
         flops.append(counts.count(traced.jaxpr).flops)
         compiled.append(traced.lower().compile())

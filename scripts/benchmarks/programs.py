@@ -18,7 +18,7 @@ from ich_jax.data import make as make_data
 from ich_jax.data import pipeline, shapes
 from ich_jax.data.dataset import Dataset
 from ich_jax.models import layers
-from ich_jax.models.convolutions import DIRECT, Formulation
+from ich_jax.models.convolutions import DIRECT
 from ich_jax.perf import timing
 from ich_jax.perf.neighbours import Neighbours
 from ich_jax.training import formulation, parallel
@@ -41,6 +41,12 @@ def define_flags(configs: Sequence[str], *, rounds: int = 7) -> None:
     flags.DEFINE_multi_string("set", [], "Field of each config to change, such as --set=train.batch=16; repeatable.")
     flags.DEFINE_integer("rounds", rounds, f"Rounds in which all take turns, at least {timing.LEAST_ROUNDS}.")
     flags.DEFINE_integer("steps", 2, "Steps of each in a round, one after the other.")
+    define_form("auto")
+
+
+def define_form(default: str) -> None:
+    """Declares the flag `form`, which `choice` reads."""
+    flags.DEFINE_string("form", default, f"How convolutions are computed: auto (as runs do), {', '.join(FORMS)}.")
 
 
 def check_flags() -> list[Config]:
@@ -53,6 +59,17 @@ def check_flags() -> list[Config]:
     errors.require_within(FLAGS.steps, 1, 10_000, "--steps", whole=True)
     changes = dict(map(_change, FLAGS.set))
     return [config_lib.load(path, changes) for path in FLAGS.config]
+
+
+def choice() -> Choice:
+    """Returns the way of computing convolutions that the flags ask for; `auto` may measure it now, as a run does.
+
+    Raises:
+        ConfigError: There is no such way.
+    """
+    if errors.require(FLAGS.form, ("auto", *FORMS), "--form") == "auto":
+        return formulation.choose(Config())
+    return Choice(FORMS[FLAGS.form], formulation.good_options(), "--form")
 
 
 def random_images(config: Config, n: int = N_IMAGES) -> tuple[np.ndarray, Brief]:
@@ -124,10 +141,10 @@ class Program:
         return metrics["d_loss"], metrics["g_loss"]
 
 
-def make_program(config: Config, dataset: Dataset, form: Formulation, layout: parallel.Layout | None = None) -> Program:
+def make_program(config: Config, dataset: Dataset, choice: Choice, layout: parallel.Layout | None = None) -> Program:
     """Builds a training step with its first state; nothing is compiled but what makes the state."""
     layout = layout or parallel.single()
-    jitted = step_lib.make_step(config, dataset, layout, Choice(form, formulation.good_options()))
+    jitted = step_lib.make_step(config, dataset, layout, choice)
     state = layout.put_state(state_lib.create_state(config, dataset.space, dataset.size, dataset.channels))
     if dataset.sample is None:
         batch = next(dataset.host_batches(config.seed, 0, step_lib.images_per_step(config)))

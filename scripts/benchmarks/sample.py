@@ -23,6 +23,7 @@ from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.data import procedural, shapes
 from ich_jax.models import networks
+from ich_jax.models.convolutions import Formulation
 from ich_jax.perf import compilation, counts, roofline, timing
 from ich_jax.perf.neighbours import Neighbours, Watch
 from ich_jax.perf.timing import Range
@@ -64,22 +65,21 @@ def define_flags() -> None:
     programs.define_flags(["configs/benchmark_32.py", "configs/benchmark_64.py", "configs/procedural_32.py"])
     flags.DEFINE_string("workdir", "", "A run whose generator to draw with, instead of --config.")
     flags.DEFINE_list("batches", ["1", "16", "128"], "Numbers of images to draw at once.")
-    flags.DEFINE_string("form", "merged", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
 
 
 def run() -> None:
     """Measures each generator at each number."""
     configs = programs.check_flags()
-    errors.require(FLAGS.form, programs.FORMS, "--form")
+    form = programs.choice().form
     batches = [_batch(text) for text in FLAGS.batches]
     found = []
     if FLAGS.workdir:
         model = checkpoint.restore_for_inference(FLAGS.workdir)
-        found += measure(model.config, model.space, model.size, model.channels, model.ema_params, batches)
+        found += measure(model.config, model.space, model.size, model.channels, model.ema_params, batches, form)
     else:
         for config in configs:
             data, space = config.data, shapes.SPACE
-            found += measure(config, space, data.size, data.channels, _first_params(config), batches)
+            found += measure(config, space, data.size, data.channels, _first_params(config), batches, form)
     receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "calls": FLAGS.steps, "rows": found}
     note = " ".join(dict.fromkeys(f"{m.config}: {programs.said(m.neighbours)}" for m in found))
     benchmark.write(Path(FLAGS.output), receipt, [_table(found)], note=note)
@@ -87,11 +87,17 @@ def run() -> None:
 
 
 def measure(
-    config: Config, space: DesignSpace, size: int, channels: int, params: Any, batches: Sequence[int]
+    config: Config,
+    space: DesignSpace,
+    size: int,
+    channels: int,
+    params: Any,
+    batches: Sequence[int],
+    form: Formulation,
 ) -> list[Measured]:
     """Times a generator at several numbers of images, in turns."""
     watch = Watch()
-    form, key = programs.FORMS[FLAGS.form], jax.random.key(0)
+    key = jax.random.key(0)
     sampler = step_lib.make_sampler(config, space, size, channels, form)
     ways, flops, memory = [], [], []
     for batch in batches:

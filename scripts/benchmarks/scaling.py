@@ -19,12 +19,12 @@ from benchmarks import programs
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.config import Config
-from ich_jax.models.convolutions import Formulation
 from ich_jax.perf import compilation, timing
 from ich_jax.perf.neighbours import Neighbours, Watch
 from ich_jax.perf.timing import Range
 from ich_jax.report import benchmark, tables
 from ich_jax.training import parallel
+from ich_jax.training.formulation import Choice
 
 FLAGS = flags.FLAGS
 
@@ -59,18 +59,16 @@ def define_flags() -> None:
     programs.define_flags(["configs/benchmark_32.py"])
     flags.DEFINE_list("batches", ["8", "16", "32", "64"], "Images of a step, on each device.")
     flags.DEFINE_list("devices", ["1"], "Numbers of devices.")
-    flags.DEFINE_string("form", "merged", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
 
 
 def run() -> None:
     """Measures each batch size on each number of devices."""
     configs = programs.check_flags()
-    form = programs.FORMS[errors.require(FLAGS.form, programs.FORMS, "--form")]
     batches, devices = (_numbers(name, getattr(FLAGS, name)) for name in ("batches", "devices"))
     check_devices(devices)
-    found = []
+    choice, found = programs.choice(), []
     for config in configs:
-        found += measure(config, form, batches, devices)
+        found += measure(config, choice, batches, devices)
     receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": found}
     note = " ".join(dict.fromkeys(f"{m.config}: {programs.said(m.neighbours)}" for m in found))
     benchmark.write(Path(FLAGS.output), receipt, [_table(found)], note=note)
@@ -92,7 +90,7 @@ def check_devices(numbers: Sequence[int]) -> None:
         )
 
 
-def measure(config: Config, form: Formulation, batches: Sequence[int], devices: Sequence[int]) -> list[Measured]:
+def measure(config: Config, choice: Choice, batches: Sequence[int], devices: Sequence[int]) -> list[Measured]:
     """Times one config at every batch size and number of devices, in turns."""
     watch = Watch()
     sizes = [(n, n * each) for n in devices for each in batches]
@@ -101,7 +99,7 @@ def measure(config: Config, form: Formulation, batches: Sequence[int], devices: 
         values = {"train.batch": batch, "train.images": 0, "compute.devices": n}
         changed = config_lib.resolve(_changed(config, values))
         layout = parallel.make_layout(changed)
-        program = programs.make_program(changed, programs.random_dataset(changed), form, layout)
+        program = programs.make_program(changed, programs.random_dataset(changed), choice, layout)
         _, program.compiled = compilation.compile_in_stages(program.jitted, *program.arguments)
         memory.append(compilation.memory(program.compiled).temp_bytes)
         ways.append(functools.partial(program, FLAGS.steps))

@@ -32,6 +32,7 @@ from ich_jax.perf.neighbours import Neighbours, Watch
 from ich_jax.perf.timing import Range
 from ich_jax.report import benchmark, tables
 from ich_jax.training import step as step_lib
+from ich_jax.training.formulation import Choice
 
 FLAGS = flags.FLAGS
 _SAME = 1e-3  # of the losses of the first step, relative
@@ -114,7 +115,6 @@ class Measured:
 def define_flags() -> None:
     """Declares the flags of this subcommand."""
     programs.define_flags(["configs/benchmark_32.py", "configs/benchmark_64.py", "configs/procedural_32.py"])
-    flags.DEFINE_string("form", "merged", f"How convolutions are computed: {', '.join(programs.FORMS)}.")
     flags.DEFINE_string("versus", "", "torch: compare with PyTorch, where a config allows it; empty: alone.")
     flags.DEFINE_bool("compile_split", True, "Compile with an empty and with a full cache.")
     flags.DEFINE_bool("own_images", True, "Run on the config's own images too.")
@@ -125,7 +125,7 @@ def define_flags() -> None:
 def run() -> None:
     """Measures the configs that the flags ask for."""
     configs = programs.check_flags()
-    errors.require(FLAGS.form, programs.FORMS, "--form")
+    choice = programs.choice()
     errors.require(FLAGS.versus or "none", ("torch", "none"), "--versus")
     check_peer = _peer().check if FLAGS.versus == "torch" else None
     found = []
@@ -133,7 +133,7 @@ def run() -> None:
         against = check_peer is not None and (len(configs) == 1 or _allows(check_peer, config))
         if check_peer is not None and against:
             check_peer(config)
-        found.append(measure(config, versus=against))
+        found.append(measure(config, choice, versus=against))
         print(_line(found[-1]), flush=True)
     receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": found}
     note = " ".join(f"{m.config}: {programs.said(m.neighbours)}" for m in found)
@@ -141,19 +141,19 @@ def run() -> None:
     print(benchmark.summary(summarise(found)), flush=True)
 
 
-def measure(config: Config, *, versus: bool) -> Measured:
+def measure(config: Config, choice: Choice, *, versus: bool) -> Measured:
     """Measures one config.
 
     Args:
         config: The run.
+        choice: How convolutions are computed.
         versus: Whether to compare with PyTorch.
 
     Raises:
         MismatchError: Losses of ours and of PyTorch differ; no time is reported.
     """
-    form, rounds = programs.FORMS[FLAGS.form], FLAGS.rounds
-    watch = Watch()
-    ours = programs.make_program(config, programs.random_dataset(config), form)
+    rounds, watch = FLAGS.rounds, Watch()
+    ours = programs.make_program(config, programs.random_dataset(config), choice)
     split = None
     if FLAGS.compile_split:
         split, ours.compiled = compilation.split(ours.jitted, *ours.arguments)
@@ -162,7 +162,7 @@ def measure(config: Config, *, versus: bool) -> Measured:
     ways: list[Callable[[], Any]] = [functools.partial(ours, FLAGS.steps)]
     own = None
     if FLAGS.own_images:
-        own = programs.make_program(config, programs.own_dataset(config), form)
+        own = programs.make_program(config, programs.own_dataset(config), choice)
         ways.append(functools.partial(own, FLAGS.steps))
     start = programs.host_copy(ours.arguments[0])
     for way in (ours, own):
@@ -176,7 +176,7 @@ def measure(config: Config, *, versus: bool) -> Measured:
     peaks.append(roofline.measure_peak(config.compute.dtype))
     best = max(peaks, key=lambda each: each.flops_per_s)
     gap = dispatch.gap(functools.partial(ours, max(5, FLAGS.steps)))
-    overhead = penalty.overhead(config, form, rounds=rounds) if FLAGS.penalty else None
+    overhead = penalty.overhead(config, choice, rounds=rounds) if FLAGS.penalty else None
 
     program = ours.jitted.trace(*ours.arguments).jaxpr
     written = step_lib.make_step(config, ours.dataset, ours.layout)  # by default as written
@@ -194,7 +194,7 @@ def measure(config: Config, *, versus: bool) -> Measured:
         size=config.data.size,
         batch=batch,
         dtype=config.compute.dtype,
-        form=FLAGS.form,
+        form=choice.described()[0].removeprefix("with "),
         step_s=step_s,
         own_step_s=None if own_s is None else timing.over_rounds(own_s),
         input_share=None if own_s is None else float(np.median(1.0 - seconds[:, 0] / own_s)),

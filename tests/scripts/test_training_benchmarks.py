@@ -42,7 +42,7 @@ def small(scripts, **changes):
 
 
 def test_a_tiny_run_leaves_receipt_tables_and_summary(tmp_path):
-    quick = ("--rounds=5", "--steps=1", "--nocompile_split", "--noown_images", "--nopenalty")
+    quick = ("--rounds=5", "--steps=1", "--nocompile_split", "--noown_images", "--nopenalty", "--form=merged")
     done = run("train", *SMALL, *quick, f"--output={tmp_path}")
     assert done.returncode == 0, done.stderr
     last = done.stdout.strip().splitlines()[-1]
@@ -66,6 +66,7 @@ def test_a_tiny_run_leaves_receipt_tables_and_summary(tmp_path):
     [
         (["train", "--rounds=4"], "--rounds: got 4; expected a whole number from 5"),
         (["train", "--set=train.batches=3"], "Unknown config field 'train.batches'; did you mean 'batch'"),
+        (["train", "--form=direkt"], "--form: got 'direkt'; did you mean 'direct'"),
         (["lower", "--platforms=tpus"], "--platforms: got 'tpus'; did you mean 'tpu'"),
     ],
 )
