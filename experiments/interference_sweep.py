@@ -11,7 +11,7 @@ the same config and steps: its training run, which is swept as well, or a finish
 import dataclasses
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import app, flags, logging
-from command_line import keep_compiled_programs, parse_flags, show_log_lines, showing, shown
+from command_line import Show, keep_compiled_programs, parse_flags, show_log_lines, showing, shown
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
@@ -37,6 +37,21 @@ from ich_jax.training import step as step_lib
 
 FLAGS = flags.FLAGS
 _MODEL_FILE = "generator.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """The generator to compare with.
+
+    Attributes:
+        folder: Where its sweep is, or goes; empty if there is no reference.
+        about: What it is, in words.
+        model: The generator if it is swept along; None if its sweep is finished.
+    """
+
+    folder: str = ""
+    about: str = ""
+    model: checkpoint.TrainedModel | None = None
 
 
 def define_flags() -> None:
@@ -114,7 +129,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
                 todo[i::n],
                 n=config.sweep.n,
                 batch=config.sweep.batch,
-                progress=lambda done, _, __, text, show=show: show(text, done),
+                progress=told(show),
             )
     if n > 1:
         print(f"Shard {shard} is done. Once all are, give the command without --shard to report.")
@@ -181,7 +196,7 @@ def report(
     model: checkpoint.TrainedModel,
     dataset: Dataset,
     accuracies: dict[str, float],
-    rival: "Reference",
+    rival: Reference,
 ) -> None:
     """Writes page and `results.json`, and prints the summary line."""
     result = static.collect(
@@ -223,19 +238,9 @@ def report(
 # ---------------------------------------------------------------- parts
 
 
-@dataclasses.dataclass(frozen=True)
-class Reference:
-    """The generator to compare with.
-
-    Attributes:
-        folder: Where its sweep is, or goes; empty if there is no reference.
-        about: What it is, in words.
-        model: The generator if it is swept along; None if its sweep is finished.
-    """
-
-    folder: str = ""
-    about: str = ""
-    model: checkpoint.TrainedModel | None = None
+def told(show: Show) -> Callable[[int, int, float, str], None]:
+    """Returns what a sweep calls after each job."""
+    return lambda done, total, spent, text: show(text, done)
 
 
 def load(config: InterferenceConfig, folder: str, source: str) -> tuple[checkpoint.TrainedModel, Dataset]:
