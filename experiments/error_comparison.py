@@ -54,6 +54,7 @@ _TEST, _PICKED = 6, 7  # what keys are for; `evaluation.designs` uses those belo
 _N_INSPECTOR = 2000  # real images on which the inspector's own error is measured, where there are as many
 _N_APPENDED = 64  # designs drawn with and without appended blocks
 _WORST = 8
+_RUNS_KEPT = 4  # whose compiled programs are held
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Judge:
         axes: Indices of the axes that are compared.
         names: Their names.
         brief: The test briefs, every compared axis stated.
-        made: What is compiled once for all runs that may share it; filled by `once`.
+        made: What is compiled once for all runs that may share it, by run and name; filled by `once`.
     """
 
     dataset: Dataset
@@ -107,10 +108,14 @@ class Judge:
     axes: tuple[int, ...]
     names: tuple[str, ...]
     brief: Any
-    made: dict[Any, Any] = dataclasses.field(default_factory=dict)
+    made: dict[Config, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def once(self, what: str, config: Config, make: Callable[[Config], Any]) -> Any:
-        """Returns `make(config)`, made for the first of the runs that differ in seed and initial gains only."""
+        """Returns `make(config)`, made for the first of the runs that differ in seed and initial gains only.
+
+        What earlier runs used is dropped: compiled programs hold memory maps, of which a process may have 65,530, and a
+        sweep over depths needs more.
+        """
         initial = {"residual_scale": 0.0, "plain_scale": 0.0}
         alike = dataclasses.replace(
             config,
@@ -120,9 +125,13 @@ class Judge:
             discriminator=dataclasses.replace(config.discriminator, **initial),
             loop=config_lib.LoopConfig(),
         )
-        if (what, alike) not in self.made:
-            self.made[what, alike] = make(config)
-        return self.made[what, alike]
+        of_run = self.made.pop(alike, {})
+        self.made[alike] = of_run  # the last one is the last that was used
+        while len(self.made) > _RUNS_KEPT:
+            del self.made[next(iter(self.made))]
+        if what not in of_run:
+            of_run[what] = make(config)
+        return of_run[what]
 
     def make_step(self, config: Config, dataset: Dataset, layout: Any, **others: Any) -> Any:
         """The compiled step: a state carries its seed, so that runs can share one."""

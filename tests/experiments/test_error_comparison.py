@@ -305,3 +305,22 @@ def test_the_variants_resolve(variant: str) -> None:
     assert config.name == ("error_comparison:" + variant if variant else "error_comparison")
     assert len(config.comparison.plain_gains) >= 2
     assert config.evaluation.n_designs == 299
+
+
+def test_programs_of_few_runs_are_held_at_once(images: Path) -> None:
+    judge = error_comparison.Judge(None, None, (), (), None)  # type: ignore[arg-type]
+    config, made = make_config(images), []
+
+    def make(of: config_lib.Config) -> str:
+        made.append(of.discriminator.blocks)
+        return f"blocks {of.discriminator.blocks}"
+
+    def of(depth: int, seed: int = 0) -> config_lib.Config:
+        piece = error_comparison.Piece("cells", "residual", depth, 0.1, 0.1, 2e-3, seed)
+        return error_comparison.cell_config(config, piece)
+
+    for depth in (1, 2, 3, 4, 1, 5, 1, 2):
+        assert judge.once("step", of(depth), make) == judge.once("step", of(depth, seed=7), make) == f"blocks {depth}"
+    assert made == [1, 2, 3, 4, 5, 2]  # 1 was used lately; 2 was dropped for 5
+    assert judge.once("sampler", of(5), make) == "blocks 5" and made[-1] == 5
+    assert len(judge.made) == error_comparison._RUNS_KEPT
