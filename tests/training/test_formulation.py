@@ -24,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_fastest_is_taken_and_remembered(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_clearly_faster_is_taken_and_remembered(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
     def measure(ways: list[Any]) -> list[float]:
@@ -45,6 +45,11 @@ def test_the_fastest_is_taken_and_remembered(home: Path, monkeypatch: pytest.Mon
     MEASURED.cache_clear()
     assert formulation.choose(made.config()).form == choice.form
     assert len(asked) == 2
+
+
+def test_what_is_hardly_faster_is_not_taken(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formulation, "measure", lambda ways: [1.0, *(0.95 for _ in ways[1:])])
+    assert formulation.choose(made.config()).form == formulation.MERGED
 
 
 def test_a_run_goes_on_as_it_began(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
