@@ -100,7 +100,7 @@ def test_two_devices_compute_what_one_computes(from_host: bool, objective: dict[
 
 
 def test_a_run_moves_from_eight_devices_to_two_and_to_one(tmp_path: Path) -> None:
-    _succeed(_start("jax.config.update('jax_num_cpu_devices', 8); test_parallel.moves({!r})", str(tmp_path)))
+    _succeed(_start("jax.config.update('jax_num_cpu_devices', 8); test_parallel.moves({!r})", str(tmp_path / "run")))
 
 
 def moves(folder: str) -> None:
@@ -124,19 +124,20 @@ def moves(folder: str) -> None:
 
 
 def test_two_processes_train_save_and_resume(tmp_path: Path) -> None:
-    for stop_after in (2, 4):
+    folder = tmp_path / "run"
+    for stop_after in (2, 4):  # the second pair finds what the first has compiled
         with socket.socket() as free:
             free.bind(("localhost", 0))
             address = f"localhost:{free.getsockname()[1]}"
         processes = [
-            _start("test_parallel.one_of_two({!r}, {!r}, {!r}, {!r})", str(tmp_path), address, index, stop_after)
+            _start("test_parallel.one_of_two({!r}, {!r}, {!r}, {!r})", str(folder), address, index, stop_after)
             for index in range(2)
         ]
         for process in processes:
             _succeed(process)
-    assert (tmp_path / "checkpoints" / "4").is_dir()
+    assert (folder / "checkpoints" / "4").is_dir()
     # Each keeps its notes, and they say the same: every process has the means over the whole batch.
-    ours, theirs = made.rows(tmp_path), made.rows(tmp_path / "process_1")
+    ours, theirs = made.rows(folder), made.rows(folder / "process_1")
     assert [row["step"] for row in ours] == [2, 4]
     for mine, other in zip(ours, theirs, strict=True):
         assert {k: v for k, v in mine.items() if k != "img_per_s"} == {
@@ -155,8 +156,9 @@ def one_of_two(folder: str, address: str, index: int, stop_after: int) -> None:
 
 
 def _start(program: str, *arguments: object) -> subprocess.Popen[str]:
-    """Starts a process that has imported jax and this module and runs a statement."""
-    code = "import jax\nfrom tests.training import test_parallel\n" + program.format(*arguments)
+    """Starts a process that has imported jax and this module and runs a statement; the first argument is its folder."""
+    cache = f"jax.config.update('jax_compilation_cache_dir', {str(arguments[0]) + '.cache'!r})\n"
+    code = "import jax\n" + cache + "from tests.training import test_parallel\n" + program.format(*arguments)
     return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
