@@ -1,0 +1,126 @@
+"""The sweep of a tiny generator that was not trained: page, figures, resume, reference, and what is refused."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import interference_sweep
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ich_jax import config as config_lib
+from ich_jax import errors
+from ich_jax.config import InterferenceConfig
+from ich_jax.data import make
+from ich_jax.training import checkpoint
+from ich_jax.training import inspector as inspector_lib
+from ich_jax.training import state as state_lib
+from ich_jax.types import Reading
+
+KINDS = ("latent_noise", "weight_noise", "image_contrast")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Grey discs and squares of 16 px."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[-1:1:16j, -1:1:16j]
+    radius, square = rng.uniform(0.3, 0.9, (80, 1, 1)), np.arange(80)[:, None, None] % 2
+    inside = np.where(square, np.maximum(abs(x), abs(y)), np.hypot(x, y)) < radius
+    path = tmp_path_factory.mktemp("images") / "shapes.npz"
+    np.savez(path, x=np.where(inside, 40, 250).astype(np.uint8), y=np.arange(80) % 2)
+    return path
+
+
+def sweep_config(**sweep: Any) -> InterferenceConfig:
+    found = config_lib.resolve(
+        {
+            **{"name": "tiny", "second": False, "progress": False},
+            "sweep": {"kinds": KINDS, "n": 20, "seeds": (1,), "batch": 16} | sweep,
+        },
+        InterferenceConfig,
+    )
+    assert isinstance(found, InterferenceConfig)
+    return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tiny(images: Path) -> Iterator[None]:
+    """Generators by name (`residual`, `plain`) without training, and an inspector that reads brightness."""
+
+    def restore(source: str | Path) -> checkpoint.TrainedModel:
+        config = config_lib.resolve(
+            {
+                "name": str(source),
+                "data": {"source": "npz", "path": str(images), "size": 16, "channels": 1, "holdout_share": 0.4},
+                "generator": {"z_dim": 3, "mapping": 6, "widths": (4, 4), "arm": str(source)},
+                "discriminator": {"widths": (4, 4)},
+                "train": {"steps": 6, "batch": 4},
+            }
+        )
+        data = make.make(config.data, seed=config.seed)
+        state = state_lib.create_state(config, data.space, data.size, data.channels)
+        networks = (state.ema_params, state.g_params, state.d_params)
+        return checkpoint.TrainedModel(config, data.space, data.size, data.channels, 6, 0.0, *networks)
+
+    def read(image: jax.Array) -> Reading:
+        bright = jnp.mean(jnp.asarray(image, jnp.float32), axis=(1, 2, 3))
+        return Reading(jnp.stack([-bright, bright], axis=1), (), jnp.zeros((len(bright), 3)))
+
+    def get(config: config_lib.Config, dataset: Any) -> inspector_lib.Inspector:
+        report = inspector_lib.InspectorReport(9, 0.5, {}, (), (), (), (), (), seed=1, steps=0, fingerprint="made")
+        return inspector_lib.Inspector(read, report, "path")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "restore_for_inference", restore)
+        patch.setattr(checkpoint, "has_checkpoints", lambda folder: str(folder) in ("plain", "residual"))
+        patch.setattr(interference_sweep.inspector_lib, "get", get)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    interference_sweep.run(sweep_config(), str(folder), "residual", reference="plain")
+    return folder
+
+
+def test_page_and_summary(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = json.loads((whole / "results.json").read_text())
+    products = results["sweep"]["products"]
+    wanted = [f"{what}_{name}" for name in products for what in ("acc_pre", "acc_mean", "acc_min")]
+    assert list(results["summary"]) == [
+        *wanted, *("n_per_point", "seeds", "mie", "relative_mie", "designs_per_s")
+    ]  # fmt: skip
+    assert all(len(c["mcnemar_p"]) == 5 for curves in results["sweep"]["curves"].values() for c in curves)
+    # An untrained reference reads too few right to be one.
+    assert "less than 0.9" in results["sweep"]["error"]["withheld"] and results["summary"]["mie"] is None
+    page = (whole / "report" / "index.html").read_text()
+    assert "mIE is withheld" in page
+    assert {"grid_map.svg", "paired.csv", "retention.svg", "sheet.png"} <= {
+        p.name for p in (whole / "report").iterdir()
+    }
+    before = {path: path.stat().st_mtime_ns for path in whole.glob("**/cells/*.json")}
+    assert len(before) == 5 + 3  # the reference: without, and the two kinds that count
+    interference_sweep.run(sweep_config(), str(whole), "residual", reference="plain")
+    assert {path: path.stat().st_mtime_ns for path in whole.glob("**/cells/*.json")} == before
+    assert re.match(r"summary: acc_pre_", capsys.readouterr().out.splitlines()[-1])
+
+
+def test_bad_input_is_refused_and_nothing_written(whole: Path, tmp_path: Path) -> None:
+    new = str(tmp_path / "new")
+    for config, folder, source, others, wanted in (
+        (sweep_config(kinds=("latent_noize",)), new, "residual", {}, "did you mean 'latent_noise'"),
+        (sweep_config(kinds=("image_contrast",)), new, "residual", {}, "counts in a mean"),
+        (sweep_config(), new, "residual", {"shard": "2/2"}, "expected i/n"),
+        (sweep_config(), new, "residual", {"reference": str(tmp_path)}, "does not exist"),
+        (sweep_config(n=30), str(whole), "residual", {}, "belongs to another run"),
+        (sweep_config(), str(whole), "plain", {}, "another generator"),
+    ):
+        with pytest.raises(errors.IchJaxError, match=wanted):
+            interference_sweep.run(config, folder, source, **others)
+    assert not Path(new).exists()
