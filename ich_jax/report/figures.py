@@ -549,7 +549,7 @@ def heat_maps(
             if rule:
                 ax.axhline(rule - 0.5, color=INK, lw=0.9)
             for r, c in zip(*np.nonzero(np.isfinite(values)), strict=True):
-                deep = (1 - values[r, c]) / (1 - low) > 0.6
+                deep = (1 - values[r, c]) / (1 - low) > 0.8
                 text = "100" if values[r, c] >= 0.9995 else f"{100 * values[r, c]:.1f}"
                 ax.text(c, r, text, ha="center", va="center", color="white" if deep else INK, fontsize=7.5)
         return _finish(fig, "svg")

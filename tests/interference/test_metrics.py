@@ -120,6 +120,26 @@ def test_equivalence_needs_enough_designs() -> None:
     assert metrics.equivalent((9800, 9600), (10_000, 10_000)) > 0.9
 
 
+def test_two_sweeps_are_compared_with_intervals() -> None:
+    """A reference that loses twice as many designs: errors are half of its own, and the bootstrap covers that."""
+    rng = np.random.default_rng(0)
+    draws = rng.random((2, 1, 2, 400))
+    lost = np.linspace(0, 0.25, 6)[:, None, None]
+    ours, theirs = {"a": draws >= lost, "b": draws >= lost}, {"a": draws >= 2 * lost, "b": draws >= 2 * lost}
+    found = metrics.compare(ours, theirs, n_resamples=199)
+    assert found.mie == pytest.approx(50, abs=3) and found.relative_mie == pytest.approx(50, abs=3)
+    for intervals in (found.interval, found.relative_interval):
+        assert intervals.keys() == {"a", "b", metrics.MEAN}
+        ends = intervals[metrics.MEAN]
+        assert ends.low < 50 < ends.high and 1 < ends.high - ends.low < 12
+    same = metrics.compare(ours, ours, n_resamples=49).interval["a"]
+    assert same.low == same.high == 100  # resamples are the same on both sides
+    weak = metrics.compare(ours, {kind: ~c for kind, c in theirs.items()}, n_resamples=49)
+    assert weak.mie is None and "less than 0.9" in weak.withheld and not weak.interval
+    with pytest.raises(errors.DataError, match="other seeds, products or numbers"):
+        metrics.compare(ours, {kind: c[:1] for kind, c in theirs.items()})
+
+
 def test_bad_input_is_refused() -> None:
     with pytest.raises(errors.DataError, match=r"expected \[seeds, 6, n\]"):
         metrics.curve(np.ones((6, 10), bool))
