@@ -104,13 +104,18 @@ class Kind:
         batch: Changes the batch of every step in the window.
         lr: The strength multiplies both step sizes in the window.
         weights: Gaussian noise on the generator's weights once, when the window opens, relative to each tensor.
+        frozen: Fields of the state that keep their values through the window (any strength above 0).
     """
 
     unit: str
     batch: Change | None = None
     lr: bool = False
     weights: bool = False
+    frozen: tuple[str, ...] = ()
 
+
+_GENERATOR = ("g_params", "g_opt", "e_params", "e_opt", "ema_params")
+_DISCRIMINATOR = ("d_params", "d_opt")
 
 TABLE = {
     "corrupted_images": Kind("share of images", _corrupted_images),
@@ -120,6 +125,8 @@ TABLE = {
     "learning_rate": Kind("factor", lr=True),
     "weight_noise": Kind("sd relative to a tensor's", weights=True),
     "nan_batch": Kind("1", _nan_batch),
+    "frozen_generator": Kind("1", frozen=_GENERATOR),
+    "frozen_discriminator": Kind("1", frozen=_DISCRIMINATOR),
 }
 """Every kind of interference with training; a new one is one function and one line."""
 
@@ -252,7 +259,10 @@ def make_runner(
                 factor = pulse.strength if inside else 1.0 / pulse.strength
                 state = state.replace(lr_scale=state.lr_scale * jnp.float32(factor))
             strength = jnp.float32(pulse.strength if inside and kind.batch is not None else 0.0)
+            # Copied, because the step takes over the buffers of its state.
+            kept = {name: jax.tree.map(jnp.copy, getattr(state, name)) for name in kind.frozen} if inside else {}
             state, metrics = step(state, (dataset.arrays, strength, key), metrics)
+            state = state.replace(**kept)
             if (i + 1) % every == 0 or i + 1 == steps:
                 at.append(i + 1)
                 found.append(accuracy_of(state.ema_params, pulse.seed, i + 1, n))

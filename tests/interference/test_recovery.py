@@ -1,8 +1,10 @@
 """Pulses in the training of a run of a few steps on made-up images."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -63,6 +65,32 @@ def test_step_sizes_rise_inside_the_window_only(run: Any) -> None:
 
 def test_weight_noise_is_once(run: Any) -> None:
     assert run(Pulse("weight_noise", 0.1, 1), WINDOW, 8, 6, like="learning_rate").skipped == 0
+
+
+def test_a_frozen_network_stands_still() -> None:
+    """It has the same values before and after each step of the window, and others after each step outside."""
+    seen: dict[str, list[Any]] = {}
+    make_step = recovery.step_lib.make_step
+
+    def spied(*arguments: Any, **named: Any) -> Any:
+        step = make_step(*arguments, **named)
+
+        def call(state: Any, source: Any, window: Any) -> Any:
+            for name in ("g_params", "d_params", "ema_params"):
+                seen.setdefault(name, []).append(np.asarray(jax.tree.leaves(getattr(state, name))[-1]).copy())
+            return step(state, source, window)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recovery.step_lib, "make_step", spied)
+        frozen_run = recovery.make_runner(CONFIG, DATASET, start, read)
+        for kind, still in (("frozen_generator", "g_params ema_params"), ("frozen_discriminator", "d_params")):
+            seen.clear()
+            frozen_run(Pulse(kind, 1.0, 1), WINDOW, 8, 6, like="label_flips")
+            for name, values in seen.items():
+                same = [(a == b).all() for a, b in itertools.pairwise(values)]
+                assert same == [name in still.split() and WINDOW.holds(i) for i in range(7)], (kind, name)
 
 
 @pytest.mark.parametrize("kind", ["label_flips", "condition_mismatch", "missing_product"])
