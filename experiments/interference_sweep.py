@@ -30,7 +30,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.interference import disturbances, recovery, static, sweep, temporal
 from ich_jax.interference.disturbances import TABLE, Inputs
 from ich_jax.report import interference_page, provenance, pulse_page
-from ich_jax.training import checkpoint
+from ich_jax.training import checkpoint, formulation
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
@@ -150,6 +150,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         "images": 0,
         "g_lr": model.config.train.g_lr * config.pulse.lr,
         "d_lr": model.config.train.d_lr * config.pulse.lr,
+        "ema": config.pulse.ema,
     }
     trained = config_lib.resolve(values)
     inspector = inspector_lib.get(model.config, dataset)
@@ -159,7 +160,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         state = state_lib.create_state(seeded, dataset.space, dataset.size, dataset.channels)
         return checkpoint.init_from(source, state)[0]
 
-    run_one = recovery.make_runner(trained, dataset, start, inspector.read)
+    run_one = recovery.make_runner(trained, dataset, start, inspector.read, formulation.choose(trained))
     every = max(1, config.pulse.steps // config.pulse.evaluations)
     with showing(len(runs[i::n]), live=config.progress) as show:
         for k, pulse in enumerate(runs[i::n]):

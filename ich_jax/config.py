@@ -499,12 +499,14 @@ class PulseConfig:
     evaluations: int = result(60, "Evaluations of a run.")
     n: int = result(250, "Designs of each product at each evaluation.")
     lr: float = result(0.3, "Step sizes, as a share of those of the training run.")
+    ema: float = result(0.95, "Decay of the averaged generator, which is judged: that of training hides a short pulse.")
 
     def __post_init__(self) -> None:
         errors.require_within(self.steps, 40, 10**7, "pulse.steps", whole=True)
         errors.require_within(self.evaluations, 30, self.steps, "pulse.evaluations", whole=True)
         errors.require_within(self.n, 10, 10**6, "pulse.n", whole=True)
         errors.require_within(self.lr, 1e-6, 1e3, "pulse.lr")
+        errors.require_within(self.ema, 0.0, 0.99999, "pulse.ema")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise errors.ConfigError(f"pulse.seeds: got {self.seeds}; expected one or more different whole numbers.")
 

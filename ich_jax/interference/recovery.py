@@ -1,8 +1,8 @@
 """A pulse of interference while a generator trains, and what comes after it, beside a control without the pulse.
 
 Interference reaches the training step through what the step reads: images and briefs of a batch pass a function whose
-strength is an argument of the compiled call, 0 outside the window. A run and its control thus share one program, seed,
-batches and noise, and are the same bit for bit until the window opens.
+strength is an argument of the compiled call, 0 outside the window. A run and its control share seed, batches and noise,
+and a control that is run by the program of a kind (`like`) is the same bit for bit until the window opens.
 """
 
 import dataclasses
@@ -24,6 +24,7 @@ from ich_jax.interference import corruptions, draws, schedules, sweep
 from ich_jax.interference.schedules import Window
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training.formulation import AS_WRITTEN, Choice
 from ich_jax.types import AXIS_LIMIT, Batch
 
 CONTROL = "control"
@@ -188,7 +189,11 @@ def check(pulses: Sequence[Pulse]) -> None:
 
 
 def make_runner(
-    config: Config, dataset: Dataset, start: Callable[[int], state_lib.TrainState], read: sweep.Reader
+    config: Config,
+    dataset: Dataset,
+    start: Callable[[int], state_lib.TrainState],
+    read: sweep.Reader,
+    choice: Choice = AS_WRITTEN,
 ) -> Callable[..., Course]:
     """Returns a function that makes one run under a pulse.
 
@@ -197,6 +202,7 @@ def make_runner(
         dataset: Its images, sampled on the device.
         start: From a seed to the state before the first step.
         read: The inspector.
+        choice: How convolutions are computed.
 
     Returns:
         `run(pulse, window, every, n) -> Course`: evaluates before the first step, then every so many steps, n
@@ -210,7 +216,7 @@ def make_runner(
         raise errors.DataError(
             "Pulses need images that lie on the device; this set is larger than config.data.device_limit_mib. Raise it."
         )
-    draw = jax.jit(step_lib.make_draw(config, dataset.space, dataset.size, dataset.channels))
+    draw = jax.jit(step_lib.make_draw(config, dataset.space, dataset.size, dataset.channels, choice.form))
     products = len(dataset.space.products)
 
     @functools.cache
@@ -230,7 +236,7 @@ def make_runner(
                 batch._replace(image=pipeline.as_unit(batch.image)),
             )
 
-        return step_lib.make_step(config, dataclasses.replace(dataset, sample=disturbed))
+        return step_lib.make_step(config, dataclasses.replace(dataset, sample=disturbed), choice=choice)
 
     def accuracy_of(params: Any, seed: int, at: int, n: int) -> np.ndarray:
         brief = sweep.briefs_of(dataset, seed, n)
