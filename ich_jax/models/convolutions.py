@@ -48,6 +48,7 @@ DIRECT = Formulation()
 # ---------------------------------------------------------------- a convolution whose kernel gradient has two forms
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve(x: jax.Array, kernel: jax.Array, taps: int = 0) -> jax.Array:
     """Convolves without padding (cross-correlation, stride 1).
 
@@ -60,43 +61,35 @@ def convolve(x: jax.Array, kernel: jax.Array, taps: int = 0) -> jax.Array:
     Returns:
         `[B, H - h + 1, W - w + 1, O]`.
     """
-    if kernel.shape[0] * kernel.shape[1] > taps:
-        return _convolve(x, kernel)
-    return _convolve_by_taps(x, kernel)
-
-
-def _convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    del taps  # of kernel gradients
     return lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=_DIMENSIONS)
 
 
-@jax.custom_vjp
-def _convolve_by_taps(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`_convolve` whose kernel gradient is one matrix product for each tap."""
-    return _convolve(x, kernel)
+def _convolve_forward(x: jax.Array, kernel: jax.Array, taps: int) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return convolve(x, kernel, taps), (x, kernel)
 
 
-def _convolve_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _convolve(x, kernel), (x, kernel)
-
-
-def _convolve_backward(residuals: tuple[jax.Array, jax.Array], g: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _convolve_backward(taps: int, residuals: tuple[jax.Array, jax.Array], g: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
-    return _spread(g, kernel), _correlate(x, g, kernel.shape[:2])
+    return _spread(g, kernel, taps), _correlate(x, g, kernel.shape[:2], taps)
 
 
-_convolve_by_taps.defvjp(_convolve_forward, _convolve_backward)
+convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
-def _spread(g: jax.Array, kernel: jax.Array) -> jax.Array:
+def _spread(g: jax.Array, kernel: jax.Array, taps: int) -> jax.Array:
     """The transpose of a convolution with regard to its input: `[B, H, W, O]` to `[B, H + h - 1, W + w - 1, I]`."""
     h, w = kernel.shape[:2]
     padded = jnp.pad(g, ((0, 0), (h - 1, h - 1), (w - 1, w - 1), (0, 0)))
-    return _convolve_by_taps(padded, _turn(kernel))
+    return convolve(padded, _turn(kernel), taps)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _correlate(x: jax.Array, g: jax.Array, size: tuple[int, int]) -> jax.Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _correlate(x: jax.Array, g: jax.Array, size: tuple[int, int], taps: int) -> jax.Array:
     """The transpose of a convolution with regard to its kernel: `[B, H, W, I]`, `[B, H', W', O]` to `[h, w, I, O]`."""
+    if size[0] * size[1] > taps:
+        # The backend's own derivatives of it would reverse `g`, for which XLA has no fast convolution on CPU.
+        return lax.conv_general_dilated(x, g, (1, 1), "VALID", dimension_numbers=("CHWN", "IHWO", "HWNC"))
     height, width = g.shape[1:3]
     return jnp.stack(
         [
@@ -112,17 +105,17 @@ def _correlate(x: jax.Array, g: jax.Array, size: tuple[int, int]) -> jax.Array:
 
 
 def _correlate_forward(
-    x: jax.Array, g: jax.Array, size: tuple[int, int]
+    x: jax.Array, g: jax.Array, size: tuple[int, int], taps: int
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _correlate(x, g, size), (x, g)
+    return _correlate(x, g, size, taps), (x, g)
 
 
 def _correlate_backward(
-    size: tuple[int, int], residuals: tuple[jax.Array, jax.Array], kernel: jax.Array
+    size: tuple[int, int], taps: int, residuals: tuple[jax.Array, jax.Array], kernel: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     del size
     x, g = residuals
-    return _spread(g, kernel), _convolve_by_taps(x, kernel)
+    return _spread(g, kernel, taps), convolve(x, kernel, taps)
 
 
 _correlate.defvjp(_correlate_forward, _correlate_backward)
