@@ -25,18 +25,6 @@ CONFIG = ROOT / "configs" / "error_comparison.py"
 GET_INSPECTOR = inspector_lib.get  # before it is patched
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Grey discs and squares of 16 px, whose width, height and mass are measured."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[-1:1:16j, -1:1:16j]
-    radius, square = rng.uniform(0.3, 0.9, (80, 1, 1)), np.arange(80)[:, None, None] % 2
-    inside = np.where(square, np.maximum(abs(x), abs(y)), np.hypot(x, y)) < radius
-    path = tmp_path_factory.mktemp("images") / "shapes.npz"
-    np.savez(path, x=np.where(inside, 40, 250).astype(np.uint8), y=np.arange(80) % 2)
-    return path
-
-
 def make_config(images: Path, **comparison: Any) -> config_lib.ErrorComparisonConfig:
     settings: dict[str, Any] = {
         **{

@@ -9,7 +9,6 @@ from typing import Any
 import interference_sweep
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from ich_jax import config as config_lib
@@ -22,18 +21,6 @@ from ich_jax.training import state as state_lib
 from ich_jax.types import Reading
 
 KINDS = ("latent_noise", "weight_noise", "image_contrast")
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Grey discs and squares of 16 px."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[-1:1:16j, -1:1:16j]
-    radius, square = rng.uniform(0.3, 0.9, (80, 1, 1)), np.arange(80)[:, None, None] % 2
-    inside = np.where(square, np.maximum(abs(x), abs(y)), np.hypot(x, y)) < radius
-    path = tmp_path_factory.mktemp("images") / "shapes.npz"
-    np.savez(path, x=np.where(inside, 40, 250).astype(np.uint8), y=np.arange(80) % 2)
-    return path
 
 
 def sweep_config(**sweep: Any) -> InterferenceConfig:
@@ -93,9 +80,7 @@ def test_page_and_summary(whole: Path, capsys: pytest.CaptureFixture[str]) -> No
     results = json.loads((whole / "results.json").read_text())
     products = results["sweep"]["products"]
     wanted = [f"{what}_{name}" for name in products for what in ("acc_pre", "acc_mean", "acc_min")]
-    assert list(results["summary"]) == [
-        *wanted, *("n_per_point", "seeds", "mie", "relative_mie", "designs_per_s")
-    ]  # fmt: skip
+    assert list(results["summary"]) == [*wanted, "n_per_point", "seeds", "mie", "relative_mie", "designs_per_s"]
     assert all(len(c["mcnemar_p"]) == 5 for curves in results["sweep"]["curves"].values() for c in curves)
     # An untrained reference reads too few right to be one.
     assert "less than 0.9" in results["sweep"]["error"]["withheld"] and results["summary"]["mie"] is None

@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from ich_jax import config as config_lib
@@ -35,18 +34,6 @@ def train() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Grey discs and squares of 16 px."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[-1:1:16j, -1:1:16j]
-    radius, square = rng.uniform(0.3, 0.9, (80, 1, 1)), np.arange(80)[:, None, None] % 2
-    inside = np.where(square, np.maximum(abs(x), abs(y)), np.hypot(x, y)) < radius
-    path = tmp_path_factory.mktemp("images") / "shapes.npz"
-    np.savez(path, x=np.where(inside, 40, 250).astype(np.uint8), y=np.arange(80) % 2)
-    return path
 
 
 def make_config(images: Path) -> config_lib.Config:
