@@ -27,7 +27,7 @@ from ich_jax import errors, workdir
 from ich_jax.config import InterferenceConfig
 from ich_jax.data import make, pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.interference import disturbances, recovery, static, sweep, temporal
+from ich_jax.interference import disturbances, metrics, recovery, static, sweep, temporal
 from ich_jax.interference.disturbances import TABLE, Inputs
 from ich_jax.report import interference_page, provenance, pulse_page
 from ich_jax.training import checkpoint, formulation
@@ -165,7 +165,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
     with showing(len(runs[i::n]), live=config.progress) as show:
         for k, pulse in enumerate(runs[i::n]):
             if recovery.load(folder, pulse) is None:
-                recovery.save(folder, run_one(pulse, window, every, config.pulse.n))
+                recovery.save(folder, run_one(pulse, window, every, config.pulse.n, config.pulse.n_fresh))
             show(f"{temporal.name_of(pulse)}, seed {pulse.seed}", k + 1)
     if n > 1:
         print(f"Shard {shard} is done. Once all are, give the command without --shard to report.")
@@ -215,11 +215,7 @@ def report(
         provenance=origin,
     )
     summary = static.summary(result)
-    holds = {
-        name: static.holds_up_to(result, p, 0.97 if name == "book" else 0.9299)
-        for p, name in enumerate(result.products)
-        if name in ("book", "earrings")
-    }
+    holds = {name: static.holds_up_to(result, p) for p, name in enumerate(result.products) if name in metrics.CLAIM}
     workdir.write_json(
         Path(folder) / "results.json",
         {

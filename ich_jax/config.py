@@ -498,6 +498,7 @@ class PulseConfig:
     share: float = result(0.1, "Length of the window, as a share of the run.")
     evaluations: int = result(60, "Evaluations of a run.")
     n: int = result(250, "Designs of each product at each evaluation.")
+    n_fresh: int = result(1000, "Other designs of each product that tell a run's least accuracy and that at its end.")
     lr: float = result(0.3, "Step sizes, as a share of those of the training run.")
     ema: float = result(0.95, "Decay of the averaged generator, which is judged: that of training hides a short pulse.")
 
@@ -505,6 +506,7 @@ class PulseConfig:
         errors.require_within(self.steps, 40, 10**7, "pulse.steps", whole=True)
         errors.require_within(self.evaluations, 30, self.steps, "pulse.evaluations", whole=True)
         errors.require_within(self.n, 10, 10**6, "pulse.n", whole=True)
+        errors.require_within(self.n_fresh, 10, 10**6, "pulse.n_fresh", whole=True)
         errors.require_within(self.lr, 1e-6, 1e3, "pulse.lr")
         errors.require_within(self.ema, 0.0, 0.99999, "pulse.ema")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):

@@ -25,11 +25,12 @@ from ich_jax.interference.schedules import Window
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training.formulation import AS_WRITTEN, Choice
-from ich_jax.types import AXIS_LIMIT, Batch
+from ich_jax.types import AXIS_LIMIT, Batch, Brief
 
 CONTROL = "control"
 _MIXED = ("gaussian_noise", "motion_blur", "snow", "contrast", "jpeg_compression")
 _SEVERITY = 3
+_FRESH = 1_000_003  # added to the seed of briefs that no evaluation asked for
 
 Change = Callable[[Batch, jax.Array, jax.Array, Dataset], Batch]
 """`(batch, key words [B, 2], strength, dataset) -> batch`; strength 0 leaves it as it is."""
@@ -160,6 +161,10 @@ class Course:
         steps: `[K]` steps of the evaluations.
         accuracy: `[K, products]` of the averaged generator.
         n: Designs of each product at each evaluation.
+        n_fresh: Designs of each product behind the next two; others than those of the evaluations.
+        fresh_minimum: `[products]` accuracy of the generator of the evaluation at which the product was read right
+            least often after the window opened. The evaluation's own accuracy is too low, as it is the least of many.
+        fresh_end: `[products]` accuracy of the generator at the end.
         skipped: Steps that changed nothing because something was not finite.
         params_sha256: Of the final parameters.
         seconds: Wall time.
@@ -170,6 +175,9 @@ class Course:
     steps: np.ndarray
     accuracy: np.ndarray
     n: int
+    n_fresh: int
+    fresh_minimum: np.ndarray
+    fresh_end: np.ndarray
     skipped: int
     params_sha256: str
     seconds: float
@@ -205,8 +213,9 @@ def make_runner(
         choice: How convolutions are computed.
 
     Returns:
-        `run(pulse, window, every, n) -> Course`: evaluates before the first step, then every so many steps, n
-        designs of each product at a time, other ones each time. Programs are compiled once for all runs of a kind.
+        `run(pulse, window, every, n, n_fresh) -> Course`: evaluates before the first step, then every so many steps,
+        n designs of each product at a time, other ones each time; n_fresh for the minima and the end. Programs are
+        compiled once for all runs of a kind.
 
     Raises:
         DataError: The images come from the host.
@@ -238,15 +247,27 @@ def make_runner(
 
         return step_lib.make_step(config, dataclasses.replace(dataset, sample=disturbed), choice=choice)
 
-    def accuracy_of(params: Any, seed: int, at: int, n: int) -> np.ndarray:
-        brief = sweep.briefs_of(dataset, seed, n)
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 4), at)
-        z = jax.random.normal(key, (products * n, config.generator.z_dim), jnp.float32)
+    def right(params: Any, brief: Brief, key: jax.Array) -> np.ndarray:
+        z = jax.random.normal(key, (len(brief.product), config.generator.z_dim), jnp.float32)
         images = pipeline.to_uint8(np.nan_to_num(np.asarray(draw(params, z, brief))))
-        right = np.asarray(read(pipeline.to_unit(images)).product).argmax(axis=1) == np.asarray(brief.product)
-        return right.reshape(products, n).mean(axis=1)
+        return np.asarray(read(pipeline.to_unit(images)).product).argmax(axis=1) == np.asarray(brief.product)
 
-    def run(pulse: Pulse, window: Window, every: int, n: int, *, like: str = "") -> Course:
+    def accuracy_of(params: Any, seed: int, at: int, n: int) -> np.ndarray:
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 4), at)
+        return right(params, sweep.briefs_of(dataset, seed, n), key).reshape(products, n).mean(axis=1)
+
+    def fresh_accuracy_of(params: Any, seed: int, product: int, n: int, batch: int) -> float:
+        """In batches of an evaluation, whose programs it shares."""
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 6), product)
+        brief = sweep.briefs_of(dataset, seed + _FRESH, n)
+        brief = jax.tree.map(lambda x: x[product * n : (product + 1) * n], brief)
+        found = []
+        for i in range(0, n, batch):
+            rows = np.minimum(np.arange(i, i + batch), n - 1)
+            found.append(right(params, jax.tree.map(lambda x: x[rows], brief), jax.random.fold_in(key, i)))  # noqa: B023
+        return float(np.concatenate(found)[:n].mean())
+
+    def run(pulse: Pulse, window: Window, every: int, n: int, n_fresh: int, *, like: str = "") -> Course:
         """`like`: for a control, the kind whose program it shares."""
         check((pulse,))
         steps = config.train.steps
@@ -257,6 +278,7 @@ def make_runner(
         state, metrics = start(pulse.seed), step_lib.new_window()
         key = jax.random.fold_in(jax.random.key(pulse.seed), 5)
         at, found = [0], [accuracy_of(state.ema_params, pulse.seed, 0, n)]
+        lowest: list[tuple[float, Any]] = [(np.inf, None)] * products
         for i in range(steps):
             inside = bool(window.holds(i))
             if i == window.start and kind.weights:
@@ -272,12 +294,22 @@ def make_runner(
             if (i + 1) % every == 0 or i + 1 == steps:
                 at.append(i + 1)
                 found.append(accuracy_of(state.ema_params, pulse.seed, i + 1, n))
+                if i + 1 > window.start and (found[-1] < [a for a, _ in lowest]).any():
+                    now = jax.tree.map(np.array, state.ema_params)
+                    lowest = [(a, now) if a < least[0] else least for a, least in zip(found[-1], lowest, strict=True)]
+        fresh = [
+            [fresh_accuracy_of(params, pulse.seed, p, n_fresh, products * n) for p, params in enumerate(each)]
+            for each in ([params for _, params in lowest], [state.ema_params] * products)
+        ]
         return Course(
             pulse=pulse,
             window=window,
             steps=np.array(at),
             accuracy=np.array(found),
             n=n,
+            n_fresh=n_fresh,
+            fresh_minimum=np.array(fresh[0]),
+            fresh_end=np.array(fresh[1]),
             skipped=int(state.skipped),
             params_sha256=state_lib.params_sha256(state),
             seconds=time.perf_counter() - started,
@@ -317,6 +349,8 @@ def load(folder: str | Path, pulse: Pulse) -> Course | None:
             window=Window(**values.pop("window")),
             steps=np.array(values.pop("steps"), int),
             accuracy=np.array(values.pop("accuracy"), float),
+            fresh_minimum=np.array(values.pop("fresh_minimum"), float),
+            fresh_end=np.array(values.pop("fresh_end"), float),
             **values,
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -9,7 +9,7 @@ import numpy as np
 from ich_jax.config import InterferenceConfig, flatten
 from ich_jax.interference import static
 from ich_jax.interference.disturbances import TABLE
-from ich_jax.interference.metrics import MEAN, InterferenceError
+from ich_jax.interference.metrics import CLAIM, MEAN, InterferenceError
 from ich_jax.interference.static import Static
 from ich_jax.report import figures, page
 from ich_jax.report.figures import Dot, Line, Picture, SeriesPanel
@@ -138,6 +138,7 @@ def _sections(
                     _samples(result),
                 ),
                 _worst_table(result),
+                *_claim_tables(result),
             ),
         ),
         page.Section(
@@ -199,7 +200,6 @@ def curve_chart(result: Static) -> Picture:
     """Accuracy over severity, a panel for each product."""
     panels = []
     severity = np.arange(6)
-    claims = {"book": 0.97, "earrings": 0.9299}
     for p, name in enumerate(result.products):
         lines = tuple(
             Line(
@@ -214,7 +214,7 @@ def curve_chart(result: Static) -> Picture:
             for i, kind in enumerate(result.scored)
             for c in (result.curves[kind][p],)
         )
-        guides = ((claims[name], f"paper: {claims[name]:.2%}"),) if name in claims else ()
+        guides = ((CLAIM[name], f"paper: {CLAIM[name]:.2%}"),) if name in CLAIM else ()
         panels.append(SeriesPanel(name, lines, guides=guides, x_label="severity", y_label="accuracy"))
     return figures.series(panels, height=320)
 
@@ -303,6 +303,29 @@ def _worst_table(result: Static) -> Table:
             (c, 2) for c in ("without, %", "low", "high", "mean, %", "least, %", "corrected, %", "drop, points")
         ),
     )
+
+
+def _claim_tables(result: Static) -> list[Table]:
+    """Up to which severity each claim of the paper holds, a table for each product of which it claims something."""
+    tables = []
+    for p, name in enumerate(result.products):
+        if name in CLAIM:
+            low, holds = static.band(result, p), static.holds_up_to(result, p)
+            tables.append(
+                Table(
+                    f"claim_{name}",
+                    f"Does accuracy of {name} stay above {CLAIM[name]:.2%}?",
+                    ("kind", "holds up to severity", *(f"limit at {s}, %" for s in range(6))),
+                    tuple(
+                        (kind, holds[kind] if holds[kind] >= 0 else "never", *(100 * float(x) for x in low[kind]))
+                        for kind in result.scored
+                    ),
+                    caption="Lower Wilson limits, 95 % for all kinds and severities of the table at once (Bonferroni).",
+                    samples=_samples(result),
+                    digits=tuple((f"limit at {s}, %", 2) for s in range(6)),
+                )
+            )
+    return tables
 
 
 def _grid_table(result: Static) -> Table:

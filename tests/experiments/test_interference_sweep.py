@@ -1,4 +1,4 @@
-"""The sweep of a tiny generator that was not trained: page, figures, resume, reference, and what is refused."""
+"""Sweep and pulses of a tiny generator that was not trained: page, figures, resume, reference, what is refused."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from typing import Any
 import interference_sweep
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from ich_jax import config as config_lib
@@ -109,3 +110,59 @@ def test_bad_input_is_refused_and_nothing_written(whole: Path, tmp_path: Path) -
         with pytest.raises(errors.IchJaxError, match=wanted):
             interference_sweep.run(config, folder, source, **others)
     assert not Path(new).exists()
+
+
+# ---------------------------------------------------------------- pulses
+
+
+def pulse_config(**pulse: Any) -> InterferenceConfig:
+    values = {"pulses": ("label_flips:0.5", "learning_rate:4"), "seeds": (1,), "steps": 40, "evaluations": 40}
+    found = config_lib.resolve(
+        {
+            **{"name": "tiny", "task": "pulse", "second": False, "progress": False},
+            "pulse": values | {"n": 10, "n_fresh": 25} | pulse,
+        },
+        InterferenceConfig,
+    )
+    assert isinstance(found, InterferenceConfig)
+    return found
+
+
+def test_pulses_in_shards_and_their_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checkpoint, "init_from", lambda source, state: (state, ()))
+    folder = str(tmp_path / "pulses")
+    for shard in ("1/2", "0/2"):
+        interference_sweep.run_pulses(pulse_config(), folder, "residual", shard=shard)
+    courses = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "pulses" / "courses").iterdir()}
+    assert len(courses) == 3 and not (tmp_path / "pulses" / "results.json").exists()
+    interference_sweep.run_pulses(pulse_config(), folder, "residual")
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "pulses" / "courses").iterdir()} == courses
+
+    results = json.loads((tmp_path / "pulses" / "results.json").read_text())
+    products = [key.removeprefix("acc_end_") for key in results["summary"] if key.startswith("acc_end_")]
+    each = [f"{what}_{name}" for name in products for what in ("acc_pre", "acc_mean", "acc_min", "acc_end")]
+    assert {*each, "recovered", "n_per_point", "n_fresh", "seeds"} <= results["summary"].keys()
+    disturbed = [c for c in results["pulses"]["courses"] if c["pulse"]["kind"] != "control"]
+    for p, name in enumerate(products):
+        assert results["summary"][f"acc_min_{name}"] == min(c["fresh_minimum"][p] for c in disturbed)
+    assert all(len(c["steps"]) == 41 and (np.array(c["fresh_end"]) * 25 % 1 == 0).all() for c in disturbed)
+    page = (tmp_path / "pulses" / "report" / "index.html").read_text()
+    assert "label flips, strength 0.5" in page and "25 other designs" in page
+    assert {"recovery.csv", "survival.svg", "course_label_flips_0p5.svg"} <= {
+        p.name for p in (tmp_path / "pulses" / "report").iterdir()
+    }
+    assert capsys.readouterr().out.splitlines()[-1].startswith("summary: acc_pre_")
+
+
+def test_pulses_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    for pulse, wanted in (
+        ({"pulses": ("label_flips",)}, "expected KIND:STRENGTH"),
+        ({"pulses": ("label_flip:0.5",)}, "did you mean 'label_flips'"),
+        ({"pulses": ("label_flips:2",)}, "strength of label_flips"),
+        ({"first": 0.95}, "window"),
+    ):
+        with pytest.raises(errors.ConfigError, match=wanted):
+            interference_sweep.run_pulses(pulse_config(**pulse), str(tmp_path / "new"), "residual")
+    assert not (tmp_path / "new").exists()
