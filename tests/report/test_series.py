@@ -1,5 +1,8 @@
 """Charts over time: what is in them, equal bytes, the stamp."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -40,3 +43,38 @@ def test_dots_of_one_series_stand_on_the_line_of_their_label(stamp: str) -> None
         [figures.Dot("a", 1.0, 0.5, 1.5, "x"), figures.Dot("b", 2.0, series="y")], x_label="", stamp=stamp
     )
     assert alone.height < both.height and (figures.STAMP.encode() in both.data) == bool(stamp)
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, draw: Callable[[], figures.Picture]) -> list[Any]:
+    """Returns the axes of a chart, which is closed once it is turned into a picture."""
+    kept: list[Any] = []
+    finish = figures._finish
+    with monkeypatch.context() as patch:
+        patch.setattr(figures, "_finish", lambda fig, *rest: (kept.extend(fig.axes), finish(fig, *rest))[1])
+        draw()
+    return kept
+
+
+def test_heat_maps_write_shares_in_percent_and_leave_unknown_cells_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = np.array([[1.0, 0.9996, 0.5], [0.123, np.nan, 0.75]])
+    panels = {"all": shares, "book": np.ones((2, 3))}
+    axes = drawn(monkeypatch, lambda: figures.heat_maps(panels, ["noise", "flips"], ["0", "1", "2"], rule=1))
+    assert [ax.get_title(loc="left") for ax in axes] == ["all", "book"]
+    cells = {(t.get_position()[1], t.get_position()[0]): t.get_text() for t in axes[0].texts}
+    assert cells == {(0, 0): "100", (0, 1): "100", (0, 2): "50.0", (1, 0): "12.3", (1, 2): "75.0"}
+    names = [[t.get_text() for t in ax.get_yticklabels()] for ax in axes]
+    assert names == [["noise", "flips"], ["", ""]]
+    assert [tuple(ax.images[0].get_clim()) for ax in axes] == [(0.123, 1.0)] * 2  # one scale
+    assert all(list(line.get_ydata()) == [0.5, 0.5] for ax in axes for line in ax.lines)
+    for wrong in ({}, {"all": np.ones((3, 2))}):
+        with pytest.raises(ValueError, match="expected charts of"):
+            figures.heat_maps(wrong, ["noise", "flips"], ["0", "1", "2"])
+
+
+def test_bars_join_points_to_the_guide(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [figures.Dot("a", 80.0, 70.0, 90.0, "IE"), figures.Dot("b", 130.0, series="IE")]
+    (ax,) = drawn(monkeypatch, lambda: figures.dots(points, x_label="%", guide=100.0, bars=True))
+    assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [(100.0, -20.0), (100.0, 30.0)]
+    assert [list(line.get_xdata()) for line in ax.lines] == [[100.0, 100.0], [70.0, 90.0], [80.0, 130.0]]
+    (plain,) = drawn(monkeypatch, lambda: figures.dots(points, x_label="%", guide=100.0))
+    assert not plain.patches
