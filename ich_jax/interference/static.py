@@ -39,6 +39,8 @@ class Static:
         reference: What the reference is, in words; empty without one.
         rate: Designs drawn and read per second, compilation left out.
         compile_s: Seconds of first calls, all kinds.
+        share: Share of the time of the kinds that count which interference takes: what they take, compilation left
+            out, over what the same designs take without; NaN where that cannot be told.
     """
 
     products: tuple[str, ...]
@@ -58,6 +60,7 @@ class Static:
     reference: str
     rate: float
     compile_s: float
+    share: float
 
 
 def collect(
@@ -90,6 +93,7 @@ def collect(
     curves = {kind: tuple(metrics.curve(c[:, :, p]) for p in range(len(products))) for kind, c in bits[MAIN].items()}
     clean = bits[MAIN][kinds[0]][:, 0]  # [seeds, products, n]
     jobs = [sweep.load(folder, kind, seed) for seed in seeds for kind in (sweep.CLEAN, *kinds)]
+    scored = tuple(kind for kind in kinds if TABLE[kind].scored)
     designs = sum(len(job.severities) for job in jobs) * len(products) * config.sweep.n
     warm = [job.seconds - job.first_s for job in jobs]
     real = {}
@@ -100,7 +104,7 @@ def collect(
     return Static(
         products=tuple(products),
         kinds=tuple(kinds),
-        scored=tuple(kind for kind in kinds if TABLE[kind].scored),
+        scored=scored,
         n=config.sweep.n,
         seeds=tuple(seeds),
         curves=curves,
@@ -117,7 +121,21 @@ def collect(
         reference=about_reference,
         rate=designs / sum(warm) if sum(warm) > 0 else float("nan"),
         compile_s=sum(job.first_s for job in jobs),
+        share=_share(folder, scored, seeds, config.sweep.batch / (len(products) * config.sweep.n)),
     )
+
+
+def _share(folder: str | Path, kinds: Sequence[str], seeds: Sequence[int], batch: float) -> float:
+    """`batch`: of one severity, the share that is drawn in one call; the first call of a job is left out."""
+
+    def seconds(kind: str) -> float:
+        """Time of one severity, all seeds."""
+        found = [sweep.load(folder, kind, seed) for seed in seeds]
+        calls = [len(job.severities) - min(batch, 1.0) for job in found]
+        return sum((job.seconds - job.first_s) / n if n > 0 else np.nan for job, n in zip(found, calls, strict=True))
+
+    spent = sum(seconds(kind) for kind in kinds)
+    return max(0.0, 1.0 - len(kinds) * seconds(sweep.CLEAN) / spent) if spent > 0 else float("nan")
 
 
 def _secondary(folder: str | Path, kinds: Sequence[str], seeds: Sequence[int], name: str) -> dict[str, float64.Array]:
@@ -187,4 +205,5 @@ def summary(result: Static) -> dict[str, Any]:
         "mie": mie,
         "relative_mie": relative,
         "designs_per_s": result.rate,
+        "interference_share": result.share,
     }

@@ -67,7 +67,8 @@ def write(
                     name.replace("_", " ").replace(":", ", strength "),
                     course_chart(result, name),
                     "Pale: each seed; strong: their mean; dashed: mean of the controls without a pulse. Vertical "
-                    "lines: the window.",
+                    f"lines: the window. The inspector on real images: {inspector:.2%}; chance is "
+                    f"{1 / len(result.products):.0%}.",
                     samples,
                 )
                 for name in names

@@ -81,7 +81,9 @@ def test_page_and_summary(whole: Path, capsys: pytest.CaptureFixture[str]) -> No
     results = json.loads((whole / "results.json").read_text())
     products = results["sweep"]["products"]
     wanted = [f"{what}_{name}" for name in products for what in ("acc_pre", "acc_mean", "acc_min")]
-    assert list(results["summary"]) == [*wanted, "n_per_point", "seeds", "mie", "relative_mie", "designs_per_s"]
+    wanted += ["n_per_point", "seeds", "mie", "relative_mie", "designs_per_s", "interference_share"]
+    assert list(results["summary"]) == wanted
+    assert 0 <= results["summary"]["interference_share"] < 1
     assert all(len(c["mcnemar_p"]) == 5 for curves in results["sweep"]["curves"].values() for c in curves)
     # An untrained reference reads too few right to be one.
     assert "less than 0.9" in results["sweep"]["error"]["withheld"] and results["summary"]["mie"] is None

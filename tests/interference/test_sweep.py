@@ -1,5 +1,6 @@
 """The sweep on a generator whose picture is as bright as its product says, plus noise."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ich_jax import config as config_lib
 from ich_jax import errors
+from ich_jax.config import InterferenceConfig
 from ich_jax.data.dataset import Dataset
-from ich_jax.interference import sweep
+from ich_jax.interference import static, sweep
 from ich_jax.types import Batch, Brief, DesignSpace, Reading
 
 SPACE = DesignSpace(("fan", "book"))
@@ -139,3 +142,18 @@ def test_damaged_and_missing_files(whole: Path, tmp_path: Path) -> None:
         sweep.parse_shard("4/4")
     with pytest.raises(errors.ConfigError, match="did you mean 'axis_noise'"):
         sweep.jobs(("axis_nois",), SEEDS, real=False)
+
+
+def test_what_interference_costs(tmp_path: Path) -> None:
+    """First calls, which compile, are left out: 4 and 24 calls of the rest, so many seconds each."""
+    config = config_lib.resolve(
+        {"second": False, "sweep": {"kinds": KINDS[:1], "n": N, "seeds": (11,), "batch": 16, "real": False}},
+        InterferenceConfig,
+    )
+    sweep.run(GENERATOR, DATASET, {"main": read}, tmp_path, sweep.jobs(KINDS[:1], (11,), real=False), n=N, batch=16)
+    for kind, seconds in ((sweep.CLEAN, 7.0 + 4 * 0.8), (KINDS[0], 9.0 + 24 * 1.0)):
+        found = sweep.load(tmp_path, kind, 11)
+        first = 7.0 if kind == sweep.CLEAN else 9.0
+        changed = dataclasses.replace(found, seconds=seconds, first_s=first)
+        sweep.save(tmp_path / "cells" / f"{kind}_seed11.json", changed)
+    assert static.collect(config, tmp_path, KINDS[:1], SPACE.products).share == pytest.approx(0.2)
