@@ -23,9 +23,13 @@ def bits(words: jax.Array, shape: tuple[int, ...], stream: jax.Array | int = 0) 
         shape: Shape of the numbers of one image.
         stream: Streams of one key are independent of each other.
     """
-    counter = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(1, *shape)
-    first, second = (words[:, i].reshape(-1, *[1] * len(shape)) for i in range(2))
-    mixed = _mix(counter + first + jnp.asarray(stream, jnp.uint32) * jnp.uint32(0x9E3779B9))
+    return bits_at(words, jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape), stream)
+
+
+def bits_at(words: jax.Array, counter: jax.Array, stream: jax.Array | int = 0) -> jax.Array:
+    """Returns those of the words that `bits` has at given positions, `[*shape]` uint32, in whatever order."""
+    first, second = (words[:, i].reshape(-1, *[1] * counter.ndim) for i in range(2))
+    mixed = _mix(counter[None] + first + jnp.asarray(stream, jnp.uint32) * jnp.uint32(0x9E3779B9))
     return _mix(mixed + second)
 
 

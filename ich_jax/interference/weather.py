@@ -51,19 +51,31 @@ def grey(x: jax.Array) -> jax.Array:
 
 def fog(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
     """Adds plasma and scales the brightest value back to what it was."""
-    return fog_with(x, _uniform(words), level)
+    return _fog(x, _uniform(words), level)
 
 
 Draw = Callable[[int], jax.Array]
-"""`n -> [B, 3, n, n]`, numbers in (0, 1) for squares and both kinds of diamonds of an n x n grid."""
+"""`n -> [B, 3, n, n]`, numbers in (0, 1) for squares and both kinds of diamonds of an n x n grid; wrapped: `n -> [B, 3,
+n + 2, n + 2]`, the same with the last row and column before the first and the first after the last."""
 
 
 def _uniform(words: jax.Array) -> Draw:
-    return lambda n: draws.uniform(words, (3, n, n), n)
+    """Returns wrapped draws, which need not be laid down before they are wrapped."""
+
+    def draw(n: int) -> jax.Array:
+        index = (jnp.arange(n + 2, dtype=jnp.uint32) + (n - 1)) % n
+        channel = jnp.arange(3, dtype=jnp.uint32)[:, None, None]
+        return draws.to_unit(draws.bits_at(words, (channel * n + index[None, :, None]) * n + index[None, None], n))
+
+    return draw
 
 
 def fog_with(x: jax.Array, draw: Draw, level: jax.Array) -> jax.Array:
-    """Adds plasma of given draws."""
+    """Adds plasma of given draws, not wrapped."""
+    return _fog(x, lambda n: jnp.pad(draw(n), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="wrap"), level)
+
+
+def _fog(x: jax.Array, draw: Draw, level: jax.Array) -> jax.Array:
     side = 1 << (max(x.shape[2:]) - 1).bit_length()
     table = TABLES["fog"].at(min(x.shape[2:]))
     amount, decay = (jnp.asarray(table[name])[level] for name in ("amount", "decay"))
@@ -75,24 +87,32 @@ def fog_with(x: jax.Array, draw: Draw, level: jax.Array) -> jax.Array:
 def plasma(draw: Draw, side: int, decay: jax.Array) -> jax.Array:
     """Returns plasma fractals by the diamond-square algorithm on a torus, `[B, side, side]` in [0, 1].
 
+    The torus is unrolled: an n x n grid is held with two rows and columns more on each side (the outermost before the
+    first is never read), so that neighbours are slices. Turning arrays round takes twice the time to compile.
+
     Args:
-        draw: Random numbers.
+        draw: Random numbers, wrapped.
         side: A power of two.
         decay: By how much the amplitude's root falls from one scale to the next.
     """
     root = jnp.asarray(100.0, jnp.float32)
-    field, n = jnp.zeros((1, 1, 1), jnp.float32), 1
+    field, n = jnp.zeros((1, 5, 5), jnp.float32), 1
     while n < side:
         noise = jax.lax.optimization_barrier((root * root) * (2.0 * draw(n) - 1.0))  # or rounding depends on fusion
-        corners = field + jnp.roll(field, -1, 1)
-        centre = (corners + jnp.roll(corners, -1, 2)) / 4 + noise[:, 0]
-        across = (centre + jnp.roll(centre, 1, 1) + field + jnp.roll(field, -1, 2)) / 4 + noise[:, 1]
-        down = (centre + jnp.roll(centre, 1, 2) + field + jnp.roll(field, -1, 1)) / 4 + noise[:, 2]
+        known = field[:, 1:, 1:]  # -1 to n + 1; all else from -1 to n
+        corners = known[:, :-1] + known[:, 1:]
+        centre = jax.lax.optimization_barrier((corners[:, :, :-1] + corners[:, :, 1:]) / 4 + noise[:, 0])
+        above = jnp.pad(centre, ((0, 0), (1, 0), (0, 0)))[:, :-1]
+        before = jnp.pad(centre, ((0, 0), (0, 0), (1, 0)))[:, :, :-1]
+        field = known[:, :-1, :-1]
+        across = (centre + above + field + known[:, :-1, 1:]) / 4 + noise[:, 1]
+        down = (centre + before + field + known[:, 1:, :-1]) / 4 + noise[:, 2]
         field = jnp.broadcast_to(field, centre.shape)
-        upper = jnp.stack([field, across], axis=3).reshape(-1, n, 1, 2 * n)
-        lower = jnp.stack([down, centre], axis=3).reshape(-1, n, 1, 2 * n)
-        field = jax.lax.optimization_barrier(jnp.concatenate([upper, lower], axis=2).reshape(-1, 2 * n, 2 * n))
-        root, n = root / decay, 2 * n
+        upper = jnp.stack([field, across], axis=3).reshape(-1, n + 2, 1, 2 * n + 4)
+        lower = jnp.stack([down, centre], axis=3).reshape(-1, n + 2, 1, 2 * n + 4)
+        field = jnp.concatenate([upper, lower], axis=2).reshape(-1, 2 * n + 4, 2 * n + 4)
+        field, root, n = jax.lax.optimization_barrier(field), root / decay, 2 * n
+    field = field[:, 2:-2, 2:-2]
     least, most = (pick(field, axis=(1, 2), keepdims=True) for pick in (jnp.min, jnp.max))
     return (field - least) / (most - least)
 
