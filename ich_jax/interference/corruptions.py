@@ -60,6 +60,9 @@ KINDS = COMMON + VALIDATION
 MODES = ("reference", "permute")
 LEAST_SIZE, LARGEST_SIZE = 16, 1024
 _MAX_SEVERITY = 5
+_ROUNDED = ("motion_blur",)
+"""Kinds whose last step in the reference is ImageMagick's, which rounds to 8 bits; other results are cut off."""
+_SHORT = 1e-3  # of a level: float32 falls short of whole numbers
 
 
 def corrupt(
@@ -84,7 +87,8 @@ def corrupt(
             and at least as large as the images; None: procedural frost.
 
     Returns:
-        Images of the same shape and type. uint8 is cut off, not rounded, as the published sets were.
+        Images of the same shape and type. uint8 is cut off, not rounded, as the published sets were (motion blur alone
+        is rounded).
 
     Raises:
         ConfigError: An unknown kind or mode, or a severity outside 0 to 5.
@@ -129,7 +133,7 @@ def _corrupt(
     result = kernel(planes, words, jnp.clip(severity - 1, 0, _MAX_SEVERITY - 1))
     result = jax.lax.optimization_barrier(result).transpose(0, 2, 3, 1)
     if images.dtype == jnp.uint8:
-        result = jnp.floor(result * 255.0 + 1e-3).astype(jnp.uint8)  # 1e-3: float32 falls short of whole numbers
+        result = jnp.floor(result * 255.0 + (0.5 if kind in _ROUNDED else _SHORT)).astype(jnp.uint8)
     result = jax.lax.optimization_barrier(result)
     return jnp.where(severity == 0, images, result)
 

@@ -69,6 +69,13 @@ def test_grey_images_of_other_sizes(kind: str, size: int) -> None:
     assert 0.5 < change < 100
 
 
+@pytest.mark.parametrize(("kind", "added"), [("gaussian_blur", 1e-3), ("motion_blur", 0.5)])
+def test_eight_bits_are_cut_off_but_rounded_where_the_reference_rounds(kind: str, added: float) -> None:
+    exact = np.asarray(corrupt(jnp.asarray(IMAGES.astype(np.float32) * np.float32(1 / 255)), kind, 3, KEY)) * 255
+    made = np.asarray(corrupt(IMAGES, kind, 3, KEY))
+    assert (made == np.floor(exact + np.float32(added))).all() and (exact % 1 > 0.6).any()
+
+
 def test_grey_images_have_no_saturation_to_change() -> None:
     grey = IMAGES[..., :1]
     assert (np.asarray(corrupt(grey, "saturate", 5, KEY)) == grey).all()
