@@ -21,7 +21,6 @@ EXACT = (
 RANDOM = ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise")
 STRIDE = {32: 1, 224: 14}
 N_MOMENTS = {32: 300, 224: 8}
-FROST = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
 
 
 def prescribed(seed: int) -> imagenet_c.Random:
@@ -54,18 +53,9 @@ def main() -> None:
 
 def frost(checkout: Path) -> None:
     """Prints what weather.py says of the textures."""
-    import cv2
-
-    for size, scale in ((32, 0.2), (224, 1.0)):
-        rng, crops = np.random.default_rng(0), []
-        for name in FROST:
-            texture = cv2.imread(str(checkout / imagenet_c.TEXTURES / name))[..., ::-1] / 255
-            texture = cv2.resize(texture, (0, 0), fx=scale, fy=scale) if scale < 1 else texture
-            for _ in range(2000):
-                y, x = (rng.integers(0, n - size) for n in texture.shape[:2])
-                crops.append(texture[y : y + size, x : x + size].mean(axis=(0, 1)))
-                crops.append(texture[y : y + size, x : x + size].std(axis=(0, 1)))
-        means, sds = np.array(crops[::2]), np.array(crops[1::2])
+    for size in STRIDE:
+        crops = (crop / 255 for crop in imagenet_c.frost_crops(checkout, size, 10_000))
+        means, sds = np.array([(c.mean(axis=(0, 1)), c.std(axis=(0, 1))) for c in crops]).transpose(1, 0, 2)
         print(size, "mean", means.mean(0).round(3), "between", means.std(0).round(3), "within", sds.mean(0).round(3))
 
 

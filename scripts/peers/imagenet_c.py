@@ -26,6 +26,8 @@ from PIL import Image
 
 SCRIPTS = {32: "ImageNet-C/create_c/make_cifar_c.py", 224: "ImageNet-C/imagenet_c/imagenet_c/corruptions.py"}
 TEXTURES = "ImageNet-C/create_c"
+FROST = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
+"""Textures of frost; the reference has a sixth and never takes it."""
 
 
 class Random:
@@ -142,6 +144,17 @@ class _MotionImage:
         stream = io.BytesIO()
         Image.fromarray(self._image).save(stream, format="PNG")
         return stream.getvalue()
+
+
+def frost_crops(checkout: Path, size: int, n: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """Yields crops of the frost textures as the reference takes them, equally many of each, `[size, size, 3]` uint8."""
+    rng, scale = np.random.default_rng(seed), 0.2 if size == 32 else 1.0
+    for name in FROST:
+        texture = cv2.imread(str(checkout / TEXTURES / name))[..., ::-1]
+        texture = cv2.resize(texture, (0, 0), fx=scale, fy=scale) if scale < 1 else texture
+        for _ in range(n // len(FROST)):
+            y, x = (rng.integers(0, side - size) for side in texture.shape[:2])
+            yield texture[y : y + size, x : x + size]
 
 
 def pictures(n: int, size: int, seed: int = 0) -> Iterator[np.ndarray]:
