@@ -18,10 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import jax
 import numpy as np
-from peers import imagenet_c
 from peers.corruption_libraries import DETERMINISTIC
 
 from ich_jax import config as config_lib
@@ -58,6 +56,9 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Does the kinds that are not done, and writes the tables."""
+    import cv2
+    from peers import imagenet_c
+
     names = (*KINDS, TEXTURED)
     kinds = [errors.require(k.replace(":", ", "), names, "--kinds") for k in arguments.kinds.split(",")]
     errors.require_within(arguments.images, 100, 10**6, "--images", whole=True)
@@ -120,6 +121,8 @@ def compare(
     Returns:
         What `statistics` says.
     """
+    from peers import imagenet_c
+
     name, number = kind.split(",")[0], (*KINDS, TEXTURED).index(kind)
     rng = np.random.default_rng([arguments.seed, number])
     reference = imagenet_c.load(arguments.robustness, 32, imagenet_c.Random(rng.random))[name]
@@ -162,20 +165,23 @@ def statistics(right: np.ndarray, change: np.ndarray, error: np.ndarray) -> dict
     one, other = (right[0] & ~right[1]).sum(axis=1), (right[1] & ~right[0]).sum(axis=1)
     # Bonett and Price (2012): one more of each discordant pair, or the interval of a difference of 0 would be a point.
     p, q = (one + 1) / (n + 2), (other + 1) / (n + 2)
-    each = _Z * np.sqrt((p + q - (p - q) ** 2) / (n + 2))
+    width = _Z * np.sqrt((p + q - (p - q) ** 2) / (n + 2))
     over = paired.mean(axis=0)
     mean = change[0].mean(axis=2)  # [2, S]
     sd = np.sqrt(change[1].mean(axis=2) - mean**2)
-    # By the delta method: what each image contributes to the deviation. Images are paired, so these are subtracted.
+    mean_off, sd_ratio = (mean[0] - mean[1]) / sd[1], sd[0] / sd[1]
+    # By the delta method: what each image adds to a figure. Images are paired, so both sides' shares are subtracted.
+    centred = change[0] - mean[..., None]
     share = (change[1] - 2 * mean[..., None] * change[0]) / (2 * sd[..., None])
-    reference = sd[1][:, None]
-    sd_error = np.std((share[0] - share[1]) / reference, axis=1) / np.sqrt(n)
-    mean_error = np.std((change[0, 0] - change[0, 1]) / reference, axis=1) / np.sqrt(n)
+    share -= share.mean(axis=2, keepdims=True)
+    mean_share = centred[0] - centred[1] - mean_off[:, None] * share[1]
+    sd_share = share[0] - sd_ratio[:, None] * share[1]
+    mean_error, sd_error = (np.std(each / sd[1][:, None], axis=1) / np.sqrt(n) for each in (mean_share, sd_share))
     return {
         "accuracy_ours": right[0].mean(axis=1),
         "accuracy_reference": right[1].mean(axis=1),
         "difference_by_severity": paired.mean(axis=1),
-        "half_width_by_severity": each,
+        "half_width_by_severity": width,
         "only_ours_right": one,
         "only_reference_right": other,
         "difference": float(over.mean()),
@@ -185,9 +191,9 @@ def statistics(right: np.ndarray, change: np.ndarray, error: np.ndarray) -> dict
         "mean_reference": mean[1],
         "sd_ours": sd[0],
         "sd_reference": sd[1],
-        "mean_off": (mean[0] - mean[1]) / sd[1],
+        "mean_off": mean_off,
         "mean_off_standard_error": mean_error,
-        "sd_off": sd[0] / sd[1] - 1,
+        "sd_off": sd_ratio - 1,
         "sd_off_standard_error": sd_error,
     }
 

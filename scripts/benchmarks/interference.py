@@ -1,22 +1,22 @@
-"""Corruptions of images against the peer that has them all: images per second, each kind and the suite.
+"""Corruptions of images against other libraries: images per second, each kind and the suite.
 
     python scripts/benchmark.py interference --output=runs/benchmark --imagecorruptions=CLONE
 
-The process pins itself to one core. Ours is a compiled call on a batch of uint8 images; the peer gets the same images
-one by one, as its interface asks for. Severities 1 to 5 are done in every round, both sides in turns. What we return is
-held to the reference implementation by tests/interference/test_fidelity.py.
+The process pins itself to one core (`--nopin`: all, for the figures of a whole machine). Ours is a compiled call from
+a batch of uint8 images to a batch of uint8 images; the others get theirs in the form that suits them best, made before
+the clock starts: imagecorruptions and albumentations uint8 one by one, kornia and dm_pix batches of floats. Severities
+1 to 5 are done in every round, all sides in turns. What we return is held to the reference by tests/interference.
 
-The peer is imagecorruptions from a clone of its repository: the release on PyPI no longer runs. It applies the
-parameters of 224 px at every size, and its elastic transform is another
-one (no affine part). Without a clone ours is timed alone.
+A peer counts where it returns the same corruption as we do. That is measured here, on the same images: for kinds
+without random draws the mean absolute difference, for the others moments of the change. Who does not agree stands in
+the table as another method. imagecorruptions counts always, as the peer that has all kinds: it applies the parameters
+of 224 px at every size, and its elastic transform has no affine part. It comes from a clone of its repository, for the
+release on PyPI no longer runs. Packages: albumentations, kornia (with torch), dm_pix; those that are absent are said.
 """
 
 import dataclasses
-import importlib
-import importlib.util
 import os
-import sys
-import types
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,20 +25,51 @@ import jax
 import numpy as np
 from absl import flags
 from benchmarks import programs
+from peers import corruption_libraries
+from peers.corruption_libraries import DETERMINISTIC, Library
 
 from ich_jax import errors
 from ich_jax.interference import COMMON, KINDS, corrupt, image_keys
 from ich_jax.perf import timing
 from ich_jax.perf.neighbours import Watch
-from ich_jax.perf.timing import Range, Way
+from ich_jax.perf.timing import Range
 from ich_jax.report import benchmark, tables
 
 FLAGS = flags.FLAGS
 SIZES = (32, 64, 224)
 BATCH = {32: 256, 64: 128, 224: 16}
-PEER_IMAGES = {32: 8, 64: 4, 224: 1}
+ONE_BY_ONE = {32: 16, 64: 8, 224: 2}
+"""Images of a round for those that take one at a time."""
+COMPARED = {32: 128, 64: 64, 224: 16}
+"""Images on which results are compared."""
 SEVERITIES = range(1, 6)
-_PEERS = ("imagecorruptions", "numba", "opencv-python-headless", "scikit-image")
+CHIEF = "imagecorruptions"
+LARGEST_ERROR = 1.5
+"""Mean absolute difference of kinds without random draws, in 8-bit steps, up to which a peer agrees."""
+LARGEST_OFF = 0.05
+"""The same of the moments of the others, as shares of the change's deviation or of ours."""
+_PEERS = ("imagecorruptions", "albumentations", "kornia", "torch", "dm-pix", "numba", "opencv-python-headless")
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """How fast a library does one kind, and whether it is the same.
+
+    Attributes:
+        name: Of the library.
+        img_per_s: Images per second.
+        ratio: Our speed over its, round by round.
+        off: How far its results are from ours: 8-bit steps for kinds without random draws, else shares.
+        agrees: Whether that is within bounds.
+        counts: Whether it counts as a peer of this kind.
+    """
+
+    name: str
+    img_per_s: float
+    ratio: Range
+    off: float
+    agrees: bool
+    counts: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,17 +80,22 @@ class Speed:
         kind: Its name.
         size: Pixels.
         ours: Images per second.
-        compile_s: First call.
-        peers: Images per second of each peer that has it.
-        ratio: Ours over imagecorruptions, round by round; None without it.
+        compile_s: Processor time of the first call less that of a later one.
+        peers: Those that have it.
+        seconds: Of an image, round by round, ours and then each peer's.
     """
 
     kind: str
     size: int
     ours: float
     compile_s: float
-    peers: dict[str, float]
-    ratio: Range | None
+    peers: tuple[Peer, ...]
+    seconds: tuple[tuple[float, ...], ...]
+
+    @property
+    def best(self) -> Peer | None:
+        """The fastest peer that counts."""
+        return max((p for p in self.peers if p.counts), key=lambda p: p.img_per_s, default=None)
 
 
 def define_flags() -> None:
@@ -67,7 +103,8 @@ def define_flags() -> None:
     flags.DEFINE_string("output", None, "Folder for benchmark.json and benchmark.md.", required=True)
     flags.DEFINE_list("sizes", [str(size) for size in SIZES], "Sizes in pixels.")
     flags.DEFINE_list("kinds", list(KINDS), "Kinds of corruption.")
-    flags.DEFINE_integer("rounds", 5, f"Rounds in which both sides take turns, at least {timing.LEAST_ROUNDS}.")
+    flags.DEFINE_list("libraries", list(corruption_libraries.LOADERS), "Packages to compare with.")
+    flags.DEFINE_integer("rounds", 5, f"Rounds in which all sides take turns, at least {timing.LEAST_ROUNDS}.")
     flags.DEFINE_string("imagecorruptions", "", "Clone of github.com/bethgelab/imagecorruptions; empty: no such peer.")
     flags.DEFINE_bool("pin", True, "Pin the process to one core; --nopin uses all.")
 
@@ -76,73 +113,235 @@ def run() -> None:
     """Measures, and writes benchmark.json and benchmark.md."""
     for kind in FLAGS.kinds:
         errors.require(kind, KINDS, "--kinds")
+    for name in FLAGS.libraries:
+        errors.require(name, corruption_libraries.LOADERS, "--libraries")
+    for size in FLAGS.sizes:
+        errors.require(size, [str(size) for size in SIZES], "--sizes")
+    errors.require_within(FLAGS.rounds, timing.LEAST_ROUNDS, 1000, "--rounds", whole=True)
     if FLAGS.pin and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    watch = Watch()
-    peer = load_imagecorruptions(FLAGS.imagecorruptions) if FLAGS.imagecorruptions else {}
-    speeds = [measure(kind, int(size), peer.get(kind)) for size in FLAGS.sizes for kind in FLAGS.kinds]
-    summary: dict[str, Any] = {}
-    for size in sorted({s.size for s in speeds}):
-        own = [s for s in speeds if s.size == size and s.kind in COMMON]
-        if len(own) == len(COMMON):
-            rate = len(own) / sum(1 / s.ours for s in own)
-            summary[f"suite_{size}px_img_per_s"] = rate
-            summary[f"suite_{size}px_compile_s"] = sum(s.compile_s for s in own)
-            if all("imagecorruptions" in s.peers for s in own):
-                theirs = len(own) / sum(1 / s.peers["imagecorruptions"] for s in own)
-                summary[f"suite_speedup_{size}px"] = rate / theirs
-    single = [s.ours / s.peers["imagecorruptions"] for s in speeds if "imagecorruptions" in s.peers]
-    if single:
-        summary["worst_single"] = min(single)
-    receipt = {"summary": summary, "pinned": FLAGS.pin, "rounds": FLAGS.rounds, "rows": speeds}
-    benchmark.write(Path(FLAGS.output), receipt, [_table(speeds)], peers=_PEERS, note=programs.said(watch.read()))
+    jax.config.update("jax_enable_compilation_cache", False)  # first calls are to compile
+    watch, speeds, absent = Watch(), [], []
+    for size in map(int, FLAGS.sizes):
+        libraries, absent = load(size)
+        speeds += [measure(kind, size, libraries) for kind in FLAGS.kinds]
+    summary = summarise(speeds)
+    receipt = {"summary": summary, "pinned": FLAGS.pin, "rounds": FLAGS.rounds, "absent": absent, "rows": speeds}
+    note = " ".join([programs.said(watch.read()), *(f"{name} is absent." for name in absent)])
+    benchmark.write(
+        Path(FLAGS.output),
+        receipt,
+        [speed_table(speeds), suite_table(speeds), peer_table(speeds)],
+        peers=_PEERS,
+        note=note,
+    )
     print(benchmark.summary(summary), flush=True)
 
 
-def _table(speeds: Sequence[Speed]) -> tables.Table:
+def load(size: int) -> tuple[list[Library], list[str]]:
+    """Returns the libraries that are there, and the names of the others."""
+    found, absent = [], []
+    if FLAGS.imagecorruptions:
+        found.append(corruption_libraries.imagecorruptions(Path(FLAGS.imagecorruptions)))
+    else:
+        absent.append(CHIEF)
+    for name in FLAGS.libraries:
+        try:
+            found.append(corruption_libraries.LOADERS[name](size, programs.cores()))
+        except ImportError as error:
+            absent.append(name)
+            print(f"{name} is not compared: {error}")
+    return found, absent
+
+
+def measure(kind: str, size: int, libraries: Sequence[Library]) -> Speed:
+    """Times one kind at one size, all severities, in turns with those that have it."""
+    images = pictures(BATCH[size], size, seed=0)
+    keys = image_keys(jax.random.key(0), 0, BATCH[size])
+
+    def ours(severities: Sequence[int] = SEVERITIES) -> list[np.ndarray]:
+        return [np.asarray(corrupt(images, kind, severity, keys)) for severity in severities]
+
+    def timed() -> float:
+        started = time.process_time()
+        ours([1])
+        return time.process_time() - started
+
+    compile_s = timed() - timed()
+    compared = [corrupted[: COMPARED[size]] for corrupted in ours()]
+    libraries = [library for library in libraries if kind in library.kinds]
+    runs, numbers, offs = [ours], [BATCH[size]], []
+    for library in libraries:
+        one = library.prepare(images[: COMPARED[size]])
+        theirs = [library.finish(function(one)) for function in library.kinds[kind]]
+        offs.append(off(kind, images[: COMPARED[size]], compared, theirs))
+        numbers.append(ONE_BY_ONE[size] if library.one_by_one else BATCH[size])
+        runs.append(_all_severities(library, kind, library.prepare(images[: numbers[-1]])))
+        runs[-1]()
+    seconds = timing.in_turns(runs, rounds=FLAGS.rounds) / (np.array(numbers) * len(SEVERITIES))
+    limit = LARGEST_ERROR if kind in DETERMINISTIC else LARGEST_OFF
+    peers = [
+        Peer(
+            name=library.name,
+            img_per_s=float(1 / np.median(seconds[:, i])),
+            ratio=timing.over_rounds(seconds[:, i] / seconds[:, 0]),
+            off=offs[i - 1],
+            agrees=offs[i - 1] <= limit,
+            counts=offs[i - 1] <= limit or library.name == CHIEF,
+        )
+        for i, library in enumerate(libraries, start=1)
+    ]
+    rate = float(1 / np.median(seconds[:, 0]))
+    speed = Speed(kind, size, rate, compile_s, tuple(peers), tuple(map(tuple, seconds.T.tolist())))
+    best = speed.best
+    print(
+        f"{size:4d} px {kind:18s} {speed.ours:10,.0f} img/s, compiled in {compile_s:.2f} s"
+        + (f"  {best.ratio.median:7.2f} x {best.name}" if best else ""),
+        flush=True,
+    )
+    return speed
+
+
+def _all_severities(library: Library, kind: str, images: Any) -> Callable[[], Any]:
+    return lambda: [function(images) for function in library.kinds[kind]]
+
+
+def off(kind: str, images: np.ndarray, ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float:
+    """Returns how far two sides' results are apart.
+
+    Args:
+        kind: Of corruption.
+        images: `[B, H, W, 3]` uint8.
+        ours: Corrupted images, one array for each severity.
+        theirs: The same.
+
+    Returns:
+        For kinds without random draws the mean absolute difference in 8-bit steps. For the others the largest
+        difference of these moments of the change, each averaged over severities: its mean, as a share of its deviation;
+        its mean absolute value; its deviation, of single values, of means over the channels and of means over 4 x 4
+        pixels, each as a share of ours.
+    """
+    if kind in DETERMINISTIC:
+        return float(np.mean([np.abs(a.astype(np.float32) - b).mean() for a, b in zip(ours, theirs, strict=True)]))
+    both = np.array([[moments(images, corrupted) for corrupted in side] for side in (ours, theirs)])  # [2, 5, moments]
+    means, rest = both[..., 0], both[..., 1:]
+    apart = np.concatenate([((means[1] - means[0]) / rest[0, :, 0])[:, None], rest[1] / rest[0] - 1], axis=1)
+    return float(np.abs(apart.mean(axis=0)).max())
+
+
+def moments(images: np.ndarray, corrupted: np.ndarray) -> list[float]:
+    """Returns mean, deviation, size of the change, and deviations of its means over channels and blocks."""
+    change = corrupted.astype(np.float32) - images
+    batch, height, width, channels = change.shape
+    blocks = change.reshape(batch, height // 4, 4, width // 4, 4, channels).mean(axis=(2, 4))
+    values = change.mean(), change.std(), np.abs(change).mean(), change.mean(axis=3).std(), blocks.std()
+    return [float(value) for value in values]
+
+
+def summarise(speeds: Sequence[Speed]) -> dict[str, Any]:
+    """Returns the headline figures: speed and compilation of the suite of 15 by size, least ratio of a single kind."""
+    summary: dict[str, Any] = {}
+    for size in SIZES:
+        ratio = suite_ratio([s for s in speeds if s.size == size], CHIEF)
+        summary[f"suite_speedup_{size}px"] = ratio.median if ratio else float("nan")
+    single = [best.ratio.median for s in speeds if (best := s.best)]
+    summary["worst_single"] = min(single, default=float("nan"))
+    for size in sorted({s.size for s in speeds}):
+        own = [s for s in speeds if s.size == size and s.kind in COMMON]
+        if len(own) == len(COMMON):
+            summary[f"suite_{size}px_img_per_s"] = len(own) / sum(1 / s.ours for s in own)
+            summary[f"suite_{size}px_compile_s"] = sum(s.compile_s for s in own)
+    return summary
+
+
+def suite_ratio(speeds: Sequence[Speed], name: str) -> Range | None:
+    """Returns our speed on the 15 common kinds over a library's; None unless it was timed on all of them."""
+    own = {s.kind: s for s in speeds if s.kind in COMMON and any(p.name == name for p in s.peers)}
+    if len(own) < len(COMMON):
+        return None
+    at = {kind: 1 + [p.name for p in s.peers].index(name) for kind, s in own.items()}
+    theirs = np.sum([s.seconds[at[kind]] for kind, s in own.items()], axis=0)
+    return timing.over_rounds(theirs / np.sum([s.seconds[0] for s in own.values()], axis=0))
+
+
+def speed_table(speeds: Sequence[Speed]) -> tables.Table:
+    """Returns one row for each kind and size."""
+    names = list(dict.fromkeys(peer.name for s in speeds for peer in s.peers))
+
+    def cell(speed: Speed, name: str) -> str | None:
+        found = [peer for peer in speed.peers if peer.name == name]
+        if not found:
+            return None
+        return f"{benchmark.digits(found[0].img_per_s)}{'' if found[0].counts else ' (other method)'}"
+
     rows = tuple(
         (
             s.kind,
             s.size,
-            s.ours,
+            benchmark.digits(s.ours),
             s.compile_s,
-            s.peers.get("imagecorruptions"),
-            benchmark.ratio_range(s.ratio) if s.ratio else None,
+            *(cell(s, name) for name in names),
+            f"{benchmark.ratio_range(best.ratio)} {best.name}" if (best := s.best) else None,
         )
         for s in speeds
     )
     return tables.Table(
         name="corruptions",
-        title="Corruptions, one core" if FLAGS.pin else "Corruptions, all cores",
-        columns=("kind", "px", "ours, img/s", "first call, s", "imagecorruptions, img/s", "ratio"),
+        title=f"Corruptions, images per second, {_cores()}",
+        columns=("kind", "px", "ours", "compiled in, s", *names, "ours over the best that counts"),
         rows=rows,
-        caption=f"Median over {FLAGS.rounds} rounds in turns, severities 1 to 5 alike; ratio: median and range.",
-        digits=(("ours, img/s", 0), ("first call, s", 2), ("imagecorruptions, img/s", 0)),
+        caption=(
+            f"Median of {FLAGS.rounds} rounds in turns, severities 1 to 5 alike; ratio: median and range over the "
+            "rounds; compilation in processor time. Other method: returns something else than the reference, and does "
+            f"not count. {CHIEF} counts always; below 224 px it applies the parameters of 224 px, so that its pictures "
+            "differ."
+        ),
+        digits=(("compiled in, s", 2),),
     )
 
 
-def measure(kind: str, size: int, peer: Callable[[np.ndarray, int], np.ndarray] | None) -> Speed:
-    """Times one kind at one size, all severities."""
-    cases = [pictures(BATCH[size], size, seed) for seed in range(1 + FLAGS.rounds)]
-    keys = image_keys(jax.random.key(0), 0, BATCH[size])
-
-    def ours(images: np.ndarray) -> list[np.ndarray]:
-        return [np.asarray(corrupt(images, kind, severity, keys)) for severity in SEVERITIES]
-
-    def theirs(images: np.ndarray) -> list[list[np.ndarray]]:
-        assert peer is not None
-        return [[peer(image, severity) for image in images[: PEER_IMAGES[size]]] for severity in SEVERITIES]
-
-    way = Way(prepare=lambda images: images, run=theirs, share=PEER_IMAGES[size] / BATCH[size]) if peer else None
-    found = timing.paired(Way(prepare=lambda images: images, run=ours), way, cases, rounds=FLAGS.rounds)
-    images = BATCH[size] * len(SEVERITIES)
-    peers = {"imagecorruptions": images / found.peer_s.median} if found.peer_s else {}
-    speed = Speed(kind, size, images / found.ours_s.median, found.ours_cold_s, peers, found.speedup)
-    print(
-        f"{size:4d} px {kind:18s} {speed.ours:10,.0f} img/s"
-        + (f"  {found.speedup.median:7.1f} x" if found.speedup else "")
+def suite_table(speeds: Sequence[Speed]) -> tables.Table:
+    """Returns one row for each size: the 15 common kinds together."""
+    rows = []
+    for size in sorted({s.size for s in speeds}):
+        own = [s for s in speeds if s.size == size and s.kind in COMMON]
+        if len(own) == len(COMMON):
+            ratio = suite_ratio(own, CHIEF)
+            rate, compile_s = len(own) / sum(1 / s.ours for s in own), sum(s.compile_s for s in own)
+            rows.append((size, benchmark.digits(rate), compile_s, benchmark.ratio_range(ratio) if ratio else None))
+    return tables.Table(
+        name="suite",
+        title=f"The 15 common kinds together, {_cores()}",
+        columns=("px", "ours, img/s", "compiled in, s", f"ours over {CHIEF}"),
+        rows=tuple(rows),
+        caption="An image a second is one picture corrupted in one way at one severity, all kinds equally often.",
+        digits=(("compiled in, s", 1),),
     )
-    return speed
+
+
+def peer_table(speeds: Sequence[Speed]) -> tables.Table:
+    """Returns one row for each kind, size and peer: how far its results are from ours."""
+    rows = tuple(
+        (s.kind, s.size, p.name, p.off, "8-bit steps" if s.kind in DETERMINISTIC else "share", p.agrees)
+        for s in speeds
+        for p in s.peers
+    )
+    return tables.Table(
+        name="agreement",
+        title="Who returns the same corruption",
+        columns=("kind", "px", "library", "off", "in", "agrees"),
+        rows=rows,
+        caption=(
+            f"On the same images, averaged over severities. Without random draws: mean absolute difference, at most "
+            f"{LARGEST_ERROR} of 255. With them: largest relative difference of mean, deviation and mean absolute "
+            "value of the change, and of the deviation of its means over channels and over 4 x 4 pixels, at most "
+            f"{LARGEST_OFF:.0%}."
+        ),
+    )
+
+
+def _cores() -> str:
+    return "one core" if FLAGS.pin else f"{programs.cores()} cores"
 
 
 def pictures(n: int, size: int, seed: int) -> np.ndarray:
@@ -150,33 +349,3 @@ def pictures(n: int, size: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     coarse = rng.random((n, 8, 8, 3)).repeat(-(-size // 8), axis=1).repeat(-(-size // 8), axis=2)[:, :size, :size]
     return np.uint8(np.clip(coarse + rng.normal(0, 0.05, coarse.shape), 0, 1) * 255)
-
-
-def load_imagecorruptions(clone: str) -> dict[str, Callable[[np.ndarray, int], np.ndarray]]:
-    """Imports imagecorruptions from a clone under today's libraries.
-
-    It asks for names that NumPy 2, SciPy 2 and setuptools no longer have; these are put back, and nothing else.
-
-    Raises:
-        DataError: There is no such clone.
-    """
-    folder = Path(clone) / "imagecorruptions"
-    if not folder.is_dir():
-        raise errors.DataError(f"--imagecorruptions: {clone} is no clone of github.com/bethgelab/imagecorruptions.")
-    import scipy.ndimage
-
-    for name, values in {
-        "scipy.ndimage.interpolation": {"map_coordinates": scipy.ndimage.map_coordinates},
-        "pkg_resources": {"resource_filename": lambda _, path: str(folder / path)},
-    }.items():
-        if importlib.util.find_spec(name.split(".")[0]) is None or name not in sys.modules:
-            module = types.ModuleType(name)
-            module.__dict__.update(values)
-            sys.modules[name] = module
-    sys.path.insert(0, str(Path(clone)))
-    package = importlib.import_module("imagecorruptions")
-
-    def make(kind: str) -> Callable[[np.ndarray, int], np.ndarray]:
-        return lambda image, severity: package.corrupt(image, severity=severity, corruption_name=kind)
-
-    return {kind: make(kind) for kind in KINDS}

@@ -125,6 +125,10 @@ def albumentations(size: int, threads: int) -> Library:
     def by_value(transform: Any) -> Severity:  # pixels that are values: it strikes all channels of one alike
         return lambda images: [transform(image=x.reshape(size, -1))["image"].reshape(x.shape) for x in images]
 
+    def in_bgr(transform: Any) -> Severity:  # it hands channels to OpenCV as they are, which takes them for BGR
+        flip = functools.partial(np.flip, axis=-1)
+        return lambda images: [flip(transform(image=np.ascontiguousarray(flip(x)))["image"]) for x in images]
+
     def jitter(**factors: float) -> Severity:
         ranges = {"brightness": (1, 1), "contrast": (1, 1), "saturation": (1, 1), "hue": (0, 0)}
         return each(a.ColorJitter(**ranges | {name: (f, f) for name, f in factors.items()}, p=1))
@@ -168,7 +172,7 @@ def albumentations(size: int, threads: int) -> Library:
         "pixelate": lambda factor: each(
             a.Downscale((factor, factor), {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_NEAREST}, p=1)
         ),
-        "jpeg_compression": lambda quality: each(a.ImageCompression("jpeg", (int(quality),) * 2, p=1)),
+        "jpeg_compression": lambda quality: in_bgr(a.ImageCompression("jpeg", (int(quality),) * 2, p=1)),
         "speckle_noise": speckle_noise,
         "gaussian_blur": lambda sd: each(a.GaussianBlur(0, (sd, sd), p=1)),
         "spatter": spatter,
