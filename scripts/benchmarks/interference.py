@@ -28,7 +28,7 @@ from benchmarks import programs
 from peers import corruption_libraries
 from peers.corruption_libraries import DETERMINISTIC, Library
 
-from ich_jax import errors
+from ich_jax import errors, workdir
 from ich_jax.interference import COMMON, KINDS, corrupt, image_keys
 from ich_jax.perf import timing
 from ich_jax.perf.neighbours import Watch
@@ -107,6 +107,9 @@ def define_flags() -> None:
     flags.DEFINE_integer("rounds", 5, f"Rounds in which all sides take turns, at least {timing.LEAST_ROUNDS}.")
     flags.DEFINE_string("imagecorruptions", "", "Clone of github.com/bethgelab/imagecorruptions; empty: no such peer.")
     flags.DEFINE_bool("pin", True, "Pin the process to one core; --nopin uses all.")
+    flags.DEFINE_bool(
+        "add", False, "Keep what --output holds of other sizes: for a machine that is rarely quiet for long."
+    )
 
 
 def run() -> None:
@@ -118,6 +121,13 @@ def run() -> None:
     for size in FLAGS.sizes:
         errors.require(size, [str(size) for size in SIZES], "--sizes")
     errors.require_within(FLAGS.rounds, timing.LEAST_ROUNDS, 1000, "--rounds", whole=True)
+    output = Path(FLAGS.output)
+    earlier = workdir.read_json(output / benchmark.RECEIPT) if FLAGS.add else {"rows": [], "runs": []}
+    kept = [row for row in map(as_speed, earlier["rows"]) if str(row.size) not in FLAGS.sizes]
+    if kept and earlier["pinned"] != FLAGS.pin:
+        raise errors.ConfigError(
+            f"--add: {output} holds figures of {'one core' if earlier['pinned'] else 'all cores'}."
+        )
     if FLAGS.pin and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     jax.config.update("jax_enable_compilation_cache", False)  # first calls are to compile
@@ -125,17 +135,20 @@ def run() -> None:
     for size in map(int, FLAGS.sizes):
         libraries, absent = load(size)
         speeds += [measure(kind, size, libraries) for kind in FLAGS.kinds]
+    runs = [*earlier["runs"], f"{', '.join(FLAGS.sizes)} px: {programs.said(watch.read())}"]
+    speeds = sorted([*kept, *speeds], key=lambda s: s.size)
     summary = summarise(speeds)
-    receipt = {"summary": summary, "pinned": FLAGS.pin, "rounds": FLAGS.rounds, "absent": absent, "rows": speeds}
-    note = " ".join([programs.said(watch.read()), *(f"{name} is absent." for name in absent)])
-    benchmark.write(
-        Path(FLAGS.output),
-        receipt,
-        [speed_table(speeds), suite_table(speeds), peer_table(speeds)],
-        peers=_PEERS,
-        note=note,
-    )
+    found = [speed_table(speeds), suite_table(speeds), peer_table(speeds)]
+    receipt = {"summary": summary, "pinned": FLAGS.pin, "rounds": FLAGS.rounds, "absent": absent, "runs": runs}
+    note = " ".join([*runs, *(f"{name} is absent." for name in absent)])
+    benchmark.write(output, {**receipt, "rows": speeds}, found, peers=_PEERS, note=note)
     print(benchmark.summary(summary), flush=True)
+
+
+def as_speed(row: dict[str, Any]) -> Speed:
+    """Returns a row as it was before it was written to a receipt."""
+    peers = [Peer(**peer | {"ratio": Range(**peer["ratio"])}) for peer in row["peers"]]
+    return Speed(**row | {"peers": tuple(peers), "seconds": tuple(map(tuple, row["seconds"]))})
 
 
 def load(size: int) -> tuple[list[Library], list[str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ich_jax import workdir
 from ich_jax.interference import COMMON
 from ich_jax.perf.timing import Range
 
@@ -105,6 +106,8 @@ def test_summary_compares_whole_suites_and_the_best_that_counts(scripts):
     assert summary["worst_single"] == 0.5  # kornia is faster and does something else
     assert summary["suite_32px_compile_s"] == 7.5 and np.isnan(summary["suite_speedup_64px"])
     assert np.isnan(benchmark.summarise(speeds[1:])["suite_speedup_32px"])
+    receipt = json.loads(workdir.json_text(speeds))
+    assert [benchmark.as_speed(row) for row in receipt] == speeds
     text = [row for row in benchmark.peer_table(speeds).rows if row[2] == "kornia"]
     assert len(text) == 15 and not any(row[-1] for row in text)
 
