@@ -2,7 +2,8 @@
 
     python scripts/benchmark.py interference --output=runs/benchmark --imagecorruptions=CLONE
 
-The process pins itself to one core (`--nopin`: all, for the figures of a whole machine). Ours is a compiled call from
+The process pins itself to one core and measures processor time, which others on that core do not change (`--nopin`: all
+cores and wall time, for the figures of a whole machine). Ours is a compiled call from
 a batch of uint8 images to a batch of uint8 images; the others get theirs in the form that suits them best, made before
 the clock starts: imagecorruptions and albumentations uint8 one by one, kornia and dm_pix batches of floats. Severities
 1 to 5 are done in every round, all sides in turns. What we return is held to the reference by tests/interference.
@@ -15,6 +16,7 @@ release on PyPI no longer runs. Packages: albumentations, kornia (with torch), d
 """
 
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -42,6 +44,8 @@ ONE_BY_ONE = {32: 16, 64: 8, 224: 2}
 """Images of a round for those that take one at a time."""
 COMPARED = {32: 128, 64: 64, 224: 16}
 """Images on which results are compared."""
+LEAST_S = 0.05
+"""Seconds that one side of a round takes at least."""
 SEVERITIES = range(1, 6)
 CHIEF = "imagecorruptions"
 LARGEST_ERROR = 1.5
@@ -190,8 +194,10 @@ def measure(kind: str, size: int, libraries: Sequence[Library]) -> Speed:
         offs.append(off(kind, images[: COMPARED[size]], compared, theirs))
         numbers.append(ONE_BY_ONE[size] if library.one_by_one else BATCH[size])
         runs.append(_all_severities(library, kind, library.prepare(images[: numbers[-1]])))
-        runs[-1]()
-    seconds = timing.in_turns(runs, rounds=FLAGS.rounds) / (np.array(numbers) * len(SEVERITIES))
+    clock = time.process_time if FLAGS.pin else time.perf_counter
+    runs, repeats = zip(*(_long_enough(run, clock) for run in runs), strict=True)
+    seconds = timing.in_turns(runs, rounds=FLAGS.rounds, clock=clock)
+    seconds /= np.array(numbers) * np.array(repeats) * len(SEVERITIES)
     limit = LARGEST_ERROR if kind in DETERMINISTIC else LARGEST_OFF
     peers = [
         Peer(
@@ -217,6 +223,15 @@ def measure(kind: str, size: int, libraries: Sequence[Library]) -> Speed:
 
 def _all_severities(library: Library, kind: str, images: Any) -> Callable[[], Any]:
     return lambda: [function(images) for function in library.kinds[kind]]
+
+
+def _long_enough(run: Callable[[], Any], clock: Callable[[], float]) -> tuple[Callable[[], Any], int]:
+    """Repeats what takes less than `LEAST_S`; returns also how often."""
+    run()
+    started = clock()
+    run()
+    repeats = max(1, math.ceil(LEAST_S / max(clock() - started, 1e-6)))
+    return lambda: [run() for _ in range(repeats)], repeats
 
 
 def off(kind: str, images: np.ndarray, ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float:
@@ -304,10 +319,10 @@ def speed_table(speeds: Sequence[Speed]) -> tables.Table:
         columns=("kind", "px", "ours", "compiled in, s", *names, "ours over the best that counts"),
         rows=rows,
         caption=(
-            f"Median of {FLAGS.rounds} rounds in turns, severities 1 to 5 alike; ratio: median and range over the "
-            "rounds; compilation in processor time. Other method: returns something else than the reference, and does "
-            f"not count. {CHIEF} counts always; below 224 px it applies the parameters of 224 px, so that its pictures "
-            "differ."
+            f"Median of {FLAGS.rounds} rounds in turns, {'processor' if FLAGS.pin else 'wall'} time, severities 1 to 5 "
+            "alike; ratio: median and range over the rounds; compilation in processor time. Other method: returns "
+            f"something else than the reference, and does not count. {CHIEF} counts always; below 224 px it applies "
+            "the parameters of 224 px, so that its pictures differ."
         ),
         digits=(("compiled in, s", 2),),
     )

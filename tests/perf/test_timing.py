@@ -95,6 +95,12 @@ def test_many_ways_in_turns(monkeypatch):
     assert timing.over_rounds(found[:, 1] / found[:, 0]) == timing.Range(2.0, 2.0, 2.0)
 
 
+def test_another_clock():
+    ticks = iter(range(0, 1000, 3))
+    found = timing.in_turns([lambda: None] * 2, rounds=5, clock=lambda: float(next(ticks)))
+    np.testing.assert_array_equal(found, np.full((5, 2), 3.0))
+
+
 def test_many_ways_need_rounds_too():
     with pytest.raises(errors.ConfigError, match="at least 5"):
         timing.in_turns([lambda: None], rounds=4)
