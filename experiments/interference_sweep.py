@@ -144,6 +144,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
     i, n = sweep.parse_shard(shard)
     model, dataset = load(config, folder, source)
     claim(config, folder, model, dataset)
+    every = max(1, config.pulse.steps // config.pulse.evaluations)
     values = config_lib.to_dict(model.config)
     values["train"] |= {
         "steps": config.pulse.steps,
@@ -151,6 +152,9 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         "g_lr": model.config.train.g_lr * config.pulse.lr,
         "d_lr": model.config.train.d_lr * config.pulse.lr,
         "ema": config.pulse.ema,
+        # Constant before, in and after the window, so that a curve changes because of the pulse alone.
+        "warmup": max(1, every),
+        "final_lr": 1.0,
     }
     trained = config_lib.resolve(values)
     inspector = inspector_lib.get(model.config, dataset)
@@ -161,7 +165,6 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         return checkpoint.init_from(source, state)[0]
 
     run_one = recovery.make_runner(trained, dataset, start, inspector.read, formulation.choose(trained))
-    every = max(1, config.pulse.steps // config.pulse.evaluations)
     with showing(len(runs[i::n]), live=config.progress) as show:
         for k, pulse in enumerate(runs[i::n]):
             if recovery.load(folder, pulse) is None:

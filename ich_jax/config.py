@@ -488,7 +488,7 @@ class PulseConfig:
     pulses: tuple[str, ...] = result(
         (
             *("corrupted_images:0.4", "corrupted_images:0.8", "label_flips:0.3", "label_flips:0.7"),
-            *("learning_rate:10", "learning_rate:50"),
+            *("learning_rate:3", "learning_rate:10"),
         ),
         "KIND:STRENGTH of each pulse.",
     )
@@ -499,8 +499,8 @@ class PulseConfig:
     evaluations: int = result(60, "Evaluations of a run.")
     n: int = result(250, "Designs of each product at each evaluation.")
     n_fresh: int = result(1000, "Other designs of each product that tell a run's least accuracy and that at its end.")
-    lr: float = result(0.3, "Step sizes, as a share of those of the training run.")
-    ema: float = result(0.95, "Decay of the averaged generator, which is judged: that of training hides a short pulse.")
+    lr: float = result(0.5, "Step sizes, as a share of the training run's largest; constant through the run.")
+    ema: float = result(0.9, "Decay of the averaged generator, which is judged: that of training hides a short pulse.")
 
     def __post_init__(self) -> None:
         errors.require_within(self.steps, 40, 10**7, "pulse.steps", whole=True)

@@ -390,26 +390,19 @@ def _half_life(t: npt.NDArray[np.int64], a: float64.Array) -> float:
     return float(np.log(2) * tau) if fit.x[0] > fit.x[1] and tau < 10 * span else float("nan")
 
 
-def always_above(
-    accuracy: npt.ArrayLike, n: int, level: float, key: Any, *, confidence: float = 0.95
-) -> dict[str, Any]:
-    """Tests the claim that a curve lies above a level at every point, by a simultaneous band.
+def band(accuracy: npt.ArrayLike, n: int, key: Any, *, confidence: float = 0.95) -> Interval:
+    """Returns a simultaneous (sup-t) band of accuracy over time: a claim of all points holds if the whole band does.
 
     Args:
         accuracy: `[K]` shares of n designs, each point with designs of its own.
         n: Designs behind each point.
-        level: The claim.
         key: Random key of the band.
         confidence: Chance that the band covers all points.
-
-    Returns:
-        `low` and `high` `[K]`, `holds` (the lower limit is above the level everywhere) and `lowest` (its least value).
     """
-    a = float64.finite(accuracy, "always_above: accuracy", ndim=1)
+    a = float64.finite(accuracy, "band: accuracy", ndim=1)
     smoothed = (a * n + 2) / (n + 4)  # Agresti-Coull: a share of exactly 1 would have no variance
-    band = intervals.sup_t(smoothed, np.diag(smoothed * (1 - smoothed) / (n + 4)), key, confidence=confidence)
-    low = np.minimum(band.low, a)
-    return {"low": low, "high": band.high, "holds": bool((low > level).all()), "lowest": float(low.min())}
+    found = intervals.sup_t(smoothed, np.diag(smoothed * (1 - smoothed) / (n + 4)), key, confidence=confidence)
+    return Interval(np.minimum(found.low, a), np.clip(found.high, a, 1.0))
 
 
 def equivalent(successes: tuple[int, int], n: tuple[int, int], *, margin: float = MARGIN) -> float:

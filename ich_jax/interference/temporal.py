@@ -14,6 +14,7 @@ from ich_jax.interference.metrics import Recovery
 from ich_jax.interference.recovery import CONTROL, Course, Pulse
 from ich_jax.interference.schedules import Window, pulses
 from ich_jax.uncertainty import survival
+from ich_jax.uncertainty.intervals import Interval
 from ich_jax.uncertainty.survival import KaplanMeier, LogRank
 
 
@@ -30,7 +31,8 @@ class Temporal:
         log_rank: Whether these times differ between pulses; None with one pulse or without a recovery.
         equivalence_p: `{kind:strength: [products]}` p of two one-sided tests that the accuracy at the end is within one
             point of that before, all seeds together.
-        bands: `{kind:strength: [products]}` least lower limit of a simultaneous band over time, all seeds together.
+        bands: `{kind:strength: [products]}` simultaneous 95 % band over time, `[K]`, all seeds together.
+        means: For each of these curves, drop and recovery of its mean over seeds.
     """
 
     products: tuple[str, ...]
@@ -40,7 +42,8 @@ class Temporal:
     survival: dict[str, KaplanMeier]
     log_rank: LogRank | None
     equivalence_p: dict[str, tuple[float, ...]]
-    bands: dict[str, tuple[float, ...]]
+    bands: dict[str, tuple[Interval, ...]]
+    means: dict[str, tuple[Recovery, ...]]
 
 
 def plan(config: PulseConfig) -> tuple[Window, list[Pulse]]:
@@ -92,23 +95,30 @@ def collect(window: Window, courses: Sequence[Course], products: Sequence[str]) 
         for name in names
     }
     equivalence: dict[str, tuple[float, ...]] = {}
-    bands: dict[str, tuple[float, ...]] = {}
+    bands: dict[str, tuple[Interval, ...]] = {}
+    means: dict[str, tuple[Recovery, ...]] = {}
     for name in names:
         own = [c for c in courses if name_of(c.pulse) == name]
         accuracy = np.stack([c.accuracy for c in own])  # [seeds, K, products]
         n, steps = own[0].n * len(own), own[0].steps
         before = np.flatnonzero(steps <= window.start)[-metrics.N_BEFORE :]
-        p_values, lowest = [], []
+        p_values, over_time, whole = [], [], []
         for p in range(len(products)):
             m = (len(before) * n, metrics.N_BEFORE * n)
             shares = accuracy[:, before, p].mean(), accuracy[:, -metrics.N_BEFORE :, p].mean()
             right = round(float(shares[0]) * m[0]), round(float(shares[1]) * m[1])
             p_values.append(metrics.equivalent(right, m))
-            level = metrics.CLAIM.get(products[p], 0.0)
-            lowest.append(metrics.always_above(accuracy[:, :, p].mean(axis=0), n, level, jax.random.key(0))["lowest"])
-        equivalence[name], bands[name] = tuple(p_values), tuple(lowest)
+            mean = accuracy[:, :, p].mean(axis=0)
+            over_time.append(metrics.band(mean, n, jax.random.key(0)))
+            whole.append(metrics.recovery(steps, mean, window.start, window.stop))
+        equivalence[name], bands[name], means[name] = tuple(p_values), tuple(over_time), tuple(whole)
     test = survival.log_rank(times, seen, groups) if len(names) > 1 and any(seen) else None
-    return Temporal(tuple(products), window, tuple(courses), each, curves, test, equivalence, bands)
+    return Temporal(tuple(products), window, tuple(courses), each, curves, test, equivalence, bands, means)
+
+
+def lowest(result: Temporal, product: int) -> float:
+    """Returns the least lower limit of a product's bands, over time and pulses."""
+    return min(float(bands[product].low.min()) for bands in result.bands.values())
 
 
 def summary(result: Temporal) -> dict[str, Any]:
@@ -131,7 +141,7 @@ def summary(result: Temporal) -> dict[str, Any]:
         }
     if "book" in result.products:
         p = result.products.index("book")
-        figures["book_band_low"] = min(low[p] for low in result.bands.values())
+        figures["book_band_low"] = lowest(result, p)
     if "earrings" in result.products:
         figures["earrings_min"] = figures["acc_min_earrings"]
     every = [r.recovered for i in disturbed for r in result.recoveries[i]]

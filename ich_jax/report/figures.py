@@ -37,6 +37,7 @@ _ROW_DETAIL: dict[str, Any] = {"fontsize": 10, "color": MUTED}
 _COLUMN_LABEL: dict[str, Any] = {"fontsize": 9.5, "color": MUTED, "ha": "center"}
 _CELL_LABEL: dict[str, Any] = {"fontsize": 8.5, "color": MUTED, "ha": "center"}
 _HAIRLINE = 226
+_FEW = 5  # points that are drawn large
 _DENSITY = 2  # device pixels per CSS pixel in PNG files, for screens of high density
 
 
@@ -122,7 +123,7 @@ class Line:
         pale: Thin and light, as raw values or one of many placebos.
         dashed: Whether it is dashed.
         window: Drawn as the centred mean over so many values; 0: as they are.
-        points: Drawn as points that are not joined.
+        points: Drawn as points that are not joined, large where there are few.
     """
 
     name: str
@@ -150,6 +151,7 @@ class SeriesPanel:
         y_label: Name of the vertical axis.
         x_ticks: Places and names of ticks on the horizontal axis; empty: chosen by the data.
         log: Whether the vertical axis is logarithmic; ignored where a value is not positive.
+        spans: Shaded ranges of x as (first, last, label), for example a time when something acted.
     """
 
     title: str
@@ -160,6 +162,7 @@ class SeriesPanel:
     y_label: str = ""
     x_ticks: tuple[tuple[float, str], ...] = ()
     log: bool = False
+    spans: tuple[tuple[Any, Any, str], ...] = ()
 
 
 # ---------------------------------------------------------------- sheets of images
@@ -738,7 +741,8 @@ def _series_panel(ax: mpl_axes.Axes, panel: SeriesPanel) -> None:
             low, high = np.asarray(line.low, float), np.asarray(line.high, float)
             ax.fill_between(x, low, high, color=colour, alpha=0.16, lw=0)
         if line.points:
-            ax.plot(x, y, "o", ms=3, mew=0, color=colour, alpha=0.4, label=line.name or None, rasterized=True)
+            size, alpha = (7, 1.0) if len(x) <= _FEW else (3, 0.4)
+            ax.plot(x, y, "o", ms=size, mew=0, color=colour, alpha=alpha, label=line.name or None, rasterized=True)
             continue
         style: dict[str, Any] = {"lw": 0.8, "alpha": 0.35} if line.pale else {"lw": 1.7}
         marker = "o" if len(x) <= 60 and not line.pale and not line.dashed else ""
@@ -748,6 +752,9 @@ def _series_panel(ax: mpl_axes.Axes, panel: SeriesPanel) -> None:
     for height, label in panel.guides:
         ax.axhline(height, color=MUTED, lw=0.9, zorder=1)
         _note(ax, label, (1, height), (-2, 3), "y", ha="right", fontsize=9)
+    for first, last, label in panel.spans:
+        ax.axvspan(first, last, color=MUTED, alpha=0.16, lw=0, zorder=0)
+        _note(ax, label, (first, 1), (2, -11), "x", fontsize=9)
     for at, label in panel.marks:
         ax.axvline(at, color=INK, lw=1, ls=(0, (4, 3)), zorder=1)
         _note(ax, label, (at, 1), (4, -11), "x", fontsize=9)

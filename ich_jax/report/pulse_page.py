@@ -66,8 +66,9 @@ def write(
                     f"course_{name.replace(':', '_').replace('.', 'p')}",
                     name.replace("_", " ").replace(":", ", strength "),
                     course_chart(result, name),
-                    "Pale: each seed; strong: their mean; dashed: mean of the controls without a pulse. Vertical "
-                    f"lines: the window. The inspector on real images: {inspector:.2%}; chance is "
+                    "Pale: each seed; strong: their mean with a simultaneous 95 % band; dashed: mean of the controls "
+                    "without a pulse; shaded: the window; dots: least accuracy and recovery of the mean. The "
+                    f"inspector on real images: {inspector:.2%}; chance is "
                     f"{1 / len(result.products):.0%}.",
                     samples,
                 )
@@ -131,12 +132,18 @@ def course_chart(result: Temporal, name: str) -> Picture:
     panels = []
     for p, product in enumerate(result.products):
         lines = [Line("", c.steps, c.accuracy[:, p], colour=1, pale=True) for c in own]
-        lines.append(Line("pulse", own[0].steps, np.mean([c.accuracy[:, p] for c in own], axis=0), colour=1))
+        band, mean = result.bands[name][p], np.mean([c.accuracy[:, p] for c in own], axis=0)
+        lines.append(Line("pulse", own[0].steps, mean, band.low, band.high, colour=1))
         control = np.mean([c.accuracy[:, p] for c in controls], axis=0)
         lines.append(Line("control", controls[0].steps, control, colour=0, dashed=True))
-        marks = ((float(result.window.start), "pulse"), (float(result.window.stop), "ends"))
+        found = result.means[name][p]
+        lines.append(Line("least", [found.minimum_step], [found.minimum], colour=3, points=True))
+        if found.recovered:
+            back = result.window.stop + found.recovery_steps
+            lines.append(Line("recovered", [back], mean[own[0].steps == back], colour=2, points=True))
+        span = (float(result.window.start), float(result.window.stop), "pulse")
         guides = ((CLAIM[product], f"paper: {CLAIM[product]:.2%}"),) if product in CLAIM else ()
-        panels.append(SeriesPanel(product, tuple(lines), marks, guides, "step", "accuracy"))
+        panels.append(SeriesPanel(product, tuple(lines), (), guides, "step", "accuracy", spans=(span,)))
     return figures.series(panels, height=240)
 
 
@@ -195,7 +202,7 @@ def _notes(result: Temporal) -> tuple[str, ...]:
     for product, level in CLAIM.items():
         if product in result.products:
             p = result.products.index(product)
-            low = min(band[p] for band in result.bands.values())
+            low = temporal.lowest(result, p)
             notes.append(
                 f"{product}: the least lower limit of a simultaneous 95 % band over the run is {low:.2%}; the paper "
                 f"reports {level:.2%}."

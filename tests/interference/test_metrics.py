@@ -106,12 +106,14 @@ def test_half_life_of_an_exponential() -> None:
     assert metrics.recovery(STEPS, accuracy, 300, 400).half_life == pytest.approx(80, rel=1e-3)
 
 
-def test_always_above_needs_the_whole_band() -> None:
-    high = metrics.always_above(np.full(60, 0.995), 1000, 0.97, jax.random.key(0))
-    assert high["holds"] and 0.97 < high["lowest"] < 0.99
+def test_a_claim_of_all_points_needs_the_whole_band() -> None:
+    high = metrics.band(np.full(60, 0.995), 1000, jax.random.key(0))
+    assert (high.low > 0.97).all() and (high.low < 0.995).all()
     one_low = np.full(60, 0.995)
-    one_low[30] = 0.975  # above the level, but not by more than its error
-    assert not metrics.always_above(one_low, 1000, 0.97, jax.random.key(0))["holds"]
+    one_low[30] = 0.972  # its own 95 % interval ends below 0.97
+    assert (metrics.band(one_low, 1000, jax.random.key(0)).low > 0.97).sum() == 59
+    never_wrong = metrics.band(np.ones(60), 1000, jax.random.key(0))
+    assert (never_wrong.low < 1).all() and (never_wrong.high == 1).all()
 
 
 def test_equivalence_needs_enough_designs() -> None:
