@@ -321,12 +321,20 @@ def _claim_tables(result: Static) -> list[Table]:
                         (kind, holds[kind] if holds[kind] >= 0 else "never", *(100 * float(x) for x in low[kind]))
                         for kind in result.scored
                     ),
-                    caption="Lower Wilson limits, 95 % for all kinds and severities of the table at once (Bonferroni).",
+                    caption=f"{_claim(name, min(holds.values()))} Lower Wilson limits, 95 % for all kinds and severities "
+                    "of the table at once (Bonferroni).",
                     samples=_samples(result),
                     digits=tuple((f"limit at {s}, %", 2) for s in range(6)),
                 )
             )
     return tables
+
+
+def _claim(name: str, severity: int) -> str:
+    claim = f"that accuracy of {name} stays above {CLAIM[name]:.2%}"
+    if severity < 0:
+        return f"The claim {claim} is not shown even without interference."
+    return f"The claim {claim} holds under every kind that counts up to severity {severity}."
 
 
 def _grid_table(result: Static) -> Table:
