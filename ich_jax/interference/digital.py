@@ -98,25 +98,62 @@ def _smoothing(sds: filters.Table, side: int) -> filters.Table:
     return matrices.astype(np.float32)
 
 
+_DENSE = 96  # px; below, reading columns costs more than a product with a matrix of zeros and ones
+
+
 def pixelate(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
-    """Makes an image smaller and large again, both by averages over whole pixels rounded to 8 bits."""
+    """Makes an image smaller and large again, both by Pillow's box filter, which rounds to 8 bits along each side."""
     del words
     factors = TABLES["pixelate"].at(min(x.shape[2:]))["factor"]
-    down, up = zip(*(_boxes(side, factors) for side in x.shape[2:]), strict=True)
-    for matrices in (down, up):
-        rows, columns = (jnp.asarray(m)[level] for m in matrices)
-        x = jnp.round(filters.along(x, rows, columns) * 255.0) * (1 / 255.0)
-    return x
+    x = jnp.round(x * 255.0)
+    back = {}
+    for axis in (3, 2):  # along the width first, as Pillow does
+        first, count, source = _boxes(x.shape[axis], factors)
+        number = jnp.asarray(count)[level]
+        total = _sums(x, axis, jnp.asarray(first)[level], number, int(count.max()))
+        # Sums of whole numbers, so halves are exact; Pillow rounds them up.
+        x = jax.lax.optimization_barrier(jnp.floor(total / _spread(number, axis) + 0.5))
+        back[axis] = jnp.asarray(source)[level]
+    for axis, nearest in back.items():
+        x = jax.lax.optimization_barrier(_sums(x, axis, nearest, jnp.ones(nearest.shape, x.dtype), 1))
+    return x * (1 / 255.0)
 
 
-def _boxes(side: int, factors: filters.Table) -> tuple[filters.Table, filters.Table]:
-    """Matrices `[5, n, side]` and `[5, side, n]` of Pillow's box filter, down to factor x side pixels and up again."""
+def _sums(x: jax.Array, axis: int, first: jax.Array, count: jax.Array, most: int) -> jax.Array:
+    """Adds up neighbouring rows (axis 2) or columns (axis 3) of planes: `count[i]` of them from `first[i]` on."""
+    side = x.shape[axis]
+    if axis == 3 and side < _DENSE:
+        index = jnp.arange(side)[None]
+        inside = (index >= first[:, None]) & (index < first[:, None] + count[:, None].astype(jnp.int32))
+        matrix = jax.lax.optimization_barrier(inside.astype(x.dtype))
+        summed: jax.Array = jnp.einsum("bchv,wv->bchw", x, matrix, precision=jax.lax.Precision.HIGHEST)
+        return summed
+    total = jnp.take(x, first, axis, mode="clip")
+    for k in range(1, most):
+        total += jnp.where(_spread(count, axis) > k, jnp.take(x, first + k, axis, mode="clip"), 0.0)
+    return total
+
+
+def _spread(values: jax.Array, axis: int) -> jax.Array:
+    """Lays one value for each row (axis 2) or column (axis 3) over planes."""
+    return values.reshape(1, 1, 1, -1) if axis == 3 else values.reshape(1, 1, -1, 1)
+
+
+def _boxes(side: int, factors: filters.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pillow's box filter down to factor x side pixels and up again.
+
+    Returns:
+        First pixel of each smaller one and how many it averages, `[5, n]` (those beyond the size of a severity: one),
+        and the smaller pixel that each pixel takes on the way back, `[5, side]`.
+    """
     sizes = [int(side * round(float(f), 6)) for f in factors]
-    down, up = np.zeros((len(sizes), max(sizes), side)), np.zeros((len(sizes), side, max(sizes)))
+    first, count = np.zeros((len(sizes), max(sizes)), np.int32), np.ones((len(sizes), max(sizes)), np.float32)
+    source = np.zeros((len(sizes), side), np.int32)
     for i, size in enumerate(sizes):
-        down[i, :size] = _box(side, size)
-        up[i, :, :size] = _box(size, side)
-    return down.astype(np.float32), up.astype(np.float32)
+        down = _box(side, size) > 0
+        first[i, :size], count[i, :size] = down.argmax(axis=1), down.sum(axis=1)
+        source[i] = _box(size, side).argmax(axis=1)  # enlarging takes one pixel each
+    return first, count, source
 
 
 def _box(source: int, target: int) -> np.ndarray:

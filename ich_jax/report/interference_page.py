@@ -321,8 +321,8 @@ def _claim_tables(result: Static) -> list[Table]:
                         (kind, holds[kind] if holds[kind] >= 0 else "never", *(100 * float(x) for x in low[kind]))
                         for kind in result.scored
                     ),
-                    caption=f"{_claim(name, min(holds.values()))} Lower Wilson limits, 95 % for all kinds and severities "
-                    "of the table at once (Bonferroni).",
+                    caption=f"{_claim(name, min(holds.values()))} Lower Wilson limits, 95 % for all kinds and "
+                    "severities of the table at once (Bonferroni).",
                     samples=_samples(result),
                     digits=tuple((f"limit at {s}, %", 2) for s in range(6)),
                 )

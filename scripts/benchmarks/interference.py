@@ -112,7 +112,7 @@ def define_flags() -> None:
     flags.DEFINE_string("imagecorruptions", "", "Clone of github.com/bethgelab/imagecorruptions; empty: no such peer.")
     flags.DEFINE_bool("pin", True, "Pin the process to one core; --nopin uses all.")
     flags.DEFINE_bool(
-        "add", False, "Keep what --output holds of other sizes: for a machine that is rarely quiet for long."
+        "add", False, "Keep what --output holds of other sizes and kinds, for a machine that is rarely quiet."
     )
 
 
@@ -127,7 +127,8 @@ def run() -> None:
     errors.require_within(FLAGS.rounds, timing.LEAST_ROUNDS, 1000, "--rounds", whole=True)
     output = Path(FLAGS.output)
     earlier = workdir.read_json(output / benchmark.RECEIPT) if FLAGS.add else {"rows": [], "runs": []}
-    kept = [row for row in map(as_speed, earlier["rows"]) if str(row.size) not in FLAGS.sizes]
+    asked = {(int(size), kind) for size in FLAGS.sizes for kind in FLAGS.kinds}
+    kept = [row for row in map(as_speed, earlier["rows"]) if (row.size, row.kind) not in asked]
     if kept and earlier["pinned"] != FLAGS.pin:
         raise errors.ConfigError(
             f"--add: {output} holds figures of {'one core' if earlier['pinned'] else 'all cores'}."
@@ -139,8 +140,8 @@ def run() -> None:
     for size in map(int, FLAGS.sizes):
         libraries, absent = load(size)
         speeds += [measure(kind, size, libraries) for kind in FLAGS.kinds]
-    runs = [*earlier["runs"], f"{', '.join(FLAGS.sizes)} px: {programs.said(watch.read())}"]
-    speeds = sorted([*kept, *speeds], key=lambda s: s.size)
+    runs = [*earlier["runs"], f"{', '.join(FLAGS.sizes)} px, {len(FLAGS.kinds)} kinds: {programs.said(watch.read())}"]
+    speeds = sorted([*kept, *speeds], key=lambda s: (s.size, KINDS.index(s.kind)))
     summary = summarise(speeds)
     found = [speed_table(speeds), suite_table(speeds), peer_table(speeds)]
     receipt = {"summary": summary, "pinned": FLAGS.pin, "rounds": FLAGS.rounds, "absent": absent, "runs": runs}
