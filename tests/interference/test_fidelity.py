@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
+from PIL import Image
 
 from ich_jax.interference import blur, corrupt, digital, weather
 from ich_jax.interference.severities import TABLES
@@ -44,6 +45,15 @@ def test_deterministic(kind: str, size: int) -> None:
         result = np.asarray(corrupt(STORED[f"picture_{size}"][None], kind, severity, jax.random.key(0)))[0]
         limit = 1.0 if kind == "jpeg_compression" else 0.5
         assert error(kind, size, severity, result) <= limit, severity
+
+
+@pytest.mark.parametrize("size", [28, 128])
+def test_pixelate_is_pillow_s(size: int) -> None:
+    pictures = made_pictures(2, size)
+    for severity in range(1, 6):
+        small = 2 * (int(size * round(float(TABLES["pixelate"].at(size)["factor"][severity - 1]), 6)),)
+        boxed = [Image.fromarray(p).resize(small, Image.BOX).resize((size, size), Image.BOX) for p in pictures]
+        assert (np.asarray(corrupt(pictures, "pixelate", severity, jax.random.key(0))) == np.stack(boxed)).all()
 
 
 @pytest.mark.parametrize("size", STRIDE)
