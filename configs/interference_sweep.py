@@ -7,8 +7,8 @@ Command:
 Expected time: 80 minutes on one core for 32 px: 27 kinds x 5 severities x 3 seeds x 1,000 designs of each product, each
 drawn once and read twice. `--shard=i/n` with the same work directory shares it among processes.
 
-Expected result: (as measured, docs/results/interference) no product falls below 97 % up to severity 3 of any kind; beyond,
-flipped bits of weights and latent noise break every product, and noise on axes, elements and weights none.
+Expected result: (as measured, docs/results/interference) no product falls below 97 % up to severity 3 of any kind;
+beyond, flipped bits of weights and latent noise break every product, and noise on axes, elements and weights none.
 
 Variants:
     :pulse   recovery (Figure 5): trains on from the checkpoint under pulses, each seed with a control: 21 runs of 240
