@@ -1,5 +1,8 @@
 """Digital corruptions: brightness, contrast, saturation, elastic, pixels, JPEG. Planes `[B, C, H, W]` in [0, 1]."""
 
+import functools
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,9 +18,14 @@ def brightness(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
     """
     del words
     added = jnp.asarray(TABLES["brightness"].at(min(x.shape[2:]))["added"])[level]
-    value = jnp.max(x, axis=1, keepdims=True)
+    value = _over_channels(jnp.maximum, x)
     brighter = jnp.clip(value + added, 0.0, 1.0)
     return jnp.where(value > 0, x * (brighter / jnp.where(value > 0, value, 1.0)), brighter)
+
+
+def _over_channels(pick: Callable[[jax.Array, jax.Array], jax.Array], x: jax.Array) -> jax.Array:
+    """Returns the largest or the smallest channel, `[B, 1, H, W]`: written out, or it would be a pass of its own."""
+    return functools.reduce(pick, (x[:, i : i + 1] for i in range(x.shape[1])))
 
 
 def saturate(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
@@ -27,7 +35,7 @@ def saturate(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
         return x
     table = TABLES["saturate"].at(min(x.shape[2:]))
     factor, offset = (jnp.asarray(table[name])[level] for name in ("factor", "offset"))
-    value, least = jnp.max(x, axis=1, keepdims=True), jnp.min(x, axis=1, keepdims=True)
+    value, least = _over_channels(jnp.maximum, x), _over_channels(jnp.minimum, x)
     spread = value - least
     # How far each channel lies below the value, as a share of the spread. The hue of a grey is red by convention.
     red = jnp.asarray([0.0, 1.0, 1.0], x.dtype).reshape(1, 3, 1, 1)
