@@ -30,6 +30,9 @@ DETERMINISTIC = (
 )
 """Kinds without random draws."""
 
+_LARGEST_ELASTIC = 64
+"""Pixels up to which kornia and dm_pix can be asked for elastic: at 224 their kernels have a thousand weights a side."""
+
 Severity = Callable[[Any], Any]
 """`images as the library takes them -> corrupted images, finished`."""
 
@@ -250,6 +253,9 @@ def kornia(size: int, threads: int) -> Library:
         "saturate": lambda factor, offset: in_hsv(1, factor, offset),
     }
 
+    if size > _LARGEST_ELASTIC:
+        del make["elastic_transform"]
+
     def without_gradients(function: Severity) -> Severity:
         def run(x: Any) -> Any:
             with torch.inference_mode():
@@ -319,6 +325,8 @@ def dm_pix(size: int, threads: int) -> Library:
         "gaussian_blur": gaussian_blur,
         "saturate": lambda factor, offset: in_hsv(1, factor, offset),
     }
+    if size > _LARGEST_ELASTIC:
+        del make["elastic_transform"]
     return Library(
         "dm_pix",
         _all_severities(make, size),
