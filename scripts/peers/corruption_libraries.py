@@ -10,7 +10,6 @@ whether the result is still the same corruption is for the caller to measure.
 import dataclasses
 import functools
 import importlib
-import importlib.util
 import math
 import sys
 import types
@@ -31,7 +30,7 @@ DETERMINISTIC = (
 """Kinds without random draws."""
 
 _LARGEST_ELASTIC = 64
-"""Pixels up to which kornia and dm_pix can be asked for elastic: at 224 their kernels have a thousand weights a side."""
+"""Pixels up to which kornia and dm_pix can be asked for elastic: at 224 px their kernels have a thousand weights."""
 
 Severity = Callable[[Any], Any]
 """`images as the library takes them -> corrupted images, finished`."""
@@ -94,7 +93,7 @@ def imagecorruptions(clone: Path) -> Library:
         "scipy.ndimage.interpolation": {"map_coordinates": scipy.ndimage.map_coordinates},
         "pkg_resources": {"resource_filename": lambda _, path: str(folder / path)},
     }.items():
-        if importlib.util.find_spec(name.split(".")[0]) is None or name not in sys.modules:
+        if name not in sys.modules:
             module = types.ModuleType(name)
             module.__dict__.update(values)
             sys.modules[name] = module
