@@ -402,7 +402,7 @@ def band(accuracy: npt.ArrayLike, n: int, key: Any, *, confidence: float = 0.95)
     a = float64.finite(accuracy, "band: accuracy", ndim=1)
     smoothed = (a * n + 2) / (n + 4)  # Agresti-Coull: a share of exactly 1 would have no variance
     found = intervals.sup_t(smoothed, np.diag(smoothed * (1 - smoothed) / (n + 4)), key, confidence=confidence)
-    return Interval(np.minimum(found.low, a), np.clip(found.high, a, 1.0))
+    return Interval(np.clip(found.low, 0.0, a), np.clip(found.high, a, 1.0))
 
 
 def equivalent(successes: tuple[int, int], n: tuple[int, int], *, margin: float = MARGIN) -> float:

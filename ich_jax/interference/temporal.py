@@ -121,6 +121,13 @@ def lowest(result: Temporal, product: int) -> float:
     return min(float(bands[product].low.min()) for bands in result.bands.values())
 
 
+def least(result: Temporal, product: int) -> tuple[float, str]:
+    """Returns the least accuracy of a product under any pulse, by fresh designs, and that pulse."""
+    courses = [c for c in result.courses if c.pulse.kind != CONTROL]
+    worst = min(courses, key=lambda c: float(c.fresh_minimum[product]))
+    return float(worst.fresh_minimum[product]), name_of(worst.pulse)
+
+
 def summary(result: Temporal) -> dict[str, Any]:
     """Returns the headline figures: over all pulses, means of levels, the least of minima, medians of recovery.
 
@@ -135,7 +142,7 @@ def summary(result: Temporal) -> dict[str, Any]:
         figures |= {
             f"acc_pre_{name}": float(np.mean([r.before for r in own])),
             f"acc_mean_{name}": float(np.mean(after)),
-            f"acc_min_{name}": min(float(result.courses[i].fresh_minimum[p]) for i in disturbed),
+            f"acc_min_{name}": least(result, p)[0],
             f"acc_end_{name}": float(np.mean([result.courses[i].fresh_end[p] for i in disturbed])),
             f"recovery_steps_{name}": km.median,
         }

@@ -152,7 +152,7 @@ def test_pulses_in_shards_and_their_page(
     assert all(round(25 * share) / 25 == share for c in disturbed for share in c["fresh_end"])
     page = (tmp_path / "pulses" / "report" / "index.html").read_text()
     assert "label flips, strength 0.5" in page and "25 other designs" in page
-    assert {"recovery.csv", "survival.svg", "course_label_flips_0p5.svg"} <= {
+    assert {"recovery.csv", "pulses.csv", "survival.svg", "course_label_flips_0p5.svg"} <= {
         p.name for p in (tmp_path / "pulses" / "report").iterdir()
     }
     assert capsys.readouterr().out.splitlines()[-1].startswith("summary: acc_pre_")
