@@ -88,9 +88,8 @@ def collect(window: Window, courses: Sequence[Course], products: Sequence[str]) 
                 seen.append(one.recovered)
                 groups.append(name_of(course.pulse))
     curves = {
-        name: survival.kaplan_meier(
-            [t for t, g in zip(times, groups, strict=True) if g == name],
-            [s for s, g in zip(seen, groups, strict=True) if g == name],
+        name: time_to_recovery(
+            [r for c, found in zip(courses, each, strict=True) if name_of(c.pulse) == name for r in found]
         )
         for name in names
     }
@@ -116,6 +115,11 @@ def collect(window: Window, courses: Sequence[Course], products: Sequence[str]) 
     return Temporal(tuple(products), window, tuple(courses), each, curves, test, equivalence, bands, means)
 
 
+def time_to_recovery(recoveries: Sequence[Recovery]) -> KaplanMeier:
+    """Returns the Kaplan-Meier curve of times from the end of the window, in steps, until accuracy is back."""
+    return survival.kaplan_meier([float(r.recovery_steps) for r in recoveries], [r.recovered for r in recoveries])
+
+
 def lowest(result: Temporal, product: int) -> float:
     """Returns the least lower limit of a product's bands, over time and pulses."""
     return min(float(bands[product].low.min()) for bands in result.bands.values())
@@ -138,13 +142,12 @@ def summary(result: Temporal) -> dict[str, Any]:
     for p, name in enumerate(result.products):
         own = [result.recoveries[i][p] for i in disturbed]
         after = [c.accuracy[c.steps > result.window.start, p].mean() for c in (result.courses[i] for i in disturbed)]
-        km = survival.kaplan_meier([float(r.recovery_steps) for r in own], [r.recovered for r in own])
         figures |= {
             f"acc_pre_{name}": float(np.mean([r.before for r in own])),
             f"acc_mean_{name}": float(np.mean(after)),
             f"acc_min_{name}": least(result, p)[0],
             f"acc_end_{name}": float(np.mean([result.courses[i].fresh_end[p] for i in disturbed])),
-            f"recovery_steps_{name}": km.median,
+            f"recovery_steps_{name}": time_to_recovery(own).median,
         }
     if "book" in result.products:
         p = result.products.index("book")

@@ -14,7 +14,6 @@ from ich_jax.report.figures import Line, Picture, SeriesPanel
 from ich_jax.report.interference_page import PAPER
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.tables import Cell, Table
-from ich_jax.uncertainty import survival
 
 
 def write(
@@ -168,8 +167,7 @@ def _pulse_table(result: Temporal, samples: str) -> Table:
         for p, product in enumerate(result.products):
             found = [result.recoveries[i][p] for i in own]
             fresh = [[getattr(result.courses[i], of)[p] for i in own] for of in ("fresh_minimum", "fresh_end")]
-            times, seen = [float(r.recovery_steps) for r in found], [r.recovered for r in found]
-            median, p_end = survival.kaplan_meier(times, seen).median, result.equivalence_p[name][p]
+            median, p_end = temporal.time_to_recovery(found).median, result.equivalence_p[name][p]
             rows.append(
                 (
                     name,
@@ -178,7 +176,7 @@ def _pulse_table(result: Temporal, samples: str) -> Table:
                     *(100 * float(np.mean(shares)) for shares in fresh),
                     100 * float(np.min(fresh[0])),
                     100 * float(result.bands[name][p].low.min()),
-                    f"{sum(seen)} of {len(seen)}",
+                    f"{sum(r.recovered for r in found)} of {len(found)}",
                     int(median) if np.isfinite(median) else None,
                     f"{p_end:.4f}" if p_end >= 1e-4 else "< 0.0001",
                 )

@@ -2,11 +2,11 @@
 
     python scripts/benchmark.py interference --output=runs/benchmark --imagecorruptions=CLONE
 
-The process pins itself to one core and measures processor time, which others on that core do not change (`--nopin`: all
-cores and wall time, for the figures of a whole machine). Ours is a compiled call from
-a batch of uint8 images to a batch of uint8 images; the others get theirs in the form that suits them best, made before
-the clock starts: imagecorruptions and albumentations uint8 one by one, kornia and dm_pix batches of floats. Severities
-1 to 5 are done in every round, all sides in turns. What we return is held to the reference by tests/interference.
+The process pins itself to one core and measures processor time, which others on that core do not change (`--nopin`:
+all cores and wall time, for the figures of a whole machine). Ours is a compiled call from a batch of uint8 images to a
+batch of uint8 images; the others get theirs in the form that suits them best, made before the clock starts:
+imagecorruptions and albumentations uint8 one by one, kornia and dm_pix batches of floats. Severities 1 to 5 are done
+in every round, all sides in turns. What we return is held to the reference by tests/interference.
 
 A peer counts where it returns the same corruption as we do. That is measured here, on the same images: for kinds
 without random draws the mean absolute difference, for the others moments of the change. Who does not agree stands in
