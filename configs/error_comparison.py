@@ -3,7 +3,7 @@
 Command:
     python experiments/error_comparison.py --config=configs/error_comparison.py --workdir=runs/error_comparison
 
-Expected time: 8 trials of 1,500 steps and 6 trainings of 12,000, about 3 hours on two free cores (estimated from the
+Expected time: 8 trials of 500 steps and 6 trainings of 3,000, about an hour on two cores (estimated from the
 time of a step, not yet run). It can be stopped and gone on with at any point, and `--shard=i/n` divides it among hosts.
 
 Expected result: the page says for each axis how large the error of either arm is, how many of 299 designs of each
@@ -12,7 +12,7 @@ both may do equally well; `:depth` shows from which depth on they do not.
 
 Variants:
     :quick   two seeds, small networks of three blocks a stage: about 6 minutes on two free cores
-    :depth   ten seeds, small networks of 1, 2, 4 and 8 blocks a stage: 40 trials of 200 steps and 80 trainings of 600,
+    :depth   ten seeds, small networks of 1, 2, 4 and 8 blocks a stage: 40 trials of 100 steps and 80 trainings of 300,
              about 2 hours on one core (estimated from the time of a step). Networks as small do not fill two cores:
              start it twice, with --shard=0/2 and --shard=1/2 in one work directory, each bound to a core
     :folder  your own images: --config.data.path=PATH; axes from columns axis_<name>, else measured in the pictures
@@ -48,15 +48,15 @@ def get_config(variant: str = "") -> Any:
     elif variant == "depth":
         config = config_lib.ErrorComparisonConfig(
             name="error_comparison:depth",
-            train=config_lib.TrainConfig(steps=600, batch=16, warmup=100, ema=0.99),
+            train=config_lib.TrainConfig(steps=300, batch=16, warmup=50, ema=0.98),
             evaluation=config_lib.EvalConfig(n_designs=299, n_validation=128),
-            loop=config_lib.LoopConfig(validate_every=200, checkpoint_every=200, tensorboard=False),
+            loop=config_lib.LoopConfig(validate_every=100, checkpoint_every=100, tensorboard=False),
             comparison=config_lib.ComparisonConfig(
                 seeds=10,
                 depths=(1, 2, 4, 8),
                 plain_gains=(1.0, 0.9, 0.8),  # the last pair for eight blocks a stage, where signals grow otherwise
                 plain_d_gains=(1.0, 1.8, 1.7),
-                trial_steps=200,
+                trial_steps=100,
                 best_of=0,
             ),
             **_SMALL,
@@ -76,8 +76,8 @@ def get_config(variant: str = "") -> Any:
         config = config_lib.ErrorComparisonConfig(
             name="error_comparison",
             objective=config_lib.ObjectiveConfig(condition_dropout=0.05),
-            train=config_lib.TrainConfig(steps=12_000, batch=32, ema=0.999),
+            train=config_lib.TrainConfig(steps=3000, batch=32, ema=0.999),
             evaluation=config_lib.EvalConfig(n_designs=299),
-            comparison=config_lib.ComparisonConfig(trial_steps=1500),
+            comparison=config_lib.ComparisonConfig(trial_steps=500),
         )
     return config_lib.editable(config)

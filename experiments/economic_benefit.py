@@ -27,6 +27,7 @@ from ich_jax import errors, workdir
 from ich_jax.config import BenefitConfig
 from ich_jax.econometrics import analysis, audit, calibration, daily, design, holidays, simulation
 from ich_jax.econometrics.analysis import Analysis
+from ich_jax.perf import memory
 from ich_jax.report import benefit_page, benefit_tables, provenance
 from ich_jax.training import writer
 
@@ -52,6 +53,7 @@ def main(argv: Sequence[str]) -> None:
             f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/benefit."
         )
     show_log_lines()
+    memory.keep_freed_memory()
     try:
         if FLAGS.write_template:
             write_template(FLAGS.write_template, sales=FLAGS.sales)

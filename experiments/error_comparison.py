@@ -40,6 +40,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import axis_errors, comparison, degradation, designs, drawing
 from ich_jax.evaluation.comparison import CellRecord, Choice, Gradients, Trial
 from ich_jax.models import networks
+from ich_jax.perf import memory
 from ich_jax.report import error_page, provenance
 from ich_jax.training import checkpoint, gradients, loop, seeds, writer
 from ich_jax.training import inspector as inspector_lib
@@ -160,6 +161,7 @@ def main(argv: Sequence[str]) -> None:
     if FLAGS.workdir is None and not FLAGS.dry_run:
         raise app.UsageError("No --workdir is given: name the folder of the comparison, such as --workdir=runs/errors.")
     show_log_lines()
+    memory.keep_freed_memory()
     try:
         config = config_lib.resolve(FLAGS.config, ErrorComparisonConfig)
         if FLAGS.dry_run:

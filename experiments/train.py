@@ -28,6 +28,7 @@ from ich_jax.data import make, procedural
 from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import designs, drawing
 from ich_jax.models import networks
+from ich_jax.perf import memory
 from ich_jax.report import figures, provenance, train_page
 from ich_jax.training import checkpoint, formulation, loop, parallel
 from ich_jax.training import inspector as inspector_lib
@@ -60,6 +61,7 @@ def main(argv: Sequence[str]) -> None:
     if FLAGS.workdir is None and not FLAGS.dry_run:
         raise app.UsageError("No --workdir is given: name the folder of this run, for example --workdir=runs/quick.")
     show_log_lines()
+    memory.keep_freed_memory()
     try:
         config = config_lib.resolve(FLAGS.config)
         if FLAGS.distributed or FLAGS.coordinator:

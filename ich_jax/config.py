@@ -635,6 +635,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, tuple | list):
             value = (value,)
         item = typing.get_args(hint)[0]
+        if item is str:  # no name has a comma
+            parts = [v.split(",") if isinstance(v, str) else [v] for v in value]
+            value = [v.strip() if isinstance(v, str) else v for of in parts for v in of]
         return tuple(_convert(item, v, f"{where}[{i}]") for i, v in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
         return float(value)

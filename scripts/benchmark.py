@@ -13,6 +13,7 @@ import sys
 from absl import app, logging
 
 from ich_jax import errors
+from ich_jax.perf import memory
 
 SUBCOMMANDS = {
     name: f"benchmarks.{name}"
@@ -35,6 +36,7 @@ def main(argv: list[str]) -> None:
         if len(rest) > 1:
             raise app.UsageError(f"What is {' '.join(rest[1:])!r}? Flags follow the subcommand, such as --output=DIR.")
         logging.set_verbosity(logging.WARNING)  # JAX tells of each backend that it lacks
+        memory.keep_freed_memory()  # as experiments do; the other implementations have it from here, too
         try:
             module.run()
         except errors.IchJaxError as error:

@@ -175,6 +175,12 @@ def test_tuples_are_read_from_command_line_strings_and_lists(given: Any, widths:
     assert resolve(generator__widths=given).generator.widths == widths
 
 
+@pytest.mark.parametrize("given", ["axis_noise, quantised", "('axis_noise', 'quantised')", ["axis_noise,quantised"]])
+def test_names_may_be_separated_by_commas(given: Any) -> None:
+    resolved = config_lib.resolve({"sweep": {"kinds": given}}, config_lib.InterferenceConfig)
+    assert resolved.sweep.kinds == ("axis_noise", "quantised")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

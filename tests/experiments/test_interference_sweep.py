@@ -138,6 +138,7 @@ def test_pulses_in_shards_and_their_page(
         interference_sweep.run_pulses(pulse_config(), folder, "residual", shard=shard)
     courses = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "pulses" / "courses").iterdir()}
     assert len(courses) == 3 and not (tmp_path / "pulses" / "results.json").exists()
+    assert (tmp_path / "pulses" / "compute.json").is_file()  # shards and later calls compute alike
     interference_sweep.run_pulses(pulse_config(), folder, "residual")
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "pulses" / "courses").iterdir()} == courses
 
