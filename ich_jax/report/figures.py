@@ -565,6 +565,7 @@ def dots(
     limits: tuple[float, float] | None = None,
     guide: float | None = None,
     bars: bool = False,
+    log: bool = False,
     order: Sequence[str] = (),
     stamp: str = "",
 ) -> Picture:
@@ -576,12 +577,25 @@ def dots(
         limits: Range of the horizontal axis; by default it fits the data.
         guide: A vertical reference line, for example a goal.
         bars: Join each point to the reference line (0 without one) by a bar.
+        log: Logarithmic horizontal axis, for ratios; what is not positive stands at its left end.
         order: Names of series in the order of their colours; empty: as they appear.
         stamp: Written at the top of the figure, for example that its data are simulated.
     """
     labels, series = list(dict.fromkeys(p.label for p in points)), list(dict.fromkeys(p.series for p in points))
 
     series.sort(key=lambda name: list(order).index(name) if name in order else len(order))
+    if log:
+        ends = [x for p in points for x in (p.value, p.low, p.high) if x is not None and x > 0]
+        least = min(ends, default=1.0) / 2
+        points = [
+            dataclasses.replace(
+                p,
+                value=max(p.value, least),
+                low=None if p.low is None else max(p.low, least),
+                high=None if p.high is None else max(p.high, least),
+            )
+            for p in points
+        ]
 
     def beside(label: str, name: str) -> float:
         """Where a series stands in a row, among those that have a point there."""
@@ -608,6 +622,11 @@ def dots(
         ax.set_ylim(len(labels) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)
         ax.set_xlabel(x_label)
+        if log:
+            ax.set_xscale("log")
+            ax.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,g}"))
+            ax.xaxis.set_minor_locator(ticker.NullLocator())
         if limits is not None:
             ax.set_xlim(*limits)
         if len(series) > 1:

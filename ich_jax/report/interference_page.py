@@ -248,7 +248,7 @@ def error_bars(error: InterferenceError) -> Picture:
                 ends, label = intervals[kind], "all kinds" if kind == MEAN else kind.replace("_", " ")
                 dots.append(Dot(label, value, float(ends.low), float(ends.high), series=series))
     dots.sort(key=lambda dot: dot.label == "all kinds")
-    return figures.dots(dots, x_label="% of the reference generator's", guide=100.0, bars=True)
+    return figures.dots(dots, x_label="% of the reference generator's", guide=100.0, bars=True, log=True)
 
 
 def retention_chart(result: Static) -> Picture:

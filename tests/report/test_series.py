@@ -78,3 +78,11 @@ def test_bars_join_points_to_the_guide(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [list(line.get_xdata()) for line in ax.lines] == [[100.0, 100.0], [70.0, 90.0], [80.0, 130.0]]
     (plain,) = drawn(monkeypatch, lambda: figures.dots(points, x_label="%", guide=100.0))
     assert not plain.patches
+
+
+def test_ratios_stand_on_a_logarithmic_axis_and_zero_at_its_left_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [figures.Dot("a", 80.0, 0.0, 90.0, "IE"), figures.Dot("b", 350.0, 50.0, 2300.0, series="IE")]
+    (ax,) = drawn(monkeypatch, lambda: figures.dots(points, x_label="%", guide=100.0, bars=True, log=True))
+    assert ax.get_xscale() == "log"
+    assert [list(line.get_xdata()) for line in ax.lines[1:]] == [[25.0, 90.0], [50.0, 2300.0], [80.0, 350.0]]
+    assert ax.get_xlim()[0] < 25 and ax.get_xlim()[1] > 2300
