@@ -11,9 +11,9 @@ errors of 0.14 to 0.15 on every axis in either arm, 6 to 10 of 299 designs of ea
 from which depth on the arms differ.
 
 Variants:
-    :quick   two seeds, small networks of three blocks a stage: about 6 minutes on two free cores
+    :quick   two seeds, small networks of three blocks a stage: about 10 minutes on two cores
     :depth   ten seeds, small networks of 1, 2, 4 and 8 blocks a stage: 40 trials of 100 steps and 80 trainings of 300,
-             about 2 hours on one core (estimated from the time of a step). Networks as small do not fill two cores:
+             about 2.5 hours on one core (estimated from the time of a step). Networks as small do not fill two cores:
              start it twice, with --shard=0/2 and --shard=1/2 in one work directory, each bound to a core
     :folder  your own images: --config.data.path=PATH; axes from columns axis_<name>, else measured in the pictures
 """
