@@ -42,7 +42,7 @@ from ich_jax.evaluation.comparison import CellRecord, Choice, Gradients, Trial
 from ich_jax.models import networks
 from ich_jax.perf import memory
 from ich_jax.report import error_page, provenance
-from ich_jax.training import checkpoint, gradients, loop, seeds, writer
+from ich_jax.training import checkpoint, formulation, gradients, loop, seeds, writer
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
@@ -134,9 +134,21 @@ class Judge:
             of_run[what] = make(config)
         return of_run[what]
 
-    def make_step(self, config: Config, dataset: Dataset, layout: Any, **others: Any) -> Any:
+    def make_step(
+        self,
+        config: Config,
+        dataset: Dataset,
+        layout: Any,
+        choice: formulation.Choice = formulation.AS_WRITTEN,
+        *,
+        n_steps: int = 1,
+    ) -> Any:
         """The compiled step: a state carries its seed, so that runs can share one."""
-        return self.once(f"step {others}", config, lambda own: step_lib.make_step(own, dataset, layout, **others))
+        return self.once(
+            f"{n_steps} steps, {choice.form}, {choice.options}",  # whatever the reason for the choice
+            config,
+            lambda own: step_lib.make_step(own, dataset, layout, choice, n_steps=n_steps),
+        )
 
 
 def define_flags() -> None:

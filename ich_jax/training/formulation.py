@@ -35,6 +35,10 @@ Options = tuple[tuple[str, Any], ...]
 NO_YNN: Options = (("xla_cpu_experimental_ynn_fusion_type", ""),)
 """Convolutions by Eigen instead of YNN, whose kernel gradients are up to ten times slower."""
 
+NO_TRITON_GEMM: Options = (("xla_gpu_enable_triton_gemm", False),)
+"""Matrix products by cuBLAS. With those of Triton XLA aborts the process (JAX 0.11.2, H200: a failed check in
+triton_tiling_propagation) while it compiles the merged step of networks of four blocks a stage."""
+
 MERGED = Formulation(merged=True, narrow=4)
 """Fewer multiplications, and none of the backend's slow convolutions to three channels."""
 
@@ -92,7 +96,7 @@ def choose(config: Config, folder: Path | None = None) -> Choice:
     elif asked == "merged":
         choice = Choice(MERGED, options, "config.compute.formulation")
     elif device != "cpu":
-        choice = Choice(Formulation(merged=True), (), f"fewest multiplications; not measured on this {device}")
+        choice = Choice(Formulation(merged=True), options, f"fewest multiplications; not measured on this {device}")
     elif jax.process_count() > 1:
         choice = Choice(MERGED, options, "not measured: every process has to take the same")
     else:
@@ -104,7 +108,7 @@ def choose(config: Config, folder: Path | None = None) -> Choice:
 
 def good_options() -> Options:
     """Returns the compiler options that are good for convolutions on the devices at hand, whatever their form."""
-    return supported(NO_YNN) if jax.devices()[0].platform == "cpu" else ()
+    return supported({"cpu": NO_YNN, "gpu": NO_TRITON_GEMM}.get(jax.devices()[0].platform, ()))
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from ich_jax.config import Config
 from ich_jax.data.dataset import Dataset
-from ich_jax.training import parallel
+from ich_jax.training import formulation, parallel
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training.state import TrainState
@@ -32,7 +32,8 @@ def make_gradients(
         make_step: As for `loop.train`.
     """
     layout = parallel.make_layout(config)  # placed as the loop places them, so that the same program is compiled
-    step = (make_step or step_lib.make_step)(config, dataset, layout)
+    choice = formulation.choose(config)  # as the loop, too
+    step = (make_step or step_lib.make_step)(config, dataset, layout, choice)
     arrays, adam = layout.put(dataset.arrays), state_lib.adam(config.train)
 
     def gradients(state: TrainState) -> NetworkGradients:

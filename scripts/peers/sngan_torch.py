@@ -310,7 +310,7 @@ class Step:
             (group,) = optimiser.param_groups
             group["lr"] = lr * share
             for parameter, gradient in zip(group["params"], gradients, strict=True):
-                parameter.grad = gradient
+                parameter.grad = _laid_out_as(parameter, gradient)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         decay = min(train.ema, (1 + self.steps) / (10 + self.steps))
@@ -335,6 +335,13 @@ def set_up(threads: int, *, dtype: str, tf32: bool = False) -> None:
 
 
 # ---------------------------------------------------------------- inner workings
+
+
+def _laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """A gradient in its parameter's memory layout, as `backward` leaves it; fused Adam on CUDA refuses another one."""
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter, requires_grad=False).copy_(gradient)
 
 
 def _phases(w: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training.formulation import AS_WRITTEN, Choice
 from ich_jax.types import Reading
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,7 +75,9 @@ def _fast() -> Iterator[None]:
     """One inspector without training, and one compiled step for all pieces that could share it."""
     make_step, made = step_lib.make_step, {}
 
-    def shared(config: config_lib.Config, data: Any, layout: Any = None, **others: Any) -> Any:
+    def shared(
+        config: config_lib.Config, data: Any, layout: Any, choice: Choice = AS_WRITTEN, *, n_steps: int = 1
+    ) -> Any:
         alike = {"residual_scale": 0.0, "plain_scale": 0.0}
         config = dataclasses.replace(
             config,
@@ -82,9 +85,9 @@ def _fast() -> Iterator[None]:
             generator=dataclasses.replace(config.generator, **alike),
             discriminator=dataclasses.replace(config.discriminator, **alike),
         )
-        key = (config, data.fingerprint, layout, *others.items())
+        key = (config, data.fingerprint, layout, choice.form, choice.options, n_steps)
         if key not in made:
-            made[key] = make_step(config, data, layout, **others)
+            made[key] = make_step(config, data, layout, choice, n_steps=n_steps)
         return made[key]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -293,6 +296,23 @@ def test_the_variants_resolve(variant: str) -> None:
     assert config.name == ("error_comparison:" + variant if variant else "error_comparison")
     assert len(config.comparison.plain_gains) >= 2
     assert config.evaluation.n_designs == 299
+
+
+def test_gradients_and_all_seeds_of_an_arm_take_the_step_that_trains(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, make_step = [], step_lib.make_step
+
+    def counted(config: config_lib.Config, *others: Any, **more: Any) -> Any:
+        made.append(config.generator.arm)
+        return make_step(config, *others, **more)
+
+    monkeypatch.setattr(step_lib, "make_step", counted)
+    config = make_config(images, trial_steps=0)
+    error_comparison.run(config, str(tmp_path), stop_after=2)  # goes on from the choice in the work directory
+    error_comparison.run(config, str(tmp_path))
+    assert made == ["plain", "plain", "residual"]  # plain in either call
+    assert min(records(tmp_path)["residual_depth1_seed1"]["gradients"][0]["generator"].values()) > 0
 
 
 def test_programs_of_few_runs_are_held_at_once(images: Path) -> None:

@@ -85,6 +85,14 @@ def test_losses_gradients_and_updates_are_ours(peer, algebra, passes):
     config, images, features, index, noise, states, losses = ours(3)
     start = states[0]
     step = peer.Step(config, images, features, start.g_params, start.d_params, peer.Variant(algebra, passes=passes))
+    laid_out = []
+
+    def look(optimiser, *_):
+        of = [p for group in optimiser.param_groups for p in group["params"]]
+        laid_out.extend(p.grad.stride() == p.stride() for p in of)
+
+    for optimiser in step._optimisers:
+        optimiser.register_step_pre_hook(look)
     for n in range(3):
         real, known = step.batch(torch.from_numpy(index[n].astype(np.int64)))
         z = torch.tensor(noise[n])
@@ -101,6 +109,7 @@ def test_losses_gradients_and_updates_are_ours(peer, algebra, passes):
                     np.testing.assert_allclose(theirs[path], g, rtol=1e-4, atol=1e-4 * np.abs(g).max(), err_msg=path)
         d_loss, g_loss = step(real, known, z)
         np.testing.assert_allclose((float(d_loss), float(g_loss)), losses[n], rtol=1e-4, atol=1e-5)
+    assert laid_out and all(laid_out)  # else fused Adam refuses them on CUDA
     theirs = peer.gradients_like(step.generator, step.ema)
     for path, mine in flat(states[3].ema_params).items():
         # Adam divides each gradient by its size: where that is rounding error, so is the direction of a step.

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -73,3 +74,10 @@ def test_options_that_this_release_does_not_know_are_left_out() -> None:
     assert formulation.supported((("xla_no_such_option", 1), ("xla_backend_optimization_level", 1))) == (
         ("xla_backend_optimization_level", 1),
     )
+
+
+def test_gpus_multiply_without_the_fusions_that_abort(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formulation.jax, "devices", lambda: [SimpleNamespace(platform="gpu")])
+    choice = formulation.choose(made.config())
+    assert (choice.form, choice.options) == (Formulation(merged=True), formulation.NO_TRITON_GEMM)
+    assert formulation.choose(made.config(compute={"formulation": "direct"})).options == formulation.NO_TRITON_GEMM
