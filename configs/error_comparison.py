@@ -7,14 +7,14 @@ Expected time: 8 trials of 500 steps and 6 trainings of 3,000, 75 minutes on two
 and gone on with at any point, and `--shard=i/n` divides it among processes and hosts.
 
 Expected result: (as measured, docs/results/error_comparison) no difference that can be seen at one block a stage: mean
-errors of 0.14 to 0.15 on every axis in either arm, 6 to 10 of 299 designs of each network beyond 0.5. `:depth` asks
-from which depth on the arms differ.
+errors of 0.14 to 0.15 on every axis in either arm, 6 to 10 of 299 designs of each network beyond 0.5. On a GPU, with
+8 times the images, 0.09 to 0.10, and 0 to 2 designs beyond (docs/results/error_comparison/gpu: 6 minutes).
 
 Variants:
     :quick   two seeds, small networks of three blocks a stage: about 10 minutes on two cores
     :depth   ten seeds, small networks of 1, 2, 4 and 8 blocks a stage: 40 trials of 100 steps and 80 trainings of 300,
-             about 2.5 hours on one core (estimated from the time of a step). Networks as small do not fill two cores:
-             start it twice, with --shard=0/2 and --shard=1/2 in one work directory, each bound to a core
+             100 minutes on two cores. Networks as small do not fill two cores: start it twice, with --shard=0/2 and
+             --shard=1/2 in one work directory, each bound to a core. The plain arm is behind on every axis from 4 on
     :folder  your own images: --config.data.path=PATH; axes from columns axis_<name>, else measured in the pictures
 """
 
