@@ -11,7 +11,7 @@ errors of 0.14 to 0.15 on every axis in either arm, 6 to 10 of 299 designs of ea
 8 times the images, 0.09 to 0.10, and 0 to 2 designs beyond (docs/results/error_comparison/gpu: 6 minutes).
 
 Variants:
-    :quick   two seeds, small networks of three blocks a stage: about 10 minutes on two cores
+    :quick   two seeds, small networks of two blocks a stage, far from trained: about 6 minutes on two cores
     :depth   ten seeds, small networks of 1, 2, 4 and 8 blocks a stage: 40 trials of 100 steps and 80 trainings of 300,
              100 minutes on two cores. Networks as small do not fill two cores: start it twice, with --shard=0/2 and
              --shard=1/2 in one work directory, each bound to a core. The plain arm is behind on every axis from 4 on
@@ -36,12 +36,18 @@ def get_config(variant: str = "") -> Any:
     if variant == "quick":
         config = config_lib.ErrorComparisonConfig(
             name="error_comparison:quick",
-            train=config_lib.TrainConfig(steps=200, batch=16, warmup=50, ema=0.98),
+            train=config_lib.TrainConfig(steps=180, batch=16, warmup=50, ema=0.98),
             evaluation=config_lib.EvalConfig(n_designs=299, n_validation=128),
-            loop=config_lib.LoopConfig(log_every=25, validate_every=100, checkpoint_every=100, tensorboard=False),
+            loop=config_lib.LoopConfig(log_every=20, validate_every=90, checkpoint_every=90, tensorboard=False),
             # Trials as long as the cells share their compiled programs.
             comparison=config_lib.ComparisonConfig(
-                seeds=2, depths=(3,), trial_steps=200, learning_rates=(2e-3,), best_of=4, n_resamples=1999
+                seeds=2,
+                depths=(2,),
+                residual_gains=(0.1,),
+                trial_steps=180,
+                learning_rates=(2e-3,),
+                best_of=4,
+                n_resamples=1999,
             ),
             **_SMALL,
         )

@@ -11,6 +11,7 @@ References:
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.config import Config
+from ich_jax.config import Config, GeneratorConfig
 from ich_jax.evaluation import axis_errors
 from ich_jax.evaluation.axis_errors import SEEDS, LevelTest
 from ich_jax.models import generator
@@ -260,7 +261,7 @@ def append_blocks(
     """
     own = dataclasses.replace(config.generator, blocks=config.generator.blocks + extra)
     deeper = dataclasses.replace(config, generator=own)
-    module = generator.create(own, space, size, channels, jnp.dtype(config.compute.dtype))
+    init, _ = _compiled(own, space, size, channels, config.compute.dtype)
     brief = Brief(
         product=jnp.zeros((1,), jnp.int32),
         elements=jnp.zeros((1, len(space.elements)), jnp.int32),
@@ -268,11 +269,21 @@ def append_blocks(
         given=jnp.ones((1, space.n_given), jnp.float32),
     )
     z = jnp.zeros((1, own.z_dim), jnp.float32)
-    fresh = flax.core.unfreeze(module.init(jax.random.key(config.seed), z, brief)["params"])
+    fresh = flax.core.unfreeze(init(jax.random.key(config.seed), z, brief)["params"])
     for name, block in fresh.items():
         if name not in params and zero:
             block["conv2"] = jax.tree.map(jnp.zeros_like, block["conv2"])
     return deeper, {**fresh, **params}
+
+
+@functools.lru_cache(maxsize=4)
+def _compiled(
+    own: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: str
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Returns a generator's `init` and `apply`, compiled once for networks that are alike."""
+    module = generator.create(own, space, size, channels, jnp.dtype(dtype))
+    options = {"xla_backend_optimization_level": 0}  # both run once or twice: not worth optimising
+    return jax.jit(module.init, compiler_options=options), jax.jit(module.apply, compiler_options=options)
 
 
 def appended(
@@ -300,8 +311,7 @@ def appended(
     z = jax.random.normal(jax.random.key(config.evaluation.seed), (n, config.generator.z_dim), jnp.float32)
 
     def drawing(of: Config) -> Callable[[Any], npt.NDArray[np.float32]]:
-        module = generator.create(of.generator, space, size, channels, jnp.dtype(of.compute.dtype))
-        apply = jax.jit(module.apply)
+        _, apply = _compiled(of.generator, space, size, channels, of.compute.dtype)
         return lambda params: np.asarray(apply({"params": params}, z, brief))
 
     before = drawing(config)(params)

@@ -56,7 +56,7 @@ _ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 }
 
 
-def he_normal(gain: float) -> Callable[..., jax.Array]:
+def he_normal(gain: float | jax.Array) -> Callable[..., jax.Array]:
     """Returns an initialiser for `[..., in, out]` kernels: normal with deviation gain * sqrt(2 / fan in).
 
     References:

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ich_jax.config import Config, TrainConfig
+from ich_jax.config import Config, EvalConfig, LoopConfig, TrainConfig
 from ich_jax.models import networks
 from ich_jax.types import Brief, DesignSpace
 
@@ -65,15 +66,29 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
         size: Height and width of the images.
         channels: 1 or 3.
     """
-    state: TrainState = _compiled_create(dataclasses.replace(config, name="", seed=0), space, size, channels)(
-        _seed(config)
-    )
+    create = _compiled_create(_alike(config), space, size, channels)
+    state: TrainState = create(_seed(config), _gains(config, space, size, channels))
     return state
 
 
+def _alike(config: Config) -> Config:
+    """The config without what the program that makes states does not depend on, gains and arm among it."""
+    same = {"arm": "residual", "residual_scale": 1.0, "plain_scale": 1.0}
+    return dataclasses.replace(
+        config,
+        name="",
+        seed=0,
+        generator=dataclasses.replace(config.generator, **same),
+        discriminator=dataclasses.replace(config.discriminator, **same),
+        train=TrainConfig(),
+        evaluation=EvalConfig(),
+        loop=LoopConfig(),
+    )
+
+
 @functools.lru_cache(maxsize=8)
-def _compiled_create(config: Config, space: DesignSpace, size: int, channels: int) -> Callable[[jax.Array], TrainState]:
-    """Returns what builds the states of all seeds, compiled once in a process."""
+def _compiled_create(config: Config, space: DesignSpace, size: int, channels: int) -> Callable[..., TrainState]:
+    """Returns what builds the states of all seeds and gains, compiled once in a process."""
     create = _make_create(config, space, size, channels)
     # One draw per parameter, run once: optimising the generated code would take five times as long as it saves.
     return jax.jit(create, compiler_options={"xla_backend_optimization_level": 0})
@@ -81,17 +96,21 @@ def _compiled_create(config: Config, space: DesignSpace, size: int, channels: in
 
 def abstract_state(config: Config, space: DesignSpace, size: int, channels: int) -> TrainState:
     """Returns shapes and types of `create_state`, of which nothing is computed."""
-    state: TrainState = jax.eval_shape(_make_create(config, space, size, channels), _seed(config))
+    gains = _gains(config, space, size, channels)
+    state: TrainState = jax.eval_shape(_make_create(config, space, size, channels), _seed(config), gains)
     return state
 
 
-def _make_create(config: Config, space: DesignSpace, size: int, channels: int) -> Callable[[jax.Array], TrainState]:
-    g_module = networks.create_generator(config, space, size, channels)
-    d_module = networks.create_discriminator(config, space)
+def _make_create(config: Config, space: DesignSpace, size: int, channels: int) -> Callable[..., TrainState]:
+    modules = _gained(config, space, size, channels)
     e_module = networks.create_encoder(config, space)
     optimiser = adam(config.train)
 
-    def create(seed: jax.Array) -> TrainState:
+    def create(seed: jax.Array, gains: tuple[jax.Array, jax.Array]) -> TrainState:
+        g_module, d_module = (
+            module.clone(gain=gain) if hasattr(module, "gain") else module
+            for module, gain in zip(modules, gains, strict=True)
+        )
         g_key, d_key, e_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), _INIT_STREAM), 3)
         brief = Brief(
             product=jnp.zeros((1,), jnp.int32),
@@ -119,6 +138,17 @@ def _make_create(config: Config, space: DesignSpace, size: int, channels: int) -
         )
 
     return create
+
+
+def _gained(config: Config, space: DesignSpace, size: int, channels: int) -> tuple[nn.Module, nn.Module]:
+    """Returns generator and discriminator, whose blocks have an initial gain in most networks."""
+    return networks.create_generator(config, space, size, channels), networks.create_discriminator(config, space)
+
+
+def _gains(config: Config, space: DesignSpace, size: int, channels: int) -> tuple[jax.Array, jax.Array]:
+    """Initial gains of both networks: arguments, so that runs that differ in them share one compiled program."""
+    g_module, d_module = _gained(config, space, size, channels)
+    return jnp.float32(getattr(g_module, "gain", 1.0)), jnp.float32(getattr(d_module, "gain", 1.0))
 
 
 def _seed(config: Config) -> jax.Array:

@@ -33,6 +33,28 @@ def test_is_a_pure_function_of_the_seed(state: state_lib.TrainState) -> None:
     assert np.any(other.d_params["hidden"]["kernel"] != state.d_params["hidden"]["kernel"])
 
 
+def test_arms_and_gains_share_a_program_and_differ_in_the_last_layers_only(state: state_lib.TrainState) -> None:
+    compiled = state_lib._compiled_create.cache_info().misses
+    plain = {
+        "generator": dataclasses.replace(CONFIG.generator, arm="plain", plain_scale=0.7),
+        "discriminator": dataclasses.replace(CONFIG.discriminator, arm="plain", plain_scale=1.6),
+    }
+    other = state_lib.create_state(dataclasses.replace(CONFIG, **plain), SPACE, 8, 3)
+    assert state_lib._compiled_create.cache_info().misses == compiled
+    for net, gain, ours, theirs in (
+        (CONFIG.generator, 0.7, state.g_params, other.g_params),
+        (CONFIG.discriminator, 1.6, state.d_params, other.d_params),
+    ):
+        at = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(theirs)}
+        changed = []
+        for path, leaf in jax.tree_util.tree_leaves_with_path(ours):
+            where, value = jax.tree_util.keystr(path), at[jax.tree_util.keystr(path)]
+            if not np.array_equal(leaf, value):
+                changed.append(where)
+                np.testing.assert_allclose(value / gain, leaf / net.residual_scale, rtol=1e-6)
+        assert changed and all("['conv2']['kernel']" in where for where in changed)
+
+
 def test_counters_average_and_optimisers(state: state_lib.TrainState) -> None:
     assert (state.step, state.skipped, state.skipped_in_a_row, state.lr_scale) == (0, 0, 0, 1.0)
     assert [x.dtype for x in (state.step, state.skipped, state.skipped_in_a_row)] == [jnp.int32] * 3
