@@ -73,7 +73,7 @@ def create_state(config: Config, space: DesignSpace, size: int, channels: int) -
 
 def _alike(config: Config) -> Config:
     """The config without what the program that makes states does not depend on, gains and arm among it."""
-    same = {"arm": "residual", "residual_scale": 1.0, "plain_scale": 1.0}
+    same: dict[str, Any] = {"arm": "residual", "residual_scale": 1.0, "plain_scale": 1.0}
     return dataclasses.replace(
         config,
         name="",
