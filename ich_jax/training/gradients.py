@@ -33,7 +33,7 @@ def make_gradients(
     """
     layout = parallel.make_layout(config)  # placed as the loop places them, so that the same program is compiled
     choice = formulation.choose(config)  # as the loop, too
-    step = (make_step or step_lib.make_step)(config, dataset, layout, choice)
+    step = (make_step or step_lib.make_step)(config, dataset, layout, choice=choice)
     arrays, adam = layout.put(dataset.arrays), state_lib.adam(config.train)
 
     def gradients(state: TrainState) -> NetworkGradients:

@@ -19,7 +19,7 @@ from ich_jax import errors, workdir
 from ich_jax.config import Config
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.training import checkpoint, clock, formulation, loop, parallel, writer
+from ich_jax.training import checkpoint, clock, loop, parallel, writer
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training.state import TrainState
@@ -86,8 +86,7 @@ def train(
     pipeline.check_batch(dataset, step_lib.images_per_step(first))
     layout = Stacked(parallel.single().mesh)
     steps, every = first.train.steps, first.loop
-    choice, *_ = (formulation.choose(config, Path(folder)) for config, folder in zip(configs, folders, strict=True))
-    step_fn = step_lib.make_step(first, dataset, layout, choice)
+    step_fn = step_lib.make_step(first, dataset, layout)
 
     with contextlib.ExitStack() as stacked:
         runs = [stacked.enter_context(checkpoint.Checkpoints(folder, keep=every.keep)) for folder in folders]
