@@ -37,8 +37,8 @@ NO_YNN: Options = (("xla_cpu_experimental_ynn_fusion_type", ""),)
 
 NO_TRITON_GEMM: Options = (("xla_gpu_enable_triton_gemm", False),)
 """Matrix products by cuBLAS. With those of Triton XLA aborts the process (JAX 0.11.2, H200: a failed check in
-triton_tiling_propagation) while it compiles the merged step of networks of four blocks a stage. With this option networks
-of one block a stage were trained there; deeper ones have not been tried."""
+triton_tiling_propagation) while it compiles the merged step of networks of four blocks a stage. With this option
+networks of one block a stage were trained there; deeper ones have not been tried."""
 
 MERGED = Formulation(merged=True, narrow=4)
 """Fewer multiplications, and none of the backend's slow convolutions to three channels."""
