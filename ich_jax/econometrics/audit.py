@@ -5,7 +5,6 @@ the counts; what effect would be found is simulated from the user's own days bef
 """
 
 import dataclasses
-import functools
 import itertools
 import math
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from scipy import stats
 from ich_jax import errors
 from ich_jax.econometrics import panel, refits, synthetic_control, trend
 from ich_jax.econometrics.panel import Panel
-from ich_jax.uncertainty import draws, float64
+from ich_jax.uncertainty import draws, float64, programs
 from ich_jax.uncertainty.float64 import Array
 
 _DRAWS = 999  # reassignments, signs or weights inside each simulated panel, where there are more
@@ -487,12 +486,12 @@ def _signs(n: int, rng: np.random.Generator) -> Array:
     return np.vstack([np.ones(n), rng.choice([-1.0, 1.0], size=(_DRAWS, n))])
 
 
-@jax.jit
+@programs.jit
 def _residuals(values: Any, mask: Any) -> jax.Array:
     return panel.two_way_residuals(values, mask)
 
 
-@functools.partial(jax.jit, static_argnames=("n1", "total", "n_draws"))
+@programs.jit(static_argnames=("n1", "total", "n_draws"))
 def _simulated(
     key: Any,
     drawn_from: tuple[Any, Any, Any, Any, Any],

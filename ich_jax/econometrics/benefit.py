@@ -5,7 +5,6 @@ is paid at the launch, and each day's benefit arrives at its end (d = 1, ..., ho
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from scipy import stats
 from ich_jax import errors
 from ich_jax.config import PlanConfig
 from ich_jax.econometrics import interrupted, trend
-from ich_jax.uncertainty import draws, float64
+from ich_jax.uncertainty import draws, float64, programs
 from ich_jax.uncertainty.float64 import Array
 
 DAYS = 365  # in a year, as in the paper: 1,312 yuan a day are 478,880 a year
@@ -355,7 +354,7 @@ def present_value(
     return Valued(gains[-1], balance, jnp.where(investment > 0.0, first, 0.0))
 
 
-@functools.partial(jax.jit, static_argnames=("days", "n_draws"))
+@programs.jit(static_argnames=("days", "n_draws"))
 def _standard(effect: Any, growth_rate: Any, terms: Any, key: Any, *, days: int, n_draws: int) -> Any:
     """The plan at the estimates, and uniform and normal numbers [B] (independent of how many there are)."""
 
@@ -369,6 +368,6 @@ def _standard(effect: Any, growth_rate: Any, terms: Any, key: Any, *, days: int,
     return (at, *draws.each(one, n_draws, 8))
 
 
-@functools.partial(jax.jit, static_argnames=("days",))
+@programs.jit(static_argnames=("days",))
 def _many(effects: Any, rates: Any, terms: Any, *, days: int) -> Valued:
     return jax.vmap(lambda e, g: present_value(e, g, days=days, **terms))(effects, rates)

@@ -5,7 +5,6 @@ effect unless one is asked for. Sizes of interest are those of four treated prod
 """
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from scipy import stats
 
 from ich_jax import errors
 from ich_jax.econometrics import audit, refits
-from ich_jax.uncertainty import draws, float64
+from ich_jax.uncertainty import draws, float64, programs
 from ich_jax.uncertainty.float64 import Array
 
 METHODS = (*audit.SIMULATED, refits.PLACEBO, refits.TRAJECTORY, refits.PAIRS)
@@ -187,7 +186,7 @@ def _smallest(reassignments: audit.Draws, n1: int, n0: int, periods: int) -> Arr
     )
 
 
-@functools.partial(jax.jit, static_argnames=("n1", "n0", "periods", "n_panels"))
+@programs.jit(static_argnames=("n1", "n0", "periods", "n_panels"))
 def _study(
     key: Any,
     reassignments: Any,
@@ -213,7 +212,7 @@ def _study(
     return jnp.asarray(draws.each(one, n_panels, work).mean(axis=0))
 
 
-@functools.partial(jax.jit, static_argnames=("n1", "n0", "periods", "n_panels"))
+@programs.jit(static_argnames=("n1", "n0", "periods", "n_panels"))
 def _pairs(key: Any, rho: Any, effect: Any, alpha: Any, *, n1: int, n0: int, periods: int, n_panels: int) -> jax.Array:
     """Share of panels that leave-two-out rejects."""
     first, second = np.triu_indices(n0, 1)

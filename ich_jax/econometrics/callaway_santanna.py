@@ -1,7 +1,6 @@
 """Group-time effects of staggered adoption and their aggregates, with influence functions of every unit."""
 
 import dataclasses
-import functools
 from typing import Any
 
 import jax
@@ -12,7 +11,7 @@ from scipy import stats
 
 from ich_jax import errors
 from ich_jax.econometrics.panel import Panel
-from ich_jax.uncertainty import draws, float64, intervals
+from ich_jax.uncertainty import draws, float64, intervals, programs
 from ich_jax.uncertainty.float64 import Array
 
 CONTROLS = ("never", "not_yet")
@@ -228,7 +227,7 @@ def band(result: Aggregate, key: jax.Array, *, confidence: float = 0.95, n_draws
     return intervals.Band(result.att - critical * spread, result.att + critical * spread, critical)
 
 
-@jax.jit
+@programs.jit
 def _group_time(y: Any, own: Any, compared: Any, period: Any, reference: Any) -> tuple[Any, Any]:
     n = y.shape[0]
 
@@ -248,7 +247,7 @@ def _group_time(y: Any, own: Any, compared: Any, period: Any, reference: Any) ->
     return att, influence.T
 
 
-@functools.partial(jax.jit, static_argnames=("n_draws",))
+@programs.jit(static_argnames=("n_draws",))
 def _multiplied(key: jax.Array, summed: Any, *, n_draws: int) -> jax.Array:
     def one(index: jax.Array) -> jax.Array:
         return jax.random.rademacher(jax.random.fold_in(key, index), (summed.shape[0],), jnp.float64) @ summed

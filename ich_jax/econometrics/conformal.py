@@ -6,7 +6,6 @@ approximately if they are stationary and weakly dependent.
 """
 
 import dataclasses
-import functools
 from typing import Any
 
 import jax
@@ -16,7 +15,7 @@ import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.econometrics.synthetic_control import Study, fit_weights, synthetic_control
-from ich_jax.uncertainty import draws, float64, permutation
+from ich_jax.uncertainty import draws, float64, permutation, programs
 from ich_jax.uncertainty.float64 import Array
 
 SCHEMES = ("moving_block", "iid")
@@ -189,12 +188,12 @@ def constant_effect(data: Study, *, confidence: float = 0.95) -> tuple[float, fl
     return centre, low, high
 
 
-@jax.jit
+@programs.jit
 def _residuals(series: Any, pool: Any) -> jax.Array:
     return fit_weights(series, pool, jnp.ones(pool.shape[0], jnp.float64), jnp.ones_like(series))[1]
 
 
-@functools.partial(jax.jit, static_argnames=("n_draws", "start"))
+@programs.jit(static_argnames=("n_draws", "start"))
 def _permuted(key: jax.Array, power: Any, *, n_draws: int, start: int) -> jax.Array:
     def one(index: jax.Array) -> jax.Array:
         return jax.random.permutation(jax.random.fold_in(key, index), power)[start:].sum()
@@ -224,7 +223,7 @@ def p_of_period(
     return ((size >= size[t] * (1.0 - _TIE)).astype(series.dtype) * kept).sum() / kept.sum(), weights
 
 
-@jax.jit
+@programs.jit
 def _intervals(series: Any, pool: Any, pre: Any, after: Any, level: Any) -> tuple[jax.Array, ...]:
     weights, gap, _ = fit_weights(series, pool, jnp.ones(pool.shape[0], pool.dtype), pre)
     width = jnp.sqrt((jnp.square(gap) * pre).sum() / pre.sum()) + 1e-9 * jnp.abs(series).max()
@@ -259,8 +258,10 @@ def _intervals(series: Any, pool: Any, pre: Any, after: Any, level: Any) -> tupl
             low, high, _ = jax.lax.fori_loop(0, _HALVINGS, halve, first)
             return jnp.where(doublings == _DOUBLINGS, sign * jnp.inf, gap[t] + sign * 0.5 * (low + high))
 
-        ends = jax.vmap(end)(jnp.asarray([-1.0, 1.0], jnp.float64))
-        p_zero, _ = p_of_period(series, pool, kept, t, jnp.zeros((), series.dtype), weights)
+        ends, p_zero = programs.in_turn(
+            lambda: jax.vmap(end)(jnp.asarray([-1.0, 1.0], jnp.float64)),
+            lambda: p_of_period(series, pool, kept, t, jnp.zeros((), series.dtype), weights)[0],
+        )
         return gap[t], ends[0], ends[1], p_zero
 
     return jax.vmap(of_period)(after)

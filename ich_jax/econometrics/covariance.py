@@ -5,7 +5,6 @@ Small-sample corrections are named as in pyfixest and default to the same values
 """
 
 import dataclasses
-import functools
 from typing import Any, Protocol
 
 import jax
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.econometrics import linear
-from ich_jax.uncertainty import float64
+from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 
 HC = ("HC0", "HC1", "HC2", "HC3")
@@ -293,7 +292,7 @@ def table(fit: linear.LinearFit, covariance: Covariance, *, confidence: float = 
     )
 
 
-@functools.partial(jax.jit, static_argnames=("size",))
+@programs.jit(static_argnames=("size",))
 def _leave_cluster_out(x: Any, y: Any, weights: Any, code: Any, *, size: int) -> jax.Array:
     """`[G, K]` coefficients without each cluster."""
     weighted = x * weights[:, None]
@@ -312,7 +311,7 @@ def _leave_cluster_out(x: Any, y: Any, weights: Any, code: Any, *, size: int) ->
     return jax.vmap(without)(grams, products)
 
 
-@functools.partial(jax.jit, static_argnames=("levels", "size"))
+@programs.jit(static_argnames=("levels", "size"))
 def _absorb_without_cluster(
     x: Any, y: Any, weights: Any, code: Any, effects: tuple[Any, ...], *, levels: tuple[int, ...], size: int
 ) -> jax.Array:

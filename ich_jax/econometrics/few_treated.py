@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import did, panel
 from ich_jax.econometrics.panel import Panel
-from ich_jax.uncertainty import draws, float64, permutation
+from ich_jax.uncertainty import draws, float64, permutation, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.permutation import PermutationTest
 
@@ -360,7 +360,7 @@ def _variance(squares: Array, inverse_size: Array) -> Array:
     return min(fits, key=lambda fit: float(np.square(squares - fit).sum()))
 
 
-@functools.partial(jax.jit, static_argnames=("n_draws",))
+@programs.jit(static_argnames=("n_draws",))
 def _rescaled(standardised: Any, deviation: Any, treated: Any, key: jax.Array, *, n_draws: int) -> jax.Array:
     n = standardised.shape[0]
     on = treated.astype(jnp.float64)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import linear, panel
 from ich_jax.econometrics.panel import Panel
-from ich_jax.uncertainty import float64
+from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 
 VARIANCES = ("did2s", "bjs")
@@ -143,7 +143,7 @@ def _kernel(
     return estimates, jax.vmap(score)(share, estimates).T, gaps
 
 
-_imputed = jax.jit(_kernel, static_argnames=("by_group", "n_groups", "size"))
+_imputed = programs.jit(_kernel, static_argnames=("by_group", "n_groups", "size"))
 
 
 def _check_connected(data: Panel, treated: npt.NDArray[np.bool_], untreated: npt.NDArray[np.bool_]) -> None:

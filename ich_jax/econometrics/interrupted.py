@@ -5,7 +5,6 @@ error: Prais-Winsten stands first, because least squares with Newey-West errors 
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from scipy import stats
 
 from ich_jax import errors
 from ich_jax.econometrics import covariance, linear
-from ich_jax.uncertainty import float64
+from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 
 METHODS = ("prais_winsten", "cochrane_orcutt")
@@ -381,6 +380,6 @@ def _ljung_box(innovations: Array, order: int) -> float:
     return float(stats.chi2.sf(statistic, lags - order))
 
 
-@functools.partial(jax.jit, static_argnames=("order", "keep_first"))
+@programs.jit(static_argnames=("order", "keep_first"))
 def _autoregressive(x: Any, y: Any, *, order: int, keep_first: bool) -> Autoregressive:
     return feasible_gls(x, y, order=order, keep_first=keep_first)

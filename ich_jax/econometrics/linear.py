@@ -5,7 +5,6 @@
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.uncertainty import float64
+from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 
 INTERCEPT = "(Intercept)"
@@ -382,10 +381,10 @@ def coefficients(
     )
 
 
-_least_squares = jax.jit(least_squares)
+_least_squares = programs.jit(least_squares)
 
 
-@functools.partial(jax.jit, static_argnames=("levels",))
+@programs.jit(static_argnames=("levels",))
 def _demean(values: Any, weights: Any, codes: tuple[Any, ...], *, levels: tuple[int, ...]) -> jax.Array:
     return demean(values, weights, codes, levels)
 

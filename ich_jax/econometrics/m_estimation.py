@@ -6,7 +6,6 @@ clustered and serial covariances. Nothing is derived by hand for a particular mo
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import linear
 from ich_jax.econometrics.covariance import UNCORRECTED, Covariance, SmallSample
-from ich_jax.uncertainty import float64
+from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 
 Objective = Callable[[jax.Array, Any], jax.Array]  # (theta [K], one row of the data) -> scalar, to be minimised
@@ -322,7 +321,7 @@ def _moments(function: Callable[[jax.Array, Any], jax.Array], equations: bool) -
     return lambda theta, row: -jax.jacfwd(lambda t: function(t, row))(theta)
 
 
-@functools.partial(jax.jit, static_argnames=("function", "equations", "tolerance", "max_steps"))
+@programs.jit(static_argnames=("function", "equations", "tolerance", "max_steps"))
 def _estimate(
     start: Any,
     data: Any,
@@ -343,7 +342,7 @@ def _estimate(
     return found, scores, curvature
 
 
-@functools.partial(jax.jit, static_argnames=("function", "equations", "size", "tolerance", "max_steps"))
+@programs.jit(static_argnames=("function", "equations", "size", "tolerance", "max_steps"))
 def _without_each(
     theta: Any,
     data: Any,

@@ -5,7 +5,6 @@ standard errors. A constant effect after the launch moves neither unit nor time 
 that one fit serves all effects that are tried; only the conformal tests, which fit after the launch too, are refitted.
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from ich_jax.econometrics import conformal, sdid
 from ich_jax.econometrics.synthetic_control import fit_weights
-from ich_jax.uncertainty import draws, float64
+from ich_jax.uncertainty import draws, float64, programs
 
 PLACEBO, PAIRS, TRAJECTORY, PERIOD = (
     "synthetic control, placebo in space",
@@ -250,7 +249,7 @@ def _panel(simulator: Simulator, key: jax.Array, periods: int) -> jax.Array:
     return jnp.asarray(simulator.series[shuffled][:, period])
 
 
-@functools.partial(jax.jit, static_argnames=("n1", "periods", "n"))
+@programs.jit(static_argnames=("n1", "periods", "n"))
 def _simulated_tests(
     simulator: Simulator, key: jax.Array, effects: Any, alpha: Any, *, n1: int, periods: int, n: int
 ) -> jax.Array:
@@ -262,18 +261,20 @@ def _simulated_tests(
     def one(index: jax.Array) -> jax.Array:
         y = _panel(simulator, jax.random.fold_in(key, index), periods)
         pool = jnp.concatenate([y[:n1].mean(axis=0, keepdims=True), y[n1:]])
-        placebo = placebo_p(pool, pre, effects)
-        pairs = pairs_p(pool, pre, effects, first, second) if donors >= 3 else jnp.ones_like(placebo)
-        whole = trajectory_p(pool, simulator.start, effects)
-        single = period_p(pool, simulator.start, in_one_period(effects, periods - simulator.start))
-        p = jnp.stack([placebo, pairs, whole, single], axis=-1)
+        tests = programs.in_turn(
+            lambda: placebo_p(pool, pre, effects),
+            lambda: pairs_p(pool, pre, effects, first, second) if donors >= 3 else jnp.ones_like(effects),
+            lambda: trajectory_p(pool, simulator.start, effects),
+            lambda: period_p(pool, simulator.start, in_one_period(effects, periods - simulator.start)),
+        )
+        p = jnp.stack(tests, axis=-1)
         return (p <= alpha * (1.0 + 1e-10)).astype(jnp.float64)
 
     fits = 3 * len(first) + units + 2 * effects.shape[0]
     return jnp.asarray(draws.each(one, n, fits * (units**2 + effects.shape[0] * periods)))
 
 
-@functools.partial(jax.jit, static_argnames=("n1", "periods", "t0", "n", "n_placebos"))
+@programs.jit(static_argnames=("n1", "periods", "t0", "n", "n_placebos"))
 def _simulated_sdid(
     simulator: Simulator, key: jax.Array, *, n1: int, periods: int, t0: int, n: int, n_placebos: int
 ) -> tuple[jax.Array, jax.Array]:

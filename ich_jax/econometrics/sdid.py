@@ -6,7 +6,6 @@ bootstrap sample and the data have one shape and run in one program.
 """
 
 import dataclasses
-import functools
 import math
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import panel, simplex
 from ich_jax.econometrics.panel import Panel
-from ich_jax.uncertainty import draws, float64
+from ich_jax.uncertainty import draws, float64, programs
 from ich_jax.uncertainty.float64 import Array
 
 METHODS = ("sdid", "sc", "did", "difp")
@@ -224,17 +223,21 @@ def weighted_did(
     zero = jnp.zeros((), y.dtype)
     row = treated @ y / treated.sum()
     n0 = control.sum()
-    unit, unit_gap = control / n0, zero
-    if method != "did":
+
+    def of_units() -> tuple[jax.Array, jax.Array]:
+        if method == "did":
+            return control / n0, zero
         # Counts of a resampled donor share its weight, and so its penalty.
         penalty = t0 * penalties.unit**2 / jnp.where(control > 0, control, 1.0)
         difference = (y[:, :t0] - row[None, :t0]).T
         if method != "sc":
             difference = difference - difference.mean(axis=0, keepdims=True)
         found = _solve(difference, control, penalty, start, t0 * jnp.ones((), y.dtype), penalties, solver)
-        unit, unit_gap = found.weights, found.gap
-    time, time_gap = (jnp.zeros(t0, y.dtype) if method == "sc" else jnp.full(t0, 1.0 / t0, y.dtype)), zero
-    if method == "sdid":
+        return found.weights, found.gap
+
+    def of_periods() -> tuple[jax.Array, jax.Array]:
+        if method != "sdid":
+            return (jnp.zeros(t0, y.dtype) if method == "sc" else jnp.full(t0, 1.0 / t0, y.dtype)), zero
         after = y[:, t0:].mean(axis=1)
         difference = y[:, :t0] - after[:, None]
         centred = difference - (control @ difference / n0)[None, :]
@@ -248,7 +251,9 @@ def weighted_did(
             penalties,
             solver,
         )
-        time, time_gap = found.weights, found.gap
+        return found.weights, found.gap
+
+    (unit, unit_gap), (time, time_gap) = programs.in_turn(of_units, of_periods)
     contrast = jnp.concatenate([-time, jnp.full(t1, 1.0 / t1, y.dtype)])
     return Fit((row - unit @ y) @ contrast, unit, time, unit_gap, time_gap)
 
@@ -285,12 +290,12 @@ def _solve(
 _STATIC = ("t0", "method", "solver")
 
 
-@functools.partial(jax.jit, static_argnames=_STATIC)
+@programs.jit(static_argnames=_STATIC)
 def _estimate(y: Any, control: Any, treated: Any, start: Any, penalties: Penalties, **options: Any) -> Fit:
     return weighted_did(y, control, treated, start / start.sum(), penalties, **options)
 
 
-@functools.partial(jax.jit, static_argnames=("n0", "n_resamples", *_STATIC))
+@programs.jit(static_argnames=("n0", "n_resamples", *_STATIC))
 def placebo_effects(
     y: Any, weights: Any, penalties: Penalties, key: jax.Array, *, n0: int, n_resamples: int, **options: Any
 ) -> jax.Array:
@@ -322,7 +327,7 @@ def placebo_effects(
     return jnp.asarray(draws.each(one, n_resamples, y.size + n0**2))
 
 
-@functools.partial(jax.jit, static_argnames=("n0", "n_resamples", *_STATIC))
+@programs.jit(static_argnames=("n0", "n_resamples", *_STATIC))
 def _bootstrapped(
     y: Any, weights: Any, penalties: Penalties, key: jax.Array, *, n0: int, n_resamples: int, **options: Any
 ) -> jax.Array:
@@ -350,7 +355,7 @@ def _bootstrapped(
     return jnp.asarray(draws.each(one, n_resamples, y.size + n0**2))
 
 
-@functools.partial(jax.jit, static_argnames=("n0", "t0"))
+@programs.jit(static_argnames=("n0", "t0"))
 def jackknife_effects(y: Any, weights: Any, time: Any, *, n0: int, t0: int) -> jax.Array:
     """Effects without each unit, weights fixed but renormalised; a kernel.
 

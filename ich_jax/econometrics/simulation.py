@@ -40,7 +40,7 @@ class Simulated:
 
 
 def simulate(assumptions: SimulationConfig | None = None) -> Simulated:
-    """Simulates four products: outlets of unequal size, days of the week, holidays, AR(1) errors, launches and effects.
+    """Simulates products: outlets of unequal size, days of the week, holidays, AR(1) errors, launches and effects.
 
     Args:
         assumptions: None: the defaults.
@@ -51,17 +51,19 @@ def simulate(assumptions: SimulationConfig | None = None) -> Simulated:
     a = SimulationConfig() if assumptions is None else assumptions
     days = holidays.date(a.first, "simulation.first") + np.arange(a.days) * np.timedelta64(1, "D")
     season = _season(days)
-    names = sorted({*FINALS, *LEVELS})
+    every = sorted({*FINALS, *LEVELS})
+    names = sorted(a.products)
     panels, effects = [], {}
-    for k, name in enumerate(names):
-        # A stream for each product, so that one product does not depend on how many outlets another has.
-        one, effect = _product(np.random.default_rng([a.seed, k]), a, season, k, len(names))
+    for name in names:
+        k = every.index(name)
+        # A stream for each product, so that one product does not depend on which others there are, and how large.
+        one, effect = _product(np.random.default_rng([a.seed, k]), a, season, k, len(every))
         last = one.outcome[one.ever_treated, -_LAST:].mean()
         scale = (FINALS[name] if name in FINALS else LEVELS[name]) / last
         units = np.array([f"{name} {u}" for u in one.units])
         panels.append(panel.Panel(units, days, one.outcome * scale, one.observed, one.start))
         effects[name] = effect * scale
-    finals = ", ".join(f"{name} {value:,.0f}" for name, value in FINALS.items())
+    finals = ", ".join(f"{name} {value:,.0f}" for name, value in FINALS.items() if name in names) or "none"
     source = f"simulation (seed {a.seed}; only the last seven days are calibrated: {finals} yuan a day)"
     return Simulated(Daily(tuple(names), tuple(panels), source, simulated=True), MappingProxyType(effects), a)
 

@@ -1,7 +1,6 @@
 """Synthetic control of treated series, matched on their outcomes before treatment, and its placebo tests."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import panel, simplex
 from ich_jax.econometrics.panel import Panel
-from ich_jax.uncertainty import float64
+from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 
 _BLOCK = 64  # fits of one call; larger blocks wait for their slowest fit
@@ -317,22 +316,22 @@ def _augment(weights: jax.Array, series: jax.Array, pool: jax.Array, pre: jax.Ar
     return weights + centred @ jax.scipy.linalg.solve(system, left, assume_a="pos")
 
 
-@jax.jit
+@programs.jit
 def _fit_one(series: Any, pool: Any, allowed: Any, pre: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
     return fit_weights(series, pool, allowed, pre)
 
 
-@jax.jit
+@programs.jit
 def _fit_periods(series: Any, pool: Any, allowed: Any, pre: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
     return jax.vmap(fit_weights, (None, None, None, 0))(series, pool, allowed, pre)
 
 
-@jax.jit
+@programs.jit
 def _augment_one(series: Any, pool: Any, allowed: Any, pre: Any, ridge: Any) -> jax.Array:
     return _augment(fit_weights(series, pool, allowed, pre)[0], series, pool, pre, ridge)
 
 
-@functools.partial(jax.jit, static_argnames=("n_pre",))
+@programs.jit(static_argnames=("n_pre",))
 def _cross_validated(series: Any, pool: Any, allowed: Any, pre: Any, grid: Any, *, n_pre: int) -> jax.Array:
     """`[n_pre, grid]` squared errors of periods left out in turn."""
 
@@ -345,7 +344,7 @@ def _cross_validated(series: Any, pool: Any, allowed: Any, pre: Any, grid: Any, 
     return jax.lax.map(without, jnp.arange(n_pre))
 
 
-@jax.jit
+@programs.jit
 def _placebos(pool: Any, target: Any, allowed: Any, pre: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
     def one(k: jax.Array, donors: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         weights, gap, _ = fit_weights(pool[k], pool, donors, pre)

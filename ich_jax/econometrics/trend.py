@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.uncertainty import bootstrap, float64
+from ich_jax.uncertainty import bootstrap, float64, programs
 from ich_jax.uncertainty.float64 import Array
 
 CORRECTIONS = ("hamed_rao", "none")
@@ -252,10 +252,10 @@ def _score_and_slope(series: jax.Array) -> jax.Array:
     return jnp.stack([score(series), (time @ series) / (time @ time)])
 
 
-_observed = jax.jit(_score_and_slope)
+_observed = programs.jit(_score_and_slope)
 
 
-@jax.jit
+@programs.jit
 def _pairs(series: Any, early: Any, late: Any, apart: Any) -> tuple[jax.Array, jax.Array]:
     """S, and the slopes of all pairs."""
     rise = series[late] - series[early]

@@ -6,7 +6,6 @@ product, and the data enter nowhere else.
 """
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.econometrics import covariance, linear
-from ich_jax.uncertainty import draws, float64, multiplicity
+from ich_jax.uncertainty import draws, float64, multiplicity, programs
 from ich_jax.uncertainty.float64 import Array
 
 WEIGHTS = ("rademacher", "webb", "mammen", "normal")
@@ -267,10 +266,10 @@ def _p(parts: Pieces, v: jax.Array, null: jax.Array, exact: Any, floor: Any, alt
     return jnp.where(exact, jnp.maximum(count / b, floor), (1.0 + count) / (1.0 + b))
 
 
-_pieces = jax.jit(pieces, static_argnames=("size", "j", "impose_null"))
+_pieces = programs.jit(pieces, static_argnames=("size", "j", "impose_null"))
 
 
-@functools.partial(jax.jit, static_argnames=("alternative",))
+@programs.jit(static_argnames=("alternative",))
 def _test(
     parts: Pieces, v: Any, null: Any, exact: Any, floor: Any, *, alternative: str
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -278,7 +277,7 @@ def _test(
     return t, _p(parts, v, null, exact, floor, alternative), stars
 
 
-@jax.jit
+@programs.jit
 def _invert(parts: Pieces, v: Any, level: Any, exact: Any, floor: Any) -> jax.Array:
     """Ends of the set of hypotheses with p above `level`: doubling outwards from the estimate, then bisection."""
 
@@ -307,7 +306,7 @@ def _invert(parts: Pieces, v: Any, level: Any, exact: Any, floor: Any) -> jax.Ar
     return jnp.stack([end(jnp.asarray(-1.0, jnp.float64)), end(jnp.asarray(1.0, jnp.float64))])
 
 
-@functools.partial(jax.jit, static_argnames=("weights", "size", "n_draws", "exact"))
+@programs.jit(static_argnames=("weights", "size", "n_draws", "exact"))
 def draw_weights(key: Any, *, weights: str, size: int, n_draws: int, exact: bool) -> jax.Array:
     """Draws the clusters' weights; a kernel, for `vmap` over panels.
 

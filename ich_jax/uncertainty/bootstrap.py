@@ -8,7 +8,6 @@ A statistic is compiled once for each function object and shape: pass a module's
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.uncertainty import draws, float64
+from ich_jax.uncertainty import draws, float64, programs
 from ich_jax.uncertainty.intervals import Interval
 
 Statistic = Callable[[Any, jax.Array], jax.Array]  # (data, weights) -> estimate of any shape
@@ -378,7 +377,7 @@ def _weights(counts: list[jax.Array | None], layouts: tuple[_Layout | None, ...]
     return factors[0] if len(factors) == 1 else factors[0][:, None] * factors[1][None, :]
 
 
-@functools.partial(jax.jit, static_argnames=("statistic", "standard_error", "shape", "n_resamples", "work"))
+@programs.jit(static_argnames=("statistic", "standard_error", "shape", "n_resamples", "work"))
 def _replicates(
     key: jax.Array,
     data: Any,
@@ -404,7 +403,7 @@ def _replicates(
     return both(jnp.ones(shape, jnp.float64)), draws.each(one, n_resamples, work)
 
 
-@functools.partial(jax.jit, static_argnames=("statistic", "shape", "factor", "work"))
+@programs.jit(static_argnames=("statistic", "shape", "factor", "work"))
 def _jackknife(
     data: Any,
     layouts: tuple[Any, ...],
@@ -425,7 +424,7 @@ def _jackknife(
     return jnp.asarray(draws.each(without, g, work))
 
 
-@functools.partial(jax.jit, static_argnames=("statistic", "standard_error", "kind", "length", "n_resamples", "work"))
+@programs.jit(static_argnames=("statistic", "standard_error", "kind", "length", "n_resamples", "work"))
 def _block_replicates(
     key: jax.Array,
     series: Any,

@@ -1,7 +1,6 @@
 """Errors of the instrument: what a statistic would have been, had the values been read without error."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 
 import jax
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.uncertainty import draws, float64
+from ich_jax.uncertainty import draws, float64, programs
 
 FACTORS = (0.5, 1.0, 1.5, 2.0)
 
@@ -83,7 +82,7 @@ def simex(
     return Simex(naive, corrected, added, tuple(float(f) for f in factors))
 
 
-@functools.partial(jax.jit, static_argnames=("statistic", "n_simulations"))
+@programs.jit(static_argnames=("statistic", "n_simulations"))
 def _added(
     key: jax.Array,
     values: jax.Array,

@@ -5,7 +5,6 @@ way several outcomes are tested together: each assignment is applied to all of t
 """
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.uncertainty import draws, float64, multiplicity
+from ich_jax.uncertainty import draws, float64, multiplicity, programs
 
 STATISTICS = ("t", "mean")
 _ROUNDING = 1e-13  # a difference of two sums of squares below this share of them has no digits left
@@ -324,7 +323,7 @@ def _test(
     )
 
 
-@functools.partial(jax.jit, static_argnames=("statistic", "n_draws", "exact"))
+@programs.jit(static_argnames=("statistic", "n_draws", "exact"))
 def _flips(values: Any, key: Any, *, statistic: str, n_draws: int, exact: bool) -> tuple[jax.Array, jax.Array]:
     n = values.shape[0]
     squares = jnp.square(values).sum(axis=0)
@@ -348,7 +347,7 @@ def _flips(values: Any, key: Any, *, statistic: str, n_draws: int, exact: bool) 
     return of(jnp.ones(n, jnp.float64)), null
 
 
-@functools.partial(jax.jit, static_argnames=("statistic", "n_draws", "exact"))
+@programs.jit(static_argnames=("statistic", "n_draws", "exact"))
 def _relabelled(
     given: Any,
     kinds: Any,
