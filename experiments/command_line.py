@@ -16,7 +16,7 @@ import rich.progress
 from absl import app, flags, logging
 
 from ich_jax import config as config_lib
-from ich_jax import errors
+from ich_jax import errors, liveness
 from ich_jax.training import writer
 
 
@@ -93,10 +93,12 @@ def showing(total: int, *, live: bool) -> Iterator[Show]:
         live: Whether a live bar is wanted, if there is a terminal.
     """
     console = rich.console.Console(stderr=True)
+    liveness.at("start")
     started, before = time.monotonic(), -1  # what an earlier call did took none of this call's time
 
     def line(text: str, done: int | None = None) -> None:
         nonlocal before
+        liveness.at(text)
         spent = time.monotonic() - started
         if done is None:
             logging.info("%s  %s", writer.duration(spent), text)
@@ -118,6 +120,7 @@ def showing(total: int, *, live: bool) -> Iterator[Show]:
         task = bar.add_task("start", total=total)
 
         def show(text: str, done: int | None = None) -> None:
+            liveness.at(text)
             if done is None:
                 bar.update(task, advance=1, description=text)
             else:

@@ -9,6 +9,11 @@ The printed order is that of Baker et al. (2025), Difference-in-differences desi
 with the same work directory, an analysis is made and written anew.
 """
 
+if __name__ == "__main__":
+    from ich_jax import liveness
+
+    liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
+
 import hashlib
 import math
 import sys
@@ -23,7 +28,7 @@ from command_line import keep_compiled_programs, parse_flags, show_log_lines, sh
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
-from ich_jax import errors, workdir
+from ich_jax import errors, liveness, workdir
 from ich_jax.config import BenefitConfig
 from ich_jax.econometrics import analysis, audit, calibration, daily, design, holidays, simulation
 from ich_jax.econometrics.analysis import Analysis
@@ -74,6 +79,8 @@ def main(argv: Sequence[str]) -> None:
 
 def run(config: BenefitConfig, folder: str) -> Analysis:
     """Audits, estimates and reports; prints the summary line."""
+    liveness.keeps("an analysis is saved at its end only, and the same command begins it anew")
+    liveness.at("data")
     # ---------------- everything that can be refused is refused here, before anything is written
     if (Path(folder) / workdir.CONFIG_FILE).exists():
         workdir.claim(folder, config)  # a folder of another run is refused before any work
@@ -99,6 +106,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
         result = analysis.estimate(data, designs, config, calendar=calendar, truth=truth, progress=show)
     tell(result)
 
+    liveness.at("page")
     origin = provenance.provenance()
     page = benefit_page.write(folder, config=config, designs=designs, result=result, provenance=origin)
     summary = summarise(config, result)
@@ -120,11 +128,14 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
 def run_size_study(config: BenefitConfig, folder: str) -> calibration.SizeStudy:
     """Runs every test on simulated panels, with the sizes of the config; prints the summary line."""
     options = config.size_study
+    liveness.keeps("a size study is saved at its end only, and the same command begins it anew")
+    liveness.at("first design, which is compiled")
     started = time.monotonic()
 
     def progress(done: int, total: int) -> None:
         spent = time.monotonic() - started
         left = writer.duration(spent / done * (total - done))
+        liveness.at(f"design {min(done + 1, total)} of {total}")
         logging.info("design %d/%d  %s  ETA %s", done, total, writer.duration(spent), left)
 
     workdir.claim(folder, config)

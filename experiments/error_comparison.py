@@ -11,6 +11,11 @@ reports. Shards may share the work directory, or each has one of its own and `--
 have finished.
 """
 
+if __name__ == "__main__":
+    from ich_jax import liveness
+
+    liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
+
 import dataclasses
 import functools
 import io
@@ -33,7 +38,7 @@ from PIL import Image
 from train import describe, errors_of, make_real_draws, parameter_count
 
 from ich_jax import config as config_lib
-from ich_jax import errors, workdir
+from ich_jax import errors, liveness, workdir
 from ich_jax.config import Config, ErrorComparisonConfig
 from ich_jax.data import make
 from ich_jax.data.dataset import Dataset
@@ -203,6 +208,7 @@ def run(
     """
     if config.compute.compilation_cache:
         keep_compiled_programs()
+    liveness.at("images")
     # ---------------- everything that can be refused is refused here, before anything is trained
     index, n = parse_shard(shard)
     designs.check(config)
@@ -211,6 +217,7 @@ def run(
     loop.check(cell_config(config, cells(config, ())[0]), folder, dataset)
     if (Path(folder) / workdir.CONFIG_FILE).exists():
         workdir.claim(folder, config)  # a folder of another comparison is refused before the inspector is trained
+    liveness.at("inspector")
     inspector = inspector_lib.get(config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
     judge = Judge(
@@ -218,6 +225,7 @@ def run(
     )
     describe(cell_config(config, cells(config, ())[0]), dataset)
     workdir.claim(folder, config)
+    liveness.keeps(f"finished trials, cells and their checkpoints in {folder} are kept, and the same command resumes")
     for other in merge_from:
         merge(config, folder, other)
 
@@ -262,6 +270,7 @@ def report(
     choices: Sequence[Choice],
 ) -> None:
     """Compares the cells, writes page and `results.json`, and prints the summary line."""
+    liveness.at("comparison")
     settings = config.comparison
     result = comparison.compare(
         records,
@@ -276,6 +285,7 @@ def report(
         n_resamples=settings.n_resamples,
     )
     origin = provenance.provenance()
+    liveness.at("page")
     page = error_page.write(
         folder,
         config=config,
@@ -426,6 +436,7 @@ def work(
     if pieces:
         logging.info("%s: %d of %d are done.", pieces[0].kind, len(pieces) - len(missing), len(pieces))
     for number, group in enumerate(groups := in_groups(config, missing)):
+        liveness.at(group[0].name)
         started = time.monotonic()
         sizes = [sum(effort(config, piece) for piece in of) for of in groups]
         names = ", ".join(piece.name for piece in group)
@@ -566,7 +577,7 @@ def train(
         workdir.claim(path, own)
     if len(group) > 1:
         stopped, signal = seeds.train(configs, folders, judge.dataset, validate=validate, stop_after=stop_after)
-        return False, Stopped(signal) if stopped else None
+        return False, Stopped(signal) if stopped or signal is not None else None
     try:
         result = loop.train(
             configs[0],
@@ -579,7 +590,7 @@ def train(
     except errors.TrainingDivergedError as error:
         logging.warning("%s: %s", group[0].name, error)
         return True, None
-    return False, Stopped(result.signal) if result.stopped else None
+    return False, Stopped(result.signal) if result.stopped or result.signal is not None else None
 
 
 def train_cell(
@@ -643,6 +654,7 @@ def judge_cell(
     diverged: bool,
 ) -> None:
     """Draws and reads the test designs of a trained cell, and leaves its record."""
+    liveness.at(f"{piece.name}: test designs")
     own, path, dataset, axes = cell_config(config, piece), piece.folder(folder), judge.dataset, list(judge.axes)
     model = checkpoint.restore_for_inference(path, best=False)  # the last step: nothing is selected
     sampler, norms = make_sampler(own, judge), make_norms(own, judge)

@@ -8,6 +8,11 @@ command without `--shard` reports. `--reference` is the generator whose errors c
 the same config and steps: its training run, which is swept as well, or a finished sweep of it with the same config.
 """
 
+if __name__ == "__main__":
+    from ich_jax import liveness
+
+    liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
+
 import dataclasses
 import hashlib
 import sys
@@ -23,7 +28,7 @@ from command_line import Show, keep_compiled_programs, parse_flags, show_log_lin
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
-from ich_jax import errors, workdir
+from ich_jax import errors, liveness, workdir
 from ich_jax.config import InterferenceConfig
 from ich_jax.data import make, pipeline
 from ich_jax.data.dataset import Dataset
@@ -88,6 +93,7 @@ def main(argv: Sequence[str]) -> None:
 
 def run(config: InterferenceConfig, folder: str, source: str, *, reference: str = "", shard: str = "") -> None:
     """Sweeps, and reports unless it was one shard of several."""
+    liveness.at("generator and images")
     # ---------------- everything that can be refused is refused here, before anything is written
     kinds = tuple(TABLE) if config.sweep.kinds == ("all",) else config.sweep.kinds
     jobs = sweep.jobs(kinds, config.sweep.seeds, real=config.sweep.real)
@@ -102,6 +108,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
     claim(config, folder, model, dataset)
 
     # ---------------- judges
+    liveness.at("inspectors")
     judges, accuracies = {}, {}
     for name, judge_config in ((static.MAIN, model.config.inspector), (static.SECOND, config.judge)):
         if name == static.MAIN or config.second:
@@ -115,6 +122,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
             )
 
     # ---------------- sweep
+    liveness.keeps(f"finished jobs in {folder} are kept, and the same command resumes")
     sweeps = [(folder, model, jobs, judges)]
     if rival.model is not None:
         claim(config, rival.folder, rival.model, dataset)
@@ -142,6 +150,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
 
 def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: str = "") -> None:
     """Trains on under pulses, and reports unless it was one shard of several."""
+    liveness.at("generator and images")
     window, runs = temporal.plan(config.pulse)
     i, n = sweep.parse_shard(shard)
     model, dataset = load(config, folder, source)
@@ -159,7 +168,10 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         "final_lr": 1.0,
     }
     trained = config_lib.resolve(values)
+    liveness.at("inspector")
     inspector = inspector_lib.get(model.config, dataset)
+    liveness.keeps(f"finished runs in {folder} are kept, and the same command resumes")
+    liveness.at("choice of how convolutions are computed")
 
     def start(seed: int) -> state_lib.TrainState:
         seeded = dataclasses.replace(trained, seed=seed)
@@ -176,6 +188,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         print(f"Shard {shard} is done. Once all are, give the command without --shard to report.")
         print(f"summary: shard={shard} runs={len(runs[i::n])}", flush=True)
         return
+    liveness.at("page")
     courses = [course for pulse in runs if (course := recovery.load(folder, pulse)) is not None]
     result = temporal.collect(window, courses, dataset.space.products)
     origin = provenance.provenance()
@@ -205,6 +218,7 @@ def report(
     rival: Reference,
 ) -> None:
     """Writes page and `results.json`, and prints the summary line."""
+    liveness.at("page")
     result = static.collect(
         config, folder, kinds, dataset.space.products, reference=rival.folder or None, about_reference=rival.about
     )

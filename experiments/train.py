@@ -8,6 +8,11 @@ after the last step it judges and reports again without training. A longer run, 
 from the networks of another one: `--workdir=NEW --init_from=OLD`.
 """
 
+if __name__ == "__main__":
+    from ich_jax import liveness
+
+    liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
+
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -22,7 +27,7 @@ from command_line import keep_compiled_programs, parse_flags, show_log_lines, sh
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
-from ich_jax import errors, workdir
+from ich_jax import errors, liveness, workdir
 from ich_jax.config import Config
 from ich_jax.data import make, procedural
 from ich_jax.data.dataset import Dataset
@@ -86,6 +91,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
         keep_compiled_programs()
 
     # ---------------- images, judge
+    liveness.at("images")
     designs.check(config)
     dataset = make.make(config.data, seed=config.seed)
     loop.check(config, folder, dataset, init_from=init_from)
@@ -93,10 +99,13 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     own = parallel.own_folder(folder)
     workdir.claim(own, config)
     parallel.wait_for_all("the work directory is claimed")
+    liveness.at("inspector")
     inspector = inspector_lib.get(config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
 
     # ---------------- train
+    liveness.at("choice of how convolutions are computed")
+    liveness.keeps(f"checkpoints in {folder} are kept, and the same command resumes")
     form = formulation.choose(config, own).form
     sampler = step_lib.make_sampler(config, dataset.space, dataset.size, dataset.channels, form)
     real_draws = make_real_draws(dataset)
@@ -110,7 +119,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
         init_from=init_from,
         stop_after=stop_after,
     )
-    if result.stopped:
+    if result.stopped or result.signal is not None:
         print(f"Stopped at step {result.steps} of {config.train.steps}. Give the same command again to resume.")
         return result.signal
 
@@ -133,6 +142,8 @@ def report(
     real_draws: drawing.RealDraws | None,
 ) -> None:
     """Judges a trained model, writes page and `results.json`, and prints the summary line."""
+    liveness.keeps(f"the trained networks in {folder} are kept, and the same command judges them")
+    liveness.at("evaluation")
     evaluation = designs.evaluate(
         config,
         dataset,
@@ -142,8 +153,10 @@ def report(
         d_score=make_d_score(config, dataset, model.d_params),
         real_draws=real_draws,
     )
+    liveness.at("sheets of designs")
     sheets = designs.make_sheets(config, dataset, sampler, model.ema_params, inspector.read, real_draws=real_draws)
     origin = provenance.provenance()
+    liveness.at("page")
     page = train_page.write(
         folder,
         config=config,

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ich_jax import errors, workdir
+from ich_jax import errors, liveness, workdir
 from ich_jax.config import Config
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
@@ -280,6 +280,7 @@ def make_runner(
         at, found = [0], [accuracy_of(state.ema_params, pulse.seed, 0, n)]
         lowest: list[tuple[float, Any]] = [(np.inf, None)] * products
         for i in range(steps):
+            liveness.at(f"pulse {pulse.kind}, seed {pulse.seed}: step {i + 1} of {steps}")
             inside = bool(window.holds(i))
             if i == window.start and kind.weights:
                 state = state.replace(g_params=_noisy(state.g_params, pulse.strength, key))

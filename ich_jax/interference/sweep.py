@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from ich_jax import errors, workdir
+from ich_jax import errors, liveness, workdir
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.interference import corruptions, disturbances
@@ -217,6 +217,7 @@ def _job(
     product: dict[str, list[Correct]] = {name: [] for name in judges}
     elements, axes = [], []
     for severity in severities:
+        liveness.at(f"{kind}, seed {seed}, severity {severity}")
         read: dict[str, list[Reading]] = {name: [] for name in judges}
         sound: list[Correct] = []
         for start in range(0, total, batch):

@@ -4,9 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import functools
-import os
 import signal
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +16,7 @@ from absl import logging
 from jax.experimental import multihost_utils
 
 from ich_jax import config as config_lib
-from ich_jax import errors, workdir
+from ich_jax import errors, liveness, workdir
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.training import checkpoint, clock, formulation, health, parallel, penalties, writer
@@ -119,14 +117,16 @@ def train(
         batches = _make_batches(config, dataset, layout, start)
         ahead = Ahead(MAX_AHEAD)
         show = stack.enter_context(writer.progress(steps, live=every.progress))
-        stop = stack.enter_context(StopSignals())
+        stop = stack.enter_context(StopSignals(f"a checkpoint in {folder}"))
 
         # ---------------- train
+        liveness.at("first step, which is compiled")
         timer.start()
         while not closing:
             before = step
             state, window, step = train(state, batches, window, step, last)
             ahead.wait(state)
+            stop.has_something_to_save()
             if not timer.compiled:
                 jax.block_until_ready(state)
                 timer.first_step_done(step)
@@ -166,12 +166,15 @@ def train(
                     judged = state.replace(ema_params=layout.own_copy(state.ema_params))
                     scores: dict[str, float] = {}
                     if validate is not None and validation_due:
+                        liveness.at(f"validation at step {step}")
                         scores = dict(validate(judged))
                         log.write(step, {f"validation/{name}": value for name, value in scores.items()})
                         alarms = _raise_alarms(alarms, log.history)
                     if sample_sheet is not None and sheet_due:
+                        liveness.at(f"sheet of designs at step {step}")
                         sample_sheet(judged, step)
                     if save_due and _healthy(state, step, steps):
+                        liveness.at(f"checkpoint at step {step}")
                         checkpoints.save(step, state, side=timer.totals(), score=scores.get("score"))
 
         # ---------------- what is left behind
@@ -330,39 +333,36 @@ class Ahead:
 
 
 class StopSignals:
-    """Remembers a SIGTERM or SIGINT, so that the loop can save and leave; a second one ends the process at once.
+    """Says when the loop is to save and leave: after a SIGTERM or SIGINT, which `liveness.saving` remembers.
 
     Where several processes train together a signal reaches one of them first; JAX's preemption service then agrees with
     the others on a step at which all leave, and SIGINT ends the process at once.
-
-    Attributes:
-        received: Number of the signal, None as long as there was none.
     """
 
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._before: dict[int, Any] = {}
+    def __init__(self, what: str) -> None:
+        """Args: what is saved before the process leaves, for the message: "a checkpoint in runs/quick"."""
+        self._saving = liveness.saving(what, needed=False)
+        self._entered = contextlib.ExitStack()
+
+    @property
+    def received(self) -> int | None:
+        """Number of the signal; None as long as there was none."""
+        return self._saving.received
 
     def __enter__(self) -> Self:
-        # Python allows handlers in the main thread only.
-        if jax.process_count() == 1 and threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGTERM, signal.SIGINT)}
+        if jax.process_count() == 1:
+            self._entered.enter_context(self._saving)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._entered.close()
+
+    def has_something_to_save(self) -> None:
+        """Says that leaving at once would lose work from now on."""
+        self._saving.needed = True
 
     def asked(self, step: int) -> bool:
         """Whether the loop is to save and leave after this step; every process has to ask at every step."""
         if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
-            self.received = signal.SIGTERM
+            self._saving.received = signal.SIGTERM
         return self.received is not None
-
-    def _receive(self, number: int, frame: object) -> None:
-        self.received = number
-        for known in self._before:
-            signal.signal(known, signal.SIG_DFL)
-        # A signal may arrive in the middle of a print or a log call, so the message goes straight to the terminal.
-        name = signal.Signals(number).name
-        os.write(2, f"\n{name}: finishing this step and saving; once more to stop at once.\n".encode())

@@ -110,7 +110,7 @@ def train(
         ]
         timer = clock.Clock(step_lib.images_per_step(first), **sides[0])
         show = stacked.enter_context(writer.progress(steps, live=every.progress))
-        stop = stacked.enter_context(loop.StopSignals())
+        stop = stacked.enter_context(loop.StopSignals(f"a checkpoint in each of {len(folders)} folders"))
         ahead = loop.Ahead(loop.MAX_AHEAD)
         state, window = stack(states), stack([step_lib.new_window() for _ in configs])
         step, last = start, min(steps, stop_after or steps)
@@ -119,6 +119,7 @@ def train(
             state, window = step_fn(state, dataset.arrays, window)
             step += 1
             ahead.wait(state)
+            stop.has_something_to_save()
             if not timer.compiled:
                 jax.block_until_ready(state)
                 timer.first_step_done(step)

@@ -1,0 +1,161 @@
+"""Ctrl-C at named points of every experiment: one line, exit code 130, no traceback, and the same command resumes.
+
+Each run is a process of its own that sends itself the signal where `liveness.at` names the point, and would then stay
+there for a minute: only a process that answers without its main thread ends in time.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = {
+    "train": "configs/quick.py:tiny",
+    "error_comparison": "configs/error_comparison.py:tiny",
+    "interference_sweep": "configs/interference_sweep.py:tiny",
+    "economic_benefit": "configs/economic_benefit.py:tiny",
+}
+DRIVER = """
+import os, runpy, signal, sys, threading, time
+kind, _, point = sys.argv[1].partition(":")
+sys.argv = sys.argv[2:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+from ich_jax import liveness
+def send():
+    os.kill(os.getpid(), signal.SIGINT)
+class Import:
+    def find_spec(self, name, path=None, target=None):
+        if name == point:
+            send()
+            time.sleep(60)
+if kind == "import":
+    sys.meta_path.insert(0, Import())
+real = liveness.at
+def at(text):
+    real(text)
+    if not text.startswith(point) or kind in ("import", "watch"):
+        return
+    if kind == "soon":  # in the middle of what comes next
+        threading.Timer(0.5, send).start()
+        return
+    send()
+    if kind == "leave":
+        time.sleep(60)
+liveness.at = at
+if kind == "watch":  # as where LAPACK blocks, whatever the version; what was run, and what nothing ordered
+    import atexit
+    from ich_jax.uncertainty import programs
+    programs.lapack_blocks = lambda: True
+    calls, known = programs.calls_lapack, {}
+    def spy(program):
+        known.setdefault(program, (calls(program), programs.unordered_pairs(program)))
+        return calls(program)
+    programs.calls_lapack = spy
+    atexit.register(lambda: print(
+        "watched", sum(calls for calls, _ in known.values()), programs.GATE.most, [p for _, p in known.values() if p]
+    ))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where compiled programs are kept, so that a resumed run need not compile them again."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def start(cache: Path, point: str, script: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    """Runs an experiment that interrupts itself at a point; without a point, to its end."""
+    command = [f"experiments/{script}.py", *flags]
+    return subprocess.run(
+        [sys.executable, *(["-c", DRIVER, point] if point else []), *command],
+        cwd=ROOT,
+        env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
+    )
+
+
+def answered(done: subprocess.CompletedProcess[str]) -> str:
+    """Checks that a process left as it should, and returns the one line that says so."""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("Ctrl-C: ")]
+    assert done.returncode == 130, done.stdout + done.stderr
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "summary:" not in done.stdout
+    return lines[0]
+
+
+def finished(done: subprocess.CompletedProcess[str]) -> str:
+    """Checks that a process came to its end, and returns its summary line."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("summary: ")
+    return last
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_while_it_imports(cache: Path, tmp_path: Path, script: str) -> None:
+    line = answered(start(cache, "import:jax", script, f"--config={SCRIPTS[script]}", f"--workdir={tmp_path}/run"))
+    assert line == "Ctrl-C: leaving; nothing has been made yet."
+    assert not (tmp_path / "run").exists()
+
+
+def test_while_it_compiles(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    flags = ("--config=configs/quick.py:tiny", "--config.compute.compilation_cache=False", f"--workdir={folder}")
+    line = answered(start(tmp_path, "soon:first step", "train", *flags))
+    assert line == f"Ctrl-C: leaving; checkpoints in {folder} are kept, and the same command resumes."
+
+
+def test_a_generator_and_what_is_done_with_it(cache: Path, tmp_path: Path) -> None:
+    flags = (f"--config={SCRIPTS['train']}", f"--workdir={tmp_path}/run")
+    line = answered(start(cache, "save:validation at step 3", "train", *flags))
+    assert line == f"Ctrl-C: saving a checkpoint in {tmp_path}/run, then leaving; once more to leave at once."
+    assert (tmp_path / "run" / "checkpoints" / "3").is_dir()
+    line = answered(start(cache, "leave:evaluation", "train", *flags))
+    assert line.startswith(f"Ctrl-C: leaving; the trained networks in {tmp_path}/run are kept")
+    resumed = finished(start(cache, "", "train", *flags))
+    straight = finished(start(cache, "", "train", flags[0], f"--workdir={tmp_path}/straight"))
+    sha = re.compile(r"params_sha256=(\w+)")
+    assert sha.findall(resumed) == sha.findall(straight) != []
+
+    for variant, point, kept in (
+        ("tiny", "leave:latent_noise, seed 1, severity 2", "jobs"),
+        ("tiny_pulse", "leave:pulse label_flips, seed 1: step 9", "runs"),
+    ):
+        folder = tmp_path / variant
+        flags = (f"--config=configs/interference_sweep.py:{variant}", f"--workdir={folder}")
+        flags = (*flags, f"--checkpoint={tmp_path}/run")
+        line = answered(start(cache, point, "interference_sweep", *flags))
+        assert line == f"Ctrl-C: leaving; finished {kept} in {folder} are kept, and the same command resumes."
+        finished(start(cache, "", "interference_sweep", *flags))
+
+
+def test_a_comparison(cache: Path, tmp_path: Path) -> None:
+    flags = (f"--config={SCRIPTS['error_comparison']}", f"--workdir={tmp_path}/run")
+    line = answered(start(cache, "save:validation at step 3", "error_comparison", *flags))
+    assert line.startswith(f"Ctrl-C: saving a checkpoint in {tmp_path}/run/trials/")
+    line = answered(start(cache, "leave:comparison", "error_comparison", *flags))
+    assert line.startswith("Ctrl-C: leaving; finished trials, cells and their checkpoints in")
+    finished(start(cache, "", "error_comparison", *flags))
+
+
+def test_products_that_are_worked_on_in_threads(cache: Path, tmp_path: Path) -> None:
+    flags = (f"--config={SCRIPTS['economic_benefit']}", f"--workdir={tmp_path}/run")
+    line = answered(start(cache, "soon:earrings: audit", "economic_benefit", *flags))
+    assert line == "Ctrl-C: leaving; an analysis is saved at its end only, and the same command begins it anew."
+
+    *_, summary, watched = start(cache, "watch", "economic_benefit", *flags, "--config.threads=2").stdout.splitlines()
+    assert summary.startswith("summary: ")
+    n, most, unordered = watched.removeprefix("watched ").split(maxsplit=2)
+    assert int(n) > 20
+    assert most == "1", "two programs with LAPACK ran at the same time"
+    assert unordered == "[]", "LAPACK calls of one program that nothing orders; see ich_jax/uncertainty/programs.py"
