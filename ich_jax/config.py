@@ -309,6 +309,7 @@ class ErrorComparisonConfig(Config):
 SALES = ("simulated", "csv")
 TASKS = ("analyse", "size_study")
 SCALES = ("index", "yuan")
+SIMULATED_PRODUCTS = ("book", "earrings", "fan", "figurine")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -329,6 +330,7 @@ class SimulationConfig:
     """What simulated daily benefits assume."""
 
     first: str = result("2024-01-01", "First day.")
+    products: tuple[str, ...] = result(SIMULATED_PRODUCTS, "Products, of those four; none depends on which others.")
     days: int = result(365, "Number of days; the launches lie in the middle fifth.")
     treated: int = result(1, "Outlets with AI-assisted design, for each product.")
     local: int = result(8, "Outlets without it, for each product.")
@@ -358,6 +360,13 @@ class SimulationConfig:
         for name, (low, high) in limits.items():
             whole = isinstance(low, int) and isinstance(high, int)
             errors.require_within(getattr(self, name), low, high, f"simulation.{name}", whole=whole)
+        for name in self.products:
+            errors.require(name, SIMULATED_PRODUCTS, "simulation.products")
+        if not self.products or len(set(self.products)) < len(self.products):
+            raise errors.ConfigError(
+                f"config.simulation.products={self.products}: name at least one of {', '.join(SIMULATED_PRODUCTS)}, "
+                "and none twice."
+            )
 
 
 @dataclasses.dataclass(frozen=True)

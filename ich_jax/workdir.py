@@ -150,7 +150,12 @@ def read_config(workdir: str | Path) -> dict[str, Any]:
 
 
 def _refuse_other_run(workdir: Path, stored: dict[str, Any], config: Any) -> None:
-    theirs, ours = _dotted(stored), json.loads(json.dumps(config_lib.flatten(config, "result"), default=list))
+    def comparable(values: Any) -> dict[str, Any]:
+        return dict(json.loads(json.dumps(config_lib.flatten(values, "result"), default=list)))
+
+    ours, defaults = comparable(config), comparable(type(config)())
+    # A field that a later version added stands, by default, at what was done before there was one.
+    theirs = {**defaults, **_dotted(stored)}
     execution = config_lib.flatten(config, "execution")
     differing = [
         f"  {name}: {_shown(theirs, name)} in {workdir}, {_shown(ours, name)} now"
