@@ -1,21 +1,24 @@
 # make demo    set up, train on the built-in data and leave a page to look at
 # make test    set up and run the tests
+# make smoke   set up and run every experiment, tiny, from its command line to its page, within time limits
 # make lint    set up and check style and types
 # make peers   set up with other implementations of our statistics, which some tests compare with
 # make clean   remove everything that these have made
 #
 # They work in .venv, made with $(PYTHON) if given (make test PYTHON=/path/to/python3.12), else with the newest of the
 # interpreters below that really starts: a version manager may have put commands on the path that only print an error.
+# With PYTHON=..., `make smoke` leaves the .venv of another interpreter as it is and works in .venv-<version> beside it.
 
 CANDIDATES := python3.13 python3.12 python3.11 python3
 STARTS := -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 INTERPRETER := $(or $(PYTHON),$(shell for p in $(CANDIDATES); do $$p $(STARTS) && echo $$p && break; done))
 SETUP = "$(INTERPRETER)" scripts/setup_venv.py $(if $(PYTHON),--exact)
 BIN := .venv/bin
+SMOKE = $(SETUP) $(if $(PYTHON),--venv=auto)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint peers clean python
+.PHONY: help demo test smoke lint peers clean python
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -29,6 +32,10 @@ test: python
 	@exec $(SETUP) --extra=test
 	$(BIN)/python -m pytest -n logical --maxprocesses=4
 
+smoke: python
+	@exec $(SMOKE)
+	@exec "$$($(SMOKE) --where)" scripts/smoke.py
+
 lint: python
 	@exec $(SETUP) --extra=test
 	$(BIN)/ruff check .
@@ -39,7 +46,7 @@ peers: python
 	@exec $(SETUP) --extra=peers
 
 clean:
-	rm -rf .venv .venv.lock .venv.saved .venv.staged build dist ich_jax.egg-info runs/demo
+	rm -rf .venv .venv-[0-9]* .venv.lock .venv.saved .venv.staged build dist ich_jax.egg-info runs/demo
 	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -16,13 +16,14 @@ Variants:
              100 minutes on two cores. Networks as small do not fill two cores: start it twice, with --shard=0/2 and
              --shard=1/2 in one work directory, each bound to a core. The plain arm is behind on every axis from 4 on
     :folder  your own images: --config.data.path=PATH; axes from columns axis_<name>, else measured in the pictures
+    :tiny    the whole road in seconds, trials included, with networks of one stage and 6 steps that learn nothing
 """
 
 from typing import Any
 
 from ich_jax import config as config_lib
 
-VARIANTS = ("", "quick", "depth", "folder")
+VARIANTS = ("", "quick", "depth", "folder", "tiny")
 
 # Small networks, for many trainings of several depths; images and judge are those of `procedural_32`.
 _SMALL: dict[str, Any] = {
@@ -50,6 +51,28 @@ def get_config(variant: str = "") -> Any:
                 n_resamples=1999,
             ),
             **_SMALL,
+        )
+    elif variant == "tiny":
+        config = config_lib.ErrorComparisonConfig(
+            name="error_comparison:tiny",
+            generator=config_lib.GeneratorConfig(z_dim=4, mapping=8, widths=(8,)),
+            discriminator=config_lib.DiscriminatorConfig(widths=(8,)),
+            # Most of its time is compilation, which takes less of it this way.
+            objective=config_lib.ObjectiveConfig(penalty="none", reconstruction=0.0),
+            compute=config_lib.ComputeConfig(formulation="direct"),
+            train=config_lib.TrainConfig(steps=6, batch=4, warmup=2),
+            evaluation=config_lib.EvalConfig(n_designs=16, n_validation=8),
+            loop=config_lib.LoopConfig(log_every=2, validate_every=6, checkpoint_every=6, tensorboard=False),
+            comparison=config_lib.ComparisonConfig(
+                seeds=2,
+                residual_gains=(0.1,),
+                plain_gains=(1.0,),
+                plain_d_gains=(1.0,),
+                trial_steps=6,
+                learning_rates=(2e-3,),
+                best_of=2,
+                n_resamples=99,
+            ),
         )
     elif variant == "depth":
         config = config_lib.ErrorComparisonConfig(

@@ -18,13 +18,16 @@ Variants:
              made good within 40 steps, and a tenfold step size broke the generator for the rest of the run.
     :quick   eleven kinds, one seed, 100 designs of each product, in a few minutes.
     :folder  for a generator of an image folder: no second inspector, which a small set cannot train.
+    :tiny    the whole road of the sweep in seconds, two kinds and 10 designs of each product, on a generator that
+             configs/quick.py:tiny has made (--checkpoint=runs/tiny): its page means nothing.
+    :tiny_pulse  the whole road of :pulse in seconds on the same generator: one pulse, one seed, 40 steps.
 """
 
 from typing import Any
 
 from ich_jax import config as config_lib
 
-VARIANTS = ("", "pulse", "quick", "folder")
+VARIANTS = ("", "pulse", "quick", "folder", "tiny", "tiny_pulse")
 SECOND = config_lib.InspectorConfig(seed=104_729, widths=(48, 96), blocks=1, steps=3000)
 QUICK = (
     *("latent_noise", "condition_noise", "element_dropout", "product_flip", "axis_noise", "weight_noise"),
@@ -46,6 +49,22 @@ def get_config(variant: str = "") -> Any:
         )
     elif variant == "folder":
         config = config_lib.InterferenceConfig(name="interference_sweep:folder", second=False)
+    elif variant == "tiny":
+        config = config_lib.InterferenceConfig(
+            name="interference_sweep:tiny",
+            sweep=config_lib.SweepConfig(kinds=("latent_noise", "image_contrast"), n=10, seeds=(1,), batch=40),
+            second=False,
+        )
+    elif variant == "tiny_pulse":
+        config = config_lib.InterferenceConfig(
+            name="interference_sweep:tiny_pulse",
+            task="pulse",
+            second=False,
+            # A pulse that leaves the images as they are shares the control's compiled step.
+            pulse=config_lib.PulseConfig(
+                pulses=("learning_rate:10",), seeds=(1,), steps=40, evaluations=40, n=10, n_fresh=10
+            ),
+        )
     else:
         config = config_lib.InterferenceConfig(name="interference_sweep", judge=SECOND)
     return config_lib.editable(config)

@@ -1,5 +1,7 @@
 import dataclasses
+import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,9 @@ OTHERS = {
     "interference_sweep": config_lib.InterferenceConfig,
 }
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in OTHERS)
+VARIANTS = [
+    (name, variant) for name in OTHERS for variant in runpy.run_path(str(CONFIGS / f"{name}.py"))["VARIANTS"] if variant
+]
 
 
 def _load(name: str, **overrides: object) -> config_lib.Config:
@@ -37,6 +42,20 @@ def test_config_resolves_is_named_after_its_file(name: str) -> None:
 @pytest.mark.parametrize("name", OTHERS)
 def test_configs_of_other_experiments_resolve(name: str) -> None:
     assert config_lib.load(CONFIGS / f"{name}.py", cls=OTHERS[name]).name == name
+
+
+def _variant(name: str, variant: str) -> Any:
+    path = f"{CONFIGS / name}.py:{variant}"
+    own_images = variant in ("csv", "folder") and name != "interference_sweep"
+    return config_lib.load(path, {"data.path": "some/path"} if own_images else {}, OTHERS[name])
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_variants_of_other_experiments_resolve_and_are_described(name: str, variant: str) -> None:
+    assert _variant(name, variant).name == f"{name}:{variant}"
+    assert f"\n    :{variant} " in (CONFIGS / f"{name}.py").read_text().split("Variants:")[1]
+    with pytest.raises(errors.ConfigError, match=variant):
+        config_lib.load_editable(f"{CONFIGS / name}.py:{variant}y")
 
 
 @pytest.mark.parametrize("name", [*NAMES, *OTHERS])
@@ -84,3 +103,18 @@ def test_tiny_variant_keeps_the_road_and_shrinks_it() -> None:
     assert len(tiny.generator.widths) == len(quick.generator.widths)
     with pytest.raises(errors.ConfigError, match="tiny"):
         config_lib.load(f"{CONFIGS / 'quick.py'}:tinny")
+
+
+def test_tiny_variants_of_other_experiments_keep_the_road() -> None:
+    compared = _variant("error_comparison", "tiny")
+    assert compared.comparison.trial_steps == compared.train.steps < 10  # trials share the compiled steps of the cells
+    assert compared.comparison.seeds > 1 and compared.comparison.best_of > 1
+
+    swept = _variant("interference_sweep", "tiny")
+    assert swept.task == "sweep" and any(kind.startswith("image_") for kind in swept.sweep.kinds) and swept.sweep.real
+    assert _variant("interference_sweep", "tiny_pulse").task == "pulse"
+
+    # Two products, worked on at once as they are by :quick: what makes threads wait for each other has to be there.
+    tiny, quick = _variant("economic_benefit", "tiny"), _variant("economic_benefit", "quick")
+    assert (tiny.task, tiny.data.source, len(tiny.simulation.products)) == ("analyse", "simulated", 2)
+    assert tiny.threads == quick.threads != 1

@@ -89,6 +89,25 @@ def test_links_and_commands_name_files_that_exist(document: str) -> None:
         assert (ROOT / name).exists(), f"{document} names {name}"
 
 
+def test_commands_of_the_readme_run_one_after_another() -> None:
+    """Whatever a row of the experiments starts from has been made by `make demo` or by a row above it."""
+    makefile = (ROOT / "Makefile").read_text()
+    made = set(re.findall(r"--workdir=(\S+)", makefile.split("\ndemo:")[1].split("\n\n")[0]))
+    assert made == {"runs/demo"}
+    section = (ROOT / "README.md").read_text().split("\n## Experiments\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| \w+ \| `(python experiments/[^`]+)` \|", section, re.MULTILINE)
+    assert {row.split()[1] for row in rows} == {
+        f"experiments/{path.name}" for path in (ROOT / "experiments").glob("*.py") if path.name != "command_line.py"
+    }
+    for row in rows:
+        flags = dict(re.findall(r"--([\w.]+)=(\S+)", row))
+        workdir = flags.pop("workdir")
+        for name, value in flags.items():
+            assert not value.startswith("runs/") or value in made, f"--{name}={value} of the README: nothing makes it"
+        assert workdir not in made, f"{workdir} is made twice"
+        made.add(workdir)
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 class TestMakefile:
     """Which interpreter the targets take, without running them."""
@@ -134,3 +153,9 @@ class TestMakefile:
         refused = self.make(commands, "test", "PYTHON=python3.13")
         assert refused.returncode != 0
         assert "'python3.13' is not a Python of at least 3.11 that starts" in refused.stderr
+
+    def test_smoke_leaves_the_venv_of_another_interpreter_alone(self, commands: Path) -> None:
+        given = self.make(commands, "-n", "smoke", f"PYTHON={sys.executable}").stdout
+        assert f'"{sys.executable}" scripts/setup_venv.py --exact --venv=auto --where)" scripts/smoke.py' in given
+        self.add(commands, "python3.12", f'exec "{sys.executable}" "$@"')
+        assert "--venv" not in self.make(commands, "-n", "smoke").stdout

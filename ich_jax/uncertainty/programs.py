@@ -10,6 +10,7 @@ Two rules keep that from happening (docs/threads.md has the versions and the cau
 
 import contextlib
 import functools
+import importlib.metadata
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -17,7 +18,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import jaxlib.version
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal  # type: ignore[attr-defined]  # they are public
 
 LAPACK = frozenset(
@@ -43,9 +43,10 @@ _INLINED = {
 }
 
 
+@functools.cache
 def lapack_blocks() -> bool:
     """Whether batched LAPACK calls of this jaxlib wait for the thread pool that they occupy."""
-    return (0, 10, 0) <= tuple(map(int, jaxlib.version.__version__.split(".")[:3])) < (0, 11, 2)
+    return (0, 10, 0) <= tuple(map(int, importlib.metadata.version("jaxlib").split(".")[:3])) < (0, 11, 2)
 
 
 # ---------------------------------------------------------------- between programs

@@ -54,8 +54,8 @@ def run_setup(project: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project, capture_output=True, text=True)
 
 
-def installed(project: Path) -> str:
-    command = [project / ".venv" / "bin" / "python", "-c", "import tiny; print(tiny.TEXT)"]
+def installed(project: Path, name: str = ".venv") -> str:
+    command = [project / name / "bin" / "python", "-c", "import tiny; print(tiny.TEXT)"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -134,3 +134,55 @@ def test_undoes_a_killed_install_and_replaces_a_venv_that_does_not_start(project
     assert installed(project) == "first"
     assert leftovers(project) == {".venv"}
     assert not (project / ".venv" / "half-made").exists()
+
+
+def test_an_environment_of_another_name_keeps_the_same_promises(project: Path) -> None:
+    (project / ".venv-9.9.staged").mkdir()
+    (project / ".venv-9.9.saved" / "bin").mkdir(parents=True)
+    (project / ".venv-9.9").mkdir()
+    (project / ".venv-9.9" / "unfinished").touch()
+    (project / ".venv.saved").mkdir()  # what is beside it is not its own
+    first = run_setup(project, "--venv=.venv-9.9")
+    assert first.returncode == 0, first.stderr
+    assert "installing . in .venv-9.9" in first.stdout
+    assert installed(project, ".venv-9.9") == "first"
+    assert leftovers(project) == {".venv-9.9", ".venv.saved"}
+
+    where = run_setup(project, "--venv=.venv-9.9", "--exact", "--where")
+    assert where.stdout == f"{project / '.venv-9.9' / 'bin' / 'python'}\n"
+
+    (project / "setup.cfg").write_text("broken")
+    failed = run_setup(project, "--venv=.venv-9.9")
+    assert failed.returncode == 1
+    assert "this attempt was undone" in failed.stderr
+    assert installed(project, ".venv-9.9") == "first"
+    assert leftovers(project) == {".venv-9.9", ".venv.saved"}
+
+
+def test_auto_takes_a_folder_of_its_own_beside_the_venv_of_another_interpreter(project: Path) -> None:
+    python = project / ".venv" / "bin" / "python"
+    own = f".venv-{sys.version_info.major}.{sys.version_info.minor}"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho True of another kind\n")
+    python.chmod(0o755)
+    first = run_setup(project, "--exact", "--venv=auto")
+    assert first.returncode == 0, first.stderr
+    assert f"installing . in {own}" in first.stdout
+    assert leftovers(project) == {".venv", own}
+    where = run_setup(project, "--exact", "--venv=auto", "--where")
+    assert where.stdout == f"{project / own / 'bin' / 'python'}\n"
+    assert list((project / ".venv").rglob("*.json")) == []  # the other one was left alone
+
+    python.write_text("#!/bin/sh\nexit 1\n")  # one that does not start is nobody's
+    second = run_setup(project, "--exact", "--venv=auto")
+    assert "installing . in .venv (" in second.stdout
+    assert run_setup(project, "--exact", "--venv=auto", "--where").stdout == f"{python}\n"
+    assert leftovers(project) == {".venv", own}
+
+
+@pytest.mark.parametrize("name", [".venv.saved", ".venv.lock", ".venv-3.12.staged", "venv", "../.venv", ""])
+def test_names_that_are_taken_or_lead_elsewhere_are_refused(project: Path, name: str) -> None:
+    refused = run_setup(project, f"--venv={name}")
+    assert refused.returncode == 2
+    assert "expected .venv, .venv-NAME (such as .venv-3.12) or auto" in refused.stderr
+    assert set(project.glob(".venv*")) == set()

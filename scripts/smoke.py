@@ -1,0 +1,235 @@
+"""Runs every experiment from its command line to its page, small and within a time limit, as a user would.
+
+    .venv/bin/python scripts/smoke.py [--patience=2]
+
+Called by `make smoke`, with the standard library alone, in the environment of the interpreter that runs it. Work
+folders and compiled programs go to a temporary folder that starts empty and is removed in the end, so that every
+command starts cold and the user's cache is left alone. Commands run in two lanes side by side, since most of their time
+is compilation, which keeps one core busy; for the same reason tiny networks are compiled without optimisation. A
+command passes if it exits with 0 within its limit, the page that it names exists and its last line is a summary that
+can be read.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import importlib.metadata
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SUMMARY = "summary: "
+_PAGE = "Page: "
+_TINY = "--checkpoint={work}/tiny"
+_SHOWN = 30  # lines of a failed command's output
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command that has to come through.
+
+    Attributes:
+        name: For people.
+        arguments: Those of the interpreter; `{work}` stands for the temporary folder.
+        limit_s: Seconds after which it is ended.
+        xla_flags: Added to those of the user.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    limit_s: float
+    xla_flags: str = ""
+
+
+def _experiment(name: str, config: str, folder: str, limit_s: float, *others: str) -> Command:
+    flags = (f"--config=configs/{config}", f"--workdir={{work}}/{folder}", *others)
+    tiny = "--xla_backend_optimization_level=0" if ":tiny" in config else ""
+    return Command(config, (f"experiments/{name}.py", *flags), limit_s, tiny)
+
+
+# Each limit is at least twice what the command takes on two slow cores (2.4 GHz, AVX2) that do nothing else.
+LANES = (
+    (
+        _experiment("train", "quick.py:tiny", "tiny", 480),
+        _experiment("interference_sweep", "interference_sweep.py:tiny", "sweep", 240, _TINY),
+        _experiment("interference_sweep", "interference_sweep.py:tiny_pulse", "pulses", 300, _TINY),
+    ),
+    (
+        _experiment("economic_benefit", "economic_benefit.py:tiny", "benefit_tiny", 240),
+        _experiment("economic_benefit", "economic_benefit.py:quick", "benefit_quick", 480),
+        _experiment("error_comparison", "error_comparison.py:tiny", "errors", 480),
+    ),
+)
+
+
+class SmokeError(Exception):
+    """A command did not come through."""
+
+
+def main() -> None:
+    """Parses the command line, runs all commands and says how they went."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--patience", type=float, default=1.0, help="factor on all time limits, for slow machines")
+    patience = parser.parse_args().patience
+    if not patience > 0:
+        parser.error(f"--patience={patience}: expected a positive number")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    started, n = time.monotonic(), sum(map(len, LANES))
+    try:
+        failed = run_all([[dataclasses.replace(one, limit_s=patience * one.limit_s) for one in lane] for lane in LANES])
+    except KeyboardInterrupt:
+        sys.exit("smoke: interrupted")
+    facts = {
+        "commands": n,
+        "seconds": f"{time.monotonic() - started:.0f}",
+        "python": platform.python_version(),
+        "jax": importlib.metadata.version("jax"),
+    }
+    print(f"{n - failed} passed, {failed} failed")
+    print(SUMMARY + " ".join(f"{name}={value}" for name, value in facts.items()), flush=True)
+    sys.exit(failed > 0)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def run_all(lanes: Sequence[Sequence[Command]]) -> int:
+    """Runs the commands of each lane one after another, and the lanes side by side; prints a line for each command.
+
+    Returns:
+        How many failed.
+    """
+    failed = [0] * len(lanes)
+    # What a command that was ended has left may still change while it is removed.
+    with tempfile.TemporaryDirectory(prefix="ich_jax_smoke_", ignore_cleanup_errors=True) as folder:
+        running: list[subprocess.Popen[bytes]] = []
+        interrupted = threading.Event()
+
+        def run_lane(k: int) -> None:
+            # A cache for each lane: JAX does not write its entries atomically.
+            cache, output = Path(folder) / f"cache_{k}", Path(folder) / f"output_{k}.txt"
+            environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONUNBUFFERED": "1"}
+            for command in lanes[k]:
+                if interrupted.is_set():
+                    return
+                started = time.monotonic()
+                try:
+                    run_one(command, folder, environment, output, running)
+                    verdict = ["passed"]
+                except SmokeError as error:
+                    failed[k] += 1
+                    verdict = [f"FAILED: {error}", *(f"    {line}" for line in _lines(output)[-_SHOWN:])]
+                report = f"{time.monotonic() - started:6.1f} s  {command.name}  " + "\n".join(verdict)
+                print(report + "\n", end="", flush=True)  # one call, so that lanes do not mix their lines
+
+        threads = [threading.Thread(target=run_lane, args=(k,), daemon=True) for k in range(len(lanes))]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt:
+            interrupted.set()
+            for process in running.copy():
+                _end(process)
+            for thread in threads:
+                thread.join()
+            raise
+    return sum(failed)
+
+
+def run_one(
+    command: Command,
+    work: str,
+    environment: Mapping[str, str],
+    output: Path,
+    running: list[subprocess.Popen[bytes]],
+) -> None:
+    """Runs a command to its end or its limit, and checks what it says.
+
+    Args:
+        command: What to run.
+        work: Stands in the place of `{work}`.
+        environment: Variables of the process.
+        output: File for all that it prints. Not a pipe, which a child that outlives it could keep open.
+        running: Holds the process while it runs, for whoever has to end it.
+
+    Raises:
+        SmokeError: It failed; the message says in which way.
+    """
+    arguments = [sys.executable, *(argument.replace("{work}", work) for argument in command.arguments)]
+    with open(output, "wb") as file:
+        process = subprocess.Popen(
+            arguments,
+            cwd=ROOT,
+            env={**environment, "XLA_FLAGS": f"{environment.get('XLA_FLAGS', '')} {command.xla_flags}".strip()},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    running.append(process)
+    try:
+        code = process.wait(command.limit_s)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        raise SmokeError(f"not done after {command.limit_s:g} s, ended") from None
+    finally:
+        running.remove(process)
+    if code:
+        raise SmokeError(f"exit code {code}")
+    check_output(_lines(output))
+
+
+def check_output(lines: Sequence[str]) -> dict[str, str]:
+    """Checks that the last line is a summary and that the page exists.
+
+    Args:
+        lines: All that an experiment has printed.
+
+    Returns:
+        The values of the summary by name.
+
+    Raises:
+        SmokeError: One of them is not as it should be.
+    """
+    if not lines or not lines[-1].startswith(SUMMARY):
+        raise SmokeError(f"the last line does not begin with {SUMMARY!r}")
+    words = lines[-1].removeprefix(SUMMARY).split()
+    values = {name: value for name, _, value in (word.partition("=") for word in words)}
+    wrong = [word for word in words if not re.fullmatch(r"[^\W\d][\w.]*=[^=]+", word)]
+    if not words or wrong or len(values) < len(words):
+        raise SmokeError(f"the summary is not made of name=value, no name twice: {' '.join(wrong) or words}")
+    pages = [line.removeprefix(_PAGE) for line in lines if line.startswith(_PAGE)]
+    if len(pages) != 1:
+        raise SmokeError(f"{len(pages)} lines begin with {_PAGE!r}")
+    if not (ROOT / pages[0]).is_file():
+        raise SmokeError(f"the page {pages[0]} does not exist")
+    return values
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a command with all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _lines(output: Path) -> list[str]:
+    return output.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+if __name__ == "__main__":
+    main()
