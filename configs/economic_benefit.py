@@ -11,8 +11,8 @@ say. The data are SIMULATED: only the two final benefits of the paper, 1,312 and
 
 Variants:
     :quick       the same with 8 local outlets and fewer draws, in under two minutes.
-    :tiny        the whole road in seconds: two product lines, 4 local outlets, 60 days, as few draws as are allowed;
-                 no figure on its page means anything. SIMULATED as well.
+    :tiny        two of the product lines and as few draws as are allowed, to walk the whole road: what its page says
+                 about power, errors and intervals is too coarse to use. SIMULATED as well.
     :csv         your own file: --config.data.path=sales.csv; --write_template=sales.csv writes an example.
     :size_study  do the tests hold their level? Thousands of simulated panels without an effect; about 10 minutes.
 """
@@ -47,7 +47,7 @@ def get_config(variant: str = "") -> Any:
     elif variant == "tiny":
         config = config_lib.BenefitConfig(
             name="economic_benefit:tiny",
-            simulation=config_lib.SimulationConfig(products=("earrings", "figurine"), days=60, ramp_days=10, local=4),
+            simulation=config_lib.SimulationConfig(products=("earrings", "figurine"), local=8),
             analysis=config_lib.AnalysisConfig(n_simulations=100, n_refits=20, n_resamples=199, n_placebos=20),
             plan=config_lib.PlanConfig(investment=20_000.0, running_cost=20.0),
         )

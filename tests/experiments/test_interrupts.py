@@ -64,6 +64,19 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.fixture(scope="module")
+def small(images: Path) -> tuple[str, ...]:
+    """Flags of networks and images that are compiled in seconds."""
+    fields = {
+        **{"data.source": "npz", "data.path": images, "data.size": 16, "data.channels": 1, "data.holdout_share": 0.4},
+        **{"generator.widths": "(4,)", "discriminator.widths": "(4,)", "inspector.widths": "(4,)"},
+        **{"inspector.blocks": 1, "inspector.steps": 2, "inspector.batch": 4, "evaluation.kid_subset": 4},
+        **{"evaluation.n_designs": 12, "evaluation.n_validation": 4, "evaluation.n_images": 12},
+        "compute.formulation": "direct",
+    }
+    return tuple(f"--config.{name}={value}" for name, value in fields.items())
+
+
+@pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where compiled programs are kept, so that a resumed run need not compile them again."""
     return tmp_path_factory.mktemp("cache")
@@ -108,28 +121,28 @@ def test_while_it_imports(cache: Path, tmp_path: Path, script: str) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_while_it_compiles(tmp_path: Path) -> None:
+def test_while_it_compiles(cache: Path, tmp_path: Path, small: tuple[str, ...]) -> None:
     folder = tmp_path / "run"
-    flags = ("--config=configs/quick.py:tiny", "--config.compute.compilation_cache=False", f"--workdir={folder}")
-    line = answered(start(tmp_path, "soon:first step", "train", *flags))
+    flags = (f"--config={SCRIPTS['train']}", *small, "--config.compute.compilation_cache=False", f"--workdir={folder}")
+    line = answered(start(cache, "soon:first step", "train", *flags))
     assert line == f"Ctrl-C: leaving; checkpoints in {folder} are kept, and the same command resumes."
 
 
-def test_a_generator_and_what_is_done_with_it(cache: Path, tmp_path: Path) -> None:
-    flags = (f"--config={SCRIPTS['train']}", f"--workdir={tmp_path}/run")
+def test_a_generator_and_what_is_done_with_it(cache: Path, tmp_path: Path, small: tuple[str, ...]) -> None:
+    flags = (f"--config={SCRIPTS['train']}", *small, f"--workdir={tmp_path}/run")
     line = answered(start(cache, "save:validation at step 3", "train", *flags))
     assert line == f"Ctrl-C: saving a checkpoint in {tmp_path}/run, then leaving; once more to leave at once."
     assert (tmp_path / "run" / "checkpoints" / "3").is_dir()
     line = answered(start(cache, "leave:evaluation", "train", *flags))
     assert line.startswith(f"Ctrl-C: leaving; the trained networks in {tmp_path}/run are kept")
     resumed = finished(start(cache, "", "train", *flags))
-    straight = finished(start(cache, "", "train", flags[0], f"--workdir={tmp_path}/straight"))
+    straight = finished(start(cache, "", "train", *flags[:-1], f"--workdir={tmp_path}/straight"))
     sha = re.compile(r"params_sha256=(\w+)")
     assert sha.findall(resumed) == sha.findall(straight) != []
 
     for variant, point, kept in (
         ("tiny", "leave:latent_noise, seed 1, severity 2", "jobs"),
-        ("tiny_pulse", "leave:pulse label_flips, seed 1: step 9", "runs"),
+        ("tiny_pulse", "leave:pulse learning_rate, seed 1: step 9", "runs"),
     ):
         folder = tmp_path / variant
         flags = (f"--config=configs/interference_sweep.py:{variant}", f"--workdir={folder}")
@@ -139,8 +152,8 @@ def test_a_generator_and_what_is_done_with_it(cache: Path, tmp_path: Path) -> No
         finished(start(cache, "", "interference_sweep", *flags))
 
 
-def test_a_comparison(cache: Path, tmp_path: Path) -> None:
-    flags = (f"--config={SCRIPTS['error_comparison']}", f"--workdir={tmp_path}/run")
+def test_a_comparison(cache: Path, tmp_path: Path, small: tuple[str, ...]) -> None:
+    flags = (f"--config={SCRIPTS['error_comparison']}", *small, f"--workdir={tmp_path}/run")
     line = answered(start(cache, "save:validation at step 3", "error_comparison", *flags))
     assert line.startswith(f"Ctrl-C: saving a checkpoint in {tmp_path}/run/trials/")
     line = answered(start(cache, "leave:comparison", "error_comparison", *flags))
