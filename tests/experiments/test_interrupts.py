@@ -162,7 +162,8 @@ def test_a_comparison(cache: Path, tmp_path: Path, small: tuple[str, ...]) -> No
 
 
 def test_products_that_are_worked_on_in_threads(cache: Path, tmp_path: Path) -> None:
-    flags = (f"--config={SCRIPTS['economic_benefit']}", f"--workdir={tmp_path}/run")
+    short = ("--config.simulation.days=60", "--config.simulation.ramp_days=10", "--config.simulation.local=4")
+    flags = (f"--config={SCRIPTS['economic_benefit']}", *short, f"--workdir={tmp_path}/run")
     line = answered(start(cache, "soon:earrings: audit", "economic_benefit", *flags))
     assert line == "Ctrl-C: leaving; an analysis is saved at its end only, and the same command begins it anew."
 
