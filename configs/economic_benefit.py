@@ -12,7 +12,8 @@ say. The data are SIMULATED: only the two final benefits of the paper, 1,312 and
 Variants:
     :quick       the same with 8 local outlets and fewer draws, in under two minutes.
     :tiny        two of the product lines and as few draws as are allowed, to walk the whole road: what its page says
-                 about power, errors and intervals is too coarse to use. SIMULATED as well.
+                 about power, errors and intervals is too coarse to use. SIMULATED as well; one to two minutes the first
+                 time, nearly all of it compilation.
     :csv         your own file: --config.data.path=sales.csv; --write_template=sales.csv writes an example.
     :size_study  do the tests hold their level? Thousands of simulated panels without an effect; about 10 minutes.
 """

@@ -16,7 +16,8 @@ Variants:
              100 minutes on two cores. Networks as small do not fill two cores: start it twice, with --shard=0/2 and
              --shard=1/2 in one work directory, each bound to a core. The plain arm is behind on every axis from 4 on
     :folder  your own images: --config.data.path=PATH; axes from columns axis_<name>, else measured in the pictures
-    :tiny    the whole road in seconds, trials included, with networks of one stage and 6 steps that learn nothing
+    :tiny    the whole road, trials included, with networks of one stage and 6 steps that learn nothing; two minutes on
+             two cores the first time, nearly all of it compilation
 """
 
 from typing import Any

@@ -18,9 +18,10 @@ Variants:
              made good within 40 steps, and a tenfold step size broke the generator for the rest of the run.
     :quick   eleven kinds, one seed, 100 designs of each product, in a few minutes.
     :folder  for a generator of an image folder: no second inspector, which a small set cannot train.
-    :tiny    the whole road of the sweep in seconds, two kinds and 10 designs of each product, on a generator that
-             configs/quick.py:tiny has made (--checkpoint=runs/tiny): its page means nothing.
-    :tiny_pulse  the whole road of :pulse in seconds on the same generator: one pulse, one seed, 40 steps.
+    :tiny    the whole road of the sweep in a minute: two kinds and 10 designs of each product, on a generator that
+             configs/quick.py:tiny has made (--checkpoint=runs/tiny). Its page means nothing.
+    :tiny_pulse  the whole road of :pulse on the same generator: one pulse, one seed, 40 steps; two to three minutes the
+             first time, nearly all of it compilation.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """How far can a trained generator be trusted under interference: a sweep over kinds and severities, and its page.
 
-    python experiments/interference_sweep.py --config=configs/interference_sweep.py:quick --checkpoint=runs/quick \
+    python experiments/interference_sweep.py --config=configs/interference_sweep.py:quick --checkpoint=runs/demo \
         --workdir=runs/interference
 
 The same command goes on where it was stopped. `--shard=0/4` does every fourth job; once all shards are done, the
