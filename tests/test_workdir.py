@@ -105,12 +105,23 @@ def test_claim_refuses_another_run_and_names_both_values(tmp_path: Path) -> None
     assert (tmp_path / "config.json").read_text() == before
 
 
-def test_claim_refuses_fields_that_one_side_lacks(tmp_path: Path) -> None:
+def test_a_field_that_came_later_stands_at_its_default(tmp_path: Path) -> None:
     workdir.claim(tmp_path, _config())
     stored = json.loads((tmp_path / "config.json").read_text())
-    del stored["train"]["clip"]
+    del stored["train"]["clip"]  # as an earlier version wrote it
     (tmp_path / "config.json").write_text(json.dumps(stored))
-    with pytest.raises(errors.WorkdirError, match=r"train\.clip: not stated in"):
+    other = _config(clip=7.5)
+    with pytest.raises(errors.WorkdirError, match=r"train\.clip: .* in .*, 7\.5 now"):
+        workdir.claim(tmp_path, other)
+    assert workdir.claim(tmp_path, _config())
+
+
+def test_claim_refuses_a_field_that_is_gone(tmp_path: Path) -> None:
+    workdir.claim(tmp_path, _config())
+    stored = json.loads((tmp_path / "config.json").read_text())
+    stored["train"]["former"] = 3
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(errors.WorkdirError, match=r"train\.former: 3 in .*, not stated now"):
         workdir.claim(tmp_path, _config())
 
 
