@@ -25,13 +25,13 @@ def wait(what, seconds=30.0):
 def run(code: str, before: signal.Handlers = signal.SIG_DFL) -> tuple[int, str, str]:
     """Runs a program whose first line starts to answer; returns exit code, standard output and standard error."""
     done = subprocess.run(
-        [sys.executable, "-c", HEAD + code],
+        # A test run in the background has SIGINT ignored, which its children inherit; not set between fork and exec,
+        # where JAX warns of its threads.
+        [sys.executable, "-c", f"{HEAD}signal.signal(signal.SIGINT, signal.Handlers({int(before)}))\n{code}"],
         capture_output=True,
         text=True,
         timeout=60,
         cwd=ROOT,
-        # A test run in the background has SIGINT ignored, which its children would inherit.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, before),
     )
     return done.returncode, done.stdout, done.stderr
 

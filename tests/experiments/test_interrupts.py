@@ -6,7 +6,6 @@ there for a minute: only a process that answers without its main thread ends in 
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ SCRIPTS = {
 }
 DRIVER = """
 import os, runpy, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where tests run in the background
 kind, _, point = sys.argv[1].partition(":")
 sys.argv = sys.argv[2:]
 sys.path.insert(0, os.path.dirname(sys.argv[0]))
@@ -91,8 +91,7 @@ def start(cache: Path, point: str, script: str, *flags: str) -> subprocess.Compl
         env={**os.environ, "XDG_CACHE_HOME": str(cache)},
         capture_output=True,
         text=True,
-        timeout=300,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
+        timeout=600,
     )
 
 
