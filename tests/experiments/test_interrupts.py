@@ -139,25 +139,11 @@ def test_a_generator_and_what_is_done_with_it(cache: Path, tmp_path: Path, small
     sha = re.compile(r"params_sha256=(\w+)")
     assert sha.findall(resumed) == sha.findall(straight) != []
 
-    for variant, point, kept in (
-        ("tiny", "leave:latent_noise, seed 1, severity 2", "jobs"),
-        ("tiny_pulse", "leave:pulse learning_rate, seed 1: step 9", "runs"),
-    ):
-        folder = tmp_path / variant
-        flags = (f"--config=configs/interference_sweep.py:{variant}", f"--workdir={folder}")
-        flags = (*flags, f"--checkpoint={tmp_path}/run")
-        line = answered(start(cache, point, "interference_sweep", *flags))
-        assert line == f"Ctrl-C: leaving; finished {kept} in {folder} are kept, and the same command resumes."
-        finished(start(cache, "", "interference_sweep", *flags))
-
-
-def test_a_comparison(cache: Path, tmp_path: Path, small: tuple[str, ...]) -> None:
-    flags = (f"--config={SCRIPTS['error_comparison']}", *small, f"--workdir={tmp_path}/run")
-    line = answered(start(cache, "save:validation at step 3", "error_comparison", *flags))
-    assert line.startswith(f"Ctrl-C: saving a checkpoint in {tmp_path}/run/trials/")
-    line = answered(start(cache, "leave:comparison", "error_comparison", *flags))
-    assert line.startswith("Ctrl-C: leaving; finished trials, cells and their checkpoints in")
-    finished(start(cache, "", "error_comparison", *flags))
+    folder = tmp_path / "sweep"
+    flags = ("--config=configs/interference_sweep.py:tiny", f"--workdir={folder}", f"--checkpoint={tmp_path}/run")
+    line = answered(start(cache, "leave:latent_noise, seed 1, severity 2", "interference_sweep", *flags))
+    assert line == f"Ctrl-C: leaving; finished jobs in {folder} are kept, and the same command resumes."
+    finished(start(cache, "", "interference_sweep", *flags))
 
 
 def test_products_that_are_worked_on_in_threads(cache: Path, tmp_path: Path) -> None:
