@@ -1,4 +1,4 @@
-"""Ctrl-C at named points of every experiment: one line, exit code 130, no traceback, and the same command resumes.
+"""Ctrl-C at named points of the experiments: one line, exit code 130, no traceback, and the same command resumes.
 
 Each run is a process of its own that sends itself the signal where `liveness.at` names the point, and would then stay
 there for a minute: only a process that answers without its main thread ends in time.
