@@ -30,7 +30,7 @@ demo: python
 
 test: python
 	@exec $(SETUP) --extra=test
-	$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=loadfile
+	$(BIN)/python -m ich_jax.perf.memory -m pytest -n logical --maxprocesses=4 --dist=loadfile
 
 smoke: python
 	@exec $(SMOKE)

@@ -11,7 +11,9 @@ with the same work directory, an analysis is made and written anew.
 
 if __name__ == "__main__":
     from ich_jax import liveness
+    from ich_jax.perf import memory
 
+    memory.set_up()  # at the very first: it may run the command once more
     liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
 
 import hashlib
@@ -32,7 +34,6 @@ from ich_jax import errors, liveness, workdir
 from ich_jax.config import BenefitConfig
 from ich_jax.econometrics import analysis, audit, calibration, daily, design, holidays, simulation
 from ich_jax.econometrics.analysis import Analysis
-from ich_jax.perf import memory
 from ich_jax.report import benefit_page, benefit_tables, provenance
 from ich_jax.training import writer
 
@@ -58,7 +59,6 @@ def main(argv: Sequence[str]) -> None:
             f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/benefit."
         )
     show_log_lines()
-    memory.keep_freed_memory()
     try:
         if FLAGS.write_template:
             write_template(FLAGS.write_template, sales=FLAGS.sales)

@@ -13,7 +13,9 @@ have finished.
 
 if __name__ == "__main__":
     from ich_jax import liveness
+    from ich_jax.perf import memory
 
+    memory.set_up()  # at the very first: it may run the command once more
     liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
 
 import dataclasses
@@ -45,7 +47,6 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import axis_errors, comparison, degradation, designs, drawing
 from ich_jax.evaluation.comparison import CellRecord, Choice, Gradients, Trial
 from ich_jax.models import networks
-from ich_jax.perf import memory
 from ich_jax.report import error_page, provenance
 from ich_jax.training import checkpoint, formulation, gradients, loop, seeds, writer
 from ich_jax.training import inspector as inspector_lib
@@ -178,7 +179,6 @@ def main(argv: Sequence[str]) -> None:
     if FLAGS.workdir is None and not FLAGS.dry_run:
         raise app.UsageError("No --workdir is given: name the folder of the comparison, such as --workdir=runs/errors.")
     show_log_lines()
-    memory.keep_freed_memory()
     try:
         config = config_lib.resolve(FLAGS.config, ErrorComparisonConfig)
         if FLAGS.dry_run:

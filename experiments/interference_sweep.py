@@ -10,7 +10,9 @@ the same config and steps: its training run, which is swept as well, or a finish
 
 if __name__ == "__main__":
     from ich_jax import liveness
+    from ich_jax.perf import memory
 
+    memory.set_up()  # at the very first: it may run the command once more
     liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
 
 import dataclasses
@@ -34,7 +36,6 @@ from ich_jax.data import make, pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.interference import disturbances, metrics, recovery, static, sweep, temporal
 from ich_jax.interference.disturbances import TABLE, Inputs
-from ich_jax.perf import memory
 from ich_jax.report import interference_page, provenance, pulse_page
 from ich_jax.training import checkpoint, formulation
 from ich_jax.training import inspector as inspector_lib
@@ -76,7 +77,6 @@ def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/sweep.")
     show_log_lines()
-    memory.keep_freed_memory()
     try:
         config = config_lib.resolve(FLAGS.config, InterferenceConfig)
         if config.compilation_cache:

@@ -10,7 +10,9 @@ from the networks of another one: `--workdir=NEW --init_from=OLD`.
 
 if __name__ == "__main__":
     from ich_jax import liveness
+    from ich_jax.perf import memory
 
+    memory.set_up()  # at the very first: it may run the command once more
     liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
 
 import math
@@ -33,7 +35,6 @@ from ich_jax.data import make, procedural
 from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import designs, drawing
 from ich_jax.models import networks
-from ich_jax.perf import memory
 from ich_jax.report import figures, provenance, train_page
 from ich_jax.training import checkpoint, formulation, loop, parallel
 from ich_jax.training import inspector as inspector_lib
@@ -66,7 +67,6 @@ def main(argv: Sequence[str]) -> None:
     if FLAGS.workdir is None and not FLAGS.dry_run:
         raise app.UsageError("No --workdir is given: name the folder of this run, for example --workdir=runs/quick.")
     show_log_lines()
-    memory.keep_freed_memory()
     try:
         config = config_lib.resolve(FLAGS.config)
         if FLAGS.distributed or FLAGS.coordinator:

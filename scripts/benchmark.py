@@ -7,17 +7,21 @@ Each subcommand is a module of scripts/benchmarks/, whose docstring says what it
 writes benchmark.json and benchmark.md to --output.
 """
 
+if __name__ == "__main__":
+    from ich_jax.perf import memory
+
+    memory.set_up()  # as experiments do; the other implementations have it, too
+
 import importlib
 import sys
 
 from absl import app, logging
 
 from ich_jax import errors
-from ich_jax.perf import memory
 
 SUBCOMMANDS = {
     name: f"benchmarks.{name}"
-    for name in ("train", "sample", "input", "penalty", "scaling", "lower", "econometrics", "interference")
+    for name in ("train", "sample", "input", "penalty", "scaling", "lower", "econometrics", "interference", "memory")
 }
 
 
@@ -36,7 +40,6 @@ def main(argv: list[str]) -> None:
         if len(rest) > 1:
             raise app.UsageError(f"What is {' '.join(rest[1:])!r}? Flags follow the subcommand, such as --output=DIR.")
         logging.set_verbosity(logging.WARNING)  # JAX tells of each backend that it lacks
-        memory.keep_freed_memory()  # as experiments do; the other implementations have it from here, too
         try:
             module.run()
         except errors.IchJaxError as error:

@@ -11,6 +11,11 @@ CHECKOUT is a clone of github.com/hendrycks/robustness. Needs opencv-python-head
 is kept in the work directory once it is done; the same command goes on where it stopped.
 """
 
+if __name__ == "__main__":
+    from ich_jax.perf import memory
+
+    memory.set_up()
+
 import argparse
 import sys
 import time

@@ -16,6 +16,11 @@ what the function takes. To draw, with nothing but `jax` and `flatbuffers` insta
     images = np.clip(127.5 * np.asarray(draw(z, *rest, given)) + 127.5, 0, 255).round().astype("uint8")
 """
 
+if __name__ == "__main__":
+    from ich_jax.perf import memory
+
+    memory.set_up()
+
 import sys
 from collections.abc import Sequence
 from pathlib import Path

@@ -12,6 +12,11 @@ to `output/<class>/`, with a `metadata.csv` of where each came from and its meas
 Every picture is checked before anything is written, and the output appears only when it is complete.
 """
 
+if __name__ == "__main__":
+    from ich_jax.perf import memory
+
+    memory.set_up()
+
 import csv
 import dataclasses
 import re

@@ -8,6 +8,11 @@ that comes with the package, which every change of the renderer makes unusable, 
 twentieth of it, the error on held-out real images is printed and what there is so far is kept as `*.unfinished`.
 """
 
+if __name__ == "__main__":
+    from ich_jax.perf import memory
+
+    memory.set_up()
+
 import sys
 import time
 from collections.abc import Sequence

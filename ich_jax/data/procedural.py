@@ -1,7 +1,5 @@
 """The procedural data set: designs whose briefs are known exactly, drawn when they are asked for."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -60,7 +58,14 @@ _WORLD = 20_260_101  # seed of the designs themselves: a data set is the same wh
 
 def designs(split: str, index: jax.Array) -> tuple[Brief, Nuisance]:
     """Returns the designs at positions `index` `[B]` of a split: a pure function of both."""
-    key = jax.random.fold_in(jax.random.key(_WORLD), _SPLIT[split])
+    return _designs(_key(split), index)
+
+
+def _key(split: str) -> jax.Array:
+    return jax.random.fold_in(jax.random.key(_WORLD), _SPLIT[split])
+
+
+def _designs(key: jax.Array, index: jax.Array) -> tuple[Brief, Nuisance]:
     keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(key, i)))(index)
     brief = jax.vmap(lambda k: sample_brief(k, 1))(keys[:, 0])
     nuisance = jax.vmap(lambda k: sample_nuisance(k, 1))(keys[:, 1])
@@ -71,19 +76,19 @@ def make(data: config.DataConfig) -> Dataset:
     """Builds the procedural data set: image i is drawn when it is asked for, so nothing is stored or loaded."""
     size = data.size
 
-    @functools.partial(jax.jit, static_argnums=0)
-    def draw(split: str, index: jax.Array) -> Batch:
-        brief, nuisance = designs(split, index)
+    @jax.jit
+    def draw(key: jax.Array, index: jax.Array) -> Batch:
+        brief, nuisance = _designs(key, index)
         return Batch(_stored(renderer.render(brief, nuisance, size)), brief)
 
     def sample(arrays: tuple[()], index: jax.Array) -> Batch:
         del arrays
-        return draw("train", index)
+        return draw(_key("train"), index)
 
     def many(split: str, n: int) -> Batch:
         """Draws in blocks so that thousands of images need no more memory than one block."""
-        block = 256
-        batches = [draw(split, jnp.arange(i, i + block)) for i in range(0, n, block)]
+        block, key = 256, _key(split)
+        batches = [draw(key, jnp.arange(i, i + block)) for i in range(0, n, block)]
         return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:n], *batches)
 
     return Dataset(

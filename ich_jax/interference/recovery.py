@@ -22,6 +22,7 @@ from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.interference import corruptions, draws, schedules, sweep
 from ich_jax.interference.schedules import Window
+from ich_jax.training import parallel
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training.formulation import AS_WRITTEN, Choice
@@ -227,6 +228,9 @@ def make_runner(
         )
     draw = jax.jit(step_lib.make_draw(config, dataset.space, dataset.size, dataset.channels, choice.form))
     products = len(dataset.space.products)
+    # What the step takes lies where it puts what it returns: else the second call would compile it again.
+    layout = parallel.single()
+    arrays = layout.put(dataset.arrays)
 
     @functools.cache
     def step_of(kind: str) -> Callable[..., Any]:
@@ -245,7 +249,7 @@ def make_runner(
                 batch._replace(image=pipeline.as_unit(batch.image)),
             )
 
-        return step_lib.make_step(config, dataclasses.replace(dataset, sample=disturbed), choice=choice)
+        return step_lib.make_step(config, dataclasses.replace(dataset, sample=disturbed), layout, choice)
 
     def right(params: Any, brief: Brief, key: jax.Array) -> np.ndarray:
         z = jax.random.normal(key, (len(brief.product), config.generator.z_dim), jnp.float32)
@@ -275,7 +279,7 @@ def make_runner(
         started = time.perf_counter()
         kind = TABLE.get(pulse.kind, Kind(""))
         step = step_of(like or pulse.kind)
-        state, metrics = start(pulse.seed), step_lib.new_window()
+        state, metrics = layout.put_state(start(pulse.seed)), layout.put(step_lib.new_window())
         key = jax.random.fold_in(jax.random.key(pulse.seed), 5)
         at, found = [0], [accuracy_of(state.ema_params, pulse.seed, 0, n)]
         lowest: list[tuple[float, Any]] = [(np.inf, None)] * products
@@ -290,13 +294,13 @@ def make_runner(
             strength = jnp.float32(pulse.strength if inside and kind.batch is not None else 0.0)
             # Copied, because the step takes over the buffers of its state.
             kept = {name: jax.tree.map(jnp.copy, getattr(state, name)) for name in kind.frozen} if inside else {}
-            state, metrics = step(state, (dataset.arrays, strength, key), metrics)
+            state, metrics = step(state, (arrays, strength, key), metrics)
             state = state.replace(**kept)
             if (i + 1) % every == 0 or i + 1 == steps:
                 at.append(i + 1)
                 found.append(accuracy_of(state.ema_params, pulse.seed, i + 1, n))
                 if i + 1 > window.start and (found[-1] < [a for a, _ in lowest]).any():
-                    now = jax.tree.map(np.array, state.ema_params)
+                    now = jax.tree.map(jnp.copy, state.ema_params)
                     lowest = [(a, now) if a < least[0] else least for a, least in zip(found[-1], lowest, strict=True)]
         fresh = [
             [fresh_accuracy_of(params, pulse.seed, p, n_fresh, products * n) for p, params in enumerate(each)]

@@ -1,48 +1,177 @@
-"""Keeps the memory that a step frees for the next step.
+"""How malloc takes memory from the system, which decides a fifth of a training step on CPU.
 
-XLA's CPU client takes its temporaries from malloc at every call and frees them afterwards. Blocks as large glibc takes
-from the system and hands back at once, so that in each step the system maps and clears every page again: 17,500 page
-faults a step of `procedural_32`, a quarter of its time (docs/results/speed).
+XLA's CPU client takes the temporaries of a step from malloc at every call and frees them afterwards. glibc hands blocks
+as large back to the system at once, so that the next step maps and clears them again, 4 KiB at a time: 17,500 page
+faults a step of `procedural_32`. glibc can ask for large pages (2 MiB) instead, of which a step takes a few hundred.
+But it reads whether to (`GLIBC_TUNABLES`) when a process starts, and not again. So an experiment begins with `set_up`,
+which runs its command once more, in the same process, with that variable (docs/results/speed, "Memory").
+
+Other programs get the same from
+
+    python -m ich_jax.perf.memory -m jupyter lab
+
+Only the standard library is imported here: nothing may have been computed, and no thread started, before `set_up`.
 
 References:
-    mallopt(3), Linux man-pages.
+    mallopt(3), execve(2), Linux man-pages; "Memory Allocation Tunables", The GNU C Library Reference Manual.
 """
 
-import ctypes
+import dataclasses
 import os
-from collections.abc import Mapping
+import re
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from absl import logging
+SWITCH = "ICH_JAX_MALLOC"
+"""Variable of users: `system` leaves malloc as the system has it."""
 
-# Of <malloc.h>: what to set, and to what.
-_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
-_SETTINGS = (
-    (_M_ARENA_MAX, 1),  # one heap, which can grow; those of single threads cannot hold large blocks
-    (_M_MMAP_MAX, 0),  # large blocks come from it, too
-    (_M_TRIM_THRESHOLD, 2**31 - 1),  # the heap does not shrink
-)
+TUNABLES = "GLIBC_TUNABLES"
+LARGE_PAGES = "glibc.malloc.hugetlb=1"
+"""Large pages where malloc maps memory, if the kernel gives them to those who ask."""
+
+ASKED = "_ICH_JAX_LARGE_PAGES"
+"""Set by `set_up` in the environment of the process that it starts, whose children inherit it."""
+_GLIBC = (2, 35)  # the first that knows it
+_KERNEL = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
-def keep_freed_memory(environ: Mapping[str, str] = os.environ) -> bool:
-    """Makes malloc keep what is freed, for this process and from now on; call it before the first computation.
+def set_up() -> None:
+    """Runs the command of this process once more with large pages, where that helps and nobody has decided otherwise.
 
-    The process then holds the most memory that it needed at any time. Nothing is changed where there is no glibc, or
-    where the user has set malloc up: `GLIBC_TUNABLES=glibc.malloc.mmap_max=65536` leaves it as the system has it.
+    The first thing that a script does under `if __name__ == "__main__":`. The process stays the same one (execve), with
+    its arguments, open files, working directory and environment; only the variables above are added. It returns where
+    nothing is to be done: see `reason`.
+    """
+    if reason(os.environ) is None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execve(sys.executable, sys.orig_argv, environment(os.environ))
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns an environment with large pages added, for a process that is to have them."""
+    tunables = [word for word in environ.get(TUNABLES, "").split(":") if word]
+    return {**environ, TUNABLES: ":".join([*tunables, LARGE_PAGES]), ASKED: "1"}
+
+
+def reason(environ: Mapping[str, str]) -> str | None:
+    """Returns why a process that starts now is not to be run once more with large pages; None if it is to be.
 
     Args:
         environ: The environment, where users set malloc up.
-
-    Returns:
-        Whether it was done.
     """
-    named = [name for name in environ if name.startswith("MALLOC_")]
-    if named or "glibc.malloc." in environ.get("GLIBC_TUNABLES", ""):
-        logging.info("malloc stays as %s sets it up.", named[0] if named else "GLIBC_TUNABLES")
-        return False
+    return decided(environ) or _unfit() or _not_a_command()
+
+
+def decided(environ: Mapping[str, str]) -> str | None:
+    """Returns what in the environment decides how memory is taken already; None if nothing does."""
+    value = environ.get(SWITCH, "")
+    if value == "system":
+        return f"{SWITCH}=system"
+    if ASKED in environ:
+        return "large pages"
+    if "glibc.malloc." in environ.get(TUNABLES, ""):
+        return f"{TUNABLES}={environ[TUNABLES]}"
+    named = sorted(name for name in environ if name.startswith("MALLOC_"))
+    if named:
+        return f"{named[0]}={environ[named[0]]}"
+    if environ.get("LD_PRELOAD"):  # perhaps another allocator
+        return f"LD_PRELOAD={environ['LD_PRELOAD']}"
+    return None
+
+
+def _unfit() -> str | None:
+    """Why large pages would do nothing here."""
     try:
-        libc = ctypes.CDLL(None)
-    except (OSError, TypeError):  # TypeError: Windows has no library without a name
-        return False
-    if not hasattr(libc, "gnu_get_libc_version"):  # others may have a mallopt that means something else
-        return False
-    return all([libc.mallopt(what, value) == 1 for what, value in _SETTINGS])
+        library, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
+    except (AttributeError, ValueError, OSError):  # Windows; macOS, musl
+        return "no glibc"
+    if tuple(int(part) for part in version.split(".")[:2]) < _GLIBC:
+        return f"{library} {version} does not know {LARGE_PAGES}"
+    mode = large_page_mode()
+    return None if mode == "madvise" else f"large pages: {mode}"
+
+
+def large_page_mode() -> str:
+    """Returns whom the kernel gives large pages: `always`, `madvise` (those who ask), `never` or `unknown`."""
+    try:
+        return _KERNEL.read_text().split("[")[1].split("]")[0]
+    except (OSError, IndexError):
+        return "unknown"
+
+
+def _not_a_command() -> str | None:
+    """Why this process cannot be run once more: what it does is not, or no longer, what its command line says."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    named = sys.argv[0] if spec is None else spec.name.removesuffix(".__main__")
+    if not sys.argv or named != _named(sys.orig_argv):
+        return "not a command of its own"  # but `%run` of a notebook, or the work of a launcher
+    if sys.gettrace() is not None:
+        return "a debugger watches"
+    if "jax" in sys.modules or threading.active_count() > 1:
+        return "work has begun"
+    return None
+
+
+def _named(command: Sequence[str]) -> str | None:
+    """Returns the script or module that a command line of Python names; None if it names neither."""
+    words = iter(command[1:])
+    for word in words:
+        if word in ("-W", "-X", "--check-hash-based-pycs"):
+            next(words, None)
+        elif re.fullmatch("-[a-zA-Z]*m", word):
+            return next(words, None)
+        elif re.fullmatch("-[a-zA-Z]*c", word):
+            return None
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def described(environ: Mapping[str, str] = os.environ) -> str:
+    """Says in a few words how this process takes memory, for pages and receipts."""
+    how = decided(environ)
+    if how == "large pages":
+        return f"large pages ({LARGE_PAGES})"
+    return f"as the system has it ({how or _unfit() or 'not started as a command'})"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process has used, as far as the system tells.
+
+    Attributes:
+        faults: Page faults so far that needed no disk.
+        resident_mib: Memory in use now.
+        peak_mib: The most at any time.
+        large_mib: Of what is in use, in large pages.
+    """
+
+    faults: int
+    resident_mib: float
+    peak_mib: float
+    large_mib: float
+
+
+def usage() -> Usage | None:
+    """Returns what this process has used; None where the system does not tell (not Linux)."""
+    try:
+        import resource
+
+        rows = dict(_fields(Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]))
+    except (ImportError, OSError):
+        return None
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return Usage(used.ru_minflt, rows["Rss"] / 1024, used.ru_maxrss / 1024, rows["AnonHugePages"] / 1024)
+
+
+def _fields(lines: Sequence[str]) -> list[tuple[str, float]]:
+    """Names and KiB of the lines of /proc/self/smaps_rollup."""
+    return [(name, float(rest.split()[0])) for name, _, rest in (line.partition(":") for line in lines)]
+
+
+if __name__ == "__main__":
+    fit = decided(os.environ) is None and _unfit() is None
+    os.execve(sys.executable, [sys.executable, *sys.argv[1:]], environment(os.environ) if fit else dict(os.environ))

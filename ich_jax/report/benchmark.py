@@ -39,7 +39,7 @@ def write(
     installed = ", ".join(f"{name} {version}" for name, version in (*origin.versions, *versions.items()))
     samples = (
         f"`{origin.command}`: {origin.created}, {origin.devices}, {origin.cpu}, {origin.cores} core(s), "
-        f"{origin.system}, Python {origin.python}, {installed}. {note}"
+        f"{origin.system}, Python {origin.python}, {installed}; memory: {origin.memory}. {note}"
     ).strip()
     text = "\n".join(tables.to_markdown(table) for table in found)
     workdir.write_text(folder / TABLE, f"{text}\n{samples}\n")

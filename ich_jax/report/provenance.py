@@ -13,6 +13,8 @@ from pathlib import Path
 
 import jax
 
+from ich_jax.perf import memory
+
 _PACKAGES = ("ich_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy")
 
 
@@ -32,6 +34,7 @@ class Provenance:
         cpu: Model of the processor.
         cores: Number of processor cores that this process may use.
         system: Operating system and architecture.
+        memory: How malloc took memory, which decides much of the speed on CPU.
     """
 
     command: str
@@ -45,6 +48,7 @@ class Provenance:
     cpu: str
     cores: int
     system: str
+    memory: str
 
 
 def provenance(argv: Sequence[str] | None = None) -> Provenance:
@@ -66,6 +70,7 @@ def provenance(argv: Sequence[str] | None = None) -> Provenance:
         cpu=_cpu(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         system=f"{platform.system()} {platform.machine()}",
+        memory=memory.described(),
     )
 
 

@@ -8,7 +8,8 @@ The step runs on made-up images that the device holds; a second program with the
 step waits for data. With --versus=torch (extra `bench`) the same networks are trained in PyTorch by the same objective,
 optimiser, batch and precision on as many threads: as people write them, and with the algebra that our merged forms use,
 each eager with channels last and through `torch.compile`. Losses from the same weights, images and noise are compared
-before any time is taken; then all take turns, and ratios are to the fastest variant of each kind.
+before any time is taken; then ours and all variants take turns, each in a process of its own (`apart`), first with
+memory as the system has it and then with large pages, and ratios are to the fastest variant of each kind.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ from typing import Any
 import jax
 import numpy as np
 from absl import flags
-from benchmarks import penalty, programs
+from benchmarks import apart, penalty, programs
 
 from ich_jax import config as config_lib
 from ich_jax import errors
@@ -36,6 +37,7 @@ from ich_jax.training.formulation import Choice
 
 FLAGS = flags.FLAGS
 _SAME = 1e-3  # of the losses of the first step, relative
+_OURS = "ours"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +47,17 @@ class Peer:
     Attributes:
         name: Which variant.
         same_algebra: Whether it uses the algebra of our merged forms, or what people write.
+        memory: How its process and ours took memory, of `apart.MEMORY`.
         step_s: Seconds of a step.
+        ours_s: Seconds of our step beside it.
         ours_over_it: Our time over its time, round by round: below 1 ours is faster.
     """
 
     name: str
     same_algebra: bool
+    memory: str
     step_s: Range
+    ours_s: Range
     ours_over_it: Range
 
 
@@ -120,6 +126,8 @@ def define_flags() -> None:
     flags.DEFINE_bool("own_images", True, "Run on the config's own images too.")
     flags.DEFINE_bool("penalty", True, "Measure what R1 and R2 add to a discriminator step.")
     flags.DEFINE_bool("torch_compile", True, "Include torch.compile, which takes minutes to compile.")
+    flags.DEFINE_string("side", "", "What to do in this process; the command gives it to those that it starts.")
+    flags.DEFINE_list("losses", [], "Losses of our first step, which the side's have to equal.")
 
 
 def run() -> None:
@@ -127,13 +135,16 @@ def run() -> None:
     configs = programs.check_flags()
     choice = programs.choice()
     errors.require(FLAGS.versus or "none", ("torch", "none"), "--versus")
+    if FLAGS.side:
+        serve(configs[0], choice)
+        return
     check_peer = _peer().check if FLAGS.versus == "torch" else None
     found = []
-    for config in configs:
+    for path, config in zip(FLAGS.config, configs, strict=True):
         against = check_peer is not None and (len(configs) == 1 or _allows(check_peer, config))
         if check_peer is not None and against:
             check_peer(config)
-        found.append(measure(config, choice, versus=against))
+        found.append(measure(config, choice, versus=path if against else ""))
         print(_line(found[-1]), flush=True)
     receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": found}
     note = " ".join(f"{m.config}: {programs.said(m.neighbours)}" for m in found)
@@ -141,13 +152,13 @@ def run() -> None:
     print(benchmark.summary(summarise(found)), flush=True)
 
 
-def measure(config: Config, choice: Choice, *, versus: bool) -> Measured:
+def measure(config: Config, choice: Choice, *, versus: str) -> Measured:
     """Measures one config.
 
     Args:
         config: The run.
         choice: How convolutions are computed.
-        versus: Whether to compare with PyTorch.
+        versus: File of the config, if it is to be compared with PyTorch.
 
     Raises:
         MismatchError: Losses of ours and of PyTorch differ; no time is reported.
@@ -164,12 +175,10 @@ def measure(config: Config, choice: Choice, *, versus: bool) -> Measured:
     if FLAGS.own_images:
         own = programs.make_program(config, programs.own_dataset(config), choice)
         ways.append(functools.partial(own, FLAGS.steps))
-    start = programs.host_copy(ours.arguments[0])
     for way in (ours, own):
         if way is not None:
             way(1)
-    variants = _torch_ways(config, start, ours.losses()) if versus else []
-    ways += [functools.partial(_torch_steps, step, FLAGS.steps) for _, step in variants]
+    peers = beside_torch(versus, ours.losses()) if versus else ()
 
     peaks = [roofline.measure_peak(config.compute.dtype)]
     seconds = timing.in_turns(ways, rounds=rounds) / FLAGS.steps
@@ -187,7 +196,6 @@ def measure(config: Config, choice: Choice, *, versus: bool) -> Measured:
     donated = [leaf is not None for leaf in jax.tree.leaves(ours.arguments[0])]
     donated += [False] * len(jax.tree.leaves(ours.arguments[1])) + [True] * len(jax.tree.leaves(ours.arguments[2]))
     own_s = seconds[:, 1] if own is not None else None
-    first = len(ways) - len(variants)
     return Measured(
         config=config.name,
         fingerprint=config_lib.fingerprint(config),
@@ -211,15 +219,7 @@ def measure(config: Config, choice: Choice, *, versus: bool) -> Measured:
         device_peak_bytes=compilation.device_peak_bytes(),
         gap=gap,
         penalty_overhead=overhead,
-        peers=tuple(
-            Peer(
-                name=variant.name,
-                same_algebra=variant.algebra != "written",
-                step_s=timing.over_rounds(seconds[:, first + i]),
-                ours_over_it=timing.over_rounds(seconds[:, 0] / seconds[:, first + i]),
-            )
-            for i, (variant, _) in enumerate(variants)
-        ),
+        peers=peers,
         neighbours=watch.read(),
     )
 
@@ -233,8 +233,9 @@ def summarise(found: Sequence[Measured]) -> dict[str, float]:
         return choose(values) if values else math.nan
 
     return {
-        "jax_over_torch_as_written": worst(lambda m: _ratio(m, same_algebra=False), max),
-        "jax_over_torch_same_algebra": worst(lambda m: _ratio(m, same_algebra=True), max),
+        "jax_over_torch_as_written": worst(lambda m: ratio(m.peers, same_algebra=False), max),
+        "jax_over_torch_same_algebra": worst(lambda m: ratio(m.peers, same_algebra=True), max),
+        "jax_over_torch_stock": worst(lambda m: ratio(m.peers, same_algebra=False, memory="stock"), max),
         "peak_share": worst(lambda m: m.standing.peak_share, min),
         "gflop_per_image": worst(lambda m: m.gflop_per_image, max),
         "penalty_overhead": worst(lambda m: m.penalty_overhead and m.penalty_overhead.median, max),
@@ -242,15 +243,20 @@ def summarise(found: Sequence[Measured]) -> dict[str, float]:
     }
 
 
-def best_peer(measured: Measured, *, same_algebra: bool) -> Peer | None:
-    """Returns the fastest variant of a kind."""
-    of_kind = [peer for peer in measured.peers if peer.same_algebra == same_algebra]
+def best_peer(peers: Sequence[Peer], *, same_algebra: bool, memory: str = "") -> Peer | None:
+    """Returns the fastest variant of a kind, with memory taken in one way or in the best one for it."""
+    of_kind = [peer for peer in peers if peer.same_algebra == same_algebra and memory in ("", peer.memory)]
     return min(of_kind, key=lambda peer: peer.step_s.median, default=None)
 
 
-def _ratio(measured: Measured, *, same_algebra: bool) -> float | None:
-    peer = best_peer(measured, same_algebra=same_algebra)
-    return peer and peer.ours_over_it.median
+def ratio(peers: Sequence[Peer], *, same_algebra: bool, memory: str = "") -> float | None:
+    """Our time over the fastest variant's of a kind: with memory taken in one way, or in the best one for each side."""
+    best = best_peer(peers, same_algebra=same_algebra, memory=memory)
+    if best is None:
+        return None
+    ours = min(peer.ours_s.median for peer in peers if memory in ("", peer.memory))
+    same = ours == best.ours_s.median  # then round by round, which is worth more than a ratio of medians
+    return best.ours_over_it.median if same else ours / best.step_s.median
 
 
 # ---------------- PyTorch
@@ -272,8 +278,69 @@ def _allows(check_peer: Callable[[Config], None], config: Config) -> bool:
     return True
 
 
-def _torch_ways(config: Config, start: Any, losses: tuple[float, float]) -> list[tuple[Any, Any]]:
-    """Returns the variants, compiled and warm, after a first step of each has given the losses that ours gave."""
+def variants() -> list[Any]:
+    """Returns the variants in PyTorch that the flags ask for."""
+    how = [(False, 1), (False, 2)] + ([(True, 2)] if FLAGS.torch_compile else [])
+    peer = _peer()
+    return [peer.Variant(algebra, compiled, passes) for algebra in peer.ALGEBRAS for compiled, passes in how]
+
+
+def beside_torch(path: str, losses: tuple[float, float]) -> tuple[Peer, ...]:
+    """Times our step and each variant, in processes that take turns, under each way to take memory.
+
+    Args:
+        path: File of the config.
+        losses: Of our first step.
+
+    Raises:
+        IchJaxError: A process failed, for example since its losses differ; no time is reported.
+    """
+    known = {variant.name: variant for variant in variants()}
+    common = [
+        *("train", f"--config={path}", f"--output={FLAGS.output}", f"--form={FLAGS.form}"),
+        *(f"--set={change}" for change in FLAGS.set),
+        *(f"--losses={','.join(map(repr, losses))}", f"--torch_compile={FLAGS.torch_compile}"),
+    ]
+    commands = {name: [*common, f"--side={name}"] for name in (_OURS, *known)}
+    ways = apart.MEMORY if jax.default_backend() == "cpu" else {"large pages": {}}
+    found = []
+    for way, environment in ways.items():
+        with apart.workers(commands, {**environment, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}) as running:
+            seconds = apart.in_turns(running, rounds=FLAGS.rounds, steps=FLAGS.steps)
+        found += [
+            Peer(
+                name=name,
+                same_algebra=variant.algebra != "written",
+                memory=way,
+                step_s=timing.over_rounds(seconds[name]),
+                ours_s=timing.over_rounds(seconds[_OURS]),
+                ours_over_it=timing.over_rounds(seconds[_OURS] / seconds[name]),
+            )
+            for name, variant in known.items()
+        ]
+    return tuple(found)
+
+
+def serve(config: Config, choice: Choice) -> None:
+    """Is one side of a comparison: works when the process that started this one asks.
+
+    Raises:
+        MismatchError: Losses of this side are not those that it was given.
+    """
+    ours = programs.make_program(config, programs.random_dataset(config), choice)
+    if FLAGS.side == _OURS:
+        ours(1)
+        apart.serve(ours)
+        return
+    known = {variant.name: variant for variant in variants()}
+    losses = tuple(map(float, FLAGS.losses))
+    start = programs.host_copy(ours.arguments[0])
+    step = _torch_step(config, start, losses, known[errors.require(FLAGS.side, known, "--side")])
+    apart.serve(functools.partial(_torch_steps, step))
+
+
+def _torch_step(config: Config, start: Any, losses: tuple[float, ...], variant: Any) -> Any:
+    """Returns a variant, compiled and warm, after its first step has given the losses that ours gave."""
     import torch
 
     peer = _peer()
@@ -285,23 +352,18 @@ def _torch_ways(config: Config, start: Any, losses: tuple[float, float]) -> list
     peer.set_up(programs.cores(), dtype=config.compute.dtype, tf32=config.compute.tf32)
     images, brief = programs.random_images(config)
     index, z = programs.first_draws(config, len(images))
-    how = [(False, 1), (False, 2)] + ([(True, 2)] if FLAGS.torch_compile else [])
-    found = []
-    for algebra in peer.ALGEBRAS:
-        for variant in (peer.Variant(algebra, compiled, passes) for compiled, passes in how):
-            step = peer.Step(config, images, programs.features(brief), start.g_params, start.d_params, variant, device)
-            real, known = step.batch(torch.tensor(index, device=device))
-            theirs = [float(loss) for loss in step(real, known, torch.tensor(z, device=device))]
-            exact = config.compute.dtype == "float32" and not config.compute.tf32
-            close = _SAME if exact else 20 * _SAME  # bfloat16 has 8 bits, TF32 11
-            if not np.allclose(theirs, losses, rtol=close, atol=close):
-                raise errors.MismatchError(
-                    f"{config.name}: the first step of {variant.name} gives losses {theirs}, ours {list(losses)}; they "
-                    "do not compute the same, so no time is reported."
-                )
-            _torch_steps(step, 1)
-            found.append((variant, step))
-    return found
+    step = peer.Step(config, images, programs.features(brief), start.g_params, start.d_params, variant, device)
+    real, known = step.batch(torch.tensor(index, device=device))
+    theirs = [float(loss) for loss in step(real, known, torch.tensor(z, device=device))]
+    exact = config.compute.dtype == "float32" and not config.compute.tf32
+    close = _SAME if exact else 20 * _SAME  # bfloat16 has 8 bits, TF32 11
+    if not np.allclose(theirs, losses, rtol=close, atol=close):
+        raise errors.MismatchError(
+            f"{config.name}: the first step of {variant.name} gives losses {theirs}, ours {list(losses)}; they do not "
+            "compute the same, so no time is reported."
+        )
+    _torch_steps(step, 1)
+    return step
 
 
 def _torch_steps(step: Any, steps: int) -> None:
@@ -389,17 +451,22 @@ def _compilation_table(found: Sequence[Measured]) -> tables.Table:
 def _peer_table(found: Sequence[Measured], rounds: str) -> tables.Table:
     rows: list[tuple[tables.Cell, ...]] = []
     for m in found:
-        best = {best_peer(m, same_algebra=kind) for kind in (False, True)}
+        best = {best_peer(m.peers, same_algebra=kind) for kind in (False, True)}
         for peer in m.peers:
-            step_s, ratio = benchmark.seconds_range(peer.step_s), benchmark.ratio_range(peer.ours_over_it)
+            times = (benchmark.seconds_range(seconds) for seconds in (peer.step_s, peer.ours_s))
             kind = "same algebra" if peer.same_algebra else "as written"
-            rows.append((m.config, peer.name, kind, step_s, ratio, "fastest of its kind" if peer in best else ""))
+            note = "fastest of its kind" if peer in best else ""
+            over = benchmark.ratio_range(peer.ours_over_it)
+            rows.append((m.config, peer.name, kind, peer.memory, *times, over, note))
     return tables.Table(
         name="versus",
         title="The same step in PyTorch",
-        columns=("config", "variant", "algebra", "step", "ours / it", "note"),
+        columns=("config", "variant", "algebra", "memory", "step", "ours beside it", "ours / it", "note"),
         rows=tuple(rows),
-        caption=f"{rounds} Below 1 ours is faster. Losses of the first step were equal to {_SAME:g}.",
+        caption=(
+            f"{rounds} Each in a process of its own, all with memory taken in the same way. Below 1 ours is faster. "
+            f"Losses of the first step were equal to {_SAME:g}."
+        ),
     )
 
 
@@ -418,6 +485,7 @@ def _line(m: Measured) -> str:
         f"{100 * m.standing.peak_share:.0f} % of {m.peak.flops_per_s / 1e9:.0f} GFLOP/s"
     )
     for kind in (False, True):
-        if peer := best_peer(m, same_algebra=kind):
-            text += f"; {benchmark.ratio_range(peer.ours_over_it)} of {peer.name}"
+        if peer := best_peer(m.peers, same_algebra=kind):
+            over = benchmark.digits(ratio(m.peers, same_algebra=kind) or math.nan)
+            text += f"; {over} of {peer.name}, {peer.memory}"
     return text

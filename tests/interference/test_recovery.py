@@ -15,6 +15,7 @@ from ich_jax.interference.recovery import CONTROL, Pulse
 from ich_jax.interference.schedules import Window
 from ich_jax.training import state as state_lib
 from ich_jax.types import Batch, Reading
+from tests import helpers
 from tests.training import made
 
 CONFIG = made.config(8)
@@ -136,6 +137,19 @@ def test_bad_input_is_refused() -> None:
         recovery.check((Pulse("label_flips", 1.5, 1),))
     with pytest.raises(errors.DataError, match="lie on the device"):
         recovery.make_runner(CONFIG, made.dataset(from_host=True), start, read)
+
+
+def test_a_run_compiles_its_step_and_its_drawing_once() -> None:
+    """Also from a state that a checkpoint has put on a device."""
+
+    def placed(seed: int) -> state_lib.TrainState:
+        return jax.device_put(start(seed), jax.devices()[0])
+
+    fresh = recovery.make_runner(CONFIG, DATASET, placed, read)
+    with helpers.count_compiles() as compilations:
+        fresh(Pulse("weight_noise", 0.1, 1), WINDOW, 4, 6, 20)
+    names = " ".join(compilations.functions).replace("(", "_").replace(")", "").split()
+    assert (names.count("jit_placed"), names.count("jit_draw")) == (1, 1), names
 
 
 def test_least_accuracy_again_is_of_the_generator_that_had_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,9 @@ def history(steps: int = 500) -> list[dict[str, Any]]:
 
 
 PROVENANCE = Provenance(
-    "python train.py", "2026-01-02T03:04:05+00:00", "3.12.0", (), "", "cpu", "1 x cpu", 1, "A cpu", 2, "Linux"
+    *("python train.py", "2026-01-02T03:04:05+00:00", "3.12.0", (), "", "cpu", "1 x cpu", 1, "A cpu", 2),
+    system="Linux",
+    memory="large pages",
 )
 
 

@@ -22,6 +22,7 @@ PROVENANCE = Provenance(
     cpu="A processor",
     cores=2,
     system="Linux x86_64",
+    memory="large pages",
 )
 SHEET = figures.sheet({"": np.zeros((1, 1, 8, 8, 3), np.uint8)})
 CHART = figures.confusion(np.eye(2), ["a", "b"])

@@ -107,9 +107,9 @@ class TestSummary:
         seconds = Range(1.9, 2.0, 2.2)
         peak = roofline.Peak("float32", 100e9, 10e9)
         peers = (
-            train.Peer("torch eager, written", False, Range(2.0, 2.5, 3.0), Range(0.7, 0.8, 0.9)),
-            train.Peer("torch.compile, written", False, Range(2.0, 2.4, 3.0), Range(0.7, 0.83, 0.9)),
-            train.Peer("torch eager, phases", True, Range(1.0, 1.9, 3.0), Range(0.9, 1.05, 1.2)),
+            train.Peer("torch eager, written", False, "stock", Range(2.0, 2.5, 3.0), seconds, Range(0.7, 0.8, 0.9)),
+            train.Peer("torch.compile, written", False, "stock", Range(2.0, 2.4, 3.0), seconds, Range(0.7, 0.83, 0.9)),
+            train.Peer("torch eager, phases", True, "stock", Range(1.0, 1.9, 3.0), seconds, Range(0.9, 1.05, 1.2)),
         )
         return train, train.Measured(
             config="made",
@@ -147,6 +147,18 @@ class TestSummary:
         assert found["jax_over_torch_as_written"] == 0.83 and found["jax_over_torch_same_algebra"] == 1.5
         assert found["peak_share"] == 0.48 and found["gflop_per_image"] == 3.0  # of those that are compared
         assert found["penalty_overhead"] == 1.5 and found["dispatch_gap"] == pytest.approx(0.01)
+
+    def test_each_side_has_its_best_memory(self, measured):
+        train, one = measured
+        quick, slow = Range(1.0, 1.2, 1.3), Range(2.0, 2.5, 3.0)
+        peers = (
+            train.Peer("a", False, "stock", Range(1.8, 2.0, 2.1), slow, Range(1.1, 1.25, 1.4)),
+            train.Peer("a", False, "large pages", Range(2.2, 2.4, 2.5), quick, Range(0.4, 0.5, 0.6)),
+        )
+        assert train.ratio(peers, same_algebra=False) == pytest.approx(1.2 / 2.0)
+        assert train.ratio(peers, same_algebra=False, memory="stock") == 1.25
+        assert train.ratio(peers, same_algebra=True) is None
+        assert train.summarise([dataclasses.replace(one, peers=peers)])["jax_over_torch_stock"] == 1.25
 
     def test_without_a_peer_there_is_no_ratio(self, measured):
         train, one = measured

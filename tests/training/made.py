@@ -21,6 +21,10 @@ SPACE = DesignSpace(products=("disc", "square"), elements=(Element("fill", ("pla
 SIZE, N = 8, 12
 
 
+WHOLE = {name: getattr(config_lib.ObjectiveConfig(), name) for name in ("penalty", "reconstruction")}
+"""Section `objective` of a run with the parts that `config` leaves out: their derivatives double the compilation."""
+
+
 def config(steps: int = 8, **sections: dict[str, Any]) -> config_lib.Config:
     """A run of a few steps with networks too small to learn anything."""
     every = {"log_every": 2, "validate_every": 4, "checkpoint_every": 4, "sample_every": 4, "tensorboard": False}
@@ -28,6 +32,7 @@ def config(steps: int = 8, **sections: dict[str, Any]) -> config_lib.Config:
         "data": {"source": "npz", "path": "made.npz", "size": SIZE},
         "generator": {"z_dim": 3, "mapping": 6, "widths": (4, 4)},
         "discriminator": {"widths": (4, 4)},
+        "objective": {"penalty": "none", "reconstruction": 0.0},
         "train": {"steps": steps, "batch": 4, "warmup": 1, "max_skips": 2},
         "compute": {"devices": 1},
         "loop": every,

@@ -174,14 +174,16 @@ def test_a_batch_larger_than_the_set_is_refused_before_anything_is_written(tmp_p
 
 
 def test_several_steps_of_a_call(tmp_path: Path) -> None:
-    """Calls of three steps and single ones at the end; logs and checkpoints where a call has passed their step."""
-    config = made.config(compute={"steps_per_call": 3})
-    result = loop.train(config, tmp_path, made.dataset(), stop_after=5)
-    assert (result.steps, int(result.state.step)) == (5, 5)
-    assert [row["step"] for row in made.rows(tmp_path)] == [3, 4, 5]
-    result = loop.train(made.config(compute={"steps_per_call": 2}), tmp_path, made.dataset(from_host=False))
-    assert (result.steps, int(result.state.step), result.resumed_from) == (8, 8, 5)
-    assert [row["step"] for row in made.rows(tmp_path)] == [3, 4, 5, 7, 8]
+    """Calls of two steps and a single one at the end; logs and checkpoints where a call has passed their step."""
+    config = made.config(compute={"steps_per_call": 2})
+    result = loop.train(config, tmp_path, made.dataset(), stop_after=3)
+    assert (result.steps, int(result.state.step)) == (3, 3)
+    assert [row["step"] for row in made.rows(tmp_path)] == [2, 3]
+    result = loop.train(config, tmp_path, made.dataset(), stop_after=6)
+    assert (result.steps, int(result.state.step), result.resumed_from) == (6, 6, 3)
+    assert [row["step"] for row in made.rows(tmp_path)] == [2, 3, 5, 6]
+    result = loop.train(made.config(), tmp_path, made.dataset())
+    assert (result.steps, int(result.state.step), result.resumed_from) == (8, 8, 6)
 
 
 def test_what_the_penalty_rule_cannot_do_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def _config(**sections: Any) -> config_lib.Config:
     return made.config(
         **{
             "data": {"source": "npz", "path": "made.npz", "size": made.SIZE, "augment": "flip,color,translation"},
-            "objective": {"penalty_share": 0.5, "condition_dropout": 0.3, "penalty": "r1_r2"},
+            "objective": made.WHOLE | {"penalty_share": 0.5, "condition_dropout": 0.3, "penalty": "r1_r2"},
             "train": {"steps": 4, "batch": 8},
         }
         | sections
