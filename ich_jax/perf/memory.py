@@ -78,7 +78,7 @@ def decided(environ: Mapping[str, str]) -> str | None:
     if named:
         return f"{named[0]}={environ[named[0]]}"
     if environ.get("LD_PRELOAD"):  # perhaps another allocator
-        return f"LD_PRELOAD={environ['LD_PRELOAD']}"
+        return f"LD_PRELOAD={Path(environ['LD_PRELOAD']).name}"  # of a path, what is not private to the machine
     return None
 
 

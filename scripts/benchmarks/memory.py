@@ -148,7 +148,7 @@ def run() -> None:
         "summary": figures,
         "large_pages": FLAGS.thp or memory.large_page_mode(),
         "ways": {name: WAYS[name] for name in FLAGS.ways},
-        "preload": FLAGS.preload,
+        "preload": Path(FLAGS.preload).name,
         "form": FLAGS.form,
         "repetitions": FLAGS.repetitions,
         "rows": found,
