@@ -106,7 +106,8 @@ def _not_a_command() -> str | None:
     """Why this process cannot be run once more: what it does is not, or no longer, what its command line says."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     named = sys.argv[0] if spec is None else spec.name.removesuffix(".__main__")
-    if not sys.argv or named != _named(sys.orig_argv):
+    whole = spec is None or sys.argv[0] == spec.origin  # else a module that runs a script, such as a profiler
+    if not whole or named != _named(sys.orig_argv):
         return "not a command of its own"  # but `%run` of a notebook, or the work of a launcher
     if sys.gettrace() is not None:
         return "a debugger watches"

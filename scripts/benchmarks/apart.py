@@ -105,7 +105,8 @@ def workers(commands: Mapping[str, Sequence[str]], environment: Mapping[str, str
         finally:
             for worker in running.values():
                 worker.process.kill()
-                worker.process.wait()
+                with contextlib.suppress(BrokenPipeError):
+                    worker.process.communicate()
 
 
 def in_turns(running: Mapping[str, Worker], *, rounds: int, steps: int) -> dict[str, np.ndarray]:

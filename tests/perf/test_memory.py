@@ -1,5 +1,6 @@
 """How processes take memory: in processes of their own, since malloc is set up when one starts."""
 
+import ast
 import json
 import os
 import platform
@@ -82,7 +83,7 @@ def test_what_users_have_decided_stays(tmp_path: Path, name: str, value: str) ->
     [
         ["-c", "import runpy; runpy.run_path('command.py', run_name='__main__')", "command.py"],  # `%run` of a notebook
         ["launcher.py", "command.py"],
-        ["-m", "trace", "--count", "command.py"],
+        ["-m", "cProfile", "command.py"],
     ],
 )
 def test_what_another_program_runs_is_never_run_once_more(tmp_path: Path, command: list[str]) -> None:
@@ -145,7 +146,7 @@ print(memory.usage().faults - before.faults, during.large_mib)
 """
     pages = 4 * (64 << 20) // os.sysconf("SC_PAGE_SIZE")
     faults, large = map(float, run(["command.py"], tmp_path, code)[0].stdout.split())
-    assert faults < pages / 100 and large >= 60
+    assert faults < pages / 16 and large >= 60  # both ends of a block are taken in pages of 4 KiB
     faults, large = map(float, run(["command.py"], tmp_path, code, **{memory.SWITCH: "system"})[0].stdout.split())
     assert faults >= pages / 2 and large < 4
 
@@ -183,7 +184,6 @@ def test_every_script_that_computes_begins_with_it() -> None:
     for path in (*ROOT.glob("experiments/*.py"), *ROOT.glob("scripts/*.py")):
         text = path.read_text()
         if 'if __name__ == "__main__"' in text and ("import jax" in text or "from ich_jax" in text):
-            start = text.index('if __name__ == "__main__"')
-            assert "memory.set_up()" in text[start : start + 300], path
-            imported = [line for line in text[:start].splitlines() if line.startswith(("import ", "from "))]
-            assert not imported, f"{path}: {imported}"
+            docstring, first, *_ = ast.parse(text).body
+            assert isinstance(docstring, ast.Expr) and isinstance(first, ast.If), path
+            assert "memory.set_up()" in ast.unparse(first), path

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import mmap
 import os
 from pathlib import Path
 
@@ -113,8 +114,14 @@ def test_ways_take_turns_and_the_last_is_summed_up(scripts, monkeypatch, capsys)
 def test_a_job_is_timed_after_it_is_warm(scripts, monkeypatch):
     memory = scripts("memory")
     done = []
+
+    def taken(n_bytes):
+        memory = mmap.mmap(-1, n_bytes)
+        memory.write(bytes(n_bytes))
+        return memory
+
     monkeypatch.setattr(memory, "FLAGS", flags(compiled="", repetitions=4))
-    monkeypatch.setitem(memory._OTHERS, "made", lambda: lambda: done.append(bytearray(1 << 22)))
+    monkeypatch.setitem(memory._OTHERS, "made", lambda: lambda: done.append(taken(1 << 22)))
     sample = memory._do("made")
     assert len(done) == 3 + 4
     assert sample.faults > 500 and sample.peak_mib > 28 and 0 < sample.seconds < 60
