@@ -42,8 +42,11 @@ def set_up() -> None:
 
     The first thing that a script does under `if __name__ == "__main__":`. The process stays the same one (execve), with
     its arguments, open files, working directory and environment; only the variables above are added. It returns where
-    nothing is to be done: see `reason`.
+    nothing is to be done: see `reason`. A value of `SWITCH` that means nothing ends the process with a message.
     """
+    value = os.environ.get(SWITCH, "")
+    if value not in ("", "system"):
+        sys.exit(f"error: {SWITCH}={value}: expected 'system', which leaves malloc as the system has it, or nothing.")
     if reason(os.environ) is None:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -54,6 +57,12 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Returns an environment with large pages added, for a process that is to have them."""
     tunables = [word for word in environ.get(TUNABLES, "").split(":") if word]
     return {**environ, TUNABLES: ":".join([*tunables, LARGE_PAGES]), ASKED: "1"}
+
+
+def undecided(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns an environment without all that decides how memory is taken, but for a preloaded library."""
+    ours = (TUNABLES, SWITCH, ASKED)
+    return {name: value for name, value in environ.items() if name not in ours and not name.startswith("MALLOC_")}
 
 
 def reason(environ: Mapping[str, str]) -> str | None:
@@ -67,8 +76,7 @@ def reason(environ: Mapping[str, str]) -> str | None:
 
 def decided(environ: Mapping[str, str]) -> str | None:
     """Returns what in the environment decides how memory is taken already; None if nothing does."""
-    value = environ.get(SWITCH, "")
-    if value == "system":
+    if environ.get(SWITCH) == "system":
         return f"{SWITCH}=system"
     if ASKED in environ:
         return "large pages"
@@ -136,6 +144,8 @@ def described(environ: Mapping[str, str] = os.environ) -> str:
     how = decided(environ)
     if how == "large pages":
         return f"large pages ({LARGE_PAGES})"
+    if how is not None and not how.startswith(SWITCH):
+        return f"as {how} sets it"
     return f"as the system has it ({how or _unfit() or 'not started as a command'})"
 
 

@@ -4,12 +4,12 @@
     python scripts/benchmark.py memory --output=runs/memory --jobs=procedural_32 --ways=one_arena,large --cores=2,1
     python scripts/benchmark.py memory --output=runs/memory --ways=system,preload --preload=/usr/lib/libjemalloc.so.2
 
-Jobs are training steps of configs (on images that the device holds), the renderer, all corruptions of a
-batch of images, and an econometric batch. Ways are environments: `system` leaves malloc as it is, `rule` is what
-experiments do by themselves, `large` asks for large pages, `one_arena` is what experiments did before (one heap,
-nothing handed back), `kept` hands nothing back but has a heap for each thread, `large_kept` and `large_one_arena` are
-both; `preload` loads the allocator that --preload names. Each process first does the job until everything is compiled
-and warm. `--thp=never` withholds large pages from all of them (prctl PR_SET_THP_DISABLE).
+Jobs are training steps of configs (on images that the device holds), the renderer, all corruptions of a batch of
+images, and an econometric batch. Ways are environments: `system` leaves malloc as it is, `rule` is what experiments do
+by themselves, `large` asks for large pages, `one_arena` is what experiments did before (one heap, nothing handed back),
+`kept` hands nothing back but has a heap for each thread, `large_kept` and `large_one_arena` are both; `preload` loads
+the allocator that --preload names. Each process first does the job until everything is compiled and warm.
+`--thp=never` withholds large pages from all of them (prctl PR_SET_THP_DISABLE).
 """
 
 import ctypes
@@ -217,11 +217,6 @@ def measure(job: str, ways: Sequence[str], cores: int, compiled: str) -> list[Me
 
 def _in_process(job: str, way: str, cores: int, compiled: str) -> Sample:
     """Starts a process of this command that does the job, with nothing of ours or the user's set about malloc."""
-    untouched = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("MALLOC_") and name not in (memory.TUNABLES, memory.SWITCH, memory.ASKED)
-    }
     own = {**WAYS[way], **({"LD_PRELOAD": FLAGS.preload} if way == "preload" else {})}
     asked = {"child": job, "repetitions": FLAGS.repetitions, "output": FLAGS.output}
     asked |= {"compiled": compiled, "form": FLAGS.form}
@@ -230,7 +225,9 @@ def _in_process(job: str, way: str, cores: int, compiled: str) -> Sample:
     everywhere = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(everywhere)[:cores])  # which the process inherits
     try:
-        done = subprocess.run(command, env={**untouched, **own}, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env={**memory.undecided(os.environ), **own}, capture_output=True, text=True, check=False
+        )
     finally:
         os.sched_setaffinity(0, everywhere)
     if done.returncode:

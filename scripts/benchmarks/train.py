@@ -306,7 +306,12 @@ def beside_torch(path: str, losses: tuple[float, float]) -> tuple[Peer, ...]:
     found = []
     for way, environment in ways.items():
         with apart.workers(commands, {**environment, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}) as running:
-            seconds = apart.in_turns(running, rounds=FLAGS.rounds, steps=FLAGS.steps)
+            for worker in running.values():
+                worker.take(1)  # warm
+            ways_s = timing.in_turns(
+                [functools.partial(worker.take, FLAGS.steps) for worker in running.values()], rounds=FLAGS.rounds
+            )
+            seconds = dict(zip(running, ways_s.T / FLAGS.steps, strict=True))
         found += [
             Peer(
                 name=name,

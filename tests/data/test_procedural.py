@@ -109,6 +109,14 @@ def test_one_compilation_serves_every_brief():
     assert compiles.count == 0
 
 
+def test_one_compilation_serves_every_split():
+    dataset = procedural.make(DataConfig(size=8))
+    dataset.holdout("validation", 1)
+    with helpers.count_compiles() as compiles:
+        jax.block_until_ready((dataset.holdout("test", 1), dataset.train_images(1)))
+    assert not [name for name in compiles.functions if "draw" in name], compiles.functions
+
+
 @pytest.mark.parametrize("element", range(1, len(SPACE.elements)))
 def test_every_category_of_every_element_changes_the_picture(element):
     nuisance = procedural.sample_nuisance(jax.random.key(0), 1)

@@ -120,6 +120,21 @@ def test_process_id_exit_code_and_signals_are_kept(tmp_path: Path) -> None:
     assert (done.returncode, starts) == (-signal.SIGTERM, 2)
 
 
+@large_pages
+def test_other_programs_get_the_same(tmp_path: Path) -> None:
+    code = REPORT.replace("    memory.set_up()\n", "")
+    done, starts = run(["-m", "ich_jax.perf.memory", "command.py", "--name"], tmp_path, code)
+    _, arguments, _, described, tunables = json.loads(done.stdout)
+    assert (arguments, starts, tunables) == (["--name"], 1, memory.LARGE_PAGES)
+    assert described.startswith("large pages")
+
+
+def test_a_switch_that_means_nothing_is_refused(tmp_path: Path) -> None:
+    done, _ = run(["command.py"], tmp_path, **{memory.SWITCH: "sytem"})
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ICH_JAX_MALLOC=sytem: expected 'system'")
+
+
 def test_one_who_imports_the_package_is_never_run_once_more(tmp_path: Path) -> None:
     for line in ("import ich_jax", "from ich_jax import liveness", "from ich_jax.perf import memory"):
         done, starts = run(["command.py"], tmp_path, REPORT.replace("    memory.set_up()", f"    {line}"))
@@ -151,7 +166,7 @@ print(memory.usage().faults - before.faults, during.large_mib)
     assert faults >= pages / 2 and large < 4
 
 
-@pytest.mark.skipif(platform.system() != "Linux", reason="only Linux tells")
+@pytest.mark.skipif(platform.system() != "Linux", reason="only Linux says how much memory a process uses")
 def test_usage_is_what_the_system_tells() -> None:
     before = memory.usage()
     held = bytearray(os.urandom(1 << 20) * 32)
