@@ -4,10 +4,10 @@
 
 Called by `make smoke`, with the standard library alone, in the environment of the interpreter that runs it. Work
 folders and compiled programs go to a temporary folder that starts empty and is removed in the end, so that every
-command starts cold and the user's cache is left alone. Commands run in two lanes side by side, since most of their time
-is compilation, which keeps one core busy; for the same reason tiny networks are compiled without optimisation. A
-command passes if it exits with 0 within its limit, the page that it names exists and its last line is a summary that
-can be read.
+command starts cold and the user's cache is left alone. Two commands run side by side, since most of their time is
+compilation, which keeps one core busy; for the same reason tiny networks are compiled without optimisation. A command
+passes if it exits with 0 within its limit, the page that it names exists and its last line is a summary that can be
+read.
 """
 
 import argparse
@@ -57,8 +57,9 @@ def _experiment(name: str, config: str, folder: str, limit_s: float, *others: st
     return Command(config, (f"experiments/{name}.py", *flags), limit_s, tiny)
 
 
-# A limit ends what hangs; each is several times what the command takes on two slow cores (2.4 GHz, AVX2).
-LANES = (
+# Commands of a chain need one another, or share compiled programs. A limit ends what hangs; each is several times what
+# the command takes on two slow cores (2.4 GHz, AVX2).
+CHAINS = (
     (
         _experiment("train", "quick.py:tiny", "tiny", 600),
         _experiment("interference_sweep", "interference_sweep.py:tiny", "sweep", 400, _TINY),
@@ -67,9 +68,10 @@ LANES = (
     (
         _experiment("economic_benefit", "economic_benefit.py:tiny", "benefit_tiny", 600),
         _experiment("economic_benefit", "economic_benefit.py:quick", "benefit_quick", 900),
-        _experiment("error_comparison", "error_comparison.py:tiny", "errors", 900),
     ),
+    (_experiment("error_comparison", "error_comparison.py:tiny", "errors", 900),),
 )
+_AT_ONCE = 2
 
 
 class SmokeError(Exception):
@@ -85,9 +87,11 @@ def main() -> None:
         parser.error(f"--patience={patience}: expected a positive number")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    started, n = time.monotonic(), sum(map(len, LANES))
+    started, n = time.monotonic(), sum(map(len, CHAINS))
     try:
-        failed = run_all([[dataclasses.replace(one, limit_s=patience * one.limit_s) for one in lane] for lane in LANES])
+        failed = run_all(
+            [[dataclasses.replace(one, limit_s=patience * one.limit_s) for one in chain] for chain in CHAINS]
+        )
     except KeyboardInterrupt:
         sys.exit("smoke: interrupted")
     facts = {
@@ -106,23 +110,28 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def run_all(lanes: Sequence[Sequence[Command]]) -> int:
-    """Runs the commands of each lane one after another, and the lanes side by side; prints a line for each command.
+def run_all(chains: Sequence[Sequence[Command]]) -> int:
+    """Runs the commands of each chain one after another, two chains side by side; prints a line for each command.
 
     Returns:
         How many failed.
     """
-    failed = [0] * len(lanes)
+    failed = [0] * len(chains)
     # What a command that was ended has left may still change while it is removed.
     with tempfile.TemporaryDirectory(prefix="ich_jax_smoke_", ignore_cleanup_errors=True) as folder:
         running: list[subprocess.Popen[bytes]] = []
         interrupted = threading.Event()
+        waiting = iter(range(len(chains)))  # shared: each number goes to one of the threads
 
-        def run_lane(k: int) -> None:
-            # A cache for each lane: JAX does not write its entries atomically.
+        def work() -> None:
+            for k in waiting:
+                run_chain(k)
+
+        def run_chain(k: int) -> None:
+            # A cache for each chain: JAX does not write its entries atomically.
             cache, output = Path(folder) / f"cache_{k}", Path(folder) / f"output_{k}.txt"
             environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONUNBUFFERED": "1"}
-            for command in lanes[k]:
+            for command in chains[k]:
                 if interrupted.is_set():
                     return
                 started = time.monotonic()
@@ -133,9 +142,9 @@ def run_all(lanes: Sequence[Sequence[Command]]) -> int:
                     failed[k] += 1
                     verdict = [f"FAILED: {error}", *(f"    {line}" for line in _lines(output)[-_SHOWN:])]
                 report = f"{time.monotonic() - started:6.1f} s  {command.name}  " + "\n".join(verdict)
-                print(report + "\n", end="", flush=True)  # one call, so that lanes do not mix their lines
+                print(report + "\n", end="", flush=True)  # one call, so that chains do not mix their lines
 
-        threads = [threading.Thread(target=run_lane, args=(k,), daemon=True) for k in range(len(lanes))]
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(_AT_ONCE)]
         try:
             for thread in threads:
                 thread.start()

@@ -97,7 +97,7 @@ import importlib.util, sys
 spec = importlib.util.spec_from_file_location("smoke", {str(SCRIPTS / "smoke.py")!r})
 smoke = sys.modules["smoke"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(smoke)
-smoke.LANES = ((smoke.Command("fake", ("-c", {SLOW.format(children=str(children))!r}), 300.0),) * 2,)
+smoke.CHAINS = ((smoke.Command("fake", ("-c", {SLOW.format(children=str(children))!r}), 300.0),) * 2,)
 sys.argv = ["smoke.py"]
 smoke.main()
 """
@@ -142,7 +142,7 @@ def test_a_command_without_output_fails(smoke: ModuleType, command: Callable[...
 def test_the_script_says_how_it_went_in_the_end(
     smoke: ModuleType, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(smoke, "LANES", ((command(GOOD),), (command("raise SystemExit(3)"),)))
+    monkeypatch.setattr(smoke, "CHAINS", ((command(GOOD),), (command("raise SystemExit(3)"),)))
     monkeypatch.setattr(smoke.signal, "signal", lambda *_: None)
     monkeypatch.setattr(sys, "argv", ["smoke.py", "--patience=2"])
     with pytest.raises(SystemExit) as ended:
@@ -154,14 +154,14 @@ def test_the_script_says_how_it_went_in_the_end(
 
 
 def test_every_experiment_is_run_on_a_config_that_exists(smoke: ModuleType) -> None:
-    commands = [command for lane in smoke.LANES for command in lane]
+    commands = [command for chain in smoke.CHAINS for command in chain]
     run = {command.arguments[0] for command in commands}
     known = {f"experiments/{path.name}" for path in (SCRIPTS.parent / "experiments").glob("*.py")}
     assert run == known - {"experiments/command_line.py"}
     everywhere: set[str] = set()
-    for lane in smoke.LANES:
-        folders: set[str] = set()  # those that an earlier command of the same lane has made
-        for command in lane:
+    for chain in smoke.CHAINS:
+        folders: set[str] = set()  # those that an earlier command of the same chain has made
+        for command in chain:
             flags = dict(argument.removeprefix("--").split("=") for argument in command.arguments[1:])
             assert (SCRIPTS.parent / flags["config"].partition(":")[0]).is_file()
             assert flags.get("checkpoint", flags["workdir"]) in {*folders, flags["workdir"]}
@@ -170,7 +170,7 @@ def test_every_experiment_is_run_on_a_config_that_exists(smoke: ModuleType) -> N
     assert len(everywhere) == len(commands)
 
 
-def test_lanes_run_side_by_side(
+def test_two_chains_run_side_by_side(
     smoke: ModuleType, command: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Each waits for what the other one writes.
@@ -183,6 +183,6 @@ while not pathlib.Path({other!r}).exists():
     time.sleep(0.05)
 """
     one, two = str(tmp_path / "one"), str(tmp_path / "two")
-    lanes = [[command(wait.format(own=own, other=other) + GOOD)] for own, other in ((one, two), (two, one))]
-    assert smoke.run_all(lanes) == 0
-    assert [line.split()[1:] for line in capsys.readouterr().out.splitlines()] == [["s", "fake", "passed"]] * 2
+    chains = [[command(wait.format(own=own, other=other) + GOOD)] for own, other in ((one, two), (two, one))]
+    assert smoke.run_all([*chains, [command(GOOD)]]) == 0
+    assert [line.split()[1:] for line in capsys.readouterr().out.splitlines()] == [["s", "fake", "passed"]] * 3
