@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
 # Most of the time of the tests is compilation, which takes two thirds of it without optimisation.
@@ -58,3 +59,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder of shared images beside this checkout; point ICH_JAX_SHARED at one")
     return folder
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Grey discs and squares of 16 px, whose width, height and mass can be measured."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[-1:1:16j, -1:1:16j]
+    radius, square = rng.uniform(0.3, 0.9, (80, 1, 1)), np.arange(80)[:, None, None] % 2
+    inside = np.where(square, np.maximum(abs(x), abs(y)), np.hypot(x, y)) < radius
+    path = tmp_path_factory.mktemp("images") / "shapes.npz"
+    np.savez(path, x=np.where(inside, 40, 250).astype(np.uint8), y=np.arange(80) % 2)
+    return path

@@ -76,7 +76,7 @@ def test_the_version_is_one_that_can_be_released() -> None:
 
 
 def test_contributing_is_short() -> None:
-    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 60
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 80
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
@@ -97,7 +97,7 @@ def test_commands_of_the_readme_run_one_after_another() -> None:
     section = (ROOT / "README.md").read_text().split("\n## Experiments\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| \w+ \| `(python experiments/[^`]+)` \|", section, re.MULTILINE)
     assert {row.split()[1] for row in rows} == {
-        f"experiments/{path.name}" for path in (ROOT / "experiments").glob("*.py") if path.name != "command_line.py"
+        f"experiments/{path.name}" for path in (ROOT / "experiments").glob("*.py")
     }
     for row in rows:
         flags = dict(re.findall(r"--([\w.]+)=(\S+)", row))

@@ -20,13 +20,19 @@ ALLOWED = {
     "models": BASE,
     "uncertainty": BASE,
     "perf": BASE,
-    "kansei": BASE | {"uncertainty"},
-    "econometrics": BASE | {"uncertainty"},
+    "econometrics": {"errors", "uncertainty"},
     "training": BASE | {"data", "models", "perf"},
     "evaluation": BASE | {"data", "models", "uncertainty"},
-    "interference": BASE | {"data", "models", "training", "uncertainty"},
-    "report": BASE | {"evaluation", "interference", "kansei", "econometrics", "perf"},
+    "interference": BASE - {"config"} | {"data", "uncertainty"},
+    "report": BASE - {"config"} | {"perf"},
+    "studies": BASE
+    | {
+        *("data", "models", "uncertainty", "perf", "econometrics", "training"),
+        *("evaluation", "interference", "report"),
+    },
 }
+STUDIES = {"benefit", "error_comparison", "interference", "train"}
+FLAGS = {"console.py", "__main__.py"}  # of studies: where the command line is read
 LIBRARY = sorted((ROOT / "ich_jax").rglob("*.py"))
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 
@@ -61,9 +67,13 @@ def test_direction_of_imports(path: Path) -> None:
     for name in imported_names(tree):
         top, *rest = name.split(".")
         assert top not in {"experiments", "configs", "scripts", "tests"}, f"{path}: imports {name}"
-        assert not name.startswith("absl.flags"), f"{path}: flags belong to experiments and scripts"
+        reads_flags = room == "studies" and path.name in FLAGS
+        assert reads_flags or name not in {"absl.flags", "absl.app"}, f"{path}: flags belong to the command line"
         if top == "ich_jax" and room != "__init__":
             assert rest[0] in ALLOWED[room] | {room}, f"{path}: {room} may not import {name}"
+        if room == "studies" and len(rest) > 1 and rest[0] == "studies" and rest[1] in STUDIES:
+            own = path.relative_to(ROOT / "ich_jax" / "studies").parts[0]
+            assert own == rest[1] or len(rest) == 3, f"{path}: {name} is an inside of another study"
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT)))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.data import pipeline
+from ich_jax.data import pipeline, procedural
 from ich_jax.data.dataset import Dataset
 from ich_jax.types import Brief, Reading
 
@@ -130,3 +130,10 @@ def _map(function: Callable[[int, Any], Any], tree: Any, fetch: Callable[[Any], 
 @jax.jit
 def _quantise(images: jax.Array) -> tuple[jax.Array, jax.Array]:
     return pipeline.to_uint8(images), jnp.all(jnp.isfinite(images))
+
+
+def make_real_draws(dataset: Dataset) -> RealDraws | None:
+    """Returns real images of a given brief; only a renderer can draw more than the one image that has it."""
+    if not dataset.simulated:
+        return None
+    return lambda brief, key, n: procedural.draws(brief, key, n, dataset.size)

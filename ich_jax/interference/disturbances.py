@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ich_jax import errors
-from ich_jax.interference import corruptions, draws
+from ich_jax.interference.corruptions import api as corruptions
+from ich_jax.interference.corruptions import draws
 from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace
 
 SEVERITIES = tuple(range(1, 6))

@@ -17,8 +17,8 @@ import jinja2
 import markupsafe
 
 from ich_jax import workdir
-from ich_jax.report.figures import Picture
 from ich_jax.report.provenance import Provenance
+from ich_jax.report.style import Picture
 from ich_jax.report.tables import Table, to_csv, to_html, to_markdown
 
 

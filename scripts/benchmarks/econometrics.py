@@ -28,10 +28,14 @@ from absl import flags
 from absl import logging as absl_logging
 
 from ich_jax import errors
-from ich_jax.econometrics import conformal, linear, panel, refits, sdid, synthetic_control, wild_bootstrap
+from ich_jax.econometrics import panel
+from ich_jax.econometrics.regression import linear, wild_bootstrap
+from ich_jax.econometrics.synthetic import conformal, sdid
+from ich_jax.econometrics.synthetic import control as synthetic_control
 from ich_jax.perf import timing
 from ich_jax.perf.timing import Paired, Way
 from ich_jax.report import benchmark, tables
+from ich_jax.studies.benefit import refits
 from ich_jax.uncertainty import draws, float64, permutation
 
 FLAGS = flags.FLAGS

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
+import ml_collections
 from absl import flags
 from benchmarks import programs
 
@@ -137,7 +138,7 @@ def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
     }
 
 
-def _changed(config: Config, values: Mapping[str, int]) -> config_lib.ml_collections.ConfigDict:
+def _changed(config: Config, values: Mapping[str, int]) -> ml_collections.ConfigDict:
     editable = config_lib.editable(config)
     for dotted, value in values.items():
         section, name = dotted.split(".")

@@ -21,7 +21,7 @@ import numpy as np
 
 from ich_jax import errors
 from ich_jax.interference import KINDS
-from ich_jax.interference.severities import TABLES, zoom_factors
+from ich_jax.interference.corruptions.severities import TABLES, zoom_factors
 
 DETERMINISTIC = (
     *("defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate", "jpeg_compression"),

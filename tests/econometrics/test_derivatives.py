@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from ich_jax import errors
-from ich_jax.econometrics import callaway_santanna as cs
-from ich_jax.econometrics import imputation, panel, refits, sdid, simplex
-from ich_jax.econometrics import synthetic_control as sc
+from ich_jax.econometrics import panel
+from ich_jax.econometrics.did import callaway_santanna as cs
+from ich_jax.econometrics.did import imputation
+from ich_jax.econometrics.synthetic import control as sc
+from ich_jax.econometrics.synthetic import sdid, simplex
+from ich_jax.studies.benefit import refits
 from ich_jax.uncertainty import float64
 
 RNG = np.random.default_rng(3)

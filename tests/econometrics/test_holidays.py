@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ich_jax import errors
-from ich_jax.econometrics import holidays, linear
+from ich_jax.econometrics import holidays
+from ich_jax.econometrics.regression import linear
 from tests.econometrics import made
 
 ANNOUNCED = made.reference("series")["holidays"]

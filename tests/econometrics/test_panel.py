@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ich_jax import errors
-from ich_jax.econometrics import linear, panel
+from ich_jax.econometrics import panel
+from ich_jax.econometrics.regression import linear
 from ich_jax.uncertainty import float64
 
 UNIT = np.repeat(["shop b", "shop a", "shop c"], 4)

@@ -7,9 +7,14 @@ import jax
 import numpy as np
 import pytest
 
-from ich_jax.econometrics import callaway_santanna as cs
-from ich_jax.econometrics import conformal, covariance, did, imputation, interrupted, linear, panel, sdid, trend
-from ich_jax.econometrics import synthetic_control as sc
+from ich_jax.econometrics import panel
+from ich_jax.econometrics.did import callaway_santanna as cs
+from ich_jax.econometrics.did import imputation
+from ich_jax.econometrics.did import two_way as did
+from ich_jax.econometrics.regression import covariance, linear
+from ich_jax.econometrics.series import interrupted, trend
+from ich_jax.econometrics.synthetic import conformal, sdid
+from ich_jax.econometrics.synthetic import control as sc
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages that carry the data, about themselves
 

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ich_jax.econometrics import benefit, covariance, did, few_treated, launches, m_estimation, panel
-from ich_jax.econometrics import synthetic_control as sc
+from ich_jax.econometrics import panel, value
+from ich_jax.econometrics.did import few_treated, randomisation, two_way
+from ich_jax.econometrics.regression import covariance, m_estimation
+from ich_jax.econometrics.synthetic import control as sc
 
 KEY = jax.random.key(2)
 SCALE, PERIODS = 2.5, 24
@@ -25,12 +27,12 @@ def made(start: np.ndarray, y: np.ndarray = Y) -> panel.Panel:
 
 
 def of_collapsed(data: panel.Panel) -> tuple[list, list]:
-    table = did.collapsed(data).table
+    table = two_way.collapsed(data).table
     return [table.estimate[1], table.low[1], table.high[1]], [table.p[1]]
 
 
 def of_bacon(data: panel.Panel) -> tuple[list, list]:
-    found = did.bacon(data)
+    found = two_way.bacon(data)
     return [*found.estimate], [*found.weight, found.forbidden]
 
 
@@ -46,12 +48,12 @@ def of_ferman_pinto(data: panel.Panel) -> tuple[list, list]:
 
 
 def of_path(data: panel.Panel) -> tuple[list, list]:
-    found = launches.path(data, KEY)
+    found = randomisation.path(data, KEY)
     return [*found.estimate, *found.standard_error, *found.low, *found.high], [found.critical]
 
 
 def of_randomisation_of_launches(data: panel.Panel) -> tuple[list, list]:
-    found, trend = launches.randomise(data), launches.randomise(data, statistic="trend")
+    found, trend = randomisation.randomise(data), randomisation.randomise(data, statistic="trend")
     return [found.effect, found.low, found.high, trend.effect], [found.p, trend.p]
 
 
@@ -95,8 +97,8 @@ def test_rows_of_two_by_two() -> None:
     group, after = rng.integers(0, 2, 60), rng.integers(0, 2, 60)
     y = rng.normal(size=60) + 2.0 * group * after
     order = rng.permutation(60)
-    base = did.two_by_two(y, group, after)
-    moved = did.two_by_two(SCALE * y[order] + 7.0, group[order], after[order])
+    base = two_way.two_by_two(y, group, after)
+    moved = two_way.two_by_two(SCALE * y[order] + 7.0, group[order], after[order])
     np.testing.assert_allclose(moved.table.estimate[3], SCALE * base.table.estimate[3], rtol=1e-9)
     np.testing.assert_allclose(moved.table.p[3], base.table.p[3], rtol=1e-7)
 
@@ -122,8 +124,8 @@ def test_scale_of_growth() -> None:
     """The same draws: a level moves neither slope nor p, a scale moves the slope alone."""
     effects = 3.0 + 0.02 * np.arange(60) + np.random.default_rng(6).normal(size=60)
     base, moved = (
-        benefit.growth(effects, KEY, n_resamples=199),
-        benefit.growth(SCALE * effects + 9.0, KEY, n_resamples=199),
+        value.growth(effects, KEY, n_resamples=199),
+        value.growth(SCALE * effects + 9.0, KEY, n_resamples=199),
     )
     np.testing.assert_allclose(
         [moved.per_year, moved.low, moved.high], SCALE * np.array([base.per_year, base.low, base.high])

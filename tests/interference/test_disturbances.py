@@ -8,7 +8,7 @@ import pytest
 from ich_jax import errors
 from ich_jax.config import Config, DataConfig, GeneratorConfig
 from ich_jax.interference import disturbances
-from ich_jax.interference.corruptions import image_keys
+from ich_jax.interference.corruptions.api import image_keys
 from ich_jax.interference.disturbances import TABLE, Inputs
 from ich_jax.training import step as step_lib
 from ich_jax.types import Brief, DesignSpace, Element

@@ -10,8 +10,9 @@ import pytest
 import scipy.special
 from PIL import Image
 
-from ich_jax.interference import blur, corrupt, digital, weather
-from ich_jax.interference.severities import TABLES
+from ich_jax.interference import corrupt
+from ich_jax.interference.corruptions import blur, digital, weather
+from ich_jax.interference.corruptions.severities import TABLES
 
 STORED = np.load(Path(__file__).parents[1] / "reference" / "corruptions.npz")
 STRIDE = {32: 1, 224: 14}

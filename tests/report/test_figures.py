@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ich_jax.report import figures
+from ich_jax.report import charts, sheets, style
 from ich_jax.types import Brief, DesignSpace, Element
 
 SPACE = DesignSpace(("fan", "book"), (Element("palette", ("red", "sea_green")),), ("width", "depth"))
@@ -16,13 +16,13 @@ def images(*shape: int, channels: int = 3) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (*shape, channels), dtype=np.uint8)
 
 
-def pixels(picture: figures.Picture) -> np.ndarray:
+def pixels(picture: style.Picture) -> np.ndarray:
     assert picture.format == "png"
     with Image.open(io.BytesIO(picture.data)) as image:
         return np.asarray(image.convert("RGB"))
 
 
-def svg_size(picture: figures.Picture) -> tuple[float, float]:
+def svg_size(picture: style.Picture) -> tuple[float, float]:
     assert picture.format == "svg"
     root = xml.etree.ElementTree.fromstring(picture.data)
     return float(root.attrib["width"].removesuffix("pt")), float(root.attrib["height"].removesuffix("pt"))
@@ -38,7 +38,7 @@ def count(haystack: np.ndarray, needle: np.ndarray) -> int:
 
 def test_sheet_enlarges_every_image_by_whole_pixels_and_places_each_once() -> None:
     array = images(2, 3, 8, 8)
-    picture = figures.sheet({"": array}, row_labels=["a", "b"], column_labels=["1", "2", "3"], cell=24)
+    picture = sheets.sheet({"": array}, row_labels=["a", "b"], column_labels=["1", "2", "3"], cell=24)
     drawn = pixels(picture)
     assert drawn.shape == (2 * picture.height, 2 * picture.width, 3)
     for image in array.reshape(6, 8, 8, 3):
@@ -46,19 +46,19 @@ def test_sheet_enlarges_every_image_by_whole_pixels_and_places_each_once() -> No
 
 
 def test_small_images_are_shown_at_three_pixels_a_pixel_at_least_even_when_there_are_many() -> None:
-    drawn = pixels(figures.sheet({"": images(1, 40, 16, 16)}))
+    drawn = pixels(sheets.sheet({"": images(1, 40, 16, 16)}))
     first = images(1, 40, 16, 16)[0, 0].repeat(3, axis=0).repeat(3, axis=1)
     assert count(drawn, first) == 1
 
 
 def test_sheet_keeps_to_the_width_of_the_page() -> None:
-    picture = figures.sheet({"real": images(2, 6, 32, 32), "generated": images(2, 6, 32, 32)}, row_labels=["a", "b"])
-    assert picture.width <= figures.PAGE_WIDTH
+    picture = sheets.sheet({"real": images(2, 6, 32, 32), "generated": images(2, 6, 32, 32)}, row_labels=["a", "b"])
+    assert picture.width <= style.PAGE_WIDTH
 
 
 def test_grey_images_are_drawn_grey() -> None:
     array = images(1, 1, 8, 8, channels=1)
-    drawn = pixels(figures.sheet({"": array}, cell=12))
+    drawn = pixels(sheets.sheet({"": array}, cell=12))
     assert count(drawn, np.broadcast_to(array[0, 0].repeat(3, axis=0).repeat(3, axis=1), (24, 24, 3))) == 1
 
 
@@ -74,13 +74,13 @@ def test_grey_images_are_drawn_grey() -> None:
 )
 def test_sheet_refuses_what_it_cannot_draw(panels: dict[str, np.ndarray]) -> None:
     with pytest.raises(ValueError, match="sheet"):
-        figures.sheet(panels)
+        sheets.sheet(panels)
 
 
 def test_sweeps_have_a_row_per_product_and_axis() -> None:
-    one = figures.sweeps(images(1, 1, 7, 8, 8), np.linspace(-3, 3, 7), products=["fan"], axes=["width"])
+    one = sheets.sweeps(images(1, 1, 7, 8, 8), np.linspace(-3, 3, 7), products=["fan"], axes=["width"])
     readings = np.zeros((2, 3, 7))
-    six = figures.sweeps(
+    six = sheets.sweeps(
         images(2, 3, 7, 8, 8), np.linspace(-3, 3, 7), products=SPACE.products, axes=list("whd"), readings=readings
     )
     assert one.width <= six.width
@@ -89,7 +89,7 @@ def test_sweeps_have_a_row_per_product_and_axis() -> None:
 
 def test_pairs_show_both_images() -> None:
     generated, nearest = images(3, 8, 8), images(3, 8, 8)[::-1]
-    drawn = pixels(figures.pairs(generated, nearest, [0.1, 0.2, 0.3]))
+    drawn = pixels(sheets.pairs(generated, nearest, [0.1, 0.2, 0.3]))
     scale = 96 * 2 // 8
     for image in generated:  # each stands once above and once, mirrored in order, below
         assert count(drawn, image.repeat(scale, axis=0).repeat(scale, axis=1)) == 2
@@ -99,7 +99,7 @@ def test_describe_names_what_a_brief_states() -> None:
     given = np.array([[1, 1, 1, 1], [1, 0, 0, 1], [0, 0, 0, 0]], np.float32)
     axes = np.array([[1.25, -3], [0.5, -0.04], [1, 1]], np.float32)
     brief = Brief(np.array([0, 1, 1]), np.array([[1], [0], [0]]), axes, given)  # type: ignore[arg-type]
-    assert figures.describe(brief, SPACE) == (
+    assert sheets.describe(brief, SPACE) == (
         "fan\nsea green\nwidth +1.2  depth \u22123.0",
         "book\ndepth 0.0",
         "any product",
@@ -109,40 +109,40 @@ def test_describe_names_what_a_brief_states() -> None:
 def test_describe_without_elements_and_axes() -> None:
     space = DesignSpace(("cup",))
     brief = Brief(np.zeros(1, int), np.zeros((1, 0), int), np.zeros((1, 0)), np.ones((1, 1)))  # type: ignore[arg-type]
-    assert figures.describe(brief, space) == ("cup",)
+    assert sheets.describe(brief, space) == ("cup",)
 
 
 def test_moving_mean_is_centred_and_shortens_at_the_ends() -> None:
-    np.testing.assert_allclose(figures._moving_mean(np.array([1.0, 2, 6, 4]), 3), [1.5, 3, 4, 5])
+    np.testing.assert_allclose(charts._moving_mean(np.array([1.0, 2, 6, 4]), 3), [1.5, 3, 4, 5])
 
 
-def curve_panels() -> list[figures.CurvePanel]:
+def curve_panels() -> list[charts.CurvePanel]:
     x = np.arange(50)
     y = np.where(x == 7, np.nan, np.exp(-x / 20))
     return [
-        figures.CurvePanel("loss", (figures.Curve("g", x, y), figures.Curve("d", x, y * 2)), log=True),
-        figures.CurvePanel("one value", (figures.Curve("v", [1], [2.0]),), guides=((0.5, "goal"),)),
-        figures.CurvePanel("nothing", (figures.Curve("empty", [], []),), log=True),
+        charts.CurvePanel("loss", (charts.Curve("g", x, y), charts.Curve("d", x, y * 2)), log=True),
+        charts.CurvePanel("one value", (charts.Curve("v", [1], [2.0]),), guides=((0.5, "goal"),)),
+        charts.CurvePanel("nothing", (charts.Curve("empty", [], []),), log=True),
     ]
 
 
-def charts() -> dict[str, figures.Picture]:
+def every_chart() -> dict[str, style.Picture]:
     rng = np.random.default_rng(1)
     requested = rng.uniform(-3, 3, (60, 3))
     read = requested + rng.normal(0, 0.2, (60, 3))
     read[3, 1] = np.nan  # an axis that was left open
     names = ["a$b$", "<book>", "c"]
     return {
-        "curves": figures.curves(curve_panels()),
-        "strips": figures.error_strips({"generated": read - requested, "judge": read[:5] * 0}, names),
-        "no strips": figures.error_strips({"generated": np.zeros((0, 3))}, names),
-        "scatter": figures.requested_read(requested, read, names, groups=np.arange(60) % 3, group_names=names),
-        "one axis": figures.requested_read(requested[:, :1], read[:, :1], ["width"]),
-        "confusion": figures.confusion(np.eye(3) * 9, names),
-        "confusion of one": figures.confusion([[4]], ["only"]),
-        "confusion of many": figures.confusion(np.eye(20), [f"class {i}" for i in range(20)]),
-        "dots": figures.dots(
-            [figures.Dot("a", 0.9, 0.8, 1.0, "x"), figures.Dot("a", 0.95, series="y"), figures.Dot("b", 1.0)],
+        "curves": charts.curves(curve_panels()),
+        "strips": charts.error_strips({"generated": read - requested, "judge": read[:5] * 0}, names),
+        "no strips": charts.error_strips({"generated": np.zeros((0, 3))}, names),
+        "scatter": charts.requested_read(requested, read, names, groups=np.arange(60) % 3, group_names=names),
+        "one axis": charts.requested_read(requested[:, :1], read[:, :1], ["width"]),
+        "confusion": charts.confusion(np.eye(3) * 9, names),
+        "confusion of one": charts.confusion([[4]], ["only"]),
+        "confusion of many": charts.confusion(np.eye(20), [f"class {i}" for i in range(20)]),
+        "dots": charts.dots(
+            [charts.Dot("a", 0.9, 0.8, 1.0, "x"), charts.Dot("a", 0.95, series="y"), charts.Dot("b", 1.0)],
             x_label="accuracy",
             limits=(0, 1.01),
             guide=0.98,
@@ -151,22 +151,22 @@ def charts() -> dict[str, figures.Picture]:
 
 
 def test_charts_are_svg_of_the_stated_size() -> None:
-    for name, picture in charts().items():
+    for name, picture in every_chart().items():
         assert svg_size(picture) == pytest.approx((picture.width, picture.height), abs=0.6), name
-        assert picture.width <= figures.PAGE_WIDTH, name
+        assert picture.width <= style.PAGE_WIDTH, name
 
 
 def test_equal_input_gives_equal_bytes_and_global_state_stays() -> None:
     before = dict(matplotlib.rcParams)
-    assert figures.curves(curve_panels()) == figures.curves(curve_panels())
-    assert figures.confusion(np.eye(2), ["a", "b"]) == figures.confusion(np.eye(2), ["a", "b"])
-    assert figures.sheet({"": images(1, 2, 8, 8)}) == figures.sheet({"": images(1, 2, 8, 8)})
+    assert charts.curves(curve_panels()) == charts.curves(curve_panels())
+    assert charts.confusion(np.eye(2), ["a", "b"]) == charts.confusion(np.eye(2), ["a", "b"])
+    assert sheets.sheet({"": images(1, 2, 8, 8)}) == sheets.sheet({"": images(1, 2, 8, 8)})
     assert dict(matplotlib.rcParams) == before
 
 
 def test_error_strip_counts_what_lies_beyond_the_band(monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
-    monkeypatch.setattr(figures, "_note", lambda ax, text, *args, **kwargs: notes.append(text))
+    monkeypatch.setattr(charts, "write_note", lambda ax, text, *args, **kwargs: notes.append(text))
     errors = np.array([[0.4, 0.6], [-0.7, np.nan], [0.5, 0.0]])
-    figures.error_strips({"generated": errors}, ["width", "depth"])
+    charts.error_strips({"generated": errors}, ["width", "depth"])
     assert notes == ["1 of 3 beyond", "1 of 2 beyond", "within \u00b10.5"]

@@ -8,7 +8,7 @@ from absl import logging
 from matplotlib import figure as mpl_figure
 from matplotlib import font_manager
 
-from ich_jax.report import figures, fonts
+from ich_jax.report import charts, fonts, style
 
 TELEPHONE_RECORDER = "\u2315"  # a sign that STIXGeneral has and DejaVu Sans has not
 STIX = font_manager.findfont("STIXGeneral")
@@ -24,8 +24,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     fonts._font_with.cache_clear()
 
 
-def dots(*labels: str) -> figures.Picture:
-    return figures.dots([figures.Dot(label, float(i)) for i, label in enumerate(labels)], x_label="yuan")
+def dots(*labels: str) -> style.Picture:
+    return charts.dots([charts.Dot(label, float(i)) for i, label in enumerate(labels)], x_label="yuan")
 
 
 def test_an_installed_font_lends_its_glyphs(installed: list[str]) -> None:

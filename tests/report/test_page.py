@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ich_jax import errors
-from ich_jax.report import figures, page, tables
+from ich_jax.report import charts, page, sheets, tables
 from ich_jax.report.provenance import Provenance
 
 NASTY = "<script>alert('x')</script> & \"quoted\""
@@ -24,8 +24,8 @@ PROVENANCE = Provenance(
     system="Linux x86_64",
     memory="large pages",
 )
-SHEET = figures.sheet({"": np.zeros((1, 1, 8, 8, 3), np.uint8)})
-CHART = figures.confusion(np.eye(2), ["a", "b"])
+SHEET = sheets.sheet({"": np.zeros((1, 1, 8, 8, 3), np.uint8)})
+CHART = charts.confusion(np.eye(2), ["a", "b"])
 
 
 def sections() -> list[page.Section]:

@@ -1,0 +1,186 @@
+"""How a configuration is declared, edited, loaded, checked and identified, whatever its fields are.
+
+A configuration is a tree of frozen dataclasses. Config files return an editable copy of one (`editable`), absl flags
+change single fields of that copy, and `resolve` turns it back into the typed tree, checks it and fills in what is
+derived. After that nothing changes: code receives the dataclass of its own room and never asks for a default.
+
+Fields are of two kinds, marked where they are declared:
+
+* `result(...)`: changes what the run computes. Another value in the same work directory is refused.
+* `execution(...)`: how the run is carried out (devices, logging, progress). May change between resumes.
+"""
+
+import ast
+import dataclasses
+import hashlib
+import importlib.util
+import inspect
+import json
+import math
+import sys
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+from ich_jax import errors
+
+
+def result(default: Any, doc: str) -> Any:
+    """Declares a field that changes the result of a run."""
+    return dataclasses.field(default=default, metadata={"kind": "result", "doc": doc})
+
+
+def execution(default: Any, doc: str) -> Any:
+    """Declares a field that changes only how a run is carried out."""
+    return dataclasses.field(default=default, metadata={"kind": "execution", "doc": doc})
+
+
+def section(cls: type) -> Any:
+    """Declares a section: a dataclass of fields, documented by the first line of its docstring."""
+    return dataclasses.field(
+        default_factory=cls, metadata={"kind": "section", "doc": (cls.__doc__ or "").split("\n")[0]}
+    )
+
+
+def editable(config: Any) -> ml_collections.ConfigDict:
+    """Returns a ConfigDict with the fields of a config dataclass, for config files and absl flags."""
+
+    def convert(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            return {f.name: convert(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return value
+
+    return ml_collections.ConfigDict(convert(config))
+
+
+def resolve(config: Any, cls: type) -> Any:
+    """Turns an edited ConfigDict (or mapping, or dataclass) into the typed, checked and completed tree.
+
+    Args:
+        config: What a config file's `get_config()` returned, after overrides.
+        cls: The dataclass to build. If it has a method `completed`, that checks values that depend on each other and
+            returns the whole with derived values filled in.
+
+    Raises:
+        ConfigError: An unknown name, an ill-typed value, or values that cannot work together.
+    """
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        config = editable(config)
+    typed = _build(cls, config, "config")
+    return typed.completed() if hasattr(typed, "completed") else typed
+
+
+def load(path: str | Path, overrides: Mapping[str, Any] | None, cls: type) -> Any:
+    """Loads `path` or `path:variant` and applies overrides named by dotted path.
+
+    Example:
+        `load("configs/quick.py", {"train.steps": 10})`
+
+    Raises:
+        ConfigError: The file, the variant, or a name in it does not exist, or a value is ill-typed.
+    """
+    config = load_editable(path).to_dict()  # a ConfigDict would convert values on its own terms, True to 1.0 say
+    for dotted, value in (overrides or {}).items():
+        _override(config, dotted, value)
+    return resolve(config, cls)
+
+
+def load_editable(path: str | Path) -> ml_collections.ConfigDict:
+    """Runs `get_config()` of `path`, or `get_config("variant")` of `path:variant`."""
+    file, _, variant = str(path).partition(":")
+    if not Path(file).is_file():
+        folder = Path(file).parent
+        known = sorted(str(p) for p in folder.glob("*.py")) if folder.is_dir() else []
+        raise errors.ConfigError(f"No config file at {file!r}; {errors.nearest(file, known)}.")
+    spec = importlib.util.spec_from_file_location("ich_jax_config_file", file)
+    if spec is None or spec.loader is None:
+        raise errors.ConfigError(f"{file} is not a Python file; a config file is named like configs/quick.py.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "get_config"):
+        raise errors.ConfigError(f"{file} has no get_config(); see configs/quick.py for the form.")
+    if variant and not inspect.signature(module.get_config).parameters:
+        raise errors.ConfigError(f"{file} has no variants: its get_config() takes no argument; drop ':{variant}'.")
+    return module.get_config(variant) if variant else module.get_config()
+
+
+def _override(config: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, name = dotted.split(".")
+    node = config
+    for section in sections:
+        known = [key for key in node if isinstance(node[key], dict)]
+        if section not in known:
+            raise errors.ConfigError(
+                f"Unknown config section {section!r} in {dotted!r}; {errors.nearest(section, known)}."
+            )
+        node = node[section]
+    if name not in node:
+        raise errors.ConfigError(f"Unknown config field {dotted!r}; {errors.nearest(name, node)}.")
+    if isinstance(node[name], dict):
+        example = f"{dotted}.{next(iter(node[name]))}"
+        raise errors.ConfigError(f"{dotted!r} is a config section; override its fields, such as {example!r}.")
+    node[name] = value
+
+
+def _build(cls: type, values: Any, where: str) -> Any:
+    if not isinstance(values, Mapping | ml_collections.ConfigDict):
+        raise errors.ConfigError(f"{where}: expected the fields of {cls.__name__}, got {values!r}.")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for name in values:
+        if name not in fields:
+            raise errors.ConfigError(f"Unknown config field '{where}.{name}'; {errors.nearest(name, fields)}.")
+    hints = typing.get_type_hints(cls)
+    return cls(**{name: _convert(hints[name], values[name], f"{where}.{name}") for name in values})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast(type, hint), value, where)
+    if typing.get_origin(hint) is tuple:
+        if isinstance(value, str):
+            try:
+                value = ast.literal_eval(value)
+            except (ValueError, SyntaxError):
+                value = (value,)
+        if not isinstance(value, tuple | list):
+            value = (value,)
+        item = typing.get_args(hint)[0]
+        if item is str:  # no name has a comma
+            parts = [v.split(",") if isinstance(v, str) else [v] for v in value]
+            value = [v.strip() if isinstance(v, str) else v for of in parts for v in of]
+        return tuple(_convert(item, v, f"{where}[{i}]") for i, v in enumerate(value))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise errors.ConfigError(f"{where}: expected {hint.__name__}, got {value!r} ({type(value).__name__}).")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise errors.ConfigError(f"{where}: expected a finite number, got {value!r}.")
+    return value
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Returns nested plain dictionaries, ready for JSON."""
+    return dataclasses.asdict(config)
+
+
+def flatten(config: Any, kind: str | None = None, prefix: str = "") -> dict[str, Any]:
+    """Returns `{dotted name: value}` of all fields, or of those of one kind (`result` or `execution`)."""
+    flat: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            flat |= flatten(value, kind, f"{prefix}{field.name}.")
+        elif kind is None or field.metadata["kind"] == kind:
+            flat[prefix + field.name] = value
+    return flat
+
+
+def fingerprint(values: Any) -> str:
+    """Returns 16 hex digits that identify the result fields of a config, or any JSON value."""
+    if dataclasses.is_dataclass(values):
+        values = flatten(values, "result")
+    text = json.dumps(values, sort_keys=True, default=list)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Difference-in-differences: two-way fixed effects, staggered launches, few treated units, permuted launches."""

@@ -1,0 +1,322 @@
+"""Difference-in-differences by regression: two by two, two-way fixed effects, event study, and what they compare."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import numpy.typing as npt
+
+from ich_jax import errors
+from ich_jax.econometrics import panel
+from ich_jax.econometrics.panel import Panel
+from ich_jax.econometrics.regression import covariance, linear
+from ich_jax.econometrics.regression.covariance import Covariance
+from ich_jax.uncertainty import float64, intervals
+from ich_jax.uncertainty.float64 import Array
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TwoByTwo:
+    """Difference of differences of four means.
+
+    Attributes:
+        effect: Change of the treated group minus change of the other.
+        means: `[2, 2]` mean outcome by group (untreated, treated) and time (before, after).
+        counts: `[2, 2]` rows behind each mean.
+        table: Coefficients of the regression on group, after and their product ("effect").
+        fit: The regression.
+    """
+
+    effect: float
+    means: Array
+    counts: npt.NDArray[np.int64]
+    table: linear.Coefficients
+    fit: linear.LinearFit
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Effect:
+    """One treatment effect from a regression.
+
+    Attributes:
+        effect: Coefficient of treatment.
+        table: It, with its uncertainty.
+        fit: The regression.
+    """
+
+    effect: float
+    table: linear.Coefficients
+    fit: linear.LinearFit
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EventStudy:
+    """Effects by time since treatment, relative to a reference period.
+
+    Attributes:
+        relative: `[E]` periods since the start of treatment, without the reference; end points hold what lies beyond.
+        table: Coefficients in that order, named by `relative`.
+        covariance: Of the coefficients, `[E, E]` in `matrix`.
+        band: Simultaneous band over all E.
+        reference: Relative period whose effect is set to 0.
+        fit: The regression.
+    """
+
+    relative: npt.NDArray[np.int64]
+    table: linear.Coefficients
+    covariance: Covariance
+    band: intervals.Band
+    reference: int
+    fit: linear.LinearFit
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bacon:
+    """Comparisons of two groups that make up the two-way fixed-effects coefficient.
+
+    Attributes:
+        kind: One of "treated vs never", "earlier vs later" and "later vs earlier" for each of M comparisons.
+        group: `[M]` start of the group whose change counts as treated (index of the period).
+        control: `[M]` start of its control group; T for units that are never treated.
+        estimate: `[M]` two-by-two effects.
+        weight: `[M]`, positive, adding up to 1.
+        forbidden: Weight of "later vs earlier": treated units serve as controls there, so that effects which grow
+            over time enter with the wrong sign.
+    """
+
+    kind: tuple[str, ...]
+    group: npt.NDArray[np.int64]
+    control: npt.NDArray[np.int64]
+    estimate: Array
+    weight: Array
+    forbidden: float
+
+
+def two_by_two(
+    outcome: npt.ArrayLike,
+    group: npt.ArrayLike,
+    after: npt.ArrayLike,
+    *,
+    weights: npt.ArrayLike | None = None,
+    clusters: npt.ArrayLike | None = None,
+    confidence: float = 0.95,
+) -> TwoByTwo:
+    """Regresses the outcome on group, time and their product; rows may be repeated cross-sections.
+
+    Args:
+        outcome: `[N]`.
+        group: `[N]`, nonzero for the treated group.
+        after: `[N]`, nonzero after the start of treatment.
+        weights: `[N]` positive; None: equal.
+        clusters: `[N]` labels for CRV1; None: equal error variances, as in the textbook.
+        confidence: Coverage of the intervals.
+
+    Raises:
+        DataError: One of the four cells is empty, or as for `linear.fit`.
+
+    References:
+        Card and Krueger (1994). Meyer, Viscusi and Durbin (1995).
+    """
+    y = float64.finite(outcome, "two_by_two: outcome", ndim=1)
+    g = (float64.finite(group, "two_by_two: group", ndim=1) != 0).astype(np.float64)
+    t = (float64.finite(after, "two_by_two: after", ndim=1) != 0).astype(np.float64)
+    if not len(y) == len(g) == len(t):
+        raise errors.DataError(f"two_by_two: outcome, group and after have {len(y)}, {len(g)} and {len(t)} rows.")
+    cell = (2 * g + t).astype(np.int64)
+    counts = np.bincount(cell, minlength=4)
+    if (counts == 0).any():
+        where = ("untreated before", "untreated after", "treated before", "treated after")[int((counts == 0).argmax())]
+        raise errors.DataError(f"two_by_two: there is no row {where}; all four cells are needed.")
+    fit = linear.fit(y, {"group": g, "after": t, "effect": g * t}, weights=weights)
+    v = covariance.iid(fit) if clusters is None else covariance.cluster(fit, clusters)
+    means = np.bincount(cell, fit.weights * y, 4) / np.bincount(cell, fit.weights, 4)
+    return TwoByTwo(
+        effect=float(fit.beta[3]),
+        means=means.reshape(2, 2),
+        counts=counts.reshape(2, 2),
+        table=covariance.table(fit, v, confidence=confidence),
+        fit=fit,
+    )
+
+
+def collapsed(data: Panel, *, confidence: float = 0.95) -> Effect:
+    """Compares the change of each treated unit's mean with that of the others: t with U - 2 degrees of freedom.
+
+    One number per unit leaves nothing of the serial correlation that makes errors of a daily panel too small.
+
+    Args:
+        data: Panel in which all treated units start in one period.
+        confidence: Coverage of the interval.
+
+    Raises:
+        DataError: Several starts, or a unit without an observation before or after.
+
+    References:
+        Donald and Lang (2007). Bertrand, Duflo and Mullainathan (2004), section IV.C.
+    """
+    change = changes(data)
+    fit = linear.fit(change, {"effect": data.ever_treated.astype(np.float64)})
+    table = covariance.table(fit, covariance.iid(fit), confidence=confidence)
+    return Effect(effect=float(fit.beta[1]), table=table, fit=fit)
+
+
+def changes(data: Panel) -> Array:
+    """Mean after the start of treatment minus mean before it, of every unit.
+
+    Args:
+        data: Panel in which all treated units start in one period.
+
+    Returns:
+        `[U]`, over the periods in which each unit was observed.
+
+    Raises:
+        DataError: Several starts, or a unit without an observation before or after.
+    """
+    starts = np.unique(data.start[data.ever_treated])
+    if len(starts) > 1:
+        raise errors.DataError(
+            f"changes: treatment starts in {len(starts)} periods ({', '.join(str(data.periods[s]) for s in starts)}); "
+            "before and after need one. Use callaway_santanna or imputation, or one start at a time."
+        )
+    after = np.arange(len(data.periods)) >= starts[0]
+    counts = np.stack([(data.observed & ~after).sum(axis=1), (data.observed & after).sum(axis=1)])
+    if (counts == 0).any():
+        unit = data.units[(counts == 0).any(axis=0).argmax()]
+        raise errors.DataError(f"changes: unit {unit} is not observed both before and after the start of treatment.")
+    filled = np.where(data.observed, data.outcome, 0.0)
+    return np.asarray(filled[:, after].sum(axis=1) / counts[1] - filled[:, ~after].sum(axis=1) / counts[0])
+
+
+def twfe(data: Panel, *, clusters: npt.ArrayLike | None = None, kind: str = "CRV1", confidence: float = 0.95) -> Effect:
+    """Regresses the outcome on treatment, unit and period effects.
+
+    With treatment at different times and effects that differ, the coefficient need not be an average of effects: look
+    at `bacon`.
+
+    Args:
+        data: Panel, with or without gaps.
+        clusters: `[U]` cluster of each unit; None: each unit is its own.
+        kind: "CRV1" or "CRV3" (jackknife).
+        confidence: Coverage of the interval.
+
+    Raises:
+        ConfigError: Another kind.
+        DataError: As for `linear.fit`; treatment that unit and period effects explain entirely.
+    """
+    errors.require(kind, ("CRV1", "CRV3"), "twfe: kind")
+    r = panel.rows(data)
+    fit = linear.fit(r.outcome, {"effect": r.treated}, absorb={"unit": r.unit, "period": r.period})
+    labels = _row_clusters(data, r, clusters)
+    v = covariance.cluster(fit, labels) if kind == "CRV1" else covariance.jackknife(fit, labels)
+    return Effect(effect=float(fit.beta[0]), table=covariance.table(fit, v, confidence=confidence), fit=fit)
+
+
+def event_study(
+    data: Panel,
+    key: jax.Array,
+    *,
+    reference: int = -1,
+    window: tuple[int, int] | None = None,
+    clusters: npt.ArrayLike | None = None,
+    confidence: float = 0.95,
+) -> EventStudy:
+    """Regresses the outcome on indicators of the time since treatment, unit and period effects.
+
+    Args:
+        data: Panel; without units that are never treated a second relative period has to be left out.
+        key: Random key of the simultaneous band.
+        reference: Relative period that is left out.
+        window: First and last relative period; what lies beyond is added to the end points. None: all.
+        clusters: `[U]` cluster of each unit; None: each unit is its own.
+        confidence: Coverage of intervals and band.
+
+    Raises:
+        ConfigError: A reference that does not occur, or a window that does not hold it.
+        DataError: Relative periods that cannot be told apart (no never-treated units), by name.
+
+    References:
+        Sun and Abraham (2021) on what the coefficients mean when timing differs. Montiel Olea and Plagborg-Møller
+        (2019) for the band.
+    """
+    r = panel.rows(data)
+    relative = r.relative
+    if window is not None:
+        if not window[0] <= reference <= window[1]:
+            raise errors.ConfigError(f"event_study: window {window} does not hold the reference {reference}.")
+        relative = np.clip(relative, *window)
+    present = np.unique(relative[r.ever_treated])
+    if reference not in present:
+        raise errors.ConfigError(
+            f"event_study: no treated unit is observed {reference} periods from its start; there are "
+            f"{present.min()} to {present.max()}."
+        )
+    others = present[present != reference]
+    indicators = {f"{e:+d}": ((relative == e) & r.ever_treated).astype(np.float64) for e in others}
+    absorb = {"unit": r.unit, "period": r.period}
+    fit = linear.fit(r.outcome, indicators, absorb=absorb, collinear="error")
+    v = covariance.cluster(fit, _row_clusters(data, r, clusters))
+    return EventStudy(
+        relative=others,
+        table=covariance.table(fit, v, confidence=confidence),
+        covariance=v,
+        band=intervals.sup_t(fit.beta, v.matrix, key, confidence=confidence),
+        reference=reference,
+        fit=fit,
+    )
+
+
+def bacon(data: Panel) -> Bacon:
+    """Decomposes the two-way fixed-effects coefficient into its two-by-two comparisons.
+
+    Args:
+        data: Panel without gaps.
+
+    Raises:
+        DataError: A gap.
+
+    References:
+        Goodman-Bacon (2021), Difference-in-differences with variation in treatment timing, theorem 1.
+    """
+    y = panel.balanced(data, "bacon")
+    periods = y.shape[1]
+    starts, counts = np.unique(data.start, return_counts=True)
+    mean = {int(s): y[data.start == s].mean(axis=0) for s in starts}
+    size = {int(s): c / len(y) for s, c in zip(starts, counts, strict=True)}
+    share = {s: 1.0 - s / periods for s in mean}  # of the periods in which the group is treated
+
+    def change(group: int, control: int, first: int, middle: int, last: int) -> float:
+        gap = mean[group] - mean[control]
+        return float(gap[middle:last].mean() - gap[first:middle].mean())
+
+    found: list[tuple[str, int, int, float, float]] = []
+    treated = [s for s in mean if s < periods]
+    for k in treated:
+        if periods in mean:
+            both = size[k] * size[periods] * share[k] * (1.0 - share[k])
+            found.append(("treated vs never", k, periods, change(k, periods, 0, k, periods), both))
+        for late in (s for s in treated if s > k):
+            pair = size[k] * size[late] * (share[k] - share[late])
+            early = change(k, late, 0, k, late), pair * (1.0 - share[k])
+            found.append(("earlier vs later", k, late, *early))
+            forbidden = change(late, k, k, late, periods), pair * share[late]
+            found.append(("later vs earlier", late, k, *forbidden))
+    kind, group, control, estimate, weight = zip(*found, strict=True)
+    normalised = np.array(weight) / np.sum(weight)
+    return Bacon(
+        kind=kind,
+        group=np.array(group),
+        control=np.array(control),
+        estimate=np.array(estimate),
+        weight=normalised,
+        forbidden=float(normalised[[k == "later vs earlier" for k in kind]].sum()),
+    )
+
+
+def _row_clusters(data: Panel, r: panel.Rows, clusters: npt.ArrayLike | None) -> npt.NDArray[Any]:
+    if clusters is None:
+        return r.unit
+    labels = np.asarray(clusters)
+    if labels.shape != data.units.shape:
+        raise errors.DataError(f"clusters: expected one label for each of {len(data.units)} units, got {labels.shape}.")
+    return labels[r.unit]

@@ -1,0 +1,1 @@
+"""Linear and M-estimators, their covariances, and the wild cluster bootstrap."""

@@ -1,0 +1,1 @@
+"""Single series: a break at a known date, and a trend."""

@@ -1,0 +1,385 @@
+"""One series before and after a launch: segmented regression with autoregressive errors.
+
+Without a comparison series, whatever else changed at the launch counts as its effect. What can be done well is the
+error: Prais-Winsten stands first, because least squares with Newey-West errors rejects too often in short series.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from ich_jax import errors
+from ich_jax.econometrics.regression import covariance, linear
+from ich_jax.uncertainty import float64, programs
+from ich_jax.uncertainty.float64 import Array
+
+METHODS = ("prais_winsten", "cochrane_orcutt")
+_CONVERGED = 1e-8
+
+
+class Autoregressive(NamedTuple):
+    """Result of the kernel, for T periods and K columns under AR(k) errors.
+
+    Attributes:
+        beta: `[K]`.
+        rho: `[k]` autoregressive coefficients of the errors.
+        bread: `[K, K]` inverse of x'x of the whitened columns.
+        innovations: `[T]` whitened residuals (`[T - k]` without the first k periods).
+        change: Largest change of beta in the last pass, relative to the largest beta.
+    """
+
+    beta: jax.Array
+    rho: jax.Array
+    bread: jax.Array
+    innovations: jax.Array
+    change: jax.Array
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AutoregressiveFit:
+    """A series of T periods regressed on K columns, with AR(k) errors.
+
+    Attributes:
+        table: Coefficients, conditional on `rho`; t with the degrees of freedom of the whitened regression.
+        newey_west: The same columns by least squares with Newey-West errors, as a check and no more.
+        lags: Lags of the latter.
+        covariance: `[K, K]` behind `table`.
+        rho: `[k]`.
+        innovation_error: Standard deviation of the innovations.
+        ljung_box_p: P-value against autocorrelation that is left in the innovations (10 lags, or T / 5); a small one
+            asks for a higher order.
+        fitted: `[T]` x beta.
+        dropped: Names of columns that earlier ones explain entirely.
+        method: "prais_winsten" or "cochrane_orcutt".
+    """
+
+    table: linear.Coefficients
+    newey_west: linear.Coefficients
+    lags: int
+    covariance: Array
+    rho: Array
+    innovation_error: float
+    ljung_box_p: float
+    fitted: Array
+    dropped: tuple[str, ...]
+    method: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Level and slope of one series before and after a launch.
+
+    Attributes:
+        fit: The regression; its columns are "(Intercept)", "trend", "level", "slope" and the caller's.
+        level: Jump at the launch.
+        slope: Change of the slope, per period.
+        counterfactual: `[T]` fitted values without level and slope: the trend of before, continued.
+        effect: `[T1]` level + slope x periods since the launch.
+        effect_low: `[T1]` lower limit, each period by itself.
+        effect_high: `[T1]`.
+        average: Mean effect after the launch, with its uncertainty ("average effect").
+        start: Index of the first period after the launch.
+    """
+
+    fit: AutoregressiveFit
+    level: float
+    slope: float
+    counterfactual: Array
+    effect: Array
+    effect_low: Array
+    effect_high: Array
+    average: linear.Coefficients
+    start: int
+
+
+def segmented(
+    outcome: npt.ArrayLike,
+    start: int,
+    *,
+    controls: Mapping[str, npt.ArrayLike] | None = None,
+    order: int = 1,
+    method: str = "prais_winsten",
+    lags: int | None = None,
+    confidence: float = 0.95,
+) -> Interrupted:
+    """Interrupted time series: a straight line before the launch, and another one after it.
+
+    Args:
+        outcome: `[T]` of equally spaced periods.
+        start: Index of the first period after the launch; three periods on each side are the least.
+        controls: Further columns `[T]`, for example `holidays.terms`.
+        order: Order k of the autoregressive errors.
+        method: "prais_winsten" or "cochrane_orcutt" (drops the first k periods; statsmodels calls it GLSAR).
+        lags: Lags of Newey-West; None: 4 (T / 100)^(2/9), rounded down.
+        confidence: Coverage of the intervals.
+
+    Raises:
+        ConfigError: Another method, an order or lags that do not fit, a start without periods on both sides, a
+            confidence outside (0, 1).
+        DataError: Values that are not finite (gaps must be filled or modelled first), a constant outcome, or too few
+            periods.
+
+    References:
+        Turner et al. (2021), Evaluation of statistical methods used in the analysis of interrupted time series studies.
+        Linden (2015), Conducting interrupted time-series analysis for single- and multiple-group comparisons.
+    """
+    y = float64.finite(outcome, "segmented: outcome", ndim=1)
+    n = len(y)
+    if start != int(start) or not 3 <= start <= n - 3:
+        raise errors.ConfigError(
+            f"segmented: start: got {start!r}; a line on each side needs three periods, so expected 3 to {n - 3} for "
+            f"{n} periods."
+        )
+    time = np.arange(n, dtype=np.float64)
+    after = (time >= start).astype(np.float64)
+    own = {"trend": time, "level": after, "slope": after * (time - start)}
+    extra = dict(controls or {})
+    if taken := sorted(own.keys() & extra.keys()):
+        raise errors.ConfigError(f"segmented: controls may not be called {', '.join(taken)}; rename them.")
+    fit = autoregressive(y, own | extra, order=order, method=method, lags=lags, confidence=confidence)
+    names = fit.table.names
+    if lost := [name for name in own if name not in names]:
+        raise errors.DataError(f"segmented: {', '.join(lost)} cannot be estimated beside the columns before it.")
+    level, slope = names.index("level"), names.index("slope")
+    since = time[start:] - start
+    gradient = np.zeros((len(since) + 1, len(names)))
+    gradient[:-1, level], gradient[:-1, slope] = 1.0, since
+    gradient[-1, level], gradient[-1, slope] = 1.0, since.mean()
+    estimate = gradient @ fit.table.estimate
+    kind, df = fit.table.covariance, fit.table.df
+    every = linear.coefficients(
+        [f"{t:+.0f}" for t in since] + ["average effect"],
+        estimate,
+        gradient @ fit.covariance @ gradient.T,
+        df=df,
+        kind=kind,
+        confidence=confidence,
+    )
+    average = linear.coefficients(
+        ["average effect"],
+        estimate[-1:],
+        gradient[-1:] @ fit.covariance @ gradient[-1:].T,
+        df=df,
+        kind=kind,
+        confidence=confidence,
+    )
+    counterfactual = fit.fitted.copy()
+    counterfactual[start:] -= estimate[:-1]
+    return Interrupted(
+        fit=fit,
+        level=float(fit.table.estimate[level]),
+        slope=float(fit.table.estimate[slope]),
+        counterfactual=counterfactual,
+        effect=estimate[:-1],
+        effect_low=every.low[:-1],
+        effect_high=every.high[:-1],
+        average=average,
+        start=int(start),
+    )
+
+
+def autoregressive(
+    outcome: npt.ArrayLike,
+    columns: Mapping[str, npt.ArrayLike],
+    *,
+    order: int = 1,
+    method: str = "prais_winsten",
+    lags: int | None = None,
+    confidence: float = 0.95,
+) -> AutoregressiveFit:
+    """Regresses one series on columns and an intercept, with autoregressive errors.
+
+    The order is stated by the caller; `ljung_box_p` says whether it was enough.
+
+    Args:
+        outcome: `[T]` of equally spaced periods.
+        columns: `[T]` by name; collinear ones are dropped and listed.
+        order: Order k of the errors, at least 1.
+        method: "prais_winsten" or "cochrane_orcutt".
+        lags: Lags of Newey-West; None: 4 (T / 100)^(2/9), rounded down.
+        confidence: Coverage of the intervals.
+
+    Raises:
+        ConfigError: Another method, an order or lags that do not fit, a confidence outside (0, 1).
+        DataError: As for `linear.fit`; a constant outcome; an exact fit; passes that do not converge.
+
+    References:
+        Prais and Winsten (1954), Trend estimators and serial correlation. Newey and West (1994) for the lags.
+    """
+    errors.require(method, METHODS, "autoregressive: method")
+    y = float64.finite(outcome, "autoregressive: outcome", ndim=1)
+    n = len(y)
+    if n and y.min() == y.max():
+        raise errors.DataError(f"autoregressive: the outcome is {y[0]:g} in every period; there is nothing to explain.")
+    ols = linear.fit(y, columns)
+    if order != int(order) or not 1 <= order < (n - len(ols.names)) / 2:
+        raise errors.ConfigError(
+            f"autoregressive: order: got {order!r}; {n} periods and {len(ols.names)} columns allow whole numbers from "
+            f"1 to below {(n - len(ols.names)) / 2:g}."
+        )
+    if np.square(ols.residuals).sum() <= 1e-20 * np.square(y).sum():
+        raise errors.DataError(
+            "autoregressive: the columns explain the outcome exactly, so that no error is left to judge by; was the "
+            "outcome computed from them?"
+        )
+    lags = int(4.0 * (n / 100.0) ** (2.0 / 9.0)) if lags is None else lags
+    check = covariance.table(ols, covariance.newey_west(ols, lags), confidence=confidence)
+    keep_first = method == "prais_winsten"
+    with float64.enabled():
+        kernel = jax.tree.map(np.asarray, _autoregressive(ols.x, y, order=int(order), keep_first=keep_first))
+    if not kernel.change < _CONVERGED:
+        raise errors.DataError(
+            f"autoregressive: the coefficients still change by {kernel.change:.1g} of their size after 100 passes; "
+            "the order is too high for this series, or the columns leave almost no error."
+        )
+    df = len(kernel.innovations) - len(ols.names)
+    variance = float(kernel.innovations @ kernel.innovations) / df
+    kind = f"{'Prais-Winsten' if keep_first else 'Cochrane-Orcutt'} AR({order})"
+    return AutoregressiveFit(
+        table=linear.coefficients(
+            ols.names, kernel.beta, variance * kernel.bread, df=df, kind=kind, confidence=confidence
+        ),
+        newey_west=check,
+        lags=int(lags),
+        covariance=variance * kernel.bread,
+        rho=kernel.rho,
+        innovation_error=variance**0.5,
+        ljung_box_p=_ljung_box(kernel.innovations, int(order)),
+        fitted=ols.x @ kernel.beta,
+        dropped=ols.dropped,
+        method=method,
+    )
+
+
+def feasible_gls(
+    x: jax.Array, y: jax.Array, *, order: int, keep_first: bool = True, passes: int = 100
+) -> Autoregressive:
+    """Alternates Yule-Walker and least squares of the whitened series; a kernel: pure, for `jit`, `vmap`, `grad`.
+
+    Yule-Walker takes autocovariances with divisor T - lag; where these would not be stationary, with divisor T, which
+    always are.
+
+    Args:
+        x: `[T, K]` of full column rank.
+        y: `[T]`.
+        order: Order k, fixed when compiled.
+        keep_first: Whiten the first k periods by their stationary covariance; otherwise drop them.
+        passes: Number of passes, fixed so that derivatives exist.
+
+    Raises:
+        DataError: An argument is not float64.
+    """
+    x, y = float64.kernel_array(x, "feasible_gls: x"), float64.kernel_array(y, "feasible_gls: y")
+    both = jnp.column_stack([x, y])
+
+    def solve(rho: jax.Array) -> linear.LeastSquares:
+        white = whiten(both, rho, keep_first=keep_first)
+        return linear.least_squares(white[:, :-1], white[:, -1])
+
+    def once(_: int, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        beta = state[0]
+        rho = yule_walker(y - x @ beta, order)
+        new = solve(rho).beta
+        return new, rho, jnp.abs(new - beta).max() / jnp.abs(new).max()
+
+    first = linear.least_squares(x, y).beta
+    zero = jnp.zeros((), y.dtype)
+    beta, rho, change = jax.lax.fori_loop(0, passes, once, (first, jnp.zeros(order, y.dtype), zero))
+    last = solve(rho)
+    return Autoregressive(beta, rho, last.bread, last.residuals, change)
+
+
+def yule_walker(series: jax.Array, order: int) -> jax.Array:
+    """Autoregressive coefficients of a series, stationary always; a kernel.
+
+    Args:
+        series: `[T]`; its mean is taken out.
+        order: Order k, fixed when compiled.
+
+    Returns:
+        `[k]`.
+    """
+    centred = series - series.mean()
+    n = series.shape[0]
+    sums = jnp.stack([(centred[: n - k] * centred[k:]).sum() for k in range(order + 1)])
+    lag = jnp.abs(jnp.arange(order)[:, None] - jnp.arange(order)[None, :])
+
+    def solve(gamma: jax.Array) -> jax.Array:
+        return jnp.linalg.solve(gamma[lag], gamma[1:])
+
+    unbiased = solve(sums / (n - jnp.arange(order + 1, dtype=series.dtype)))
+    return jnp.where(_stationary(unbiased), unbiased, solve(sums / n))
+
+
+def whiten(values: jax.Array, rho: jax.Array, *, keep_first: bool = True) -> jax.Array:
+    """Columns whose AR(k) errors become independent and of equal variance; a kernel.
+
+    Args:
+        values: `[T, P]`.
+        rho: `[k]`.
+        keep_first: Keep the first k periods, rotated by the inverse Cholesky factor of their covariance.
+
+    Returns:
+        `[T, P]`, or `[T - k, P]`.
+    """
+    n, order = values.shape[0], rho.shape[0]
+    filtered = values[order:]
+    for i in range(rho.shape[0]):
+        filtered = filtered - rho[i] * values[order - 1 - i : n - 1 - i]
+    if not keep_first:
+        return filtered
+    factor = jnp.linalg.cholesky(autocovariance(rho))
+    first = jax.scipy.linalg.solve_triangular(factor, values[:order], lower=True)
+    return jnp.concatenate([first, filtered])
+
+
+def autocovariance(rho: jax.Array) -> jax.Array:
+    """Covariance of k consecutive errors of a stationary AR(k) process with innovations of variance 1; a kernel.
+
+    Args:
+        rho: `[k]`.
+
+    Returns:
+        `[k, k]`.
+
+    References:
+        Brockwell and Davis (1991), Time series: theory and methods, section 3.3: the equations of gamma(0) to gamma(k).
+    """
+    order = rho.shape[0]
+    # gamma(j) - sum_i rho_i gamma(|j - i|) = 1 for j = 0 and 0 for j = 1, ..., k.
+    lag = jnp.abs(jnp.arange(order + 1)[:, None] - jnp.arange(1, order + 1)[None, :])
+    chosen = jax.nn.one_hot(lag, order + 1, dtype=rho.dtype)
+    system = jnp.eye(order + 1, dtype=rho.dtype) - jnp.einsum("i,jik->jk", rho, chosen)
+    gamma = jnp.linalg.solve(system, jnp.eye(order + 1, dtype=rho.dtype)[0])
+    return gamma[jnp.abs(jnp.arange(order)[:, None] - jnp.arange(order)[None, :])]
+
+
+def _stationary(rho: jax.Array) -> jax.Array:
+    """Whether all partial autocorrelations, by Levinson's recursion downwards, are inside (-1, 1)."""
+    inside = jnp.asarray(True)
+    for k in range(rho.shape[0], 0, -1):
+        last = rho[k - 1]
+        inside &= jnp.abs(last) < 1.0 - 1e-6
+        left = jnp.where(jnp.abs(last) < 1.0, 1.0 - jnp.square(last), 1.0)
+        rho = (rho[: k - 1] + last * rho[: k - 1][::-1]) / left
+    return inside
+
+
+def _ljung_box(innovations: Array, order: int) -> float:
+    n = len(innovations)
+    lags = max(min(10, n // 5), order + 1)
+    centred = innovations - innovations.mean()
+    r = np.array([centred[k:] @ centred[:-k] for k in range(1, lags + 1)]) / (centred @ centred)
+    statistic = n * (n + 2.0) * float((np.square(r) / (n - np.arange(1, lags + 1))).sum())
+    return float(stats.chi2.sf(statistic, lags - order))
+
+
+@programs.jit(static_argnames=("order", "keep_first"))
+def _autoregressive(x: Any, y: Any, *, order: int, keep_first: bool) -> Autoregressive:
+    return feasible_gls(x, y, order=order, keep_first=keep_first)

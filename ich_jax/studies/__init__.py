@@ -1,0 +1,1 @@
+"""Studies: what a user runs, each with its engine, result, page, tables and figures together."""

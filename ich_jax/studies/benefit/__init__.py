@@ -1,0 +1,1 @@
+"""What a product line is worth a day: audit, estimates, checks, value."""

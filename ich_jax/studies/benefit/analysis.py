@@ -1,0 +1,297 @@
+"""What the adoption of AI-assisted design is worth per day, product by product: from daily panels to one result.
+
+Two stages, so that what a design can show is settled before any effect is looked at. `design.audit_products` scales
+and audits, and `design.choose` picks the method of the main estimate from the days before the launch alone. `estimate`
+then follows the steps of Baker et al. (2025), Difference-in-differences designs: a practitioner's guide: target,
+assumptions, parallel trends, choice of estimator, estimation, sensitivity, heterogeneity, robustness.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from scipy import stats
+
+from ich_jax import errors
+from ich_jax.config import BenefitConfig
+from ich_jax.econometrics import holidays
+from ich_jax.econometrics import value as benefit
+from ich_jax.econometrics.did import randomisation
+from ich_jax.econometrics.series import trend
+from ich_jax.studies.benefit import checks, daily, estimates
+from ich_jax.studies.benefit.checks import Check, PreTrend
+from ich_jax.studies.benefit.daily import Daily
+from ich_jax.studies.benefit.estimates import Estimate, Synthetic
+from ich_jax.studies.benefit.prepared import Design, Progress, at_once, choose, key_of
+from ich_jax.uncertainty import multiplicity
+from ich_jax.uncertainty.float64 import Array
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProductResult:
+    """Everything about one product.
+
+    Attributes:
+        design: The product before any effect was looked at.
+        arms: The three curves in figures; empty if an arm has fewer than five days.
+        pre_trend: Step 3.
+        path: Effects by week (or day) since the launch.
+        main: The estimate by the chosen method.
+        estimates: All methods, the main one among them.
+        synthetic: Synthetic control; None if there is too little without gaps.
+        sensitivity: Step 6.
+        heterogeneity: Step 7.
+        robustness: Step 8.
+        effect_growth: Does the effect grow after the launch.
+        benefit_trend: Does the benefit of the treated units itself rise after the launch; None if more than a tenth of
+            its days are missing (the others lie on the line between their neighbours, which `notes` says).
+        value: What the main estimate is worth under the plan; None where its interval is unbounded.
+        truth: Mean true effect after the launch, where data are simulated; else nan.
+        notes: What could not be computed, and why; what was left out.
+    """
+
+    design: Design
+    arms: tuple[benefit.Arm, ...]
+    pre_trend: PreTrend
+    path: randomisation.Path
+    main: Estimate
+    estimates: tuple[Estimate, ...]
+    synthetic: Synthetic | None
+    sensitivity: tuple[Check, ...]
+    heterogeneity: tuple[Check, ...]
+    robustness: tuple[Check, ...]
+    effect_growth: benefit.Growth | None
+    benefit_trend: trend.BootstrapTrend | None
+    value: benefit.Value | None
+    truth: float
+    notes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Analysis:
+    """All products.
+
+    Attributes:
+        source: Where the data come from.
+        simulated: Whether they are simulated.
+        method: Method of the main estimates; several, where none serves every product.
+        choice: Why it was chosen, in a sentence.
+        products: One result each.
+        together: One effect as a share of the level, over all products; None for a single product, under scale "yuan",
+            or where launches of several products hang together in a way that cannot be handed out anew.
+        apart: Why there is none, in the last case; else empty.
+        p_adjusted: `[P]` main p-values adjusted for testing P products (Holm).
+        alpha: Level of tests; intervals cover 1 - alpha.
+    """
+
+    source: str
+    simulated: bool
+    method: str
+    choice: str
+    products: tuple[ProductResult, ...]
+    together: randomisation.Stratified | None
+    apart: str
+    p_adjusted: Array
+    alpha: float
+
+
+def estimate(
+    data: Daily,
+    designs: Sequence[Design],
+    config: BenefitConfig,
+    *,
+    calendar: holidays.Calendar | None = None,
+    truth: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Estimates every product by every method, and all of them together.
+
+    Args:
+        data: The products.
+        designs: From `design.audit_products`.
+        config: `analysis`, `plan` and `seed` are used.
+        calendar: Holidays; None: `holidays.built_in`.
+        truth: By product, the true mean effect after the launch, where data are simulated.
+        progress: Called with a text before each step.
+    """
+    methods, choice = choose(designs)
+
+    def product(k: int) -> ProductResult:
+        true_effect = (truth or {}).get(designs[k].name, math.nan)
+        return _product(designs[k], methods[k], config, k, calendar, true_effect, progress)
+
+    products = at_once(product, len(designs), config.threads)
+    together, shared, apart = None, False, ""
+    if len(designs) > 1 and config.analysis.scale == "index":
+        shared, apart = _joined(designs)
+    if len(designs) > 1 and config.analysis.scale == "index" and not apart:
+        tests = [estimates.randomised(one.scaled, config) for one in designs]
+        together = randomisation.stratified(
+            tests,
+            [one.level for one in designs],
+            shared=shared,
+            confidence=1.0 - config.analysis.alpha,
+            n_resamples=config.analysis.n_resamples,
+            seed=config.seed,
+        )
+    p = np.array([product.main.p for product in products])
+    return Analysis(
+        source=data.source,
+        simulated=data.simulated,
+        method=", ".join(dict.fromkeys(methods)),
+        choice=choice,
+        products=products,
+        together=together,
+        apart=apart,
+        p_adjusted=multiplicity.holm(p) if np.isfinite(p).all() else np.full(len(p), np.nan),
+        alpha=config.analysis.alpha,
+    )
+
+
+def true_effects(data: Daily, effects: Mapping[str, Array]) -> dict[str, float]:
+    """Mean true effect of the treated units after the launch, by product.
+
+    Args:
+        data: Simulated data.
+        effects: By product `[treated, T]`.
+    """
+    return {
+        name: float(effects[name][one.treated[one.ever_treated]].mean())
+        for name, one in zip(data.products, data.panels, strict=True)
+    }
+
+
+def _product(
+    one: Design,
+    method: str,
+    config: BenefitConfig,
+    k: int,
+    calendar: holidays.Calendar | None,
+    truth: float,
+    progress: Progress | None,
+) -> ProductResult:
+    notes = list(one.notes)
+
+    def attempt(what: str, compute: Callable[[], Any]) -> Any:
+        if progress is not None:
+            progress(f"{one.name}: {what}")
+        try:
+            return compute()
+        except errors.IchJaxError as cause:
+            notes.append(f"{what}: not computed: {cause}")
+            return None
+
+    confidence = 1.0 - config.analysis.alpha
+    path = randomisation.path(one.binned, key_of(config, k, 1), confidence=confidence)
+    if path.filled:
+        notes.append(
+            f"event study: {path.filled} {one.bin}s of local units are missing and count as at the mean of the others, "
+            "so that the band is rather too narrow"
+        )
+    pre_trend = checks.pre_trend(one, path, config)
+    by_mean = estimates.by_means(one, config, key_of(config, k, 2), attempt)
+    by_weights = (
+        attempt(estimates.WEIGHTS, lambda: estimates.by_weights(one, config, key_of(config, k, 3)))
+        if one.fitted
+        else None
+    )
+    series = attempt(estimates.SERIES, lambda: estimates.by_series(one, config, calendar))
+    found = [*by_mean, *(by_weights[0] if by_weights else ()), *([series] if series else ())]
+    verdicts = {m.name: "usable" if m.usable else "pointless here" for m in one.audit.methods}
+    every = tuple(dataclasses.replace(e, verdict=verdicts.get(e.method, "not audited")) for e in found)
+    main = next((e for e in every if e.method == method), every[0])
+    if main.method != method:
+        notes.append(f"main estimate: {method} could not be computed, {main.method} stands in for it")
+    curves = daily.curves(one.raw)
+    arms = attempt("three curves", lambda: benefit.arms({a: y for a, (_, y) in curves.items()}, confidence=confidence))
+    resamples = min(config.analysis.n_resamples, 1999)
+
+    def trend_of(what: str, at: Any, values: Array, test: Callable[..., Any], key: jax.Array) -> Any:
+        series, between = estimates.whole(at, values)
+        if between:
+            notes.append(f"{what}: {between} missing days lie on the line between their neighbours")
+        return test(series, key, n_resamples=resamples, confidence=confidence)
+
+    relative, gap, _ = randomisation.gaps(one.scaled)
+    there = (relative >= 0) & np.isfinite(gap)
+    grows, rises = "growth of the effect", "trend of the benefit"
+    growth = attempt(grows, lambda: trend_of(grows, relative[there], gap[there], benefit.growth, key_of(config, k, 4)))
+    rising = attempt(
+        rises, lambda: trend_of(rises, *curves[daily.TREATED], trend.bootstrap_trend, key_of(config, k, 5))
+    )
+    sensitivity = attempt(
+        "sensitivity", lambda: checks.sensitivity(one, main, pre_trend, by_weights[1] if by_weights else None)
+    )
+    return ProductResult(
+        design=one,
+        arms=arms or (),
+        pre_trend=pre_trend,
+        path=path,
+        main=main,
+        estimates=every,
+        synthetic=by_weights[1] if by_weights else None,
+        sensitivity=tuple(sensitivity or ()),
+        heterogeneity=tuple(
+            attempt("heterogeneity", lambda: checks.heterogeneity(one, config, calendar, path, attempt)) or ()
+        ),
+        robustness=tuple(attempt("robustness", lambda: checks.robustness(one, config, calendar, attempt)) or ()),
+        effect_growth=growth,
+        benefit_trend=rising,
+        value=attempt("value", lambda: _value(main, config, key_of(config, k, 6))),
+        truth=truth,
+        notes=tuple(notes),
+    )
+
+
+def _joined(designs: Sequence[Design]) -> tuple[bool, str]:
+    """Whether one decision launched all products, and why they cannot be joined if the truth lies between.
+
+    A unit that launches several products decided once. Handing its launches out within each product would count that
+    decision once for each: p-values of 1 / 21^4 where 1 / 21 is the least that there is.
+    """
+    launched: dict[str, list[str]] = {}
+    decisions = set()
+    for one in designs:
+        data, ever = one.scaled, one.scaled.ever_treated
+        days = [str(data.periods[s]) if on else "" for s, on in zip(data.start, ever, strict=True)]
+        decisions.add(tuple(zip(data.units.astype(str).tolist(), days, strict=True)))
+        for unit in data.units[ever].astype(str):
+            launched.setdefault(unit, []).append(one.name)
+    several = {unit: names for unit, names in launched.items() if len(names) > 1}
+    if not several:
+        return False, ""
+    if len(decisions) == 1:
+        return True, ""
+    unit, names = next(iter(several.items()))
+    return False, (
+        f"No test of all products together: unit {unit} launches {' and '.join(names)}, so that their launches are no "
+        "separate decisions, but units or days of the products differ, so that they are not a single one either. Take "
+        "the tests of the products as dependent."
+    )
+
+
+def _value(main: Estimate, config: BenefitConfig, key: jax.Array) -> benefit.Value:
+    """Money under the plan; the error of the effect is half its interval over the normal quantile.
+
+    An interval that is not symmetric, such as one by randomisation, enters by its length; of the effect itself it is
+    shown as it is.
+    """
+    confidence = 1.0 - config.analysis.alpha
+    half = (main.high - main.low) / 2.0
+    if not math.isfinite(half):
+        raise errors.DataError("the interval of the main estimate is unbounded, and so is that of its value")
+    error = half / float(stats.norm.isf(config.analysis.alpha / 2.0))
+    found = benefit.value(
+        main.effect,
+        benefit.Plan(**dataclasses.asdict(config.plan)),
+        key,
+        error=error,
+        n_draws=config.analysis.n_resamples,
+        confidence=confidence,
+    )
+    day = main.effect, main.low, main.high
+    low, middle, high = (benefit.DAYS * x for x in (main.low, main.effect, main.high))
+    return dataclasses.replace(found, per_day=day, per_year=(middle, low, high))

@@ -1,0 +1,287 @@
+"""Tests that fit weights anew, as kernels: what they would find is simulated, panel by panel, before any result.
+
+Placebo, leave-two-out and conformal tests of a synthetic control, and synthetic difference-in-differences with its
+standard errors. A constant effect after the launch moves neither unit nor time weights that are fitted before it, so
+that one fit serves all effects that are tried; only the conformal tests, which fit after the launch too, are refitted.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from ich_jax.econometrics.synthetic import conformal, sdid
+from ich_jax.econometrics.synthetic.control import fit_weights
+from ich_jax.uncertainty import draws, float64, programs
+
+PLACEBO, PAIRS, TRAJECTORY, PERIOD = (
+    "synthetic control, placebo in space",
+    "synthetic control, leave two out",
+    "conformal, whole trajectory",
+    "conformal, each period",
+)
+SDID_PLACEBO = "synthetic difference-in-differences, placebo error"
+SDID_JACKKNIFE = "synthetic difference-in-differences, jackknife"
+_TIE = 1.0 - 1e-10
+
+
+class Simulator(NamedTuple):
+    """What simulated panels are drawn from: blocks of periods before the launch, units shuffled.
+
+    Attributes:
+        series: `[U, T]` outcomes without period effects, of which the first `before` periods are used; the rest is
+            there so that products with other launches share one program.
+        before: Periods before the launch that are drawn from.
+        start: Index of the first period after the launch, in the simulated panel.
+        block: Length of the blocks.
+    """
+
+    series: Any
+    before: Any
+    start: Any
+    block: Any
+
+
+def ratios(
+    pool: jax.Array, targets: jax.Array, allowed: jax.Array, pre: jax.Array, effects: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Post over pre RMSPE of synthetic controls, under effects on the first unit; a kernel.
+
+    Args:
+        pool: `[J + 1, T]`, the treated series first.
+        targets: `[F]` index of the unit that each fit is for.
+        allowed: `[F, J + 1]` its donors; the treated unit is nobody's.
+        pre: `[T]` 1 before the launch.
+        effects: `[E]` added to the treated series after the launch.
+
+    Returns:
+        `[F, E]` ratios, alike over E unless the target is the treated unit; and `[F, T]` gaps without effects.
+    """
+
+    def one(k: jax.Array, donors: jax.Array) -> tuple[jax.Array, jax.Array]:
+        gap = fit_weights(pool[k], pool, donors, pre)[1]
+        moved = gap[None, :] + jnp.where(k == 0, effects, 0.0)[:, None] * (1.0 - pre)[None, :]
+        after = (jnp.square(moved) * (1.0 - pre)[None, :]).sum(axis=1) / (1.0 - pre).sum()
+        return jnp.sqrt(after / ((jnp.square(gap) * pre).sum() / pre.sum())), gap
+
+    found = jax.vmap(one)(targets, allowed)
+    return found[0], found[1]
+
+
+def placebo_p(pool: jax.Array, pre: jax.Array, effects: jax.Array) -> jax.Array:
+    """P-values `[E]` of the placebo test in space (`synthetic_control.placebo_in_space`); a kernel.
+
+    Args:
+        pool: `[J + 1, T]`, the treated series first.
+        pre: `[T]` 1 before the launch.
+        effects: `[E]` added to the treated series after the launch.
+    """
+    n = pool.shape[0]
+    allowed = (1.0 - jnp.eye(n, dtype=pool.dtype)).at[:, 0].set(0.0)
+    found = ratios(pool, jnp.arange(n), allowed, pre, effects)[0]
+    return (found >= found[:1] * (1.0 - 1e-12)).mean(axis=0, dtype=pool.dtype)
+
+
+def pairs_p(
+    pool: jax.Array, pre: jax.Array, effects: jax.Array, first: npt.NDArray[Any], second: npt.NDArray[Any]
+) -> jax.Array:
+    """P-values `[E]` of the leave-two-out test (`synthetic_control.leave_two_out`); a kernel.
+
+    Args:
+        pool: `[J + 1, T]`, the treated series first.
+        pre: `[T]` 1 before the launch.
+        effects: `[E]` added to the treated series after the launch.
+        first: `[P]` first donor of each pair, from 0, fixed when compiled.
+        second: `[P]` second donor.
+    """
+    pairs = len(first)
+    allowed = np.ones((pairs, pool.shape[0]))
+    allowed[:, 0] = 0.0
+    allowed[np.arange(pairs), first + 1] = allowed[np.arange(pairs), second + 1] = 0.0
+    targets = np.concatenate([np.zeros(pairs, np.int64), first + 1, second + 1])
+    donors = jnp.asarray(np.tile(allowed, (3, 1)), pool.dtype)
+    treated, a, b = ratios(pool, jnp.asarray(targets), donors, pre, effects)[0].reshape(3, pairs, -1)
+    return (treated <= jnp.maximum(a, b)).mean(axis=0, dtype=pool.dtype)
+
+
+def trajectory_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.Array:
+    """P-values `[E]` of the conformal test that shifts blocks (`conformal.conformal_test`, q = 1); a kernel.
+
+    Args:
+        pool: `[J + 1, T]`, the treated series first.
+        start: Index of the first period after the launch.
+        effects: `[E]` added to the treated series after the launch; the hypothesis is none.
+    """
+    periods = pool.shape[1]
+    time = jnp.arange(periods)
+    everywhere = jnp.ones(periods, pool.dtype)
+    donors = jnp.ones(pool.shape[0], pool.dtype).at[0].set(0.0)
+
+    def one(effect: jax.Array) -> jax.Array:
+        series = pool[0] + effect * (time >= start).astype(pool.dtype)
+        size = jnp.abs(fit_weights(series, pool, donors, everywhere)[1])
+        # Sums over all circular windows as long as the time after the launch; the data's own begins there.
+        total = jnp.concatenate([jnp.zeros(1, pool.dtype), jnp.cumsum(jnp.concatenate([size, size]))])
+        window = total[periods - start + time] - total[time]
+        return (window >= window[start] * _TIE).mean(dtype=pool.dtype)
+
+    return jax.vmap(one)(effects)
+
+
+def period_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.Array:
+    """P-values `[E]` of the conformal test of the first period after the launch (`conformal.p_of_period`); a kernel.
+
+    Args:
+        pool: `[J + 1, T]`, the treated series first.
+        start: Index of that period.
+        effects: `[E]` added to the treated series in it; the hypothesis is none.
+    """
+    kept = (jnp.arange(pool.shape[1]) <= start).astype(pool.dtype)
+
+    def one(effect: jax.Array) -> jax.Array:
+        return conformal.p_of_period(pool[0], pool[1:], kept, start, -effect, None)[0]
+
+    return jax.vmap(one)(effects)
+
+
+def sdid_errors(
+    outcome: jax.Array, key: jax.Array, *, n1: int, t0: int, n_placebos: int
+) -> tuple[jax.Array, jax.Array]:
+    """Effect and standard errors of synthetic difference-in-differences; a kernel.
+
+    Args:
+        outcome: `[U, T]`, the n1 treated units first.
+        key: Random key of the placebos.
+        n1: Treated units, fixed when compiled.
+        t0: Periods before the launch, fixed when compiled.
+        n_placebos: Placebos, fixed when compiled.
+
+    Returns:
+        The effect; errors `[2]` by placebos and jackknife, inf where the design does not allow one.
+    """
+    y = jnp.concatenate([outcome[n1:], outcome[:n1]])
+    n0 = y.shape[0] - n1
+    control = (jnp.arange(y.shape[0]) < n0).astype(y.dtype)
+    noise = jnp.std(jnp.diff(y[:n0, :t0], axis=1), ddof=1)
+    penalties = sdid.Penalties((n1 * (y.shape[1] - t0)) ** 0.25 * noise, 1e-6 * noise, jnp.square(1e-5 * noise))
+    options: dict[str, Any] = {"t0": t0, "method": "sdid", "solver": "exact"}
+    fit = sdid.weighted_did(y, control, 1.0 - control, control / n0, penalties, **options)
+    infinite = jnp.asarray(jnp.inf, y.dtype)
+    placebo = jackknife = infinite
+    if n0 > n1:
+        found = sdid.placebo_effects(y, fit.unit, penalties, key, n0=n0, n_resamples=n_placebos, **options)
+        placebo = jnp.std(found)
+    if n1 > 1:
+        found = sdid.jackknife_effects(y, fit.unit, fit.time, n0=n0, t0=t0)
+        jackknife = (len(found) - 1) * jnp.std(found, ddof=1) / len(found) ** 0.5
+    return fit.effect, jnp.stack([placebo, jackknife])
+
+
+def simulate(
+    simulator: Simulator, key: jax.Array, effects: npt.ArrayLike, *, n1: int, periods: int, alpha: float, n: int
+) -> float64.Array:
+    """Shares of simulated panels in which placebo, leave-two-out and both conformal tests reject.
+
+    Args:
+        simulator: What is drawn from.
+        key: Random key.
+        effects: `[E]` that are tried, in units of the outcome; in a single period, effects that are sqrt(T1) times as
+            large (`in_one_period`).
+        n1: Treated units; their mean is the treated series.
+        periods: Periods T of a simulated panel.
+        alpha: Level.
+        n: Simulated panels.
+
+    Returns:
+        `[E, 4]`. Without three donors leave-two-out never rejects.
+    """
+    with float64.enabled():
+        found = _simulated_tests(simulator, key, np.asarray(effects), alpha, n1=n1, periods=periods, n=n)
+        return np.asarray(found).mean(axis=0)
+
+
+def in_one_period(effects: Any, after: Any) -> Any:
+    """Effects to try in one period, given those to try in the mean of `after` periods, which varies so much less."""
+    return effects * after**0.5
+
+
+def simulate_sdid(
+    simulator: Simulator,
+    key: jax.Array,
+    effects: npt.ArrayLike,
+    quantile: float,
+    *,
+    n1: int,
+    periods: int,
+    t0: int,
+    n: int,
+    n_placebos: int,
+) -> float64.Array:
+    """Shares `[E, 2]` of simulated panels in which synthetic difference-in-differences rejects, by kind of error.
+
+    Args:
+        simulator: What is drawn from.
+        key: Random key.
+        effects: `[E]` that are tried, in units of the outcome.
+        quantile: Of the normal distribution.
+        n1: Treated units.
+        periods: Periods of a simulated panel.
+        t0: Periods before the launch.
+        n: Simulated panels.
+        n_placebos: Placebos in each of them.
+    """
+    with float64.enabled():
+        effect, error = _simulated_sdid(simulator, key, n1=n1, periods=periods, t0=t0, n=n, n_placebos=n_placebos)
+        moved = np.abs(np.asarray(effect)[:, None] + np.asarray(effects))[:, :, None]
+        return np.asarray((moved > quantile * np.asarray(error)[:, None, :]).mean(axis=0))
+
+
+def _panel(simulator: Simulator, key: jax.Array, periods: int) -> jax.Array:
+    """`[U, T]` of shuffled units and drawn blocks."""
+    units, before = simulator.series.shape[0], simulator.before
+    of_units, of_time = jax.random.split(key)
+    shuffled = jax.random.permutation(of_units, units)
+    time = jnp.arange(periods)
+    first = jax.random.randint(of_time, (periods,), 0, before)  # of each block; most are not needed
+    period = (first[time // simulator.block] + time % simulator.block) % before
+    return jnp.asarray(simulator.series[shuffled][:, period])
+
+
+@programs.jit(static_argnames=("n1", "periods", "n"))
+def _simulated_tests(
+    simulator: Simulator, key: jax.Array, effects: Any, alpha: Any, *, n1: int, periods: int, n: int
+) -> jax.Array:
+    units = simulator.series.shape[0]
+    donors = units - n1
+    first, second = np.triu_indices(donors, 1)
+    pre = (jnp.arange(periods) < simulator.start).astype(jnp.float64)
+
+    def one(index: jax.Array) -> jax.Array:
+        y = _panel(simulator, jax.random.fold_in(key, index), periods)
+        pool = jnp.concatenate([y[:n1].mean(axis=0, keepdims=True), y[n1:]])
+        tests = programs.in_turn(
+            lambda: placebo_p(pool, pre, effects),
+            lambda: pairs_p(pool, pre, effects, first, second) if donors >= 3 else jnp.ones_like(effects),
+            lambda: trajectory_p(pool, simulator.start, effects),
+            lambda: period_p(pool, simulator.start, in_one_period(effects, periods - simulator.start)),
+        )
+        p = jnp.stack(tests, axis=-1)
+        return (p <= alpha * (1.0 + 1e-10)).astype(jnp.float64)
+
+    fits = 3 * len(first) + units + 2 * effects.shape[0]
+    return jnp.asarray(draws.each(one, n, fits * (units**2 + effects.shape[0] * periods)))
+
+
+@programs.jit(static_argnames=("n1", "periods", "t0", "n", "n_placebos"))
+def _simulated_sdid(
+    simulator: Simulator, key: jax.Array, *, n1: int, periods: int, t0: int, n: int, n_placebos: int
+) -> tuple[jax.Array, jax.Array]:
+    def one(index: jax.Array) -> tuple[jax.Array, jax.Array]:
+        of_panel, of_placebos = jax.random.split(jax.random.fold_in(key, index))
+        y = _panel(simulator, of_panel, periods)
+        return sdid_errors(y, of_placebos, n1=n1, t0=t0, n_placebos=n_placebos)
+
+    found = draws.each(one, n, n_placebos * (simulator.series.size + t0**2))
+    return found[0], found[1]

@@ -1,0 +1,520 @@
+"""Tables of the economic benefit: for the page, and in full, one row per figure, for other programs."""
+
+import math
+import re
+from collections.abc import Sequence
+
+from ich_jax.report.tables import Cell, Table
+from ich_jax.studies.benefit import audit, daily
+from ich_jax.studies.benefit.analysis import Analysis, ProductResult
+from ich_jax.studies.benefit.calibration import SizeStudy
+from ich_jax.studies.benefit.checks import Check
+from ich_jax.studies.benefit.prepared import Design
+
+SIMULATED = "SIMULATED"
+
+
+def named(name: str, simulated: bool) -> str:
+    """Stem of a file, which says that its data are simulated."""
+    return f"simulated_{name}" if simulated else name
+
+
+def stem(product: str, products: Sequence[str]) -> str:
+    """Name of a product as part of a file name or of the summary line, unlike those of the other products.
+
+    Args:
+        product: Its name.
+        products: Names of all of them.
+    """
+    plain = [re.sub(r"\W+", "_", name).strip("_") or "product" for name in products]
+    at = list(products).index(product)
+    return plain[at] if plain.count(plain[at]) == 1 else f"{plain[at]}_{at + 1}"
+
+
+def design_table(designs: Sequence[Design], simulated: bool) -> Table:
+    """What there is of each product, before any effect."""
+    rows = []
+    for one in designs:
+        a = one.audit
+        launch = one.launches[0] if len(one.launches) == 1 else f"{one.launches[0]} to {one.launches[-1]}"
+        error = 100.0 * a.placebo_error / one.level
+        counts = (one.name, a.treated, a.donors, launch, a.before, a.after, one.raw.missing)
+        rows.append((*counts, one.level, a.placebo_error, error))
+    columns = ("product", "treated", "local", "launch", "before", "after", "missing", "level", "error", "error, %")
+    return _table(
+        "design",
+        "What there is",
+        columns,
+        rows,
+        simulated,
+        caption="Treated and local units; days before the first launch and from the last one on; unit-days without a "
+        "row. Level: mean of the treated units before the launch, yuan a day. Error: standard deviation of "
+        "difference-in-differences estimates in panels without an effect, simulated from blocks of the days before "
+        "the launch with units shuffled; yuan a day, and in % of the level.",
+        digits=(("level", 1), ("error", 1), ("error, %", 1)),
+    )
+
+
+def audit_table(designs: Sequence[Design], simulated: bool) -> Table:
+    """What each method can show in each product, a column for each product."""
+    a = designs[0].audit
+    rows = [
+        (a.methods[i].name, *(can_show(one.audit.methods[i], one.audit.alpha) for one in designs))
+        for i in range(len(a.methods))
+    ]
+    return _table(
+        "audit",
+        "Design audit",
+        ("method", *(one.name for one in designs)),
+        rows,
+        simulated,
+        caption="Made before any result, from the days before the launch alone. Usable methods: the least constant "
+        f"effect, yuan a day, that is found with power {a.power:g} (in one {designs[0].bin} alone for the "
+        f"conformal test of each period), and the share of panels without an effect in "
+        f"which the method rejects at {a.alpha:g} (size). Pointless: the smallest p is above {a.alpha:g}, the size "
+        "far above it, or nothing that was tried is found. All figures are in `tables/`.",
+        samples=f"{a.n_simulations:,} simulated panels; {a.n_refits:,} for methods that fit weights to each of them",
+    )
+
+
+def main_table(result: Analysis) -> Table:
+    """The main estimate of each product, and all of them together."""
+    rows: list[tuple[Cell, ...]] = []
+    for product, adjusted in zip(result.products, result.p_adjusted, strict=True):
+        e, level = product.main, product.design.level
+        share = 100.0 * e.effect / level
+        figures = (e.effect, _span(e.low, e.high), share, p_text(e.p), p_text(float(adjusted)), _least(product))
+        rows.append((product.design.name, *figures, None if math.isnan(product.truth) else product.truth))
+    columns = ("product", "effect", "interval", "% of the level", "p", "p, adjusted", "least p", "true effect")
+    return _table(
+        "effects",
+        "Main estimates, yuan a day of a treated unit",
+        columns,
+        rows,
+        result.simulated,
+        caption=f"By {result.method}, chosen before any effect was looked at. Intervals cover {1 - result.alpha:.0%}; "
+        f"adjusted p: Holm over {len(result.products)} products; least p: what randomisation could give at best. "
+        f"{together(result)}"
+        + (" The true effect is known because the data are simulated." if result.simulated else ""),
+        digits=(("effect", 1), ("% of the level", 1), ("true effect", 1), ("least p", 4)),
+    )
+
+
+def estimates_table(product: ProductResult, name: str, simulated: bool) -> Table:
+    """All methods of one product; `name` is its part of the file name."""
+    rows = [
+        (
+            e.method,
+            e.effect,
+            _span(e.low, e.high),
+            p_text(e.p),
+            None if math.isnan(e.smallest_p) or e.smallest_p == 0 else e.smallest_p,
+            e.verdict,
+            e.note,
+        )
+        for e in product.estimates
+    ]
+    columns = ("method", "effect", "interval", "p", "least p", "audit", "note")
+    return _table(
+        f"estimates_{name}",
+        f"{product.design.name}: every method, yuan a day",
+        columns,
+        rows,
+        simulated,
+        digits=(("effect", 1), ("least p", 4)),
+    )
+
+
+def pre_trend_table(result: Analysis) -> Table:
+    """Drift before the launch."""
+    rows = []
+    for product in result.products:
+        t = product.pre_trend
+        figures = (t.per_month, p_text(t.p), t.smallest_p, t.implied, t.largest, t.outside, product.main.effect)
+        rows.append((product.design.name, *figures))
+    columns = ("product", "drift", "p", "least p", "alone", "largest placebo", "outside", "main estimate")
+    digits = (("drift", 1), ("least p", 4), ("alone", 1), ("largest placebo", 1), ("main estimate", 1))
+    return _table(
+        "pre_trends",
+        "Drift of treated against local units before the launch, yuan a day",
+        columns,
+        rows,
+        result.simulated,
+        caption="Drift: slope of treated minus local units over the days before the launch, per 30 days, tested by "
+        "handing the launches to other units. Alone: effect that this drift by itself would show. Largest placebo: of "
+        "a period before the launch; outside: how many of these leave the band. A large p is no proof of parallel "
+        "trends.",
+        digits=digits,
+    )
+
+
+def checks_table(result: Analysis, kind: str, title: str, caption: str) -> Table:
+    """Checks of one kind, "sensitivity", "heterogeneity" or "robustness", over all products."""
+    rows: list[tuple[Cell, ...]] = []
+    for product in result.products:
+        checks: tuple[Check, ...] = getattr(product, kind)
+        main = Check("main estimate", product.main.effect, product.main.low, product.main.high, product.main.p)
+        for c in (main, *checks):
+            rows.append((product.design.name, c.name, c.effect, _span(c.low, c.high), p_text(c.p), c.note))
+    columns = ("product", "check", "effect", "interval", "p", "note")
+    return _table(kind, title, columns, rows, result.simulated, caption=caption, digits=(("effect", 1),))
+
+
+def arms_table(result: Analysis) -> Table:
+    """The three curves of each product."""
+    words = {"ai": "with AI-assisted design", "before": "before it", "local": "local average of the same type"}
+    rows = [
+        (product.design.name, words[arm.name], arm.days, arm.mean, arm.low, arm.high, arm.last)
+        for product in result.products
+        for arm in product.arms
+    ]
+    columns = ("product", "curve", "days", "mean", "low", "high", "mean of the last 7 days")
+    return _table(
+        "arms",
+        "The three curves, yuan a day",
+        columns,
+        rows,
+        result.simulated,
+        caption=f"Means with {1 - result.alpha:.0%} intervals under AR(1) errors. Differences between curves are no "
+        "effects: season, holidays and the size of outlets are in them.",
+        digits=tuple((name, 1) for name in columns[3:]),
+    )
+
+
+def growth_table(result: Analysis) -> Table:
+    """Does the benefit rise, and does the effect grow."""
+    rows: list[tuple[Cell, ...]] = []
+    for product in result.products:
+        rising, growth = product.benefit_trend, product.effect_growth
+        if rising is not None:
+            span = (365.0 * rising.slope, 365.0 * rising.low, 365.0 * rising.high)
+            rows.append((product.design.name, "benefit with AI-assisted design", *span, p_text(rising.p), None))
+        if growth is not None:
+            beside = p_text(growth.mann_kendall.p) if growth.mann_kendall is not None else None
+            span = (growth.per_year, growth.low, growth.high)
+            rows.append((product.design.name, "effect (treated minus local)", *span, p_text(growth.p), beside))
+    columns = ("product", "series after the launch", "slope a year", "low", "high", "p", "p, Hamed-Rao")
+    return _table(
+        "growth",
+        "Is there a growing trend? Slope in yuan a day per year",
+        columns,
+        rows,
+        result.simulated,
+        caption="p of Mann-Kendall's S against blocks of the detrended series, which keep its dependence from day to "
+        "day; beside it the correction of Hamed and Rao. The trend of the benefit holds season and holidays; that of "
+        "the effect does not. The days in which an effect ramps up make it grow, too.",
+        digits=(("slope a year", 0), ("low", 0), ("high", 0)),
+    )
+
+
+def value_table(result: Analysis) -> Table:
+    """What the main estimates are worth."""
+    rows: list[tuple[Cell, ...]] = []
+    for product in result.products:
+        v = product.value
+        if v is None:
+            continue
+        for name, triple in (
+            ("effect, yuan a day", v.per_day),
+            ("effect, yuan a year", v.per_year),
+            ("net present value, yuan", v.npv),
+            ("return on investment", v.roi),
+            ("break-even day", v.break_even_day),
+        ):
+            if not math.isnan(triple[0]):
+                note = f"above 0 in {v.p_npv_positive:.1%} of draws" if name.startswith("net") else ""
+                cells: list[Cell] = [_finite(x, "beyond the horizon") for x in triple]
+                if name == "break-even day":
+                    cells = [int(cell) if isinstance(cell, float) else cell for cell in cells]
+                rows.append((product.design.name, name, *cells, note))
+    valued = next(product.value for product in result.products if product.value is not None)
+    plan = valued.plan
+    columns = ("product", "figure", "estimate", "low", "high", "note")
+    ramp = f", after it has risen over {plan.ramp_days} days" if plan.ramp_days else ""
+    growing = f"and that of its growth ({100 * plan.growth_error:.3g} %)" if plan.growth_error else "alone"
+    costs = f"investment {plan.investment:,.0f} yuan at the launch, running cost {plan.running_cost:,.0f} yuan a day"
+    return _table(
+        "value",
+        "What the effect is worth to one treated unit",
+        columns,
+        rows,
+        result.simulated,
+        caption=f"{valued.discounting[0].upper()}{valued.discounting[1:]}; {costs}, the effect grows by "
+        f"{100 * plan.growth:.3g} % a year{ramp}. The plan is an assumption (`config.plan`), no estimate; the "
+        f"interval holds the error of the effect {growing}.",
+        samples=f"{len(valued.npv_draws):,} draws",
+    )
+
+
+def notes_table(result: Analysis) -> Table:
+    """What was handled, left out or not computed."""
+    rows = [(product.design.name, note) for product in result.products for note in product.notes]
+    return _table(
+        "handling", "What was rescaled, left out or not computed", ("product", "what"), rows, result.simulated
+    )
+
+
+def size_table(study: SizeStudy) -> Table:
+    """Nominal against actual rejection."""
+    rows = []
+    for i in range(len(study.periods)):
+        for j, method in enumerate(study.methods):
+            rows.append(
+                (
+                    method,
+                    study.treated,
+                    int(study.controls[i]),
+                    int(study.periods[i]),
+                    float(study.autocorrelation[i]),
+                    study.alpha,
+                    float(study.rejected[i, j]),
+                    float(study.error[i, j]),
+                    float(study.smallest_p[i, j]) or None,
+                )
+            )
+    columns = (
+        "method",
+        "treated",
+        "controls",
+        "days",
+        "autocorrelation",
+        "nominal",
+        "rejected",
+        "Monte Carlo error",
+        "smallest p",
+    )
+    return _table("size_study", "Nominal and actual rejection", columns, rows, True)
+
+
+def wide_size_table(study: SizeStudy) -> Table:
+    """The same with a row for each design and a column for each method."""
+    rows = tuple(
+        (int(n0), int(t), float(rho), *(float(x) for x in share))
+        for n0, t, rho, share in zip(study.controls, study.periods, study.autocorrelation, study.rejected, strict=True)
+    )
+    short = tuple(method.rpartition(", ")[2].replace("wild cluster bootstrap", "wild") for method in study.methods)
+    columns = ("controls", "days", "AR(1)", *short)
+    return _table(
+        "size_by_design",
+        f"Share of panels that each method rejects at {study.alpha:g}",
+        columns,
+        list(rows),
+        True,
+        samples=f"{study.n_panels:,} panels of each design, {study.n_pairs:,} for leave two out; seed in results.json",
+        digits=(("AR(1)", 1), *((name, 3) for name in short)),
+    )
+
+
+# ---------------------------------------------------------------- tidy files
+
+
+def tidy(result: Analysis, designs: Sequence[Design]) -> tuple[Table, ...]:
+    """Everything that the figures show, in long form; each table names the product and, if so, that it is simulated."""
+    curves: list[tuple[Cell, ...]] = []
+    paths: list[tuple[Cell, ...]] = []
+    synthetic: list[tuple[Cell, ...]] = []
+    placebos: list[tuple[Cell, ...]] = []
+    money: list[tuple[Cell, ...]] = []
+    for product in result.products:
+        name = product.design.name
+        for arm, (days, mean) in daily.curves(product.design.raw).items():
+            curves += [(name, arm, str(d), float(m)) for d, m in zip(days, mean, strict=True)]
+        p, unit = product.path, product.design.bin
+        paths += [
+            (name, unit, int(r), float(e), float(s), float(lo), float(hi), int(n))
+            for r, e, s, lo, hi, n in zip(
+                p.relative, p.estimate, p.standard_error, p.low, p.high, p.treated, strict=True
+            )
+        ]
+        if product.synthetic is not None:
+            s = product.synthetic
+            none = [None] * s.start
+            low, high = ([*none, *(_finite(float(x)) for x in side)] for side in (s.low, s.high))
+            synthetic += [
+                (name, unit, str(t), float(y), float(z), float(g), lo, hi)
+                for t, y, z, g, lo, hi in zip(s.periods, s.treated, s.path, s.gap, low, high, strict=True)
+            ]
+            placebos += [
+                (name, str(donor), unit, str(t), float(g))
+                for donor, gap in zip(s.donors, s.placebo_gap, strict=True)
+                for t, g in zip(s.periods, gap, strict=True)
+            ]
+        v = product.value
+        if v is None:
+            continue
+        money += [(name, "break-even by day", float(d + 1), float(x)) for d, x in enumerate(v.p_break_even)] + [
+            (name, "acceptability at investment", float(i), float(a))
+            for i, a in zip(v.investments, v.acceptability, strict=True)
+        ]
+    audits: list[tuple[Cell, ...]] = [
+        (
+            one.name,
+            m.name,
+            m.smallest_p,
+            m.distinct,
+            _finite(m.size),
+            _finite(m.detectable),
+            m.usable,
+            m.reason,
+        )
+        for one in designs
+        for m in one.audit.methods
+    ]
+    every: list[tuple[Cell, ...]] = [
+        (
+            product.design.name,
+            e.method,
+            e.family,
+            *(_finite(x) for x in (e.effect, e.low, e.high, e.p, e.smallest_p)),
+            e.verdict,
+            e.method == product.main.method,
+        )
+        for product in result.products
+        for e in product.estimates
+    ]
+    named_columns: dict[str, tuple[tuple[str, ...], list[tuple[Cell, ...]]]] = {
+        "curves": (("product", "arm", "date", "yuan_a_day"), curves),
+        "event_study": (
+            ("product", "period", "relative", "effect", "standard_error", "low", "high", "treated_units"),
+            paths,
+        ),
+        "synthetic_control": (("product", "period", "date", "treated", "synthetic", "gap", "low", "high"), synthetic),
+        "placebo_gaps": (("product", "donor", "period", "date", "gap"), placebos),
+        "money": (("product", "curve", "x", "share_of_draws"), money),
+        "audit": (
+            ("product", "method", "smallest_p", "distinct", "size", "detectable", "usable", "reason"),
+            audits,
+        ),
+        "estimates": (
+            ("product", "method", "family", "effect", "low", "high", "p", "smallest_p", "verdict", "main"),
+            every,
+        ),
+    }
+    marked = []
+    for name, (columns, rows) in named_columns.items():
+        mark: tuple[Cell, ...] = (SIMULATED,) if result.simulated else ()
+        header = (*columns, "data") if result.simulated else columns
+        marked.append(Table(named(name, result.simulated), name, header, tuple((*row, *mark) for row in rows)))
+    return tuple(marked)
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _table(
+    name: str,
+    title: str,
+    columns: tuple[str, ...],
+    rows: Sequence[tuple[Cell, ...]],
+    simulated: bool,
+    *,
+    caption: str = "",
+    samples: str = "",
+    digits: tuple[tuple[str, int], ...] = (),
+) -> Table:
+    title = f"{title} ({SIMULATED})" if simulated else title
+    return Table(named(name, simulated), title, columns, tuple(rows), caption, samples, digits)
+
+
+def p_text(p: float) -> Cell:
+    """A p-value as it is read; None where there is none."""
+    if math.isnan(p):
+        return None
+    if p == 0:  # leave two out may give 0; that is no claim about its ten-thousandths
+        return "0"
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
+
+
+def _span(low: float, high: float) -> Cell:
+    if math.isnan(low):
+        return None
+    ends = [f"{x:,.1f}" if math.isfinite(x) else ("-\u221e" if x < 0 else "\u221e") for x in (low, high)]
+    return " to ".join(ends).replace("-", "\u2212")
+
+
+def can_show(method: audit.Method, alpha: float) -> str:
+    """What a method can show in a design, in a few words."""
+    if method.usable:
+        if math.isnan(method.detectable):
+            return f"usable: p from {method.smallest_p:.3g}"
+        return f"finds {method.detectable:.1f}, size {method.size:.3f}"
+    if method.smallest_p > alpha:
+        return f"pointless: p from {method.smallest_p:.3g}"
+    if method.distinct == 0 or math.isnan(method.size):
+        return f"pointless: {method.reason}"
+    return f"pointless: size {method.size:.3f}" if math.isfinite(method.detectable) else "pointless: finds nothing"
+
+
+def _finite(value: float, otherwise: str = "unbounded") -> Cell:
+    if math.isnan(value):
+        return None
+    return float(value) if math.isfinite(value) else otherwise
+
+
+def _least(product: ProductResult) -> float:
+    return next(m.smallest_p for m in product.design.audit.methods if m.name == "randomisation")
+
+
+def together(result: Analysis) -> str:
+    """One sentence on all products together, or why there is no such test; empty for a single one."""
+    t = result.together
+    if t is None:
+        return result.apart
+    how = "to units that launch all products at once" if t.shared else "within each product"
+    return (
+        f"All products together, as a share of the level: {100 * t.effect:+.1f} % ({100 * t.low:.1f} to "
+        f"{100 * t.high:.1f}), p {t.p:.2g} by handing out launches {how} ({t.n_distinct:,} joint "
+        f"assignments, smallest p {t.smallest_p:.2g})."
+    )
+
+
+def results(result: Analysis) -> dict[str, object]:
+    """What stands in `results.json`: every figure, without the series that the tidy files hold."""
+
+    def product_of(product: ProductResult) -> dict[str, object]:
+        one, v = product.design, product.value
+        value = (
+            None
+            if v is None
+            else {
+                name: getattr(v, name)
+                for name in (
+                    "per_day",
+                    "per_year",
+                    "npv",
+                    "roi",
+                    "break_even_day",
+                    "p_npv_positive",
+                    "plan",
+                    "discounting",
+                )
+            }
+        )
+        return {
+            "name": one.name,
+            "launches": one.launches,
+            "level": one.level,
+            "scale": one.scale,
+            "audit": one.audit,
+            "main": product.main,
+            "estimates": product.estimates,
+            "true_effect": product.truth,
+            "pre_trend": product.pre_trend,
+            "sensitivity": product.sensitivity,
+            "heterogeneity": product.heterogeneity,
+            "robustness": product.robustness,
+            "arms": product.arms,
+            "value": value,
+            "notes": product.notes,
+        }
+
+    return {
+        "simulated": result.simulated,
+        "method": result.method,
+        "choice": result.choice,
+        "alpha": result.alpha,
+        "together": result.together,
+        "apart": result.apart,
+        "p_adjusted": result.p_adjusted,
+        "products": [product_of(product) for product in result.products],
+    }

@@ -1,0 +1,1 @@
+"""Residual and plain networks compared by their error on each axis."""

@@ -1,0 +1,73 @@
+"""The command line: flags, and what each refuses.
+
+    python -m ich_jax.studies.error_comparison --help
+
+The same as experiments/error_comparison.py, which says what it is for.
+"""
+
+if __name__ == "__main__":
+    from ich_jax import liveness
+    from ich_jax.perf import memory
+
+    memory.set_up()  # at the very first: it may run the command once more
+    liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
+
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from ich_jax import config as config_lib
+from ich_jax import errors
+from ich_jax.config import ErrorComparisonConfig
+from ich_jax.studies.console import parse_flags, show_log_lines
+from ich_jax.studies.error_comparison.run import plan, run
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
+    config_flags.DEFINE_config_file(
+        "config", None, "Config file, such as configs/error_comparison.py, or FILE:VARIANT."
+    )
+    flags.DEFINE_string("workdir", None, "Folder of the comparison; given again, it goes on.")
+    flags.DEFINE_string("shard", "", "i/n: do every n-th piece of work, from the i-th on (from 0).")
+    flags.DEFINE_list("merge_from", [], "Work directories of the same comparison whose finished pieces are taken over.")
+    flags.DEFINE_integer("stop_after", 0, "Stop each training at this step as a preemption would.", lower_bound=0)
+    flags.DEFINE_bool("dry_run", False, "Print config, pieces of work and parameter counts, then leave.")
+    flags.mark_flag_as_required("config")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the experiment that the flags describe."""
+    if len(argv) > 1:
+        raise app.UsageError(
+            f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/errors."
+        )
+    if FLAGS.workdir is None and not FLAGS.dry_run:
+        raise app.UsageError("No --workdir is given: name the folder of the comparison, such as --workdir=runs/errors.")
+    show_log_lines()
+    try:
+        config = config_lib.resolve(FLAGS.config, ErrorComparisonConfig)
+        if FLAGS.dry_run:
+            plan(config)
+            return
+        stopped_by = run(
+            config, FLAGS.workdir, shard=FLAGS.shard, merge_from=FLAGS.merge_from, stop_after=FLAGS.stop_after
+        )
+    except errors.IchJaxError as error:
+        sys.exit(f"error: {error}")
+    if stopped_by is not None:
+        sys.exit(128 + stopped_by)  # what a shell reports of a process that a signal ended
+
+
+def start() -> None:
+    """Runs the experiment as a program: reads the command line, and leaves when done."""
+    define_flags()
+    app.run(main, flags_parser=parse_flags)
+
+
+if __name__ == "__main__":
+    start()

@@ -1,0 +1,262 @@
+"""The comparison as a whole: what is missing is trained, then all cells are compared and reported."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import logging
+
+from ich_jax import config as config_lib
+from ich_jax import errors, liveness, workdir
+from ich_jax.config import ErrorComparisonConfig
+from ich_jax.data import make
+from ich_jax.evaluation import designs
+from ich_jax.report import provenance
+from ich_jax.studies.console import keep_compiled_programs, shown
+from ich_jax.studies.describe import describe, errors_of
+from ich_jax.studies.error_comparison import page as error_page
+from ich_jax.studies.error_comparison import result as comparison
+from ich_jax.studies.error_comparison.cells import (
+    DESIGNS_FILE,
+    RECORD_FILE,
+    Judge,
+    Stopped,
+    chosen_axes,
+    draw_briefs,
+    finished,
+    inspector_error,
+    read_images,
+    read_record,
+    read_trial,
+    train_cell,
+    try_out,
+)
+from ich_jax.studies.error_comparison.plan import Piece, cell_config, cells, effort, in_groups, trials, untried
+from ich_jax.studies.error_comparison.result import CellRecord, Choice, Trial
+from ich_jax.studies.shards import parse_shard
+from ich_jax.training import inspector as inspector_lib
+from ich_jax.training import loop, writer
+
+_WORST = 8
+
+
+def run(
+    config: ErrorComparisonConfig,
+    folder: str,
+    *,
+    shard: str = "",
+    merge_from: Iterable[str] = (),
+    stop_after: int = 0,
+) -> int | None:
+    """Trains what is missing, and reports once nothing is.
+
+    Returns:
+        The signal that stopped it, if one did.
+    """
+    if config.compute.compilation_cache:
+        keep_compiled_programs()
+    liveness.at("images")
+    # ---------------- everything that can be refused is refused here, before anything is trained
+    index, n = parse_shard(shard)
+    designs.check(config)
+    dataset = make.make(config.data, seed=config.seed)
+    axes = chosen_axes(config, dataset)
+    loop.check(cell_config(config, cells(config, ())[0]), folder, dataset)
+    if (Path(folder) / workdir.CONFIG_FILE).exists():
+        workdir.claim(folder, config)  # a folder of another comparison is refused before the inspector is trained
+    liveness.at("inspector")
+    inspector = inspector_lib.get(config, dataset)
+    logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
+    judge = Judge(
+        dataset, inspector, axes, tuple(dataset.space.axes[a] for a in axes), draw_briefs(config, dataset, axes)
+    )
+    describe(cell_config(config, cells(config, ())[0]), dataset)
+    workdir.claim(folder, config)
+    liveness.keeps(f"finished trials, cells and their checkpoints in {folder} are kept, and the same command resumes")
+    for other in merge_from:
+        merge(config, folder, other)
+
+    # ---------------- trials, then cells
+    clock = PieceClock()
+    tried = trials(config)
+    stopped = work(config, folder, judge, tried[index::n], clock, try_out, stop_after)
+    if stopped is not None:
+        return stopped.signal
+    outcomes = [read_trial(folder, piece) for piece in tried]
+    waiting = [piece for piece, outcome in zip(tried, outcomes, strict=True) if outcome is None]
+    if waiting:
+        pause(f"{len(waiting)} of {len(tried)} trials are other shards' and not done: {waiting[0].name}", waiting)
+        return None
+    done = [outcome for outcome in outcomes if outcome is not None]
+    choices = comparison.choose(done) if done else untried(config)
+    tell(choices)
+    planned = cells(config, choices)
+    stopped = work(config, folder, judge, planned[index::n], clock, train_cell, stop_after)
+    if stopped is not None:
+        return stopped.signal
+    records = [read_record(config, folder, piece, judge) for piece in planned]
+    waiting = [piece for piece, record in zip(planned, records, strict=True) if record is None]
+    if waiting:
+        pause(f"{len(waiting)} of {len(planned)} cells are other shards' and not done: {waiting[0].name}", waiting)
+        return None
+
+    # ---------------- what they show
+    report(config, folder, judge, planned, [record for record in records if record is not None], done, choices)
+    return None
+
+
+def report(
+    config: ErrorComparisonConfig,
+    folder: str,
+    judge: Judge,
+    planned: Sequence[Piece],
+    records: Sequence[CellRecord],
+    tried: Sequence[Trial],
+    choices: Sequence[Choice],
+) -> None:
+    """Compares the cells, writes page and `results.json`, and prints the summary line."""
+    liveness.at("comparison")
+    settings = config.comparison
+    result = comparison.compare(
+        records,
+        judge.names,
+        inspector_error=inspector_error(judge),
+        tolerance=settings.tolerance,
+        best_of=settings.best_of,
+        trials=tried,
+        choices=choices,
+        simulated=judge.dataset.simulated,
+        seed=config.evaluation.seed,
+        n_resamples=settings.n_resamples,
+    )
+    origin = provenance.provenance()
+    liveness.at("page")
+    page = error_page.write(
+        folder,
+        config=config,
+        space=judge.dataset.space,
+        brief=judge.brief,
+        result=result,
+        records=records,
+        images=[read_images(piece.folder(folder) / DESIGNS_FILE, judge) for piece in planned],
+        inspector=judge.inspector.report,
+        provenance=origin,
+    )
+    summary = comparison.summary(result)
+    workdir.write_json(
+        Path(folder) / "results.json",
+        {
+            "summary": summary,
+            "label": "SIMULATED" if result.simulated else "images of the user",
+            "comparison": result,
+            "cells": [without_values(record) for record in records],
+            "inspector": judge.inspector.report,
+            "provenance": origin,
+        },
+    )
+    for test in result.headline.tests:
+        told = "  ".join(f"{name} p {p:.4g}" for name, p in test.p_max_t.items()) or test.withheld
+        print(f"over {test.level} ({test.claim}): {told}")
+    print(*(f"note: {note}" for note in result.headline.notes), sep="\n")
+    print(f"Page: {page}")
+    print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
+
+
+def without_values(record: CellRecord) -> dict[str, Any]:
+    """A record without the values of single designs, which stand in the cell's own file."""
+    names = (field.name for field in dataclasses.fields(record))
+    return {name: getattr(record, name) for name in names if name not in ("requested", "read", "best_read")}
+
+
+class PieceClock:
+    """How long pieces take, in seconds per step and block, and so how long is left."""
+
+    def __init__(self) -> None:
+        self._spent = self._done = 0.0
+
+    def add(self, seconds: float, size: float) -> None:
+        """Counts a piece."""
+        self._spent += seconds
+        self._done += size
+
+    def eta(self, size: float) -> str:
+        """Time that work of a size takes, as text."""
+        return writer.duration(self._spent / self._done * size) if self._done else "-"
+
+
+def work(
+    config: ErrorComparisonConfig,
+    folder: str,
+    judge: Judge,
+    pieces: Sequence[Piece],
+    clock: PieceClock,
+    do: Callable[..., Stopped | None],
+    stop_after: int,
+) -> Stopped | None:
+    """Does pieces one after the other, or in stacks of seeds; those that are done already are left alone."""
+    missing = [piece for piece in pieces if not finished(config, folder, piece, judge)]
+    if pieces:
+        logging.info("%s: %d of %d are done.", pieces[0].kind, len(pieces) - len(missing), len(pieces))
+    for number, group in enumerate(groups := in_groups(config, missing)):
+        liveness.at(group[0].name)
+        started = time.monotonic()
+        sizes = [sum(effort(config, piece) for piece in of) for of in groups]
+        names = ", ".join(piece.name for piece in group)
+        logging.info(
+            "%s %d/%d: %s  ETA %s", group[0].kind, number + 1, len(groups), names, clock.eta(sum(sizes[number:]))
+        )
+        stopped = do(config, folder, judge, group, stop_after)
+        if stopped is not None:
+            print("Stopped. Give the same command again to go on.")
+            return stopped
+        clock.add(time.monotonic() - started, sizes[number])
+    return None
+
+
+def pause(what: str, waiting: Sequence[Piece]) -> None:
+    """Says that this shard is done and what the comparison waits for."""
+    print(f"This shard is done; {what}. Once they are there, give the command again (without --shard, or with it).")
+    print(f"summary: shard_done=1 waiting_for={len(waiting)}", flush=True)
+
+
+def merge(config: ErrorComparisonConfig, folder: str, other: str) -> None:
+    """Takes over the finished pieces of another work directory of the same comparison.
+
+    Raises:
+        WorkdirError: It is of another comparison.
+    """
+    stored = workdir.read_json(Path(other) / workdir.CONFIG_FILE).get("fingerprint")
+    if stored != config_lib.fingerprint(config):
+        raise errors.WorkdirError(
+            f"{other} holds another comparison (fingerprint {stored}, {config_lib.fingerprint(config)} is wanted); "
+            "merge work directories of the same config only."
+        )
+    for record in sorted(Path(other).glob(f"*/*/{RECORD_FILE}")):
+        own = Path(folder) / record.parent.parent.name / record.parent.name
+        if not (own / RECORD_FILE).exists():
+            for source in sorted(record.parent.iterdir(), key=lambda path: path.name == RECORD_FILE):
+                if source.is_file():
+                    own.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source, own / source.name)
+
+
+def tell(choices: Sequence[Choice]) -> None:
+    """Prints what the trials chose."""
+    for choice in choices:
+        of = f"{choice.arm}, depth {choice.depth}"
+        score = f"mean axis error {choice.axis_mae:.3f}, best of {choice.tried}" if choice.tried else "not tried"
+        gains_of = f"gains {choice.gain:g} and {choice.d_gain:g}"
+        print(f"{of}: {gains_of}, step size {choice.learning_rate:g} ({score})")
+
+
+def plan(config: ErrorComparisonConfig) -> None:
+    """Prints config, networks and pieces of work; trains nothing."""
+    dataset = make.make(config.data, seed=config.seed)
+    describe(cell_config(config, cells(config, ())[0]), dataset)
+    chosen_axes(config, dataset)
+    for pieces, steps in ((trials(config), config.comparison.trial_steps), (cells(config, ()), config.train.steps)):
+        if pieces:
+            print(f"{len(pieces)} {pieces[0].kind} of {steps:,} steps each, {pieces[0].name} to {pieces[-1].name}")

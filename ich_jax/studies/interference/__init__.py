@@ -1,0 +1,1 @@
+"""How far a generator can be trusted under interference: sweeps and pulses."""

@@ -1,0 +1,67 @@
+"""The command line: flags, and what each refuses.
+
+    python -m ich_jax.studies.interference --help
+
+The same as experiments/interference_sweep.py, which says what it is for.
+"""
+
+if __name__ == "__main__":
+    from ich_jax import liveness
+    from ich_jax.perf import memory
+
+    memory.set_up()  # at the very first: it may run the command once more
+    liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
+
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from ich_jax import config as config_lib
+from ich_jax import errors
+from ich_jax.config import InterferenceConfig
+from ich_jax.studies.console import keep_compiled_programs, parse_flags, show_log_lines
+from ich_jax.studies.interference.run import run, run_pulses
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
+    config_flags.DEFINE_config_file("config", None, "Config file, such as configs/interference_sweep.py:quick.")
+    flags.DEFINE_string("workdir", None, "Folder of the sweep; given again, the sweep goes on.")
+    flags.DEFINE_string("checkpoint", None, "Work directory of a training run, or one of its checkpoints.")
+    flags.DEFINE_string("reference", "", "Training run, or finished sweep, of the generator to compare with.")
+    flags.DEFINE_string("shard", "", "i/n: do only every n-th job, from the i-th on, and leave the report out.")
+    for name in ("config", "workdir", "checkpoint"):
+        flags.mark_flag_as_required(name)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the experiment that the flags describe."""
+    if len(argv) > 1:
+        raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/sweep.")
+    show_log_lines()
+    try:
+        config = config_lib.resolve(FLAGS.config, InterferenceConfig)
+        if config.compilation_cache:
+            keep_compiled_programs()
+        if config.task == "pulse":
+            if FLAGS.reference:
+                raise errors.ConfigError("--reference belongs to a sweep; pulses are compared with their controls.")
+            run_pulses(config, FLAGS.workdir, FLAGS.checkpoint, shard=FLAGS.shard)
+        else:
+            run(config, FLAGS.workdir, FLAGS.checkpoint, reference=FLAGS.reference, shard=FLAGS.shard)
+    except errors.IchJaxError as error:
+        sys.exit(f"error: {error}")
+
+
+def start() -> None:
+    """Runs the experiment as a program: reads the command line, and leaves when done."""
+    define_flags()
+    app.run(main, flags_parser=parse_flags)
+
+
+if __name__ == "__main__":
+    start()

@@ -1,0 +1,315 @@
+"""The static sweep: a frozen generator under every kind of interference, severities 0 to 5.
+
+Work is cut into jobs, one for each kind and sampling seed, and each job is one file: a sweep that was stopped goes on
+with the jobs that are missing, and several processes can share them. A design's noise and interference follow from
+(seed, product, number of the design, kind) alone: neither batch size nor the order of jobs changes a reading, and all
+kinds and severities see the same designs. Only severity 0 is drawn once for all kinds, where nothing happens to any.
+"""
+
+import dataclasses
+import functools
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from ich_jax import errors, liveness, workdir
+from ich_jax.data import pipeline
+from ich_jax.data.dataset import Dataset
+from ich_jax.interference import disturbances
+from ich_jax.interference.corruptions import api as corruptions
+from ich_jax.interference.disturbances import SEVERITIES, TABLE, Inputs
+from ich_jax.types import Brief, DesignSpace, Reading
+
+CLEAN = "clean"
+"""Job without interference: severity 0 of every kind."""
+REAL = "real_"
+"""Prefix of jobs that corrupt held-out real images instead of designs."""
+
+Draw = Callable[[Any, jax.Array, Brief], jax.Array]
+Reader = Callable[[Any], Reading]
+Correct = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True)
+class Generator:
+    """A trained generator.
+
+    Attributes:
+        draw: `(params, z [B, z_dim], brief) -> images [B, H, W, C]`, as `training.step.make_draw` gives it.
+        params: Its parameters.
+        z_dim: Length of the noise.
+        space: What briefs can ask for.
+    """
+
+    draw: Draw
+    params: Any
+    z_dim: int
+    space: DesignSpace
+
+
+@dataclasses.dataclass(frozen=True)
+class Readings:
+    """What inspectors made of the designs of one job.
+
+    Attributes:
+        severities: Severities in the order of the arrays.
+        product: `{judge: [severities, products, n]}` whether the product asked for was read.
+        element_accuracy: `[severities, products]` share of the elements asked for that were read; NaN without any.
+        axis_error: `[severities, products]` mean absolute error of the axes asked for; NaN without any.
+        seconds: Time of the job, of which `first_s` went into its first batch, compilation included.
+        first_s: See `seconds`.
+    """
+
+    severities: tuple[int, ...]
+    product: dict[str, Correct]
+    element_accuracy: npt.NDArray[np.float64]
+    axis_error: npt.NDArray[np.float64]
+    seconds: float
+    first_s: float
+
+
+def jobs(kinds: Sequence[str], seeds: Sequence[int], *, real: bool) -> list[tuple[str, int]]:
+    """Returns all (kind, seed) of a sweep, in the order in which they are done: every kind before the next seed.
+
+    Args:
+        kinds: Names in `disturbances.TABLE`.
+        seeds: Sampling seeds.
+        real: Corrupt held-out real images as well, once, for every kind that acts on images.
+    """
+    disturbances.check(tuple(kinds))
+    each = [(kind, seed) for seed in seeds for kind in (CLEAN, *kinds)]
+    images = [kind for kind in kinds if TABLE[kind].on == "image"]
+    return each + [(REAL + kind, seeds[0]) for kind in images if real]
+
+
+def run(
+    generator: Generator,
+    dataset: Dataset,
+    judges: dict[str, Reader],
+    folder: str | Path,
+    todo: Sequence[tuple[str, int]],
+    *,
+    n: int,
+    batch: int,
+    progress: Callable[[int, int, float, str], None] = lambda *_: None,
+) -> None:
+    """Does the jobs whose files are missing.
+
+    Args:
+        generator: What is disturbed.
+        dataset: Gives briefs and held-out real images.
+        judges: Inspectors by name; the first one's readings of elements and axes are kept too.
+        folder: Receives one file per job.
+        todo: What `jobs` returned, or a part of it.
+        n: Designs of each product.
+        batch: Designs per call.
+        progress: Called after each job with jobs done, jobs in all, seconds spent on those done here, and the job.
+    """
+    missing = [job for job in todo if not _path(folder, *job).is_file()]
+    programs: dict[str, Any] = {}
+    spent = 0.0
+    for i, (kind, seed) in enumerate(missing):
+        started = time.perf_counter()
+        if kind not in programs:
+            programs[kind] = _program(generator, kind)
+        readings = _job(generator, dataset, judges, programs[kind], kind, seed, n=n, batch=batch, started=started)
+        save(_path(folder, kind, seed), readings)
+        spent += readings.seconds
+        progress(len(todo) - len(missing) + i + 1, len(todo), spent, f"{kind}, seed {seed}")
+
+
+# ---------------------------------------------------------------- one job
+
+
+def briefs_of(dataset: Dataset, seed: int, n: int) -> Brief:
+    """Returns n briefs of every product, `[products n]`: briefs of the data with the product replaced."""
+    products = len(dataset.space.products)
+    drawn = dataset.briefs(jax.random.fold_in(jax.random.key(seed), 0), products * n)
+    return drawn._replace(product=jnp.repeat(jnp.arange(products, dtype=jnp.int32), n))
+
+
+def design_keys(seed: int, products: int, n: int) -> jax.Array:
+    """Returns the key of every design, `[products n]`: seed, then product, then number."""
+    root = jax.random.fold_in(jax.random.key(seed), 1)
+    by_product = jax.vmap(jax.random.fold_in, (None, 0))(root, jnp.arange(products))
+    by_number = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
+    return by_number(by_product, jnp.arange(n)).reshape(-1)
+
+
+def _program(generator: Generator, kind: str) -> Callable[..., jax.Array]:
+    """Returns the compiled drawing function of a kind, which serves all severities."""
+    # Not hash(), which differs from process to process.
+    number = zlib.crc32(kind.removeprefix(REAL).encode()) & 0x7FFFFFFF
+    if kind.startswith(REAL):
+        corruption = kind.removeprefix(REAL + "image_")
+
+        @jax.jit
+        def corrupted(images: jax.Array, keys: jax.Array, severity: jax.Array) -> jax.Array:
+            own = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+            return corruptions.corrupt(images, corruption, severity, own)
+
+        return corrupted
+    disturbed = disturbances.make_disturbed(generator.draw, generator.space, _first_kind(kind))
+
+    @jax.jit
+    def drawn(
+        params: Any, keys: jax.Array, brief: Brief, severity: jax.Array, cell: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        z = jax.vmap(lambda key: jax.random.normal(jax.random.fold_in(key, 0), (generator.z_dim,), jnp.float32))(keys)
+        own = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+        images = disturbed(Inputs(params, z, brief), severity, own, jax.random.fold_in(cell, number))
+        finite = jnp.all(jnp.isfinite(images), axis=(1, 2, 3))
+        return pipeline.to_uint8(jnp.nan_to_num(images, nan=0.0)), finite
+
+    return drawn
+
+
+def _first_kind(kind: str) -> str:
+    return next(iter(TABLE)) if kind == CLEAN else kind
+
+
+def _job(
+    generator: Generator,
+    dataset: Dataset,
+    judges: dict[str, Reader],
+    program: Callable[..., Any],
+    kind: str,
+    seed: int,
+    *,
+    n: int,
+    batch: int,
+    started: float,
+) -> Readings:
+    severities = (0,) if kind == CLEAN else SEVERITIES
+    products = len(dataset.space.products)
+    if kind.startswith(REAL):
+        real = dataset.holdout("test", min(products * n, dataset.n_holdout))
+        images, brief = pipeline.to_uint8(np.asarray(real.image)), real.brief
+        keys = corruptions.image_keys(jax.random.fold_in(jax.random.key(seed), 2), 0, len(images))
+        call = lambda rows, severity: (program(images[rows], keys[rows], severity), np.ones(len(rows), bool))  # noqa: E731
+    else:
+        brief = briefs_of(dataset, seed, n)
+        keys = design_keys(seed, products, n)
+        cell = jax.random.fold_in(jax.random.key(seed), 3)
+        call = lambda rows, severity: program(  # noqa: E731
+            generator.params, keys[rows], jax.tree.map(lambda x: x[rows], brief), severity, cell
+        )
+    total = len(keys)
+    first_s = 0.0
+    product: dict[str, list[Correct]] = {name: [] for name in judges}
+    elements, axes = [], []
+    for severity in severities:
+        liveness.at(f"{kind}, seed {seed}, severity {severity}")
+        read: dict[str, list[Reading]] = {name: [] for name in judges}
+        sound: list[Correct] = []
+        for start in range(0, total, batch):
+            rows = np.minimum(np.arange(start, start + batch), total - 1)  # one shape: the last batch is filled up
+            drawn, finite = call(rows, jnp.int32(severity))
+            stored = pipeline.to_unit(np.asarray(drawn))
+            for name, judge in judges.items():
+                read[name].append(jax.tree.map(np.asarray, judge(stored)))
+            sound.append(np.asarray(finite))
+            first_s = first_s or time.perf_counter() - started
+        joined = {name: jax.tree.map(lambda *x: np.concatenate(x)[:total], *parts) for name, parts in read.items()}
+        whole = np.concatenate(sound)[:total]  # a picture that is not finite is not right
+        for name, reading in joined.items():
+            product[name].append((reading.product.argmax(axis=1) == np.asarray(brief.product)) & whole)
+        main = next(iter(joined.values()))
+        elements.append(_element_accuracy(main, brief))
+        axes.append(_axis_error(main, brief))
+    groups = np.asarray(brief.product) if kind.startswith(REAL) else np.repeat(np.arange(products), n)
+    return Readings(
+        severities=severities,
+        product={name: _by_product(np.stack(rows), groups, products) for name, rows in product.items()},
+        element_accuracy=_means(np.stack(elements), groups, products),
+        axis_error=_means(np.stack(axes), groups, products),
+        seconds=time.perf_counter() - started,
+        first_s=first_s,
+    )
+
+
+def _by_product(rows: Correct, groups: npt.NDArray[np.int64], products: int) -> Correct:
+    """Sorts `[severities, N]` into `[severities, products, n]`, n the least that a product has."""
+    n = min(int((groups == p).sum()) for p in range(products))
+    return np.stack([rows[:, groups == p][:, :n] for p in range(products)], axis=1)
+
+
+def _means(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], products: int) -> npt.NDArray[np.float64]:
+    return np.stack([values[:, groups == p].mean(axis=1) for p in range(products)], axis=1)
+
+
+def _element_accuracy(reading: Reading, brief: Brief) -> npt.NDArray[np.float64]:
+    """Share of the elements asked for that were read, of each design."""
+    if not reading.elements:
+        return np.full(len(reading.product), np.nan)
+    asked = np.asarray(brief.elements)
+    return np.mean([logits.argmax(axis=1) == asked[:, i] for i, logits in enumerate(reading.elements)], axis=0)
+
+
+def _axis_error(reading: Reading, brief: Brief) -> npt.NDArray[np.float64]:
+    """Mean absolute error of the axes of each design."""
+    if not reading.axes.shape[1]:
+        return np.full(len(reading.product), np.nan)
+    error: npt.NDArray[np.float64] = np.abs(np.nan_to_num(reading.axes, nan=1e3) - np.asarray(brief.axes)).mean(axis=1)
+    return error
+
+
+# ---------------------------------------------------------------- files
+
+
+def _path(folder: str | Path, kind: str, seed: int) -> Path:
+    return Path(folder) / "cells" / f"{kind}_seed{seed}.json"
+
+
+def save(path: Path, readings: Readings) -> None:
+    """Writes the readings of a job: bits of correct readings in hexadecimal, so that comparisons stay paired."""
+    n = next(iter(readings.product.values())).shape[2]
+    packed = {
+        name: [[np.packbits(row).tobytes().hex() for row in rows] for rows in c] for name, c in readings.product.items()
+    }
+    values = {field.name: getattr(readings, field.name) for field in dataclasses.fields(readings)}
+    workdir.write_json(path, values | {"n": n, "product": packed})
+
+
+def load(folder: str | Path, kind: str, seed: int) -> Readings:
+    """Reads a job.
+
+    Raises:
+        WorkdirError: It was not done, or its file is damaged.
+    """
+    path = _path(folder, kind, seed)
+    values = workdir.read_json(path)
+    try:
+        n = values.pop("n")
+        unpack = functools.partial(np.unpackbits, count=n)
+        product = {
+            name: np.array([[unpack(np.frombuffer(bytes.fromhex(r), np.uint8)) for r in rows] for rows in c], bool)
+            for name, c in values.pop("product").items()
+        }
+        return Readings(
+            severities=tuple(values.pop("severities")),
+            product=product,
+            element_accuracy=np.array(values.pop("element_accuracy"), float),
+            axis_error=np.array(values.pop("axis_error"), float),
+            **values,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.WorkdirError(
+            f"{path} does not hold the readings of a sweep ({error}); it is damaged. Remove it and run the sweep again."
+        ) from error
+
+
+def correct(folder: str | Path, kind: str, seeds: Sequence[int], judge: str) -> Correct:
+    """Returns `[seeds, 6, products, n]`, severity 0 taken from the job without interference."""
+    parts = []
+    for seed in seeds:
+        clean, kind_readings = load(folder, CLEAN, seed), load(folder, kind, seed)
+        parts.append(np.concatenate([clean.product[judge], kind_readings.product[judge]]))
+    return np.stack(parts)

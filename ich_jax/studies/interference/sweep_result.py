@@ -1,0 +1,214 @@
+"""The static sweep as one result: curves by kind and product, judges compared, what breaks first."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ich_jax.config import InterferenceConfig
+from ich_jax.interference.disturbances import TABLE
+from ich_jax.studies.interference import metrics, sweep
+from ich_jax.studies.interference.metrics import Curve, InterferenceError
+from ich_jax.uncertainty import float64, intervals
+from ich_jax.uncertainty.intervals import Interval
+
+MAIN, SECOND = "main", "second"
+
+
+@dataclasses.dataclass(frozen=True)
+class Static:
+    """What a static sweep found.
+
+    Attributes:
+        products: Product names.
+        kinds: Kinds of interference.
+        scored: Those that count in means and minima.
+        n: Designs of each product at each severity and seed.
+        seeds: Sampling seeds.
+        curves: `{kind: one curve for each product}`.
+        clean: Accuracy without interference, by product.
+        clean_interval: Wilson interval of it.
+        elements: `{kind: [6]}` share of elements read as asked; NaN without elements.
+        axes: `{kind: [6]}` mean absolute error of the axes; NaN without axes.
+        agreement: `{kind: [6]}` share of designs that both judges read alike; empty with one judge.
+        second_clean: Accuracy without interference by the second judge, by product; empty with one judge.
+        real: `{kind: [6]}` accuracy on corrupted real images; severity 0 is missing (NaN).
+        error: Against a reference generator; without one, why there is none.
+        reference: What the reference is, in words; empty without one.
+        rate: Designs drawn and read per second, compilation left out.
+        compile_s: Seconds of first calls, all kinds.
+        share: Share of the time of the kinds that count which interference takes: what they take, compilation left
+            out, over what the same designs take without, each by its fastest seed, which other work delayed least;
+            NaN where that cannot be told.
+    """
+
+    products: tuple[str, ...]
+    kinds: tuple[str, ...]
+    scored: tuple[str, ...]
+    n: int
+    seeds: tuple[int, ...]
+    curves: dict[str, tuple[Curve, ...]]
+    clean: float64.Array
+    clean_interval: Interval
+    elements: dict[str, float64.Array]
+    axes: dict[str, float64.Array]
+    agreement: dict[str, float64.Array]
+    second_clean: float64.Array
+    real: dict[str, float64.Array]
+    error: InterferenceError
+    reference: str
+    rate: float
+    compile_s: float
+    share: float
+
+
+def collect(
+    config: InterferenceConfig,
+    folder: str | Path,
+    kinds: Sequence[str],
+    products: Sequence[str],
+    *,
+    reference: str | Path | None = None,
+    about_reference: str = "",
+) -> Static:
+    """Reads a finished sweep.
+
+    Args:
+        config: The sweep.
+        folder: Its work directory.
+        kinds: Names in `disturbances.TABLE`.
+        products: Product names.
+        reference: Work directory of the same sweep of a reference generator; None: there is none.
+        about_reference: What that is, in words.
+
+    Raises:
+        WorkdirError: A job is missing or damaged.
+    """
+    seeds = config.sweep.seeds
+    judges = (MAIN, SECOND) if config.second else (MAIN,)
+    bits = {
+        judge: {kind: sweep.correct(folder, kind, seeds, judge) for kind in kinds} for judge in judges
+    }  # [seeds, 6, products, n]
+    curves = {kind: tuple(metrics.curve(c[:, :, p]) for p in range(len(products))) for kind, c in bits[MAIN].items()}
+    clean = bits[MAIN][kinds[0]][:, 0]  # [seeds, products, n]
+    jobs = [sweep.load(folder, kind, seed) for seed in seeds for kind in (sweep.CLEAN, *kinds)]
+    scored = tuple(kind for kind in kinds if TABLE[kind].scored)
+    designs = sum(len(job.severities) for job in jobs) * len(products) * config.sweep.n
+    warm = [job.seconds - job.first_s for job in jobs]
+    real = {}
+    for kind in kinds:
+        if config.sweep.real and TABLE[kind].on == "image":
+            readings = sweep.load(folder, sweep.REAL + kind, seeds[0])
+            real[kind] = np.concatenate([[np.nan], readings.product[MAIN].mean(axis=(1, 2))])
+    return Static(
+        products=tuple(products),
+        kinds=tuple(kinds),
+        scored=scored,
+        n=config.sweep.n,
+        seeds=tuple(seeds),
+        curves=curves,
+        clean=clean.mean(axis=(0, 2)),
+        clean_interval=intervals.wilson(clean.sum(axis=(0, 2)), clean.shape[0] * clean.shape[2]),
+        elements=_secondary(folder, kinds, seeds, "element_accuracy"),
+        axes=_secondary(folder, kinds, seeds, "axis_error"),
+        agreement={kind: (bits[MAIN][kind] == bits[SECOND][kind]).mean(axis=(0, 2, 3)) for kind in kinds}
+        if config.second
+        else {},
+        second_clean=bits[SECOND][kinds[0]][:, 0].mean(axis=(0, 2)) if config.second else np.zeros(0),
+        real=real,
+        error=_error(bits[MAIN], kinds, seeds, reference),
+        reference=about_reference,
+        rate=designs / sum(warm) if sum(warm) > 0 else float("nan"),
+        compile_s=sum(job.first_s for job in jobs),
+        share=_share(folder, scored, seeds, config.sweep.batch / (len(products) * config.sweep.n)),
+    )
+
+
+def _share(folder: str | Path, kinds: Sequence[str], seeds: Sequence[int], batch: float) -> float:
+    """`batch`: of one severity, the share that is drawn in one call; the first call of a job is left out."""
+
+    def seconds(kind: str) -> float:
+        """Time of one severity."""
+        found = [sweep.load(folder, kind, seed) for seed in seeds]
+        calls = [len(job.severities) - min(batch, 1.0) for job in found]
+        return min((job.seconds - job.first_s) / n if n > 0 else np.nan for job, n in zip(found, calls, strict=True))
+
+    spent = sum(seconds(kind) for kind in kinds)
+    return max(0.0, 1.0 - len(kinds) * seconds(sweep.CLEAN) / spent) if spent > 0 else float("nan")
+
+
+def _secondary(folder: str | Path, kinds: Sequence[str], seeds: Sequence[int], name: str) -> dict[str, float64.Array]:
+    def of(kind: str, seed: int) -> Any:
+        return np.concatenate([getattr(sweep.load(folder, k, seed), name) for k in (sweep.CLEAN, kind)]).mean(axis=1)
+
+    return {kind: np.mean([of(kind, seed) for seed in seeds], axis=0) for kind in kinds}
+
+
+def _error(
+    ours: dict[str, sweep.Correct], kinds: Sequence[str], seeds: Sequence[int], reference: str | Path | None
+) -> InterferenceError:
+    scored = [kind for kind in kinds if TABLE[kind].scored]
+    if reference is None:
+        return metrics.withheld("no reference generator was given (--reference)")
+    if not scored:
+        return metrics.withheld("none of the kinds swept counts in a mean")
+    theirs = {kind: sweep.correct(reference, kind, seeds, MAIN) for kind in scored}
+    return metrics.compare({kind: ours[kind] for kind in scored}, theirs)
+
+
+def least(result: Static, product: int) -> tuple[Curve, str]:
+    """Returns the scored curve with the least accuracy of a product, and its kind."""
+    kind = min(result.scored, key=lambda k: result.curves[k][product].minimum)
+    return result.curves[kind][product], kind
+
+
+def band(result: Static, product: int) -> dict[str, float64.Array]:
+    """Returns, by scored kind, the lower limits `[6]` of a product's accuracy, 95 % for all of them at once.
+
+    They are Wilson limits, widened for all severities and scored kinds (Bonferroni).
+    """
+    confidence = 1 - 0.05 / (6 * len(result.scored))
+    return {
+        kind: intervals.wilson(np.round(curve.accuracy * curve.n), curve.n, confidence=confidence).low
+        for kind, curve in ((kind, result.curves[kind][product]) for kind in result.scored)
+    }
+
+
+def holds_up_to(result: Static, product: int) -> dict[str, int]:
+    """Returns, by scored kind, the highest severity up to which `band` is above what the paper claims; -1: never."""
+    level = metrics.CLAIM[result.products[product]]
+    failing = {kind: np.flatnonzero(low <= level) for kind, low in band(result, product).items()}
+    return {kind: int(at[0]) - 1 if len(at) else 5 for kind, at in failing.items()}
+
+
+def summary(result: Static) -> dict[str, Any]:
+    """Returns the headline figures of a sweep.
+
+    `book_holds_up_to` is the highest severity up to which the paper's claim of the book holds under every kind that
+    counts (-1: not even without interference), and `book_band_low` the least lower limit up to there.
+    """
+    figures: dict[str, Any] = {}
+    for p, name in enumerate(result.products):
+        curve, _ = least(result, p)
+        figures |= {
+            f"acc_pre_{name}": float(result.clean[p]),
+            f"acc_mean_{name}": float(np.mean([result.curves[kind][p].mean for kind in result.scored])),
+            f"acc_min_{name}": curve.minimum,
+        }
+    if "book" in result.products:
+        p = result.products.index("book")
+        figures["book_holds_up_to"] = severity = min(holds_up_to(result, p).values())
+        figures["book_band_low"] = min(float(low[: max(severity, 0) + 1].min()) for low in band(result, p).values())
+    if "earrings" in result.products:
+        figures["earrings_min"] = figures["acc_min_earrings"]
+    mie, relative = (float("nan") if x is None else x for x in (result.error.mie, result.error.relative_mie))
+    return figures | {
+        "n_per_point": result.n * len(result.seeds),
+        "seeds": len(result.seeds),
+        "mie": mie,
+        "relative_mie": relative,
+        "designs_per_s": result.rate,
+        "interference_share": result.share,
+    }

@@ -1,0 +1,1 @@
+"""One training run: trained, judged and reported."""

@@ -1,0 +1,74 @@
+"""The command line: flags, and what each refuses.
+
+    python -m ich_jax.studies.train --help
+
+The same as experiments/train.py, which says what it is for.
+"""
+
+if __name__ == "__main__":
+    from ich_jax import liveness
+    from ich_jax.perf import memory
+
+    memory.set_up()  # at the very first: it may run the command once more
+    liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
+
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from ich_jax import config as config_lib
+from ich_jax import errors
+from ich_jax.data import make
+from ich_jax.studies.console import parse_flags, show_log_lines
+from ich_jax.studies.describe import describe
+from ich_jax.studies.train.run import run
+from ich_jax.training import parallel
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
+    config_flags.DEFINE_config_file("config", None, "Config file, such as configs/quick.py, or FILE:VARIANT.")
+    flags.DEFINE_string("workdir", None, "Folder of the run; given again, the run goes on.")
+    flags.DEFINE_string("init_from", "", "Work directory or checkpoint whose networks a new run starts from.")
+    flags.DEFINE_integer("stop_after", 0, "Stop at this step as a preemption would; 0: do not.", lower_bound=0)
+    flags.DEFINE_bool("dry_run", False, "Print config and parameter counts, then leave.")
+    flags.DEFINE_bool("distributed", False, "One of several processes, as Slurm, Open MPI or Cloud TPU starts them.")
+    flags.DEFINE_string("coordinator", "", "HOST:PORT of the first of several processes; with the next two flags.")
+    flags.DEFINE_integer("num_processes", 0, "How many processes train together.")
+    flags.DEFINE_integer("process_id", -1, "Which of them this is, from 0.")
+    flags.mark_flag_as_required("config")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the experiment that the flags describe."""
+    if len(argv) > 1:
+        raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/quick.")
+    if FLAGS.workdir is None and not FLAGS.dry_run:
+        raise app.UsageError("No --workdir is given: name the folder of this run, for example --workdir=runs/quick.")
+    show_log_lines()
+    try:
+        config = config_lib.resolve(FLAGS.config)
+        if FLAGS.distributed or FLAGS.coordinator:
+            parallel.start_processes(FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
+        if FLAGS.dry_run:
+            describe(config, make.make(config.data, seed=config.seed))
+            return
+        stopped_by = run(config, FLAGS.workdir, init_from=FLAGS.init_from, stop_after=FLAGS.stop_after)
+    except errors.IchJaxError as error:
+        sys.exit(f"error: {error}")
+    if stopped_by is not None:
+        sys.exit(128 + stopped_by)  # what a shell reports of a process that a signal ended
+
+
+def start() -> None:
+    """Runs the experiment as a program: reads the command line, and leaves when done."""
+    define_flags()
+    app.run(main, flags_parser=parse_flags)
+
+
+if __name__ == "__main__":
+    start()
