@@ -198,8 +198,14 @@ def _leave(number: int) -> None:
     flush.start()
     flush.join(timeout=1.0)
     if "multiprocessing" in sys.modules:  # workers that read images
-        for child in sys.modules["multiprocessing"].active_children():
+        children = sys.modules["multiprocessing"].active_children()
+        for child in children:
             child.terminate()
+        until = time.monotonic() + 1.0
+        for child in children:
+            child.join(max(0.0, until - time.monotonic()))
+            if child.is_alive():  # it ignores the signal, or had inherited our handlers and not put them away yet
+                child.kill()
     if os.isatty(2):
         with contextlib.suppress(OSError):
             os.write(2, b"\x1b[?25h")  # a live bar hides the cursor

@@ -93,10 +93,14 @@ def test_a_signal_that_a_shell_has_ignored_stays_so() -> None:
     assert (code, out, err) == (0, "on\n", "")
 
 
-def test_children_are_not_left_behind() -> None:
+@pytest.mark.parametrize("deaf", [False, True])
+def test_children_are_not_left_behind(deaf: bool) -> None:
     code, out, _ = run(  # which waits for the end of the child, too: it holds the same standard output
-        "import multiprocessing\nliveness.start()\n"
-        "child = multiprocessing.get_context('fork').Process(target=time.sleep, args=(600,))\nchild.start()\n"
+        "import multiprocessing\nliveness.start()\ncontext = multiprocessing.get_context('fork')\n"
+        "ready = context.Event()\n"
+        f"def stay():\n    if {deaf}:\n        signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    ready.set()\n    time.sleep(600)\n"
+        f"child = context.Process(target=stay)\nchild.start()\nif {deaf}:\n    ready.wait()\n"
         "print('begun', flush=True)\nsend()\ntime.sleep(60)"
     )
     assert (code, out) == (130, "begun\n")

@@ -29,6 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_each_is_resumed(folder: Path, tmp_path: Path) -> None:
     made = {path: path.read_bytes() for path in folder.rglob("*.json") if path.parent.name in ("cells", "courses")}
     history = (folder / "stopped" / "metrics.jsonl").read_text()
+    whole = (folder / "trained" / "metrics.jsonl").read_bytes()
     trained = json.loads((folder / "trained" / "results.json").read_text())["summary"]
     assert {path.parent.parent.name for path in made} == {"sweep", "pulses"}
 
@@ -45,7 +46,8 @@ def test_each_is_resumed(folder: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout.splitlines()[-1].startswith("summary: ")
 
-    # Nothing is trained, and read from the checkpoint bit for bit.
+    # Nothing is trained anew, and parameters are read from the checkpoint bit for bit.
+    assert (folder / "trained" / "metrics.jsonl").read_bytes() == whole
     assert (
         json.loads((folder / "trained" / "results.json").read_text())["summary"]["params_sha256"]
         == (trained["params_sha256"])
