@@ -98,7 +98,7 @@ def make(data: config.DataConfig) -> Dataset:
         n_train=data.n_train,
         n_holdout=1 << 30,
         fingerprint=config.fingerprint(
-            {"renderer": renderer.fingerprint(), "size": size, "world": _WORLD, "n_train": data.n_train}
+            {"renderer": renderer.VERSION, "size": size, "world": _WORLD, "n_train": data.n_train}
         ),
         simulated=True,
         arrays=(),

@@ -23,8 +23,8 @@ import numpy as np
 from jax import export as jax_export
 
 from ich_jax import errors, workdir
+from ich_jax.training import sampling
 from ich_jax.training import state as state_lib
-from ich_jax.training import step as step_lib
 from ich_jax.training.checkpoint import TrainedModel
 from ich_jax.types import Brief
 
@@ -78,7 +78,7 @@ def export_generator(model: TrainedModel, platforms: Sequence[str] = ("cpu", "cu
             f"The generator of step {model.step} has other parameters than this version of ich_jax gives its config "
             f"({model.config.name}): another version trained it. Export it with that one, or train it again."
         )
-    draw = step_lib.make_draw(model.config, model.space, model.size, model.channels)
+    draw = sampling.make_draw(model.config, model.space, model.size, model.channels)
     params = jax.tree.map(np.asarray, model.ema_params)
 
     def standing_alone(z: Any, product: Any, elements: Any, axes: Any, given: Any) -> jax.Array:
@@ -141,7 +141,7 @@ def check(model: TrainedModel, path: str | Path, *, n: int = 16) -> Check:
         given=jnp.asarray(rng.integers(0, 2, (n, space.n_given)), jnp.float32),
     )
     z = jnp.asarray(rng.normal(size=(n, model.config.generator.z_dim)), jnp.float32)
-    ours = jax.jit(step_lib.make_draw(model.config, space, model.size, model.channels))(model.ema_params, z, brief)
+    ours = jax.jit(sampling.make_draw(model.config, space, model.size, model.channels))(model.ema_params, z, brief)
     difference = float(np.max(np.abs(np.asarray(theirs(z, *brief)) - np.asarray(ours))))
     if not difference <= _TOLERANCE:
         raise errors.MismatchError(

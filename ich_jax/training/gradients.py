@@ -11,6 +11,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.training import formulation, parallel
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training import window as window_lib
 from ich_jax.training.state import TrainState
 
 NetworkGradients = tuple[Any, Any]
@@ -39,8 +40,8 @@ def make_gradients(
     def gradients(state: TrainState) -> NetworkGradients:
         fresh = state.replace(g_opt=adam.init(state.g_params), d_opt=adam.init(state.d_params))
         fresh = layout.put_state(jax.tree.map(jnp.copy, fresh))
-        after, window = step(fresh, arrays, layout.put(step_lib.new_window()))
-        metrics = step_lib.read_window(window)  # not a number if the step was not finite
+        after, window = step(fresh, arrays, layout.put(window_lib.new_window()))
+        metrics = window_lib.read_window(window)  # not a number if the step was not finite
 
         def unclipped(opt: Any, norm: float) -> Any:
             shrink = min(1.0, config.train.clip / norm) if config.train.clip else 1.0

@@ -22,6 +22,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.training import checkpoint, clock, formulation, health, parallel, penalties, writer
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training import window as window_lib
 from ich_jax.training.state import TrainState
 
 MAX_AHEAD = 4
@@ -113,7 +114,7 @@ def train(
         choice = formulation.choose(config, own)
         logging.info("Convolutions are computed %s: %s.", *choice.described())
         train = _make_call(config, dataset, layout, choice, make_step or step_lib.make_step)
-        window = layout.put(step_lib.new_window())
+        window = layout.put(window_lib.new_window())
         batches = _make_batches(config, dataset, layout, start)
         ahead = Ahead(MAX_AHEAD)
         show = stack.enter_context(writer.progress(steps, live=every.progress))
@@ -135,9 +136,9 @@ def train(
 
             due = functools.partial(_due, before=before, step=step, steps=steps)
             if closing or due(every.log_every):
-                metrics = step_lib.read_window(window)
+                metrics = window_lib.read_window(window)
                 del metrics["step"]
-                window = layout.put(step_lib.new_window())
+                window = layout.put(window_lib.new_window())
                 log.write(step, {**metrics, "img_per_s": timer.window(step)})
                 alarms = _raise_alarms(alarms, log.history)
                 text = "  ".join(f"{name} {metrics[name]:.3f}" for name in SHOWN if name in metrics)

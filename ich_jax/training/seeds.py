@@ -22,6 +22,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.training import checkpoint, clock, loop, parallel, writer
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training import window as window_lib
 from ich_jax.training.state import TrainState
 
 
@@ -112,7 +113,7 @@ def train(
         show = stacked.enter_context(writer.progress(steps, live=every.progress))
         stop = stacked.enter_context(loop.StopSignals(f"a checkpoint in each of {len(folders)} folders"))
         ahead = loop.Ahead(loop.MAX_AHEAD)
-        state, window = stack(states), stack([step_lib.new_window() for _ in configs])
+        state, window = stack(states), stack([window_lib.new_window() for _ in configs])
         step, last = start, min(steps, stop_after or steps)
         timer.start()
         while step < last:
@@ -127,10 +128,10 @@ def train(
             if closing or step % every.log_every == 0:
                 rate = timer.window(step)
                 for i, log in enumerate(logs):
-                    metrics = step_lib.read_window(jax.tree.map(lambda leaf, i=i: leaf[i], window))
+                    metrics = window_lib.read_window(jax.tree.map(lambda leaf, i=i: leaf[i], window))
                     del metrics["step"]
                     log.write(step, {**metrics, "img_per_s": rate})
-                window = stack([step_lib.new_window() for _ in configs])
+                window = stack([window_lib.new_window() for _ in configs])
                 show(step, img_per_s=timer.img_per_s, eta_s=timer.eta_s(step, steps), text=f"{len(configs)} runs")
             validation_due = validate is not None and (step % every.validate_every == 0 or step == steps)
             if closing or validation_due or step % every.checkpoint_every == 0:

@@ -31,6 +31,7 @@ from ich_jax.report import benchmark, tables
 from ich_jax.training import parallel
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training import window as window_lib
 from ich_jax.training.formulation import Choice
 from ich_jax.types import Batch, Brief
 
@@ -133,7 +134,7 @@ def abstract_step(config: Config, form: Formulation) -> tuple[Any, tuple[Any, An
                 jax.ShapeDtypeStruct((*shape, data.space.n_given), jnp.float32),
             ),
         )
-    return step, (state, source, jax.eval_shape(step_lib.new_window))
+    return step, (state, source, jax.eval_shape(window_lib.new_window))
 
 
 def measure(config: Config, form: Formulation, platforms: Sequence[str]) -> list[Measured]:

@@ -24,6 +24,7 @@ from ich_jax.perf.neighbours import Neighbours
 from ich_jax.training import formulation, parallel
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training import window as window_lib
 from ich_jax.training.formulation import MERGED, Choice
 from ich_jax.training.state import TrainState
 from ich_jax.types import AXIS_LIMIT, Brief
@@ -136,8 +137,8 @@ class Program:
 
     def losses(self) -> tuple[float, float]:
         """Returns both losses, averaged since the last call."""
-        metrics = step_lib.read_window(self.arguments[2])
-        self.arguments[2] = self.layout.put(step_lib.new_window())
+        metrics = window_lib.read_window(self.arguments[2])
+        self.arguments[2] = self.layout.put(window_lib.new_window())
         return metrics["d_loss"], metrics["g_loss"]
 
 
@@ -151,7 +152,7 @@ def make_program(config: Config, dataset: Dataset, choice: Choice, layout: paral
         source = layout.put_batch(batch, config.objective.d_steps)
     else:
         source = layout.put(dataset.arrays)
-    return Program(config, dataset, layout, jitted, [state, source, layout.put(step_lib.new_window())])
+    return Program(config, dataset, layout, jitted, [state, source, layout.put(window_lib.new_window())])
 
 
 def first_draws(config: Config, n_train: int) -> tuple[np.ndarray, np.ndarray]:

@@ -28,8 +28,7 @@ from ich_jax.perf import compilation, counts, roofline, timing
 from ich_jax.perf.neighbours import Neighbours, Watch
 from ich_jax.perf.timing import Range
 from ich_jax.report import benchmark, tables
-from ich_jax.training import checkpoint
-from ich_jax.training import step as step_lib
+from ich_jax.training import checkpoint, sampling
 from ich_jax.types import Brief, DesignSpace
 
 FLAGS = flags.FLAGS
@@ -98,7 +97,7 @@ def measure(
     """Times a generator at several numbers of images, in turns."""
     watch = Watch()
     key = jax.random.key(0)
-    sampler = step_lib.make_sampler(config, space, size, channels, form)
+    sampler = sampling.make_sampler(config, space, size, channels, form)
     ways, flops, memory = [], [], []
     for batch in batches:
         arguments = (params, key, _briefs(space, batch))

@@ -10,7 +10,7 @@ from ich_jax.config import Config, DataConfig, GeneratorConfig
 from ich_jax.interference import disturbances
 from ich_jax.interference.corruptions.api import image_keys
 from ich_jax.interference.disturbances import TABLE, Inputs
-from ich_jax.training import step as step_lib
+from ich_jax.training import sampling
 from ich_jax.types import Brief, DesignSpace, Element
 from tests.helpers import count_compiles
 
@@ -46,7 +46,7 @@ def brief() -> Brief:
 
 def made() -> tuple[Any, Any]:
     config = Config(data=DataConfig(size=16), generator=GeneratorConfig(z_dim=4, mapping=16, widths=(8, 8), blocks=1))
-    draw = step_lib.make_draw(config, SPACE, 16, 3)
+    draw = sampling.make_draw(config, SPACE, 16, 3)
     from ich_jax.models import networks
 
     module = networks.create_generator(config, SPACE, 16, 3)

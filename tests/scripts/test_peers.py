@@ -16,6 +16,7 @@ from ich_jax.data import pipeline, procedural
 from ich_jax.models import layers
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training import window as window_lib
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 N, BATCH = 6, 4
@@ -64,8 +65,8 @@ def ours(steps):
         index.append(np.asarray(pipeline.batch_indices(pipeline.data_key(config.seed), n, BATCH, N)))
         z_key = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), n), 4)[0]
         noise.append(np.asarray(jax.random.normal(z_key, (BATCH, config.generator.z_dim), jnp.float32)))
-        state, window = step(state, data.arrays, step_lib.new_window())
-        metrics = step_lib.read_window(window)
+        state, window = step(state, data.arrays, window_lib.new_window())
+        metrics = window_lib.read_window(window)
         losses.append((metrics["d_loss"], metrics["g_loss"]))
         states.append(jax.device_get(state))
     features = np.asarray(layers.brief_features(jax.tree.map(jnp.asarray, brief), procedural.SPACE))

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from ich_jax import errors
-from ich_jax.training import checkpoint, export
-from ich_jax.training import step as step_lib
+from ich_jax.training import checkpoint, export, sampling
 from ich_jax.types import Brief
 from tests.training import made
 
@@ -64,7 +63,7 @@ def test_it_draws_the_same_without_this_package_any_number_at_once(exported, tmp
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
     assert done.returncode == 0, done.stderr
     trained = model()
-    draw = jax.jit(step_lib.make_draw(trained.config, made.SPACE, made.SIZE, 3))
+    draw = jax.jit(sampling.make_draw(trained.config, made.SPACE, made.SIZE, 3))
     for name, (z, brief) in sets.items():
         found = np.load(tmp_path / f"{name}.npy")
         assert found.shape == (len(z), made.SIZE, made.SIZE, 3) and found.std() > 0.01

@@ -19,6 +19,7 @@ from ich_jax.models import layers
 from ich_jax.training import checkpoint, loop, parallel
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training import window as window_lib
 from tests import helpers
 from tests.training import made
 
@@ -54,8 +55,8 @@ def _after_one_step(config: config_lib.Config, layout: parallel.Layout, *, from_
     state = layout.put_state(state_lib.create_state(config, dataset.space, dataset.size, dataset.channels))
     batches = loop._make_batches(config, dataset, layout, 0)
     source, after = batches(1), batches(1)
-    state, window = step(state, source, layout.put(step_lib.new_window()))
-    kept, metrics = jax.device_get(state), step_lib.read_window(window)
+    state, window = step(state, source, layout.put(window_lib.new_window()))
+    kept, metrics = jax.device_get(state), window_lib.read_window(window)
     places = jax.tree.map(lambda x: x.sharding, state)
     with helpers.count_compiles() as compiles:
         state, window = step(state, after, window)
@@ -173,7 +174,7 @@ def test_devices_exchange_sums_and_no_pictures() -> None:
     dataset, layout = made.dataset(), _layouts(2)["jit"]
     step = step_lib.make_step(config, dataset, layout)
     state = layout.put_state(state_lib.create_state(config, dataset.space, dataset.size, dataset.channels))
-    compiled = step.lower(state, layout.put(dataset.arrays), layout.put(step_lib.new_window())).compile()
+    compiled = step.lower(state, layout.put(dataset.arrays), layout.put(window_lib.new_window())).compile()
     gathered = re.findall(r"= (\S+) (?:all-gather|all-to-all|collective-permute)\(", compiled.as_text())
     sizes = [np.prod([int(n) for n in re.search(r"\[([\d,]*)\]", shape)[1].split(",") if n]) for shape in gathered]
     assert max(sizes, default=0) <= 8 * made.SIZE**2, gathered  # less than one channel of the batch's pictures

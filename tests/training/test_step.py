@@ -13,9 +13,10 @@ from ich_jax import config as config_lib
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.models import generator
-from ich_jax.training import parallel
+from ich_jax.training import objective, optimiser, parallel, sampling
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training import window as window_lib
 from ich_jax.types import Batch, Brief, DesignSpace, Element
 from tests import helpers
 
@@ -89,15 +90,17 @@ def _step(config: config_lib.Config, source: str = "device") -> Any:
     batch = jax.tree.map(lambda x: x[None, :8], Batch(images, brief))
     dataset = _dataset(on_device=source == "device")
     step = step_lib.make_step(config, dataset)
-    return step.lower(_state(config), dataset.arrays if source == "device" else batch, step_lib.new_window()).compile()
+    return step.lower(
+        _state(config), dataset.arrays if source == "device" else batch, window_lib.new_window()
+    ).compile()
 
 
 def _run(n: int, config: config_lib.Config = BASE, state: Any = None) -> tuple[state_lib.TrainState, dict[str, float]]:
-    arrays, window = _dataset().arrays, step_lib.new_window()
+    arrays, window = _dataset().arrays, window_lib.new_window()
     state = _state(config) if state is None else state
     for _ in range(n):
         state, window = _step(config)(state, arrays, window)
-    return state, step_lib.read_window(window)
+    return state, window_lib.read_window(window)
 
 
 def test_everything_moves() -> None:
@@ -111,7 +114,7 @@ def test_everything_moves() -> None:
     helpers.assert_tree_finite(state)
     assert (state.step, state.skipped, state.skipped_in_a_row) == (2, 0, 0)
     assert (state.g_opt.count, state.d_opt.count, state.e_opt.count) == (2, 2, 2)
-    assert set(window) == {*step_lib.MEANS, *step_lib.LAST}
+    assert set(window) == {*window_lib.MEANS, *window_lib.LAST}
     assert all(np.isfinite(v) for v in window.values())
     assert window["penalty"] > 0
     assert 0 <= window["real_beats_fake"] <= 1
@@ -119,18 +122,18 @@ def test_everything_moves() -> None:
 
 def test_no_compilation_no_transfer_and_no_copy_after_the_first_call() -> None:
     step = step_lib.make_step(BASE, _dataset())
-    arrays, state, window = _dataset().arrays, _state(), step_lib.new_window()
+    arrays, state, window = _dataset().arrays, _state(), window_lib.new_window()
     state, window = step(state, arrays, window)
     with helpers.count_compiles() as compiles, jax.transfer_guard("disallow"):
         new_state, new_window = step(state, arrays, window)
-        fresh = step_lib.new_window()
+        fresh = window_lib.new_window()
         jax.block_until_ready((new_state, new_window, fresh))
     assert compiles.count == 0, compiles.functions
     assert all(x.is_deleted() for x in jax.tree.leaves((state, window.sums, window.count)))
 
 
 def test_state_and_window_are_donated_whole() -> None:
-    state, window = _state(), step_lib.new_window()
+    state, window = _state(), window_lib.new_window()
     n_bytes = sum(x.nbytes for x in jax.tree.leaves((state, window.sums, window.count)))  # `last` is only written
     assert _step(BASE).memory_analysis().alias_size_in_bytes == n_bytes
 
@@ -145,13 +148,13 @@ def test_resumed_run_is_bit_identical() -> None:
 
 def test_host_batches_give_the_same_step() -> None:
     images, brief = _pictures()
-    state, window = _state(), step_lib.new_window()
+    state, window = _state(), window_lib.new_window()
     for i in range(2):
         part = jax.tree.map(lambda x, i=i: x[_index(i, 8)][None], Batch(images, brief))
         state, window = _step(BASE, "host")(state, part, window)
     expected, means = _run(2)
     helpers.assert_trees_close(state, expected, rtol=1e-4, atol=1e-5)
-    for name, value in step_lib.read_window(window).items():
+    for name, value in window_lib.read_window(window).items():
         np.testing.assert_allclose(value, means[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
@@ -170,13 +173,13 @@ def test_schedule() -> None:
     config = config_lib.TrainConfig(steps=100, warmup=10, final_lr=0.2)
 
     def share(step: int) -> float:
-        return float(step_lib._lr_share(config, jnp.asarray(step, jnp.int32)))
+        return float(optimiser.lr_share(config, jnp.asarray(step, jnp.int32)))
 
     cosine_9 = 0.2 + 0.8 * 0.5 * (1 + np.cos(np.pi * 0.09))
     np.testing.assert_allclose([share(9), share(50), share(100)], [cosine_9, 0.6, 0.2], rtol=1e-5)
     np.testing.assert_allclose(share(0), 0.1, rtol=1e-5)
     short = dataclasses.replace(config, steps=4, warmup=200)
-    np.testing.assert_allclose(float(step_lib._lr_share(short, jnp.asarray(1, jnp.int32))), 0.882843, rtol=1e-5)
+    np.testing.assert_allclose(float(optimiser.lr_share(short, jnp.asarray(1, jnp.int32))), 0.882843, rtol=1e-5)
 
 
 def test_lr_scale_multiplies_both_step_sizes() -> None:
@@ -238,30 +241,30 @@ def test_a_step_that_is_not_finite_changes_counters_only(where: str) -> None:
         name = f"{where[0]}_params"
         state = state.replace(**{name: jax.tree.map(lambda x: x * jnp.float32(np.nan), getattr(state, name))})
     before = jax.device_get(state)
-    window = step_lib.new_window()
+    window = window_lib.new_window()
     for _ in range(2):
         state, window = _step(BASE)(state, jax.device_put((images, brief)), window)
         state = state.replace(step=jnp.asarray(3, jnp.int32))
     assert (state.skipped, state.skipped_in_a_row) == (2, 2)
     kept = {"skipped": before.skipped, "skipped_in_a_row": before.skipped_in_a_row}
     helpers.assert_trees_equal(jax.device_get(state.replace(**kept)), before)
-    read = step_lib.read_window(window)
+    read = window_lib.read_window(window)
     assert (read["skipped"], read["skipped_in_a_row"], read["step"]) == (2, 2, 4)
-    assert all(np.isnan(read[name]) for name in step_lib.MEANS)
+    assert all(np.isnan(read[name]) for name in window_lib.MEANS)
 
     clean = state.replace(g_params=_state().g_params, d_params=_state().d_params)
     state, window = _step(BASE)(clean, _dataset().arrays, window)
     assert (state.skipped, state.skipped_in_a_row) == (2, 0)
-    assert all(np.isfinite(v) for v in step_lib.read_window(window).values())
+    assert all(np.isfinite(v) for v in window_lib.read_window(window).values())
 
 
 def test_window_averages_over_its_steps() -> None:
     first_state, first = _run(1)
     _, second = _run(1, state=first_state)
     _, both = _run(2)
-    for name in step_lib.MEANS:
+    for name in window_lib.MEANS:
         np.testing.assert_allclose(both[name], (first[name] + second[name]) / 2, rtol=1e-5, atol=1e-7, err_msg=name)
-    for name in step_lib.LAST:
+    for name in window_lib.LAST:
         assert both[name] == second[name]
 
 
@@ -364,7 +367,7 @@ def test_condition_dropout_rates() -> None:
     brief = Brief(jnp.zeros(n, jnp.int32), jnp.zeros((n, 1), jnp.int32), jnp.zeros((n, 2)), jnp.asarray(given))
 
     def leave_open(probability: float) -> np.ndarray:
-        return np.asarray(step_lib._leave_open(parallel.single(), jax.random.key(0), brief, n, probability).given)
+        return np.asarray(objective.leave_open(parallel.single(), jax.random.key(0), brief, n, probability).given)
 
     kept = leave_open(p)
     np.testing.assert_allclose(1 - kept[:, :3].mean(0), [p] * 3, atol=0.012)  # four standard errors
@@ -377,8 +380,8 @@ def test_condition_dropout_rates() -> None:
 def test_sampler_extrapolates_what_the_brief_changes() -> None:
     params, key = _state().g_params, jax.random.key(7)
     brief = jax.tree.map(lambda x: jnp.asarray(x[:5]), _pictures()[1])
-    plain = step_lib.make_sampler(BASE, SPACE, SIZE, 3)
-    strong = step_lib.make_sampler(_with(evaluation={"style_strength": 2.5}), SPACE, SIZE, 3)
+    plain = sampling.make_sampler(BASE, SPACE, SIZE, 3)
+    strong = sampling.make_sampler(_with(evaluation={"style_strength": 2.5}), SPACE, SIZE, 3)
     given = plain(params, key, brief)
     assert given.shape == (5, SIZE, SIZE, 3)
     left_open = plain(params, key, brief._replace(given=jnp.zeros_like(brief.given)))
@@ -396,7 +399,7 @@ def test_sampler_costs_one_pass_at_strength_one() -> None:
     brief = jax.tree.map(lambda x: jnp.asarray(x[:5]), _pictures()[1])
     n_convolutions = []
     for strength in (1.0, 2.0):
-        sample = step_lib.make_sampler(_with(evaluation={"style_strength": strength}), SPACE, SIZE, 3)
+        sample = sampling.make_sampler(_with(evaluation={"style_strength": strength}), SPACE, SIZE, 3)
         n_convolutions.append(sample.lower(_state().g_params, jax.random.key(0), brief).as_text().count("convolution("))
     assert n_convolutions == [3, 6]
 
@@ -444,13 +447,13 @@ def test_several_steps_of_a_call_are_those_steps(monkeypatch: pytest.MonkeyPatch
     host = [jax.tree.map(lambda x, i=i: x[None, _index(i, 8)], Batch(images, brief)) for i in range(2)]
     dataset = _dataset(on_device=on_device)
     one = step_lib.make_step(config, dataset)
-    state, window = _state(config), step_lib.new_window()
+    state, window = _state(config), window_lib.new_window()
     for i in range(2):
         state, window = one(state, dataset.arrays if on_device else host[i], window)
     monkeypatch.setattr(parallel.Layout, "loops", loops)
     several = step_lib.make_step(config, dataset, n_steps=2)
     source = dataset.arrays if on_device else jax.tree.map(lambda *x: np.concatenate(x), *host)
-    new_state, new_window = several(_state(config), source, step_lib.new_window())
+    new_state, new_window = several(_state(config), source, window_lib.new_window())
     assert (int(new_state.step), int(new_window.count)) == (2, 2)
     convolutions = [
         step.lower(new_state, source, new_window).as_text().count("stablehlo.convolution") for step in (one, several)
@@ -465,7 +468,7 @@ def test_float32_products_keep_their_precision_unless_told() -> None:
 
     def text(**compute: Any) -> str:
         step = step_lib.make_step(_with(compute=compute), _dataset())
-        return step.lower(_state(), _dataset().arrays, step_lib.new_window()).as_text()
+        return step.lower(_state(), _dataset().arrays, window_lib.new_window()).as_text()
 
     assert "precision = [HIGHEST, HIGHEST]" in text()
     assert "precision = [HIGHEST, HIGHEST]" not in text(tf32=True)

@@ -27,7 +27,7 @@ from ich_jax.studies.error_comparison import degradation
 from ich_jax.studies.error_comparison import result as comparison
 from ich_jax.studies.error_comparison.plan import Piece, cell_config
 from ich_jax.studies.error_comparison.result import CellRecord, Gradients, Trial
-from ich_jax.training import checkpoint, formulation, gradients, loop, seeds, writer
+from ich_jax.training import checkpoint, formulation, gradients, loop, sampling, seeds, writer
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
@@ -201,7 +201,7 @@ def make_sampler(config: Config, judge: Judge) -> drawing.Sampler:
     """Returns what draws designs."""
     dataset = judge.dataset
     sampler: drawing.Sampler = judge.once(
-        "sampler", config, lambda own: step_lib.make_sampler(own, dataset.space, dataset.size, dataset.channels)
+        "sampler", config, lambda own: sampling.make_sampler(own, dataset.space, dataset.size, dataset.channels)
     )
     return sampler
 

@@ -24,9 +24,10 @@ from ich_jax.interference.corruptions import api as corruptions
 from ich_jax.interference.corruptions import draws
 from ich_jax.studies.interference import schedules, sweep
 from ich_jax.studies.interference.schedules import Window
-from ich_jax.training import parallel
+from ich_jax.training import parallel, sampling
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
+from ich_jax.training import window as window_lib
 from ich_jax.training.formulation import AS_WRITTEN, Choice
 from ich_jax.types import AXIS_LIMIT, Batch, Brief
 
@@ -228,7 +229,7 @@ def make_runner(
         raise errors.DataError(
             "Pulses need images that lie on the device; this set is larger than config.data.device_limit_mib. Raise it."
         )
-    draw = jax.jit(step_lib.make_draw(config, dataset.space, dataset.size, dataset.channels, choice.form))
+    draw = jax.jit(sampling.make_draw(config, dataset.space, dataset.size, dataset.channels, choice.form))
     products = len(dataset.space.products)
     # What the step takes lies where it puts what it returns: else the second call would compile it again.
     layout = parallel.single()
@@ -281,7 +282,7 @@ def make_runner(
         started = time.perf_counter()
         kind = TABLE.get(pulse.kind, Kind(""))
         step = step_of(like or pulse.kind)
-        state, metrics = layout.put_state(start(pulse.seed)), layout.put(step_lib.new_window())
+        state, metrics = layout.put_state(start(pulse.seed)), layout.put(window_lib.new_window())
         key = jax.random.fold_in(jax.random.key(pulse.seed), 5)
         at, found = [0], [accuracy_of(state.ema_params, pulse.seed, 0, n)]
         lowest: list[tuple[float, Any]] = [(np.inf, None)] * products

@@ -23,10 +23,9 @@ from ich_jax.studies.console import Show, showing, shown
 from ich_jax.studies.interference import metrics, pulse_page, pulse_result, sweep, sweep_page, sweep_result
 from ich_jax.studies.interference import pulse as recovery
 from ich_jax.studies.shards import parse_shard
-from ich_jax.training import checkpoint, formulation
+from ich_jax.training import checkpoint, formulation, sampling
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
-from ich_jax.training import step as step_lib
 
 _MODEL_FILE = "generator.json"
 
@@ -260,7 +259,7 @@ def generator_of(model: checkpoint.TrainedModel, dataset: Dataset) -> sweep.Gene
     """Returns what a sweep disturbs."""
     return sweep.Generator(
         # As written: drawing alone is not faster in merged form (measured on a CPU), and takes longer to compile.
-        draw=step_lib.make_draw(model.config, dataset.space, dataset.size, dataset.channels),
+        draw=sampling.make_draw(model.config, dataset.space, dataset.size, dataset.channels),
         params=model.ema_params,
         z_dim=model.config.generator.z_dim,
         space=dataset.space,

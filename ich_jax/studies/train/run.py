@@ -19,10 +19,9 @@ from ich_jax.report import sheets as image_sheets
 from ich_jax.studies.console import keep_compiled_programs, shown
 from ich_jax.studies.describe import describe, errors_of
 from ich_jax.studies.train import page as train_page
-from ich_jax.training import checkpoint, formulation, loop, parallel
+from ich_jax.training import checkpoint, formulation, loop, parallel, sampling
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
-from ich_jax.training import step as step_lib
 
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 8
 
@@ -53,7 +52,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     liveness.at("choice of how convolutions are computed")
     liveness.keeps(f"checkpoints in {folder} are kept, and the same command resumes")
     form = formulation.choose(config, own).form
-    sampler = step_lib.make_sampler(config, dataset.space, dataset.size, dataset.channels, form)
+    sampler = sampling.make_sampler(config, dataset.space, dataset.size, dataset.channels, form)
     real_draws = make_real_draws(dataset)
     validate = designs.make_validate(config, dataset, sampler, inspector.read, real_draws=real_draws)
     result = loop.train(

@@ -168,7 +168,7 @@ def test_least_accuracy_again_is_of_the_generator_that_had_it(monkeypatch: pytes
         guess = np.sin(1e3 * seen[-1] + np.arange(len(images)))
         return Reading(np.stack([-guess, guess], axis=1), (), np.zeros((len(images), 0)))
 
-    monkeypatch.setattr(recovery.step_lib, "make_draw", make_draw)
+    monkeypatch.setattr(recovery.sampling, "make_draw", make_draw)
     course = recovery.make_runner(CONFIG, DATASET, start, keeping)(Pulse(CONTROL, 0.0, 1), Window(2, 3), 1, 6, 50)
     evaluations, again = seen[:9], seen[9:]
     levels = [float(level[0]) for level in evaluations]

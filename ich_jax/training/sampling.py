@@ -1,0 +1,60 @@
+"""Drawing with a trained generator."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ich_jax.config import Config
+from ich_jax.models import networks
+from ich_jax.models.convolutions import DIRECT, Formulation
+from ich_jax.types import Brief, DesignSpace
+
+
+def make_sampler(
+    config: Config, space: DesignSpace, size: int, channels: int, form: Formulation = DIRECT
+) -> Callable[[Any, jax.Array, Brief], jax.Array]:
+    """Returns the compiled drawing function of a trained generator.
+
+    With a style strength w other than 1, what the brief changes in the picture is scaled by w:
+    x_open + w (x_given - x_open), where x_open is drawn from the same noise with everything left open.
+
+    Args:
+        config: The run; `evaluation.style_strength` is w.
+        space: What briefs can ask for.
+        size: Height and width of the images.
+        channels: 1 or 3.
+        form: How convolutions are computed.
+
+    Returns:
+        `sample(params, key, brief) -> [B, H, W, C]` float32; real images are in [-1, 1], these are not clipped.
+
+    References:
+        Ho and Salimans, Classifier-free diffusion guidance, 2022, eq. 6; here on pictures, not on scores.
+    """
+    draw = make_draw(config, space, size, channels, form)
+
+    @jax.jit
+    def sample(params: Any, key: jax.Array, brief: Brief) -> jax.Array:
+        z = jax.random.normal(key, (brief.product.shape[0], config.generator.z_dim), jnp.float32)
+        return draw(params, z, brief)
+
+    return sample
+
+
+def make_draw(
+    config: Config, space: DesignSpace, size: int, channels: int, form: Formulation = DIRECT
+) -> Callable[[Any, jax.Array, Brief], jax.Array]:
+    """As `make_sampler`, not compiled, of given noise: `draw(params, z [B, z_dim], brief) -> [B, H, W, C]`."""
+    module = networks.create_generator(config, space, size, channels, form)
+    strength = config.evaluation.style_strength
+
+    def draw(params: Any, z: jax.Array, brief: Brief) -> jax.Array:
+        given = module.apply({"params": params}, z, brief)
+        if strength == 1.0:
+            return given
+        left_open = module.apply({"params": params}, z, brief._replace(given=jnp.zeros_like(brief.given)))
+        return left_open + strength * (given - left_open)
+
+    return draw
