@@ -196,7 +196,8 @@ def test_libraries_that_know_no_large_pages(monkeypatch: pytest.MonkeyPatch, con
 
 def test_every_script_that_computes_begins_with_it() -> None:
     """Before anything else is imported: later it could do nothing."""
-    for path in (*ROOT.glob("experiments/*.py"), *ROOT.glob("scripts/*.py")):
+    starts = ("experiments/*.py", "scripts/*.py", "ich_jax/studies/*/__main__.py")
+    for path in (path for pattern in starts for path in ROOT.glob(pattern)):
         text = path.read_text()
         if 'if __name__ == "__main__"' in text and ("import jax" in text or "from ich_jax" in text):
             docstring, first, *_ = ast.parse(text).body
