@@ -4,6 +4,9 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
+import numpy as np
+
+from ich_jax import errors
 
 AXIS_LIMIT = 3.0
 """Axes live on the 7-level scale [-3, 3] of the paper's perceptual survey (section 3.1.2)."""
@@ -45,6 +48,35 @@ class DesignSpace:
     def n_given(self) -> int:
         """Length of a brief's `given` mask: one for the product, one per element, one per axis."""
         return 1 + len(self.elements) + len(self.axes)
+
+    def brief(self, **stated: str | float) -> "Brief":
+        """Returns one brief, as numpy arrays with B = 1; what is not stated is left open.
+
+        Example:
+            `space.brief(product="fan", palette="indigo", width=1.5)`
+
+        Args:
+            stated: `product` and each element by the name of a category, each axis as a number in [-3, 3].
+
+        Raises:
+            ConfigError: An unknown name or category, or a number outside the scale.
+        """
+        categories = {"product": self.products} | {element.name: element.categories for element in self.elements}
+        names = (*categories, *self.axes)
+        codes, given = np.zeros(len(categories), np.int32), np.zeros(self.n_given, np.float32)
+        axes = np.zeros(len(self.axes), np.float32)
+        for name, value in stated.items():
+            errors.require(name, names, "brief")
+            given[names.index(name)] = 1.0
+            if name in categories:
+                errors.require(str(value), categories[name], f"brief: {name}")
+                codes[names.index(name)] = categories[name].index(str(value))
+            elif isinstance(value, str):
+                raise errors.ConfigError(f"brief: {name}: got {value!r}; expected a number from -3 to 3.")
+            else:
+                errors.require_within(value, -AXIS_LIMIT, AXIS_LIMIT, f"brief: {name}")
+                axes[self.axes.index(name)] = value
+        return Brief(codes[:1], codes[None, 1:], axes[None], given[None])  # type: ignore[arg-type]  # numpy is welcome
 
 
 class Brief(NamedTuple):
