@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,6 +52,16 @@ def parse_flags(argv: list[str]) -> list[str]:
     except errors.ConfigError as error:
         sys.exit(f"error: {error}")
     return app.parse_flags_with_usage(argv)
+
+
+def refuse_arguments(argv: Sequence[str], example: str) -> None:
+    """Refuses words of the command line that are no flags.
+
+    Raises:
+        UsageError: There are some; the message shows the example of a flag.
+    """
+    if len(argv) > 1:
+        raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as {example}.")
 
 
 def check_fields(config: ml_collections.ConfigDict, flag_names: Iterable[str]) -> None:

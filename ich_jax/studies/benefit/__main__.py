@@ -22,7 +22,7 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.config import BenefitConfig
 from ich_jax.studies.benefit.run import run, run_size_study, write_template
-from ich_jax.studies.console import keep_compiled_programs, parse_flags, show_log_lines
+from ich_jax.studies.console import keep_compiled_programs, parse_flags, refuse_arguments, show_log_lines
 
 FLAGS = flags.FLAGS
 
@@ -39,10 +39,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment that the flags describe."""
-    if len(argv) > 1:
-        raise app.UsageError(
-            f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/benefit."
-        )
+    refuse_arguments(argv, "--workdir=runs/benefit")
     show_log_lines()
     try:
         if FLAGS.write_template:

@@ -21,7 +21,7 @@ from ml_collections import config_flags
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.config import InterferenceConfig
-from ich_jax.studies.console import keep_compiled_programs, parse_flags, show_log_lines
+from ich_jax.studies.console import keep_compiled_programs, parse_flags, refuse_arguments, show_log_lines
 from ich_jax.studies.interference.run import run, run_pulses
 
 FLAGS = flags.FLAGS
@@ -40,8 +40,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment that the flags describe."""
-    if len(argv) > 1:
-        raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/sweep.")
+    refuse_arguments(argv, "--workdir=runs/sweep")
     show_log_lines()
     try:
         config = config_lib.resolve(FLAGS.config, InterferenceConfig)

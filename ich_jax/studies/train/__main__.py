@@ -21,7 +21,7 @@ from ml_collections import config_flags
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.data import make
-from ich_jax.studies.console import parse_flags, show_log_lines
+from ich_jax.studies.console import parse_flags, refuse_arguments, show_log_lines
 from ich_jax.studies.describe import describe
 from ich_jax.studies.train.run import run
 from ich_jax.training import parallel
@@ -45,8 +45,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment that the flags describe."""
-    if len(argv) > 1:
-        raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as --workdir=runs/quick.")
+    refuse_arguments(argv, "--workdir=runs/quick")
     if FLAGS.workdir is None and not FLAGS.dry_run:
         raise app.UsageError("No --workdir is given: name the folder of this run, for example --workdir=runs/quick.")
     show_log_lines()
