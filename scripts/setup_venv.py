@@ -3,9 +3,9 @@
     python3.12 scripts/setup_venv.py [--extra=test] [--exact] [--venv=.venv-3.12] [--where]
 
 Called by `make`, with the standard library alone. An install that fails, is interrupted or is killed leaves things as
-they were before it: no `.venv`, or the one that worked. An install counts as done for the text of setup.cfg and
-pyproject.toml, the place of the checkout and, with `--exact`, the interpreter that runs this script; without `--exact`
-a `.venv` of another interpreter is kept.
+they were before it: no `.venv`, or the one that worked. An install counts as done for the text of setup.cfg,
+setup.py and pyproject.toml, the place of the checkout and, with `--exact`, the interpreter that runs this script;
+without `--exact` a `.venv` of another interpreter is kept.
 
 `--venv` names another folder than `.venv`; all of the above holds for each of them. `--venv=auto` takes `.venv` unless
 it works and another interpreter made it, and then the folder named after this one's version, such as `.venv-3.12`.
@@ -158,7 +158,7 @@ def _is_current(venv: Venv, extra: str, exact: bool) -> bool:
 
 def _key() -> str:
     """Identifies what is installed: the metadata, and the place that the editable install points to."""
-    texts = [(ROOT / name).read_bytes() for name in ("setup.cfg", "pyproject.toml")]
+    texts = [(ROOT / name).read_bytes() for name in ("setup.cfg", "setup.py", "pyproject.toml")]
     return hashlib.sha256(b"\0".join([*texts, os.fsencode(ROOT)])).hexdigest()
 
 

@@ -71,3 +71,21 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("images") / "shapes.npz"
     np.savez(path, x=np.where(inside, 40, 250).astype(np.uint8), y=np.arange(80) % 2)
     return path
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A work directory of `quick:tiny` whose networks have taken no step."""
+    import ich_jax
+    from ich_jax import workdir
+    from ich_jax.training import checkpoint, state
+
+    folder = tmp_path_factory.mktemp("untrained") / "demo"
+    config = ich_jax.load_config("quick:tiny").completed()
+    data = ich_jax.make_dataset(config)
+    workdir.claim(folder, config)
+    workdir.write_json(folder / checkpoint.DATASET_FILE, checkpoint.describe_dataset(data))
+    with checkpoint.Checkpoints(folder, keep=1) as checkpoints:
+        checkpoints.save(1, state.create_state(config, data.space, data.size, data.channels), side={})
+        checkpoints.wait()
+    return folder

@@ -42,6 +42,7 @@ from ich_jax.config.run import (
     load,
     resolve,
 )
+from ich_jax.config.shipped import locate
 
 __all__ = [
     "ACTIVATIONS",
@@ -90,6 +91,7 @@ __all__ = [
     "flatten",
     "load",
     "load_editable",
+    "locate",
     "resolve",
     "result",
     "section",

@@ -26,6 +26,7 @@ from typing import Any
 import ml_collections
 
 from ich_jax import errors
+from ich_jax.config import shipped
 
 
 def result(default: Any, doc: str) -> Any:
@@ -74,10 +75,10 @@ def resolve(config: Any, cls: type) -> Any:
 
 
 def load(path: str | Path, overrides: Mapping[str, Any] | None, cls: type) -> Any:
-    """Loads `path` or `path:variant` and applies overrides named by dotted path.
+    """Loads a config, named as for `shipped.locate`, and applies overrides named by dotted path.
 
     Example:
-        `load("configs/quick.py", {"train.steps": 10})`
+        `load("quick", {"train.steps": 10})`
 
     Raises:
         ConfigError: The file, the variant, or a name in it does not exist, or a value is ill-typed.
@@ -89,12 +90,8 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None, cls: type) -> An
 
 
 def load_editable(path: str | Path) -> ml_collections.ConfigDict:
-    """Runs `get_config()` of `path`, or `get_config("variant")` of `path:variant`."""
-    file, _, variant = str(path).partition(":")
-    if not Path(file).is_file():
-        folder = Path(file).parent
-        known = sorted(str(p) for p in folder.glob("*.py")) if folder.is_dir() else []
-        raise errors.ConfigError(f"No config file at {file!r}; {errors.nearest(file, known)}.")
+    """Runs `get_config()` of a config file, or `get_config("variant")`; see `shipped.locate` for how it is named."""
+    file, _, variant = shipped.locate(path).partition(":")
     spec = importlib.util.spec_from_file_location("ich_jax_config_file", file)
     if spec is None or spec.loader is None:
         raise errors.ConfigError(f"{file} is not a Python file; a config file is named like configs/quick.py.")

@@ -213,10 +213,10 @@ def resolve(config: Any, cls: type = Config) -> Any:
 
 
 def load(path: str | Path, overrides: Mapping[str, Any] | None = None, cls: type = Config) -> Any:
-    """Loads `path` or `path:variant` and applies overrides named by dotted path.
+    """Loads a config, named as for `shipped.locate`, and applies overrides named by dotted path.
 
     Example:
-        `load("configs/quick.py", {"train.steps": 10})`
+        `load("quick", {"train.steps": 10})`
 
     Raises:
         ConfigError: As `fields.load`.

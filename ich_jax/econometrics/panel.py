@@ -75,6 +75,12 @@ class Rows:
 def from_rows(unit: npt.ArrayLike, period: npt.ArrayLike, outcome: npt.ArrayLike, treated: npt.ArrayLike) -> Panel:
     """Builds a panel from one row per unit and period.
 
+    Example:
+        >>> from ich_jax.econometrics import from_rows
+        >>> panel = from_rows(["a", "a", "b", "b"], [1, 2, 1, 2], [3.0, 9.0, 1.0, 4.0], treated=[0, 1, 0, 0])
+        >>> panel.units.tolist(), panel.start.tolist()
+        (['a', 'b'], [1, 2])
+
     Args:
         unit: `[N]` labels.
         period: `[N]` labels that sort into the order of time (numbers, dates, ISO strings).

@@ -18,6 +18,7 @@ from ich_jax import errors
 from ich_jax.econometrics.series import interrupted, trend
 from ich_jax.uncertainty import draws, float64, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 DAYS = 365  # in a year, as in the paper: 1,312 yuan a day are 478,880 a year
 ARMS = ("ai", "before", "local")  # with AI-assisted design, before it, local average of the same type
@@ -84,8 +85,8 @@ class Arm:
     last: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Growth:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Growth(Result):
     """Whether the effect grows.
 
     Attributes:
@@ -121,8 +122,8 @@ class Valued(NamedTuple):
     break_even: jax.Array
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Value:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Value(Result):
     """What an effect is worth, from B draws of what is uncertain.
 
     Attributes:

@@ -1,5 +1,5 @@
 """Interference: corruptions of images, disturbances of a generator, sweeps over severity, recovery from a pulse."""
 
-from ich_jax.interference.corruptions.api import COMMON, KINDS, VALIDATION, corrupt, image_keys
+import lazy_loader
 
-__all__ = ["COMMON", "KINDS", "VALIDATION", "corrupt", "image_keys"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
 """Networks (flax.linen): generator, discriminator and inspector, built from residual blocks."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
 """How fast something is: timing of two ways to do the same work."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -42,13 +42,18 @@ def show_log_lines() -> None:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """Parses the command line; refuses a config or a config field that does not exist, naming the nearest."""
+    """Parses the command line; refuses a config or a config field that does not exist, naming the nearest.
+
+    `--config` may name a config that comes with the package, such as `quick:tiny`.
+    """
+    argv = list(argv)
     try:
         given = [word.partition("=") for word in argv]
         for i, (name, equals, value) in enumerate(given):
             if re.fullmatch("--?config", name):
-                config = config_lib.load_editable(value if equals else "".join(argv[i + 1 : i + 2]))
-                check_fields(config, (name for name, _, _ in given))
+                path = config_lib.locate(value if equals else "".join(argv[i + 1 : i + 2]))
+                argv[i : i + (1 if equals else 2)] = [f"{name}={path}"] if equals else [name, path]
+                check_fields(config_lib.load_editable(path), (name for name, _, _ in given))
     except errors.ConfigError as error:
         sys.exit(f"error: {error}")
     return app.parse_flags_with_usage(argv)

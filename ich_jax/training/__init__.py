@@ -1,1 +1,5 @@
 """From a config to trained networks: objectives, the compiled step, the loop, checkpoints."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -20,6 +20,7 @@ from scipy import stats
 from ich_jax import errors
 from ich_jax.uncertainty import draws, float64, programs
 from ich_jax.uncertainty.intervals import Interval
+from ich_jax.uncertainty.results import Result
 
 Statistic = Callable[[Any, jax.Array], jax.Array]  # (data, weights) -> estimate of any shape
 SeriesStatistic = Callable[[Any], jax.Array]  # (series) -> estimate of any shape
@@ -27,8 +28,8 @@ BLOCKS = ("moving", "circular", "stationary")
 OVER = ("both", "rows", "columns")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Bootstrap:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Bootstrap(Result):
     """Replicates of a statistic of shape `[...]`.
 
     Attributes:

@@ -91,6 +91,12 @@ def sup_t(
 def wilson(successes: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = 0.95) -> Interval:
     """Score interval of a share: close to its nominal coverage on average, also near 0 and 1.
 
+    Example:
+        >>> from ich_jax.uncertainty import wilson
+        >>> limits = wilson(8, 10)
+        >>> round(float(limits.low), 3), round(float(limits.high), 3)
+        (0.49, 0.943)
+
     Args:
         successes: Counts, of any shape.
         n: Numbers of trials, broadcast against `successes`.

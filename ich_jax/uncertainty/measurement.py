@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.uncertainty import draws, float64, programs
+from ich_jax.uncertainty.results import Result
 
 FACTORS = (0.5, 1.0, 1.5, 2.0)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Simex:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Simex(Result):
     """A statistic of shape `[...]` with and without the error of the instrument.
 
     Attributes:
@@ -24,6 +25,8 @@ class Simex:
         added: `[F, ...]` mean of the statistic after error of variance `factors` times the instrument's was added.
         factors: `[F]`.
     """
+
+    columns = ("factors",)
 
     naive: float64.Array
     corrected: float64.Array

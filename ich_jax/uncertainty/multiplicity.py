@@ -11,14 +11,15 @@ import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.uncertainty import float64
+from ich_jax.uncertainty.results import Result
 
 ALTERNATIVES = ("two-sided", "greater", "less")
 # Draws that equal the statistic in exact arithmetic may come out a rounding below it; they count as reaching it.
 _TIE = 1e-10
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class MaxT:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class MaxT(Result):
     """P-values of K statistics from B draws of their joint null distribution.
 
     Attributes:
@@ -26,6 +27,8 @@ class MaxT:
         p_single_step: `[K]` against the largest of all K in each draw.
         p_step_down: `[K]` against the largest of those not yet rejected; never above `p_single_step`.
     """
+
+    columns = ("p", "p_single_step", "p_step_down")
 
     p: float64.Array
     p_single_step: float64.Array
@@ -50,6 +53,11 @@ def bonferroni(p: npt.ArrayLike) -> float64.Array:
 
 def holm(p: npt.ArrayLike) -> float64.Array:
     """Step-down Bonferroni: as valid and never weaker.
+
+    Example:
+        >>> from ich_jax.uncertainty import holm
+        >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+        [0.03, 0.06, 0.06]
 
     Args:
         p: `[..., K]` p-values.
@@ -86,6 +94,11 @@ def hochberg(p: npt.ArrayLike) -> float64.Array:
 
 def benjamini_hochberg(p: npt.ArrayLike) -> float64.Array:
     """Controls the expected share of false rejections, for independent or positively dependent statistics.
+
+    Example:
+        >>> from ich_jax.uncertainty import benjamini_hochberg
+        >>> benjamini_hochberg([0.01, 0.04, 0.03]).round(3).tolist()
+        [0.03, 0.04, 0.04]
 
     Args:
         p: `[..., K]` p-values.

@@ -16,14 +16,15 @@ import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.uncertainty import draws, float64, multiplicity, programs
+from ich_jax.uncertainty.results import Result
 
 STATISTICS = ("t", "mean")
 _ROUNDING = 1e-13  # a difference of two sums of squares below this share of them has no digits left
 Assigned = Callable[[jax.Array, Any], jax.Array]  # (assignment [n], data) -> statistics [K]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PermutationTest:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class PermutationTest(Result):
     """Test of K outcomes.
 
     Attributes:
@@ -115,6 +116,11 @@ def two_sample(
     max_exact: int = 10**6,
 ) -> PermutationTest:
     """Tests whether treated and untreated units have the same distribution.
+
+    Example:
+        >>> from ich_jax.uncertainty import two_sample
+        >>> round(float(two_sample([9.0, 8.0, 7.0, 1.0, 2.0, 3.0], [1, 1, 1, 0, 0, 0]).p[0]), 3)
+        0.1
 
     Args:
         outcomes: `[n]` or `[n, K]`.

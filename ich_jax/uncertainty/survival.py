@@ -8,10 +8,11 @@ from scipy import stats
 
 from ich_jax import errors
 from ich_jax.uncertainty import float64
+from ich_jax.uncertainty.results import Result
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class KaplanMeier:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class KaplanMeier(Result):
     """A survival curve.
 
     Attributes:
@@ -25,6 +26,9 @@ class KaplanMeier:
         n_events: Number of events; the rest are censored.
     """
 
+    columns = ("times", "at_risk", "survival", "low", "high")
+    curve = ("times", "survival", "low", "high")
+
     times: float64.Array
     survival: float64.Array
     low: float64.Array
@@ -35,8 +39,8 @@ class KaplanMeier:
     n_events: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LogRank:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class LogRank(Result):
     """Comparison of survival between groups.
 
     Attributes:
@@ -58,6 +62,11 @@ def kaplan_meier(times: npt.ArrayLike, observed: npt.ArrayLike, *, confidence: f
     """Estimates survival with right-censored times; what is censored at the time of an event was still at risk.
 
     Limits are pointwise, on the scale of log(-log survival), by Greenwood's variance.
+
+    Example:
+        >>> from ich_jax.uncertainty import kaplan_meier
+        >>> kaplan_meier([1, 2, 3, 4], [True, False, True, True]).survival.round(3).tolist()
+        [0.75, 0.375, 0.0]
 
     Args:
         times: `[N]`, not negative.

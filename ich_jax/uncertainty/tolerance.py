@@ -14,12 +14,13 @@ from scipy import stats
 
 from ich_jax import errors
 from ich_jax.uncertainty import float64
+from ich_jax.uncertainty.results import Result
 
 SIDES = ("upper", "lower", "two-sided")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Content:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Content(Result):
     """With `confidence`, at least a share `content` of the population lies within a limit.
 
     Attributes:
@@ -35,8 +36,8 @@ class Content:
     beyond: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ToleranceLimits:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class ToleranceLimits(Result):
     """Order statistics between which lies at least a share `content`, with at least `confidence`.
 
     Attributes:
@@ -106,6 +107,11 @@ def confidence_of(n: int, content: float, *, beyond: int = 0) -> float:
 
 def sample_size(content: float, *, confidence: float = 0.95, beyond: int = 0) -> int:
     """Least n for which `beyond` values beyond a limit still show `content` with `confidence`.
+
+    Example:
+        >>> from ich_jax.uncertainty import tolerance
+        >>> tolerance.sample_size(0.95)
+        59
 
     Args:
         content: Share, inside (0, 1).

@@ -7,8 +7,8 @@ import pytest
 
 from ich_jax import errors
 from ich_jax.econometrics import panel
+from ich_jax.econometrics.did import borusyak
 from ich_jax.econometrics.did import callaway_santanna as cs
-from ich_jax.econometrics.did import imputation
 from ich_jax.econometrics.synthetic import control as sc
 from ich_jax.econometrics.synthetic import sdid, simplex
 from ich_jax.studies.benefit import refits
@@ -70,13 +70,13 @@ def test_linear_estimators_are_their_gradient_times_the_outcome() -> None:
         group, code = jnp.zeros((8, 20), jnp.int64), jnp.arange(8)
 
         def imputed(y: jax.Array) -> jax.Array:
-            return imputation._kernel(y, 1.0 - on, on[None], group, code, **kind)[0][0]
+            return borusyak._kernel(y, 1.0 - on, on[None], group, code, **kind)[0][0]
 
         def last_cell(y: jax.Array) -> jax.Array:
             return cs._group_time(y, own, never, period, reference)[0][-1]
 
         for estimate, expected in (
-            (imputed, imputation.imputation(data, horizons=(0, 0)).effect),
+            (imputed, borusyak.imputation(data, horizons=(0, 0)).effect),
             (last_cell, effects.att[-1]),
         ):
             gradient = jax.grad(estimate)(jnp.asarray(Y))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ich_jax.econometrics import panel
+from ich_jax.econometrics.did import borusyak
 from ich_jax.econometrics.did import callaway_santanna as cs
-from ich_jax.econometrics.did import imputation
 from ich_jax.econometrics.did import two_way as did
 from ich_jax.econometrics.regression import covariance, linear
 from ich_jax.econometrics.series import interrupted, trend
@@ -133,7 +133,7 @@ def test_heterogeneous_simulation_of_pyfixest():
     clusters = np.array([of_unit[label] for label in data.units])
     within = did.twfe(data, clusters=clusters)
     np.testing.assert_allclose([within.effect, within.table.standard_error[0]], [1.982540, 0.019338], atol=5e-7)
-    stages = imputation.imputation(data, clusters=clusters, horizons=(0, 1))
+    stages = borusyak.imputation(data, clusters=clusters, horizons=(0, 1))
     np.testing.assert_allclose([stages.effect, stages.standard_error], [2.230482, 0.024709], atol=5e-7)
 
 

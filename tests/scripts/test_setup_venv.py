@@ -46,6 +46,7 @@ def project(tmp_path: Path) -> Path:
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     )
     (tmp_path / "setup.cfg").write_text("first")
+    (tmp_path / "setup.py").write_text("")
     return tmp_path
 
 

@@ -1,1 +1,5 @@
 """Difference-in-differences: two-way fixed effects, staggered launches, few treated units, permuted launches."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -13,14 +13,15 @@ from ich_jax import errors
 from ich_jax.econometrics.panel import Panel
 from ich_jax.uncertainty import draws, float64, intervals, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 CONTROLS = ("never", "not_yet")
 BASES = ("varying", "universal")
 KINDS = ("simple", "group", "calendar", "dynamic")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class GroupTime:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class GroupTime(Result):
     """Average effects ATT(g, t) on the units that start in period g, in period t.
 
     Attributes:
@@ -36,6 +37,8 @@ class GroupTime:
             periods; they are left out.
     """
 
+    columns = ("group", "period", "att", "standard_error")
+
     group: npt.NDArray[np.int64]
     period: npt.NDArray[np.int64]
     att: Array
@@ -47,8 +50,8 @@ class GroupTime:
     skipped: tuple[tuple[int, int], ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Aggregate:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Aggregate(Result):
     """Weighted averages of group-time effects.
 
     Attributes:
@@ -62,6 +65,9 @@ class Aggregate:
         overall_influence: `[U]`.
         clusters: `[U]` codes of the clusters.
     """
+
+    columns = ("label", "att", "standard_error")
+    curve = ("label", "att")
 
     kind: str
     label: npt.NDArray[np.int64]
@@ -86,6 +92,13 @@ def group_time(
 
     Under gaps each ATT(g, t) takes the units that are observed in both of its periods, as csdid in Stata does by
     default; groups weigh by all of their units.
+
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import did
+        >>> panel = econometrics.from_matrix([[3.0, 4.0, 9.0], [1.0, 2.0, 4.0], [2.0, 3.0, 4.0]], start=[2, 3, 3])
+        >>> did.group_time(panel).att.round(6).tolist()
+        [0.0, 3.5]
 
     Args:
         data: Panel, with or without gaps.

@@ -21,10 +21,11 @@ from ich_jax.econometrics.panel import Panel
 from ich_jax.uncertainty import draws, float64, permutation, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.permutation import PermutationTest
+from ich_jax.uncertainty.results import Result
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PlaceboTest:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class PlaceboTest(Result):
     """An effect against a distribution of placebo effects.
 
     Attributes:
@@ -52,8 +53,8 @@ class PlaceboTest:
     n_untreated: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SignTest:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class SignTest(Result):
     """Sign-flip test of the mean of q effects.
 
     Attributes:
@@ -75,7 +76,7 @@ class SignTest:
     test: PermutationTest
 
 
-def randomisation(
+def placebo_test(
     data: Panel,
     *,
     null: float = 0.0,
@@ -89,6 +90,14 @@ def randomisation(
     Two statistics are tested: the coefficient (column 0) and its t with errors clustered by unit (column 1), which
     holds its level better when treated units are more or less variable than the others. Starts may differ between
     units; then whole patterns of starts are exchanged.
+
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import did
+        >>> panel = econometrics.from_matrix([[3.0, 4.0, 9.0], [1.0, 2.0, 4.0], [2.0, 3.0, 4.0]], start=[2, 3, 3])
+        >>> test = did.placebo_test(panel)
+        >>> round(float(test.p[0]), 3), round(test.smallest_p, 3)
+        (0.333, 0.333)
 
     Args:
         data: Panel, with or without gaps.

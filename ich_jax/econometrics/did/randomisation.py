@@ -21,13 +21,14 @@ from ich_jax import errors
 from ich_jax.econometrics.panel import Panel
 from ich_jax.uncertainty import intervals, multiplicity, permutation
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 STATISTICS = ("change", "trend")
 _TIE = 1.0 - 1e-10
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LaunchTest:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class LaunchTest(Result):
     """Randomisation inference over units.
 
     Attributes:
@@ -55,8 +56,8 @@ class LaunchTest:
     smallest_p: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Path:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Path(Result):
     """Effects by time since the launch, and as placebos before it.
 
     Attributes:
@@ -72,6 +73,9 @@ class Path:
         filled: Unit-periods of the untreated in which nothing was observed, taken as at their mean.
     """
 
+    columns = ("relative", "estimate", "standard_error", "low", "high", "treated")
+    curve = ("relative", "estimate", "low", "high")
+
     relative: npt.NDArray[np.int64]
     estimate: Array
     standard_error: Array
@@ -84,8 +88,8 @@ class Path:
     filled: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stratified:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Stratified(Result):
     """Test of one effect over K products.
 
     Attributes:
@@ -101,6 +105,8 @@ class Stratified:
         p_each: `[K]` p-value of each product by itself.
         p_adjusted: `[K]` adjusted for testing K products (Westfall-Young min-P, step-down).
     """
+
+    columns = ("p_each", "p_adjusted")
 
     effect: float
     p: float

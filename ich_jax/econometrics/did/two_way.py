@@ -14,10 +14,11 @@ from ich_jax.econometrics.regression import covariance, linear
 from ich_jax.econometrics.regression.covariance import Covariance
 from ich_jax.uncertainty import float64, intervals
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class TwoByTwo:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class TwoByTwo(Result):
     """Difference of differences of four means.
 
     Attributes:
@@ -28,6 +29,8 @@ class TwoByTwo:
         fit: The regression.
     """
 
+    part = "table"
+
     effect: float
     means: Array
     counts: npt.NDArray[np.int64]
@@ -35,8 +38,8 @@ class TwoByTwo:
     fit: linear.LinearFit
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Effect:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Effect(Result):
     """One treatment effect from a regression.
 
     Attributes:
@@ -45,13 +48,15 @@ class Effect:
         fit: The regression.
     """
 
+    part = "table"
+
     effect: float
     table: linear.Coefficients
     fit: linear.LinearFit
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class EventStudy:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class EventStudy(Result):
     """Effects by time since treatment, relative to a reference period.
 
     Attributes:
@@ -63,6 +68,17 @@ class EventStudy:
         fit: The regression.
     """
 
+    columns = (
+        "table.names",
+        "table.estimate",
+        "table.standard_error",
+        "table.low",
+        "table.high",
+        "band.low",
+        "band.high",
+    )
+    curve = ("table.names", "table.estimate", "table.low", "table.high")
+
     relative: npt.NDArray[np.int64]
     table: linear.Coefficients
     covariance: Covariance
@@ -71,8 +87,8 @@ class EventStudy:
     fit: linear.LinearFit
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Bacon:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Bacon(Result):
     """Comparisons of two groups that make up the two-way fixed-effects coefficient.
 
     Attributes:
@@ -84,6 +100,8 @@ class Bacon:
         forbidden: Weight of "later vs earlier": treated units serve as controls there, so that effects which grow
             over time enter with the wrong sign.
     """
+
+    columns = ("kind", "group", "control", "estimate", "weight")
 
     kind: tuple[str, ...]
     group: npt.NDArray[np.int64]
@@ -193,6 +211,13 @@ def twfe(data: Panel, *, clusters: npt.ArrayLike | None = None, kind: str = "CRV
 
     With treatment at different times and effects that differ, the coefficient need not be an average of effects: look
     at `bacon`.
+
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import did
+        >>> panel = econometrics.from_matrix([[3.0, 4.0, 9.0], [1.0, 2.0, 4.0], [2.0, 3.0, 4.0]], start=[2, 3, 3])
+        >>> round(did.twfe(panel).effect, 6)
+        3.5
 
     Args:
         data: Panel, with or without gaps.

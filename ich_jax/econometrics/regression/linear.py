@@ -17,6 +17,7 @@ from scipy import stats
 from ich_jax import errors
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 INTERCEPT = "(Intercept)"
 COLLINEAR = ("drop", "error")
@@ -103,6 +104,11 @@ def fit(
     collinear: str = "drop",
 ) -> LinearFit:
     """Fits y = x beta + fixed effects by (weighted) least squares.
+
+    Example:
+        >>> from ich_jax.econometrics import regression
+        >>> regression.fit([1.0, 3.0, 5.0], {"one": [1, 1, 1], "x": [0, 1, 2]}).beta.round(6).tolist()
+        [1.0, 2.0]
 
     Args:
         y: `[N]` outcome.
@@ -302,8 +308,8 @@ def independent_columns(x: Array, squares: Array | None = None) -> npt.NDArray[n
     return keep
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Coefficients:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Coefficients(Result):
     """Estimates with their uncertainty.
 
     Attributes:
@@ -318,6 +324,9 @@ class Coefficients:
         confidence: Coverage of the interval.
         covariance: Name of the covariance estimator.
     """
+
+    columns = ("names", "estimate", "standard_error", "t", "p", "low", "high")
+    curve = ("names", "estimate", "low", "high")
 
     names: tuple[str, ...]
     estimate: Array

@@ -19,14 +19,15 @@ from ich_jax.econometrics.regression import linear
 from ich_jax.econometrics.regression.covariance import UNCORRECTED, Covariance, SmallSample
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 Objective = Callable[[jax.Array, Any], jax.Array]  # (theta [K], one row of the data) -> scalar, to be minimised
 Moments = Callable[[jax.Array, Any], jax.Array]  # (theta [K], one row of the data) -> [K], to average zero
 _HALVINGS = 30
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class MEstimate:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class MEstimate(Result):
     """Parameters that minimise the objective or solve the moment equations, for N rows and K parameters.
 
     Attributes:
@@ -40,6 +41,8 @@ class MEstimate:
         jackknife: `[G, K]` theta without each cluster; None unless asked for.
         absorbed: Always empty: no fixed effects are taken out.
     """
+
+    columns = ("names", "theta")
 
     names: tuple[str, ...]
     theta: Array

@@ -18,6 +18,7 @@ from ich_jax import errors
 from ich_jax.econometrics.regression import covariance, linear
 from ich_jax.uncertainty import draws, float64, multiplicity, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 WEIGHTS = ("rademacher", "webb", "mammen", "normal")
 _TIE = 1e-10  # a draw that equals t in exact arithmetic may come out a rounding below it; it counts as reaching it
@@ -46,8 +47,8 @@ class Pieces(NamedTuple):
     error: jax.Array
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class WildTest:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class WildTest(Result):
     """Test of one coefficient.
 
     Attributes:

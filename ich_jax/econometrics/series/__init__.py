@@ -1,1 +1,5 @@
 """Single series: a break at a known date, and a trend."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

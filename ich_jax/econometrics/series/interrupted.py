@@ -18,6 +18,7 @@ from ich_jax import errors
 from ich_jax.econometrics.regression import covariance, linear
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 METHODS = ("prais_winsten", "cochrane_orcutt")
 _CONVERGED = 1e-8
@@ -41,8 +42,8 @@ class Autoregressive(NamedTuple):
     change: jax.Array
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AutoregressiveFit:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class AutoregressiveFit(Result):
     """A series of T periods regressed on K columns, with AR(k) errors.
 
     Attributes:
@@ -59,6 +60,8 @@ class AutoregressiveFit:
         method: "prais_winsten" or "cochrane_orcutt".
     """
 
+    part = "table"
+
     table: linear.Coefficients
     newey_west: linear.Coefficients
     lags: int
@@ -71,8 +74,8 @@ class AutoregressiveFit:
     method: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Interrupted:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Interrupted(Result):
     """Level and slope of one series before and after a launch.
 
     Attributes:
@@ -86,6 +89,8 @@ class Interrupted:
         average: Mean effect after the launch, with its uncertainty ("average effect").
         start: Index of the first period after the launch.
     """
+
+    part = "average"
 
     fit: AutoregressiveFit
     level: float

@@ -16,12 +16,13 @@ from scipy import stats
 from ich_jax import errors
 from ich_jax.uncertainty import bootstrap, float64, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 CORRECTIONS = ("hamed_rao", "none")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class MannKendall:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class MannKendall(Result):
     """Test of a monotone trend in T periods.
 
     Attributes:
@@ -53,8 +54,8 @@ class MannKendall:
     correction: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class BootstrapTrend:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class BootstrapTrend(Result):
     """Trend against what blocks of the detrended series show by chance.
 
     Attributes:
@@ -91,6 +92,11 @@ def mann_kendall(
     confidence: float = 0.95,
 ) -> MannKendall:
     """Tests whether later values tend to be larger, or smaller, than earlier ones.
+
+    Example:
+        >>> from ich_jax.econometrics import series
+        >>> series.mann_kendall([1.0, 2.0, 4.0, 3.0, 6.0, 5.0, 8.0], correction="none").s
+        17
 
     Args:
         outcome: `[T]` of equally spaced periods.

@@ -17,6 +17,7 @@ from ich_jax import errors
 from ich_jax.econometrics.synthetic.control import Study, fit_weights, synthetic_control
 from ich_jax.uncertainty import draws, float64, permutation, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 SCHEMES = ("moving_block", "iid")
 _TIE = 1e-10  # what is equal in exact arithmetic may differ by rounding: residuals that tie, p at the level itself
@@ -24,8 +25,8 @@ _DOUBLINGS, _HALVINGS = 30, 30
 Search = tuple[jax.Array, jax.Array, jax.Array, jax.Array]  # distance, doublings, whether accepted, weights
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ConformalTest:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class ConformalTest(Result):
     """Test of a whole trajectory of effects.
 
     Attributes:
@@ -45,8 +46,8 @@ class ConformalTest:
     scheme: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ConformalIntervals:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class ConformalIntervals(Result):
     """Intervals for the effect in each period after the start, each by itself.
 
     Attributes:
@@ -58,6 +59,9 @@ class ConformalIntervals:
         confidence: Coverage of each interval.
         smallest_p: 1 / (T0 + 1).
     """
+
+    columns = ("periods", "estimate", "low", "high", "p_zero")
+    curve = ("periods", "estimate", "low", "high")
 
     periods: npt.NDArray[Any]
     estimate: Array

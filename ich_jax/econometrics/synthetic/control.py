@@ -16,6 +16,7 @@ from ich_jax.econometrics.panel import Panel
 from ich_jax.econometrics.synthetic import simplex
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 _BLOCK = 64  # fits of one call; larger blocks wait for their slowest fit
 
@@ -39,8 +40,8 @@ class Study:
     start: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SyntheticControl:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class SyntheticControl(Result):
     """A synthetic control.
 
     Attributes:
@@ -56,6 +57,8 @@ class SyntheticControl:
         ridge: Penalty of the augmentation; None without it.
     """
 
+    columns = ("donors", "weights")
+
     weights: Array
     donors: npt.NDArray[Any]
     path: Array
@@ -68,8 +71,8 @@ class SyntheticControl:
     ridge: float | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SpacePlacebo:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class SpacePlacebo(Result):
     """Every donor treated in turn, against the other donors.
 
     Attributes:
@@ -81,6 +84,8 @@ class SpacePlacebo:
         smallest_p: 1 / (J + 1).
     """
 
+    columns = ("units", "ratio")
+
     units: npt.NDArray[Any]
     gap: Array
     ratio: Array
@@ -89,8 +94,8 @@ class SpacePlacebo:
     smallest_p: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LeaveTwoOut:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class LeaveTwoOut(Result):
     """Leave-two-out placebo test.
 
     Attributes:
@@ -148,6 +153,14 @@ def study(data: Panel, unit: Any = None) -> Study:
 
 def synthetic_control(data: Study) -> SyntheticControl:
     """Weights of the donors that fit the treated series best before treatment, exactly.
+
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import synthetic
+        >>> panel = econometrics.from_matrix([[2.0, 3.0, 9.0], [1.0, 2.0, 4.0], [3.0, 4.0, 6.0]], start=[2, 3, 3])
+        >>> fit = synthetic.synthetic_control(synthetic.study(panel))
+        >>> round(fit.effect, 3), fit.weights.round(3).tolist()
+        (4.0, [0.5, 0.5])
 
     Args:
         data: From `study`.

@@ -20,6 +20,7 @@ from ich_jax.econometrics.panel import Panel
 from ich_jax.econometrics.synthetic import simplex
 from ich_jax.uncertainty import draws, float64, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 METHODS = ("sdid", "sc", "did", "difp")
 SOLVERS = ("exact", "r")
@@ -40,8 +41,8 @@ class Penalties(NamedTuple):
     least_decrease: Any
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SyntheticDiD:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class SyntheticDiD(Result):
     """An estimate of the mean effect on the treated units after the start.
 
     Attributes:
@@ -58,6 +59,8 @@ class SyntheticDiD:
         data: Matrices that standard errors need: outcome `[U, T]`, donors first; number of donors; start.
     """
 
+    columns = ("donors", "unit_weights")
+
     effect: float
     unit_weights: Array
     time_weights: Array
@@ -71,8 +74,8 @@ class SyntheticDiD:
     data: tuple[Array, int, int]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class StandardError:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class StandardError(Result):
     """Standard error of a synthetic difference-in-differences.
 
     Attributes:

@@ -13,7 +13,7 @@ from scipy import stats
 from ich_jax import errors
 from ich_jax.config import BenefitConfig
 from ich_jax.econometrics import holidays
-from ich_jax.econometrics.did import callaway_santanna, few_treated, imputation, randomisation, two_way
+from ich_jax.econometrics.did import borusyak, callaway_santanna, few_treated, randomisation, two_way
 from ich_jax.econometrics.panel import Panel
 from ich_jax.econometrics.regression import covariance, linear, wild_bootstrap
 from ich_jax.econometrics.series import interrupted
@@ -135,7 +135,7 @@ def by_means(one: Design, config: BenefitConfig, key: jax.Array, attempt: Attemp
             if flips is not None:
                 smallest = flips.test.smallest_p
                 found.append(Estimate(FLIPS, DID, flips.effect, flips.low, flips.high, flips.p, smallest))
-    imputed = attempt("imputation", lambda: imputation.imputation(one.binned, horizons=(0, 0), confidence=confidence))
+    imputed = attempt("imputation", lambda: borusyak.imputation(one.binned, horizons=(0, 0), confidence=confidence))
     if imputed is not None:
         note = f"two-stage, {one.bin}s, normal errors clustered by unit; too small with few treated units"
         found.append(_of_table("imputation", DID, imputed.table, 0, note))

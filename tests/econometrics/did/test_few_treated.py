@@ -20,7 +20,7 @@ PANEL = panel.from_matrix(Y, [4] * 3 + [6] * 6)
 
 
 def test_randomisation_is_brute_force():
-    result = few_treated.randomisation(PANEL)
+    result = few_treated.placebo_test(PANEL)
     coefficients, ts = [], []
     for chosen in itertools.combinations(range(9), 3):
         start = np.full(9, 6)
@@ -41,7 +41,7 @@ def test_randomisation_of_staggered_starts_with_gaps():
     y = Y.copy()
     y[2, 0] = y[7, 3] = np.nan
     data = panel.from_matrix(y, [3, 4, 4, 6, 6, 6, 6, 6, 6])
-    result = few_treated.randomisation(data)
+    result = few_treated.placebo_test(data)
     assert result.n_distinct == 9 * 28 and result.exact
     r = panel.rows(data)
     expected = []
@@ -64,18 +64,18 @@ def test_randomisation_tests_a_stated_effect():
     """Taking the true effect out is the same as testing it."""
     shifted = Y.copy()
     shifted[:3, 4:] -= 1.2
-    without = few_treated.randomisation(panel.from_matrix(shifted, [4] * 3 + [6] * 6))
-    stated = few_treated.randomisation(PANEL, null=1.2)
+    without = few_treated.placebo_test(panel.from_matrix(shifted, [4] * 3 + [6] * 6))
+    stated = few_treated.placebo_test(PANEL, null=1.2)
     np.testing.assert_allclose(stated.null, without.null, atol=1e-9)
     np.testing.assert_array_equal(stated.p, without.p)
 
 
 def test_randomisation_draws_agree_with_enumeration():
-    exact = few_treated.randomisation(PANEL)
-    drawn = few_treated.randomisation(PANEL, key=jax.random.key(0), max_exact=5, n_resamples=4000)
+    exact = few_treated.placebo_test(PANEL)
+    drawn = few_treated.placebo_test(PANEL, key=jax.random.key(0), max_exact=5, n_resamples=4000)
     assert np.all(np.abs(drawn.p - exact.p) < 4 * np.sqrt(exact.p * (1 - exact.p) / 4000) + 1e-3)
     with pytest.raises(errors.ConfigError, match="pass a key"):
-        few_treated.randomisation(PANEL, max_exact=5)
+        few_treated.placebo_test(PANEL, max_exact=5)
 
 
 def test_sign_flips_by_hand():
@@ -165,7 +165,7 @@ def test_ferman_pinto_holds_its_level_where_conley_taber_does_not():
 def test_units_and_scale_do_not_matter():
     order = np.random.default_rng(4).permutation(9)
     moved = panel.from_matrix(3.0 * Y[order] + np.arange(6.0) ** 2, PANEL.start[order])
-    np.testing.assert_array_equal(few_treated.randomisation(moved).p, few_treated.randomisation(PANEL).p)
+    np.testing.assert_array_equal(few_treated.placebo_test(moved).p, few_treated.placebo_test(PANEL).p)
     base, other = few_treated.conley_taber(PANEL), few_treated.conley_taber(moved)
     assert base.p == other.p
     np.testing.assert_allclose([other.low, other.high], [3 * base.low, 3 * base.high], rtol=1e-8)
@@ -176,13 +176,13 @@ def test_level_of_randomisation_under_the_null():
     p = []
     for _ in range(200):
         y = rng.standard_t(3, size=(8, 4)) * rng.uniform(0.5, 2.0, size=(8, 1))
-        p.append(few_treated.randomisation(panel.from_matrix(y, [2] * 4 + [4] * 4)).p[0])
+        p.append(few_treated.placebo_test(panel.from_matrix(y, [2] * 4 + [4] * 4)).p[0])
     assert stats.binomtest(int((np.array(p) <= 0.2).sum()), 200, 0.2).pvalue > 1e-3
     assert min(p) >= 2 / 70
 
 
 def test_t_column_is_clustered_by_unit():
-    result = few_treated.randomisation(PANEL)
+    result = few_treated.placebo_test(PANEL)
     r = panel.rows(PANEL)
     fit = linear.fit(r.outcome, {"d": r.treated}, absorb={"unit": r.unit, "period": r.period})
     v = covariance.cluster(fit, r.unit, small_sample=covariance.UNCORRECTED)

@@ -25,7 +25,7 @@ def test_one_start_is_difference_in_differences_of_means(n1, n0):
     """In a panel without gaps and with one start the coefficient of two-way fixed effects is the same statistic."""
     data = made(n1, n0, effect=0.7)
     found = randomisation.randomise(data)
-    other = few_treated.randomisation(data)
+    other = few_treated.placebo_test(data)
     assert found.effect == pytest.approx(two_way.collapsed(data).effect, rel=1e-12)
     assert found.p == pytest.approx(other.p[0], abs=1e-12)
     assert (found.n_distinct, found.exact, found.smallest_p) == (other.n_distinct, True, other.smallest_p)
@@ -36,8 +36,8 @@ def test_interval_is_the_effects_that_are_not_rejected():
     data = made(2, 7, effect=2.0)
     found = randomisation.randomise(data, confidence=0.9)
     for inside, outside in ((found.low + 1e-6, found.low - 1e-6), (found.high - 1e-6, found.high + 1e-6)):
-        assert few_treated.randomisation(data, null=inside).p[0] > 0.1
-        assert few_treated.randomisation(data, null=outside).p[0] <= 0.1
+        assert few_treated.placebo_test(data, null=inside).p[0] > 0.1
+        assert few_treated.placebo_test(data, null=outside).p[0] <= 0.1
     assert (
         randomisation.randomise(made(1, 6), confidence=0.9).low == -np.inf
     )  # seven assignments never reject at a tenth

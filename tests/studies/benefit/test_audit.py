@@ -53,7 +53,7 @@ def test_kernel_is_the_methods_themselves(effect):
     clustered = covariance.table(fit, covariance.cluster(fit, np.arange(8)))
     np.testing.assert_allclose(t, [collapsed.table.t[1], clustered.t[1]], rtol=1e-9)
     expected = [
-        few_treated.randomisation(data).p[0],
+        few_treated.placebo_test(data).p[0],
         few_treated.sign_flips(few_treated.unit_effects(data)).p,
         few_treated.conley_taber(data).p,
         wild_bootstrap.wild_cluster(fit, "effect", np.arange(8), confidence=None).p,

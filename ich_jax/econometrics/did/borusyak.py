@@ -18,12 +18,13 @@ from ich_jax.econometrics.panel import Panel
 from ich_jax.econometrics.regression import linear
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 VARIANCES = ("did2s", "bjs")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Imputation:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Imputation(Result):
     """Average effects on the treated.
 
     Attributes:
@@ -37,6 +38,8 @@ class Imputation:
         clusters: Number of clusters.
         variance: "did2s" or "bjs".
     """
+
+    part = "table"
 
     effect: float
     standard_error: float

@@ -1,0 +1,205 @@
+"""What a notebook starts from: load a config, train, load a generator, draw, read, corrupt, evaluate.
+
+    import ich_jax
+
+    generator = ich_jax.load_generator("runs/demo")
+    brief = generator.space.brief(product="fan", palette="indigo", width=1.5)
+    images = generator.draw(brief, seed=0, n=12)
+
+`ich_jax` re-exports these names and imports this module, and with it JAX, when the first of them is used.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import numpy.typing as npt
+
+from ich_jax import config as config_lib
+from ich_jax import errors, interference
+from ich_jax.config import Config
+from ich_jax.data import make
+from ich_jax.data.dataset import Dataset
+from ich_jax.evaluation import designs, drawing
+from ich_jax.evaluation.designs import DesignEvaluation
+from ich_jax.evaluation.drawing import Images
+from ich_jax.training import checkpoint, sampling
+from ich_jax.training import inspector as inspector_lib
+from ich_jax.types import Brief, DesignSpace
+
+
+def load_config(name: str | Path = "quick", overrides: Mapping[str, Any] | None = None) -> Config:
+    """Loads the config of a training run.
+
+    Args:
+        name: A shipped config such as `quick` or `quick:tiny`, or the path of a config file.
+        overrides: New values by dotted name, such as `{"train.steps": 500}`.
+
+    Raises:
+        ConfigError: There is no such config, field or value.
+    """
+    config: Config = config_lib.load(name, overrides)
+    return config
+
+
+def make_dataset(config: Config) -> Dataset:
+    """Returns the images of a run with their briefs and design space.
+
+    Raises:
+        DataError: They cannot be read, or not as the config says.
+    """
+    return make.make(config.data, seed=config.seed)
+
+
+def train(config: Config, workdir: str | Path) -> "Generator":
+    """Trains, judges and reports as `experiments/train.py` does; a run that was begun in the folder resumes.
+
+    Args:
+        config: The run.
+        workdir: Its folder, which then holds checkpoints, `results.json` and `report/index.html`.
+
+    Returns:
+        The generator of the checkpoint that validated best.
+
+    Raises:
+        IchJaxError: What the experiment would print, such as a folder of another run.
+    """
+    from ich_jax.studies.train import run  # a study imports all rooms; drawing needs few of them
+
+    stopped_by = run.run(config, str(workdir))
+    if stopped_by is not None:
+        raise KeyboardInterrupt(f"Training was stopped by signal {stopped_by}; call it again to resume.")
+    return load_generator(workdir)
+
+
+def load_generator(path: str | Path, *, best: bool = True) -> "Generator":
+    """Loads a trained generator.
+
+    Args:
+        path: A work directory, or `<workdir>/checkpoints/<step>`.
+        best: For a work directory, the checkpoint that validated best instead of the newest.
+
+    Raises:
+        CheckpointError: There is no good checkpoint.
+        WorkdirError: The folder is no work directory, or damaged.
+    """
+    return Generator(checkpoint.restore_for_inference(path, best=best))
+
+
+def corrupt(images: Images, kind: str, severity: int, *, seed: int = 0) -> Images:
+    """Corrupts images as the interference study does.
+
+    Args:
+        images: `[B, H, W, C]` uint8, C 1 or 3.
+        kind: One of `ich_jax.interference.KINDS`.
+        severity: 1 to 5; 0 returns the images as they are.
+        seed: Of what is random in the corruption.
+
+    Returns:
+        `[B, H, W, C]` uint8.
+
+    Raises:
+        ConfigError: An unknown kind or severity.
+        DataError: Images of another type or shape.
+    """
+    return np.asarray(interference.corrupt(_checked(images), kind, severity, jax.random.key(seed)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Generator:
+    """A trained generator.
+
+    Attributes:
+        model: Its parameters, config and design space.
+    """
+
+    model: checkpoint.TrainedModel
+
+    def __repr__(self) -> str:
+        """Says what it draws."""
+        model = self.model
+        return (
+            f"Generator({model.config.name}, step {model.step:,}: {', '.join(model.space.products)}; "
+            f"{model.size} x {model.size} x {model.channels})"
+        )
+
+    @property
+    def space(self) -> DesignSpace:
+        """What briefs can ask for; `space.brief(product=..., ...)` makes one."""
+        return self.model.space
+
+    @functools.cached_property
+    def dataset(self) -> Dataset:
+        """The images that it was trained on."""
+        return make_dataset(self.model.config)
+
+    @functools.cached_property
+    def inspector(self) -> inspector_lib.Inspector:
+        """The judge of its images: shipped, from the cache, or trained now."""
+        return inspector_lib.get(self.model.config, self.dataset)
+
+    @functools.cached_property
+    def _sampler(self) -> drawing.Sampler:
+        model = self.model
+        return sampling.make_sampler(model.config, model.space, model.size, model.channels)
+
+    def draw(self, brief: Brief, *, seed: int = 0, n: int = 1) -> Images:
+        """Draws designs.
+
+        Args:
+            brief: B briefs.
+            seed: Of the noise; the same brief, seed and n give the same images.
+            n: Designs of each brief.
+
+        Returns:
+            `[B * n, H, W, C]` uint8; the designs of a brief stand together.
+
+        Raises:
+            ConfigError: n is below 1.
+        """
+        errors.require_within(n, 1, 10**6, "n", whole=True)
+        return drawing.draw(
+            self._sampler, self.model.ema_params, jax.random.key(seed), drawing.repeat(drawing.on_host(brief), n)
+        )
+
+    def read(self, images: Images) -> dict[str, np.ndarray]:
+        """Returns what the inspector reads off images.
+
+        Args:
+            images: `[B, H, W, C]` uint8.
+
+        Returns:
+            By name, `[B]` each: `product` and each element as names of categories, each axis as float64 in [-3, 3].
+            A data frame takes it as it is.
+        """
+        reading = drawing.read_all(self.inspector.read, _checked(images))
+        space = self.space
+        table = {"product": np.asarray(space.products)[reading.product.argmax(axis=1)]}
+        for element, logits in zip(space.elements, reading.elements, strict=True):
+            table[element.name] = np.asarray(element.categories)[logits.argmax(axis=1)]
+        return table | {name: reading.axes[:, a].astype(np.float64) for a, name in enumerate(space.axes)}
+
+    def evaluate(self) -> DesignEvaluation:
+        """Judges it on test briefs as its own run was judged; see `evaluation.designs.evaluate`."""
+        return designs.evaluate(
+            self.model.config,
+            self.dataset,
+            self._sampler,
+            self.model.ema_params,
+            self.inspector.read,
+            real_draws=drawing.make_real_draws(self.dataset),
+        )
+
+
+def _checked(images: npt.ArrayLike) -> Images:
+    images = np.asarray(images)
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise errors.DataError(
+            f"images: expected [B, H, W, C] uint8, got {list(images.shape)} {images.dtype}; a single image is "
+            "images[None], floats in [-1, 1] become bytes by ich_jax.data.pipeline.to_uint8."
+        )
+    return np.ascontiguousarray(images)

@@ -1,0 +1,50 @@
+from .borusyak import Imputation, imputation
+from .callaway_santanna import Aggregate, GroupTime, aggregate, group_time
+from .few_treated import (
+    PlaceboTest,
+    SignTest,
+    conley_taber,
+    ferman_pinto,
+    placebo_test,
+    sign_flips,
+)
+from .randomisation import LaunchTest, Path, Stratified, path, randomise, stratified
+from .two_way import (
+    Bacon,
+    Effect,
+    EventStudy,
+    TwoByTwo,
+    bacon,
+    event_study,
+    twfe,
+    two_by_two,
+)
+
+__all__ = [
+    "Aggregate",
+    "Bacon",
+    "Effect",
+    "EventStudy",
+    "GroupTime",
+    "Imputation",
+    "LaunchTest",
+    "Path",
+    "PlaceboTest",
+    "SignTest",
+    "Stratified",
+    "TwoByTwo",
+    "aggregate",
+    "bacon",
+    "conley_taber",
+    "event_study",
+    "ferman_pinto",
+    "group_time",
+    "imputation",
+    "path",
+    "placebo_test",
+    "randomise",
+    "sign_flips",
+    "stratified",
+    "twfe",
+    "two_by_two",
+]

@@ -1,0 +1,35 @@
+from .covariance import (
+    Covariance,
+    SmallSample,
+    cluster,
+    driscoll_kraay,
+    heteroskedastic,
+    iid,
+    newey_west,
+)
+from .linear import Absorbed, Coefficients, LinearFit, coefficients, fit
+from .m_estimation import MEstimate, Transformed, delta, krinsky_robb, minimise
+from .wild_bootstrap import WildTest, joint, wild_cluster
+
+__all__ = [
+    "Absorbed",
+    "Coefficients",
+    "Covariance",
+    "LinearFit",
+    "MEstimate",
+    "SmallSample",
+    "Transformed",
+    "WildTest",
+    "cluster",
+    "coefficients",
+    "delta",
+    "driscoll_kraay",
+    "fit",
+    "heteroskedastic",
+    "iid",
+    "joint",
+    "krinsky_robb",
+    "minimise",
+    "newey_west",
+    "wild_cluster",
+]

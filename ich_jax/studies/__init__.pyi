@@ -1,0 +1,8 @@
+from . import benefit, error_comparison, interference, train
+
+__all__ = [
+    "benefit",
+    "error_comparison",
+    "interference",
+    "train",
+]
