@@ -49,7 +49,8 @@ def get_config(variant: str = "") -> Any:
         config = config_lib.BenefitConfig(
             name="economic_benefit:tiny",
             simulation=config_lib.SimulationConfig(products=("earrings", "figurine"), local=8),
-            analysis=config_lib.AnalysisConfig(n_simulations=100, n_refits=20, n_resamples=199, n_placebos=20),
+            # The sizes of :quick, whose compiled programs it then shares; its time is compilation.
+            analysis=config_lib.AnalysisConfig(n_simulations=400, n_refits=50, n_resamples=1999, n_placebos=100),
             plan=config_lib.PlanConfig(investment=20_000.0, running_cost=20.0),
         )
     else:

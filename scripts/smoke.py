@@ -65,12 +65,12 @@ def _fast_compilation() -> str:
     return ""
 
 
-# Commands of a chain need one another, or share compiled programs. A limit ends what hangs; each is several times what
-# the command takes on two slow cores (2.4 GHz, AVX2).
+# Commands of a chain need one another, or share compiled programs; a chain starts when one of those before it has ended,
+# so the last one finds the networks of the first. A limit ends what hangs; each is several times what the command takes
+# on two slow cores (2.4 GHz, AVX2).
 CHAINS = (
     (
         _experiment("train", "quick.py:tiny", "tiny", 600),
-        _experiment("interference_sweep", "interference_sweep.py:tiny", "sweep", 400, _TINY),
         _experiment("interference_sweep", "interference_sweep.py:tiny_pulse", "pulses", 600, _TINY),
     ),
     (
@@ -78,6 +78,7 @@ CHAINS = (
         _experiment("economic_benefit", "economic_benefit.py:quick", "benefit_quick", 900),
     ),
     (_experiment("error_comparison", "error_comparison.py:tiny", "errors", 900),),
+    (_experiment("interference_sweep", "interference_sweep.py:tiny", "sweep", 400, _TINY),),
 )
 _AT_ONCE = 2
 

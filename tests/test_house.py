@@ -41,10 +41,14 @@ def imported(folder: str) -> set[str]:
     return {DISTRIBUTIONS.get(name, name).lower() for name in found}
 
 
+OPTIONAL = {"pandas"}  # results become data frames where it is installed; without it they say so
+
+
 def test_what_is_imported_is_required_and_nothing_else(metadata: configparser.ConfigParser) -> None:
     required = names(metadata["options"]["install_requires"])
     used = imported("ich_jax") | imported("configs")
-    assert used <= required, f"not in install_requires: {used - required}"
+    assert used - OPTIONAL <= required, f"not in install_requires: {used - required}"
+    assert OPTIONAL <= used and names(metadata["options.extras_require"]["test"]) >= OPTIONAL
     assert required <= used | imported("experiments"), "required but never imported"
 
 
