@@ -1,7 +1,7 @@
 """The vocabulary that the rooms share: design spaces, briefs and batches."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -10,6 +10,9 @@ from ich_jax import errors
 
 AXIS_LIMIT = 3.0
 """Axes live on the 7-level scale [-3, 3] of the paper's perceptual survey (section 3.1.2)."""
+
+PyTree = Any
+"""Nested tuples, dicts and dataclasses with arrays as leaves; the name says what the type checker cannot."""
 
 
 @dataclasses.dataclass(frozen=True)
