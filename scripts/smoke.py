@@ -65,9 +65,9 @@ def _fast_compilation() -> str:
     return ""
 
 
-# Commands of a chain need one another, or share compiled programs; a chain starts when one of those before it has ended,
-# so the last one finds the networks of the first. A limit ends what hangs; each is several times what the command takes
-# on two slow cores (2.4 GHz, AVX2).
+# Commands of a chain need one another, or share compiled programs; a chain starts when one of those before it has
+# ended, so the last one finds the networks of the first. A limit ends what hangs; each is several times what the
+# command takes on two slow cores (2.4 GHz, AVX2).
 CHAINS = (
     (
         _experiment("train", "quick.py:tiny", "tiny", 600),

@@ -48,7 +48,7 @@ def test_what_is_imported_is_required_and_nothing_else(metadata: configparser.Co
     required = names(metadata["options"]["install_requires"])
     used = imported("ich_jax") | imported("configs")
     assert used - OPTIONAL <= required, f"not in install_requires: {used - required}"
-    assert OPTIONAL <= used and names(metadata["options.extras_require"]["test"]) >= OPTIONAL
+    assert used >= OPTIONAL and names(metadata["options.extras_require"]["test"]) >= OPTIONAL
     assert required <= used | imported("experiments"), "required but never imported"
 
 
