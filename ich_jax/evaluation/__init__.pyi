@@ -1,4 +1,4 @@
-from . import axis_errors, designs, distances, drawing, features, readings
+from . import axis_errors, designs, distances, drawing, features, readings, selection
 from .axis_errors import ArmComparison, AxisErrors, compare_arms
 from .designs import DesignEvaluation, evaluate, make_validate
 from .distances import (
@@ -33,4 +33,5 @@ __all__ = [
     "precision_recall_density_coverage",
     "random_features",
     "readings",
+    "selection",
 ]
