@@ -3,6 +3,7 @@
 # make smoke   set up and run every experiment, tiny, from its command line to its page, within time limits
 # make lint    set up and check style and types
 # make peers   set up with other implementations of our statistics, which some tests compare with
+# make findings  run what other software was seen to do (findings/), each in an environment of its own
 # make clean   remove everything that these have made
 #
 # They work in .venv, made with $(PYTHON) if given (make test PYTHON=/path/to/python3.12), else with the newest of the
@@ -18,7 +19,7 @@ SMOKE = $(SETUP) $(if $(PYTHON),--venv=auto)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test smoke lint peers clean python
+.PHONY: help demo test smoke lint peers findings clean python
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -44,6 +45,12 @@ lint: python
 
 peers: python
 	@exec $(SETUP) --extra=peers
+
+findings: python
+	@log=$$(mktemp); status=0; for script in findings/*.sh; do \
+	  if PYTHON="$(INTERPRETER)" "$$script" >"$$log" 2>&1; then now="as written"; else now=CHANGED; status=1; fi; \
+	  echo "$$now  $$script: $$(tail -1 "$$log")"; \
+	done; rm -f "$$log"; exit $$status
 
 clean:
 	rm -rf .venv .venv-[0-9]* .venv.lock .venv.saved .venv.staged build dist ich_jax.egg-info runs/demo

@@ -9,7 +9,6 @@ from typing import Any, Protocol, Self
 
 import rich.console
 import rich.progress
-import tensorboardX
 from absl import logging
 
 from ich_jax import errors, liveness, workdir
@@ -59,7 +58,7 @@ class MetricWriter:
         if tensorboard:
             # TensorBoard hides what an interrupted process had written beyond the step that was restored.
             purge_step = step + 1 if before else None
-            self._board = tensorboardX.SummaryWriter(str(folder), purge_step=purge_step)
+            self._board = _summary_writer(folder, purge_step)
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Writes one row.
@@ -91,6 +90,18 @@ class MetricWriter:
     def __exit__(self, *exception: object) -> None:
         if self._board is not None:
             self._board.close()
+
+
+def _summary_writer(folder: str | Path, purge_step: int | None) -> Any:
+    """Opens TensorBoard's event file, or returns None with a warning: a log never stops a run."""
+    try:
+        # Imported here because it imports PyTorch where that is installed, which takes seconds, and raises whatever a
+        # damaged installation of PyTorch raises (findings/tensorboardx_imports_torch.sh).
+        import tensorboardX
+    except Exception as error:
+        logging.warning("No TensorBoard files are written; tensorboardX cannot be imported: %s", error)
+        return None
+    return tensorboardX.SummaryWriter(str(folder), purge_step=purge_step)
 
 
 class Progress(Protocol):

@@ -1,5 +1,7 @@
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,22 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"st\n{"step": 3}\n')
     with pytest.raises(errors.WorkdirError, match="line 2"):
         writer.MetricWriter(tmp_path, step=3, tensorboard=False)
+
+
+def test_a_run_goes_on_without_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tensorboardX.py").write_text("raise OSError('libcudart.so: cannot open shared object file')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "tensorboardX", raising=False)
+    with writer.MetricWriter(tmp_path, step=0, tensorboard=True) as log:
+        log.write(1, {"d_loss": 0.5})
+    assert [row["d_loss"] for row in writer.read_history(tmp_path / writer.METRICS_FILE)] == [0.5]
+    assert not list(tmp_path.glob("events*"))
+
+
+def test_importing_the_rooms_imports_no_torch() -> None:
+    code = "import sys, ich_jax.studies.train.run; print({'tensorboardX', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_tensorboard_gets_the_same_names(tmp_path: Path) -> None:
