@@ -1,5 +1,6 @@
 """Drawing and reading in batches of one shape, so that generator, inspector and discriminator each compile once."""
 
+import enum
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -32,14 +33,28 @@ BATCH = 128
 """Designs per call of the sampler, the inspector and the discriminator."""
 
 
-def noise_key(key: jax.Array, purpose: int) -> jax.Array:
+class Purpose(enum.IntEnum):
+    """The use of a key; the number is folded into the evaluation key, so that it must stay as it is."""
+
+    DESIGNS = 0
+    IMAGES = 1
+    VALIDATION = 2
+    DIVERSITY = 3
+    SHEET = 4
+    SWEEP = 5
+    COMPARED_DESIGNS = 6
+    BEST_OF = 7
+
+
+def noise_key(key: jax.Array, purpose: Purpose) -> jax.Array:
     """Returns the key of the noise, apart from the key of the briefs for the same purpose."""
-    return jax.random.fold_in(jax.random.fold_in(key, purpose), 1)
+    return jax.random.fold_in(jax.random.fold_in(key, int(purpose)), 1)
 
 
-def briefs(dataset: Dataset, key: jax.Array, purpose: int, n: int) -> Brief:
+def briefs(dataset: Dataset, key: jax.Array, purpose: Purpose, n: int) -> Brief:
     """Draws n briefs of the set (numpy arrays)."""
-    return on_host(dataset.briefs(jax.random.fold_in(jax.random.fold_in(key, purpose), 0), n))
+    brief: Brief = on_host(dataset.briefs(jax.random.fold_in(jax.random.fold_in(key, int(purpose)), 0), n))
+    return brief
 
 
 def held_out(dataset: Dataset, split: str, n: int) -> tuple[Images, Brief]:

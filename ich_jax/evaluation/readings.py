@@ -105,7 +105,7 @@ def figures(space: DesignSpace, brief: Brief, reading: Reading) -> ReadingFigure
         if not axes_given[rows].any():
             return None
         asked, found = np.asarray(brief.axes)[rows], np.asarray(reading.axes)[rows]
-        return axis_errors.axis_errors(asked, found, space.axes, given=axes_given[rows])
+        return axis_errors.summarise(asked, found, space.axes, given=axes_given[rows])
 
     by_product = {name: axes_of(stated & (requested == p)) for p, name in enumerate(space.products)}
     return ReadingFigures(

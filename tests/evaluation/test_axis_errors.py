@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from ich_jax import errors
-from ich_jax.evaluation import axis_errors as axis_errors_lib
+from ich_jax.evaluation import axis_errors
 from ich_jax.uncertainty import intervals
 
 
 def test_hand_computed():
     requested = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0], [3.0, 1.0]])
     error = np.array([[0.1, -0.6], [-0.3, 0.5], [0.2, 0.0], [0.4, 0.7]])
-    result = axis_errors_lib.axis_errors(requested, requested + error, ("width", "height"))
+    result = axis_errors.summarise(requested, requested + error, ("width", "height"))
     width, height = result.axes
     assert (width.name, width.n, width.beyond, width.share_beyond) == ("width", 4, 0, 0.0)
     assert width.bias == pytest.approx(0.1)
@@ -26,20 +26,20 @@ def test_hand_computed():
 
 def test_any_beyond_counts_designs_not_errors():
     error = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
-    result = axis_errors_lib.axis_errors(np.zeros((4, 2)), error, ("a", "b"))
+    result = axis_errors.summarise(np.zeros((4, 2)), error, ("a", "b"))
     assert result.any_beyond == 3
     assert [axis.beyond for axis in result.axes] == [2, 2]
 
 
 def test_tolerance():
-    result = axis_errors_lib.axis_errors(np.zeros((3, 1)), np.array([[0.1], [0.3], [-0.3]]), ("a",), tolerance=0.2)
+    result = axis_errors.summarise(np.zeros((3, 1)), np.array([[0.1], [0.3], [-0.3]]), ("a",), tolerance=0.2)
     assert (result.axes[0].beyond, result.tolerance) == (2, 0.2)
 
 
 def test_what_is_left_open_has_no_error():
     read = np.array([[0.1, 9.0, 9.0], [np.nan, 0.2, 9.0]])
     given = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-    result = axis_errors_lib.axis_errors(np.zeros((2, 3)), read, ("a", "b", "c"), given=given)
+    result = axis_errors.summarise(np.zeros((2, 3)), read, ("a", "b", "c"), given=given)
     assert [(axis.name, axis.n, axis.max) for axis in result.axes] == [("a", 1, 0.1), ("b", 1, 0.2)]
     assert (result.n, result.any_beyond) == (2, 0)
 
@@ -47,17 +47,22 @@ def test_what_is_left_open_has_no_error():
 @pytest.mark.parametrize("shape", [(3,), (3, 1), (2, 2)])
 def test_shapes_that_differ_are_refused(shape):
     with pytest.raises(errors.DataError, match="one column for each of"):
-        axis_errors_lib.axis_errors(np.zeros((3, 2)), np.zeros(shape), ("a", "b"))
+        axis_errors.summarise(np.zeros((3, 2)), np.zeros(shape), ("a", "b"))
 
 
 def test_values_that_are_not_finite_are_refused():
     read = np.array([[0.0], [np.nan], [np.inf]])
     with pytest.raises(errors.DataError, match=r"2 of 3 designs .* first at row 1"):
-        axis_errors_lib.axis_errors(np.zeros((3, 1)), read, ("a",))
+        axis_errors.summarise(np.zeros((3, 1)), read, ("a",))
 
 
 @pytest.mark.parametrize("given", [np.zeros((2, 1)), None])
 def test_nothing_requested_is_refused(given):
     n = 2 if given is not None else 0
     with pytest.raises(errors.DataError, match="no axis of any design"):
-        axis_errors_lib.axis_errors(np.zeros((n, 1)), np.zeros((n, 1)), ("a",), given=given)
+        axis_errors.summarise(np.zeros((n, 1)), np.zeros((n, 1)), ("a",), given=given)
+
+
+def test_worst_first() -> None:
+    asked, read = np.zeros((3, 2)), np.array([[0.1, -0.7], [2.0, 0.0], [0.0, 0.3]])
+    assert axis_errors.worst(asked, read, ("width", "height"), 2) == ((1, "width", 2.0), (0, "height", -0.7))

@@ -19,8 +19,8 @@ from ich_jax import config as config_lib
 from ich_jax import errors, liveness, workdir
 from ich_jax.config import Config, ErrorComparisonConfig
 from ich_jax.data.dataset import Dataset
-from ich_jax.evaluation import designs, drawing
-from ich_jax.evaluation.drawing import make_real_draws
+from ich_jax.evaluation import drawing, validation
+from ich_jax.evaluation.drawing import Purpose, make_real_draws
 from ich_jax.models import networks
 from ich_jax.studies.describe import parameter_count
 from ich_jax.studies.error_comparison import degradation
@@ -33,7 +33,6 @@ from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 
 RECORD_FILE, DESIGNS_FILE = "cell.json", "designs.png"
-_TEST, _PICKED = 6, 7  # what keys are for; `evaluation.designs` uses those below
 _N_INSPECTOR = 2000  # real images on which the inspector's own error is measured, where there are as many
 _N_APPENDED = 64  # designs drawn with and without appended blocks
 _RUNS_KEPT = 4  # whose compiled programs are held
@@ -212,7 +211,7 @@ def make_validate(config: Config, judge: Judge) -> Callable[[Any], dict[str, flo
     validate: Callable[[Any], dict[str, float]] = judge.once(
         "validate",
         config,
-        lambda own: designs.make_validate(own, dataset, sampler, read, real_draws=make_real_draws(dataset)),
+        lambda own: validation.make_validate(own, dataset, sampler, read, real_draws=make_real_draws(dataset)),
     )
     return validate
 
@@ -244,7 +243,7 @@ def judge_cell(
     model = checkpoint.restore_for_inference(path, best=False)  # the last step: nothing is selected
     sampler, norms = make_sampler(own, judge), make_norms(own, judge)
     key = jax.random.key(config.evaluation.seed)
-    images = drawing.draw(sampler, model.ema_params, drawing.noise_key(key, _TEST), judge.brief)
+    images = drawing.draw(sampler, model.ema_params, drawing.noise_key(key, Purpose.COMPARED_DESIGNS), judge.brief)
     read = np.asarray(drawing.read_all(judge.inspector.read, images).axes, np.float64)
     start = state_lib.create_state(own, dataset.space, dataset.size, dataset.channels)
     history = writer.read_history(path / writer.METRICS_FILE)
@@ -294,7 +293,7 @@ def best_read(
     )
     many = drawing.repeat(judge.brief, k)
     sampler = make_sampler(own, judge)
-    images = drawing.draw(sampler, model.ema_params, drawing.noise_key(key, _PICKED), many)
+    images = drawing.draw(sampler, model.ema_params, drawing.noise_key(key, Purpose.BEST_OF), many)
     own_reading = drawing.score_all(functools.partial(head, model.d_params), images, many).reshape(n, k, -1)[:, :, axes]
     miss = np.abs(own_reading - np.asarray(judge.brief.axes)[:, None, axes]).sum(axis=2)
     picked = images.reshape(n, k, *images.shape[1:])[np.arange(n), miss.argmin(axis=1)]
@@ -376,7 +375,7 @@ def draw_briefs(config: ErrorComparisonConfig, dataset: Dataset, axes: Sequence[
         DataError: Fewer than two state all of them.
     """
     n = config.evaluation.n_designs
-    brief = drawing.briefs(dataset, jax.random.key(config.evaluation.seed), _TEST, n)
+    brief = drawing.briefs(dataset, jax.random.key(config.evaluation.seed), Purpose.COMPARED_DESIGNS, n)
     first = 1 + len(dataset.space.elements)
     stated = (np.asarray(brief.given)[:, [first + a for a in axes]] > 0).all(axis=1)
     if stated.sum() < 2:

@@ -24,8 +24,8 @@ import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.config import Config, GeneratorConfig
-from ich_jax.evaluation import axis_errors
-from ich_jax.evaluation.axis_errors import SEEDS, LevelTest
+from ich_jax.evaluation.arm_errors import PLAIN, RESIDUAL
+from ich_jax.evaluation.level_tests import SEEDS, LevelTest, level_test
 from ich_jax.models import generator
 from ich_jax.types import Brief, DesignSpace
 from ich_jax.uncertainty import bootstrap
@@ -146,7 +146,7 @@ def degradation(
             tuple(high[i, k].tolist()),
             tuple(tuple(row) for row in stacked[i, k].tolist()),
         )
-        for i, arm in enumerate((axis_errors.PLAIN, axis_errors.RESIDUAL))
+        for i, arm in enumerate((PLAIN, RESIDUAL))
         for k, name in enumerate(names)
     )
     behind = stacked[0] - stacked[1]  # [K, L, S]
@@ -155,7 +155,7 @@ def degradation(
     slopes = np.einsum("l,kls->sk", x, behind)  # [S, K]
     own = behind[[names.index(name) for name in tested]]  # [T, L, S]
     at_depth = tuple(
-        axis_errors.level_test(SEEDS, own[:, level].T, tested, key=jax.random.fold_in(key, 2 + level))
+        level_test(SEEDS, own[:, level].T, tested, key=jax.random.fold_in(key, 2 + level))
         for level in range(len(depths))
     )
     labels = [f"{name}, {depth}" for name in tested for depth in depths]
@@ -166,9 +166,9 @@ def degradation(
         tested=tuple(tested),
         curves=curves,
         slopes={name: float(of) for name, of in zip(names, slopes.mean(axis=0), strict=True)},
-        interaction=axis_errors.level_test(SEEDS, slopes, names, key=jax.random.fold_in(key, 0)),
+        interaction=level_test(SEEDS, slopes, names, key=jax.random.fold_in(key, 0)),
         at_depth=at_depth,
-        jointly=axis_errors.level_test(SEEDS, own.reshape(-1, len(seeds)).T, labels, key=jax.random.fold_in(key, 1)),
+        jointly=level_test(SEEDS, own.reshape(-1, len(seeds)).T, labels, key=jax.random.fold_in(key, 1)),
         behind_from=_behind_from(depths, own.mean(axis=2), at_depth, tested),
     )
 

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax.evaluation import axis_errors
-from ich_jax.evaluation.axis_errors import PLAIN, RESIDUAL, ArmComparison
+from ich_jax.evaluation.arm_errors import PLAIN, RESIDUAL
+from ich_jax.evaluation.arms import ArmComparison
 from ich_jax.report import charts, sheets, text
 from ich_jax.report.charts import Line, SeriesPanel
 from ich_jax.report.style import Picture

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax.config import ErrorComparisonConfig
-from ich_jax.evaluation.axis_errors import SEEDS, ArmComparison
+from ich_jax.evaluation.arms import ArmComparison
+from ich_jax.evaluation.level_tests import SEEDS
 from ich_jax.report import page
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.style import Picture

@@ -7,7 +7,7 @@ from typing import Any
 
 from ich_jax import config as config_lib
 from ich_jax.config import Config, ErrorComparisonConfig
-from ich_jax.evaluation import axis_errors
+from ich_jax.evaluation.arm_errors import PLAIN, RESIDUAL
 from ich_jax.studies.error_comparison import result as comparison
 from ich_jax.studies.error_comparison.result import Choice
 
@@ -89,7 +89,7 @@ def cells(config: ErrorComparisonConfig, choices: Sequence[Choice]) -> list[Piec
 def gains(config: ErrorComparisonConfig, arm: str) -> list[tuple[float, float]]:
     """Initial gains of generator and discriminator to try in an arm."""
     settings = config.comparison
-    if arm == axis_errors.RESIDUAL:
+    if arm == RESIDUAL:
         return [(gain, gain) for gain in settings.residual_gains]
     return list(zip(settings.plain_gains, settings.plain_d_gains, strict=True))
 
@@ -97,7 +97,7 @@ def gains(config: ErrorComparisonConfig, arm: str) -> list[tuple[float, float]]:
 def cell_config(config: ErrorComparisonConfig, piece: Piece) -> Config:
     """The ordinary run that a piece is: the comparison's own, but for arm, depth, gain, step size and seed."""
     base: dict[str, Any] = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
-    scale = "plain_scale" if piece.arm == axis_errors.PLAIN else "residual_scale"
+    scale = "plain_scale" if piece.arm == PLAIN else "residual_scale"
     arm: dict[str, Any] = {"arm": piece.arm, "blocks": piece.depth, scale: piece.gain}
     d_arm: dict[str, Any] = (
         {**arm, scale: piece.d_gain} if config.comparison.networks == "both" else {"blocks": piece.depth}

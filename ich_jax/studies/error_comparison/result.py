@@ -15,7 +15,10 @@ import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.evaluation import axis_errors
-from ich_jax.evaluation.axis_errors import PLAIN, RESIDUAL, ArmComparison, AxisErrors
+from ich_jax.evaluation.arm_errors import PLAIN, RESIDUAL
+from ich_jax.evaluation.arms import ArmComparison, compare_arms
+from ich_jax.evaluation.axis_errors import AxisErrors
+from ich_jax.evaluation.level_tests import DESIGNS, SEEDS
 from ich_jax.studies.error_comparison import degradation as degradation_lib
 from ich_jax.studies.error_comparison.degradation import Appended, Degradation
 
@@ -226,7 +229,7 @@ def compare(
     for depth in depths:
         own = [record for record in records if record.depth == depth]
         by_depth.append(
-            axis_errors.compare_arms(
+            compare_arms(
                 np.concatenate([record.requested for record in own]),
                 np.concatenate([record.read for record in own]),
                 [record.arm for record in own for _ in record.read],
@@ -268,7 +271,7 @@ def summary(result: ErrorComparison) -> dict[str, Any]:
     for arm in (one.residual, one.plain):
         values |= {f"exceed_{arm.arm}_{axis.name}": axis.beyond for axis in arm.axes}
     values |= {f"mae_ratio_{contrast.name}": contrast.ratio.value for contrast in one.contrasts}
-    for name, level in (("p_max_t", axis_errors.SEEDS), ("p_max_t_designs", axis_errors.DESIGNS)):
+    for name, level in (("p_max_t", SEEDS), ("p_max_t_designs", DESIGNS)):
         values[name] = max(one.test(level).p_max_t.values(), default=math.nan)
     values["depth"] = result.depths[-1]
     if result.degradation is not None:
@@ -312,7 +315,7 @@ def _best(records: Sequence[CellRecord], arm: str, names: Sequence[str], toleran
     own = [record for record in records if record.arm == arm and record.best_read is not None]
     requested = np.concatenate([record.requested for record in own])
     read = np.concatenate([np.asarray(record.best_read) for record in own])
-    return axis_errors.axis_errors(requested, read, names, tolerance=tolerance)
+    return axis_errors.summarise(requested, read, names, tolerance=tolerance)
 
 
 def _degradation(

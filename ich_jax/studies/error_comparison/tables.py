@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ich_jax.evaluation.axis_errors import CONFIDENCE, CONTENT, ArmComparison
+from ich_jax.evaluation.arm_errors import CONFIDENCE, CONTENT
+from ich_jax.evaluation.arms import ArmComparison
 from ich_jax.report.tables import Cell, Table, number
 from ich_jax.studies.error_comparison.degradation import Appended, Degradation
 from ich_jax.studies.error_comparison.result import CellRecord, ErrorComparison

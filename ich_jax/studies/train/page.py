@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from ich_jax.config import Config
-from ich_jax.evaluation.designs import SAME_BRIEF, DesignEvaluation, DesignSheets, Spread
+from ich_jax.evaluation.design_sheets import DesignSheets
+from ich_jax.evaluation.designs import DesignEvaluation
+from ich_jax.evaluation.diversity import SAME_BRIEF
 from ich_jax.evaluation.readings import Accuracy
+from ich_jax.evaluation.realism import Spread
 from ich_jax.report import charts, page, tables
 from ich_jax.report import sheets as image_sheets
 from ich_jax.report.provenance import Provenance

@@ -11,7 +11,7 @@ from ich_jax import liveness, workdir
 from ich_jax.config import Config
 from ich_jax.data import make
 from ich_jax.data.dataset import Dataset
-from ich_jax.evaluation import designs, drawing
+from ich_jax.evaluation import design_sheets, designs, drawing, validation
 from ich_jax.evaluation.drawing import make_real_draws
 from ich_jax.models import networks
 from ich_jax.report import provenance
@@ -54,7 +54,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     form = formulation.choose(config, own).form
     sampler = sampling.make_sampler(config, dataset.space, dataset.size, dataset.channels, form)
     real_draws = make_real_draws(dataset)
-    validate = designs.make_validate(config, dataset, sampler, inspector.read, real_draws=real_draws)
+    validate = validation.make_validate(config, dataset, sampler, inspector.read, real_draws=real_draws)
     result = loop.train(
         config,
         folder,
@@ -99,7 +99,9 @@ def report(
         real_draws=real_draws,
     )
     liveness.at("sheets of designs")
-    sheets = designs.make_sheets(config, dataset, sampler, model.ema_params, inspector.read, real_draws=real_draws)
+    sheets = design_sheets.make_sheets(
+        config, dataset, sampler, model.ema_params, inspector.read, real_draws=real_draws
+    )
     origin = provenance.provenance()
     liveness.at("page")
     page = train_page.write(

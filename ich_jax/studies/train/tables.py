@@ -5,9 +5,11 @@ from typing import Any, Protocol
 
 from ich_jax.config import Config
 from ich_jax.evaluation.axis_errors import AxisErrors
-from ich_jax.evaluation.designs import SAME_BRIEF, DesignEvaluation, Distribution, Diversity, Spread
-from ich_jax.evaluation.distances import Memorisation
+from ich_jax.evaluation.designs import DesignEvaluation
+from ich_jax.evaluation.diversity import SAME_BRIEF, Diversity
+from ich_jax.evaluation.neighbours import Memorisation
 from ich_jax.evaluation.readings import Accuracy
+from ich_jax.evaluation.realism import Distribution, Spread
 from ich_jax.report import tables
 from ich_jax.report.tables import Cell, Measure, Table
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ich_jax.config import Config, TrainConfig
-from ich_jax.evaluation import designs, distances, readings
+from ich_jax.evaluation import copies, design_sheets, designs, diversity, neighbours, readings, realism
 from ich_jax.report.provenance import Provenance
 from ich_jax.types import Brief, DesignSpace, Element, Reading
 
@@ -67,12 +67,12 @@ def reading(space: DesignSpace, asked: Brief, error: float, wrong: float, seed: 
     )
 
 
-def spread(*values: float) -> designs.Spread:
-    return designs.Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, values)
+def spread(*values: float) -> realism.Spread:
+    return realism.Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, values)
 
 
-def distribution(scale: float) -> designs.Distribution:
-    return designs.Distribution(
+def distribution(scale: float) -> realism.Distribution:
+    return realism.Distribution(
         n=400,
         rfd=spread(scale, 1.1 * scale, 0.9 * scale),
         rfd_inf=spread(0.5 * scale, 0.6 * scale, 0.4 * scale),
@@ -107,16 +107,16 @@ def evaluation(space: DesignSpace, *, n: int = 120, judged: bool = True, simulat
         n_designs=n,
         designs=readings.figures(space, asked, read),
         inspector=readings.figures(space, real, read_real) if judged else None,
-        diversity=designs.Diversity(0.21, 0.25, 0.84, designs.SAME_BRIEF, 8, 4, 0.3, 0.33, 400),
+        diversity=diversity.Diversity(0.21, 0.25, 0.84, diversity.SAME_BRIEF, 8, 4, 0.3, 0.33, 400),
         generated=distribution(0.3) if judged else None,
         real=distribution(0.02) if judged else None,
         feature_fingerprints=("a", "b", "c"),
-        memorisation=distances.Memorisation(0.11, 0.1, 1.1, 0.04, 400, 400, 1000) if judged else None,
+        memorisation=neighbours.Memorisation(0.11, 0.1, 1.1, 0.04, 400, 400, 1000) if judged else None,
         discriminator=designs.DiscriminatorAuc(0.94, 400) if judged else None,
         record=designs.Record(
             designs=readings.pair(space, asked, read),
             inspector=readings.pair(space, real, read_real) if judged else None,
-            closest=designs.ClosestPairs(images(4, 8, 8), images(4, 8, 8), np.linspace(0.05, 0.08, 4))
+            closest=copies.ClosestPairs(images(4, 8, 8), images(4, 8, 8), np.linspace(0.05, 0.08, 4))
             if judged
             else None,
         ),
@@ -125,11 +125,11 @@ def evaluation(space: DesignSpace, *, n: int = 120, judged: bool = True, simulat
 
 def sheets(space: DesignSpace, *, rows: int = 2, columns: int = 3, channels: int = 3) -> Any:
     p, a = len(space.products), len(space.axes)
-    return designs.DesignSheets(
+    return design_sheets.DesignSheets(
         briefs=brief(space, rows),
         generated=images(rows, columns, 8, 8, channels=channels),
         real=images(rows, columns, 8, 8, channels=channels),
-        real_reference=designs.SAME_BRIEF,
+        real_reference=diversity.SAME_BRIEF,
         sweep_values=(-3.0, 0.0, 3.0),
         sweep_briefs=brief(space, p),
         sweeps=images(p, a, 3, 8, 8, channels=channels) if a else None,

@@ -1,14 +1,12 @@
 """The comparison of two arms against brute force and scipy."""
 
-import itertools
-
 import jax
 import numpy as np
 import pytest
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.evaluation import axis_errors as axis_errors_lib
+from ich_jax.evaluation import arms
 from ich_jax.uncertainty import tolerance
 
 NAMES = ("width", "height")
@@ -38,15 +36,13 @@ def made() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def found(made: tuple[np.ndarray, np.ndarray, np.ndarray]) -> axis_errors_lib.ArmComparison:
+def found(made: tuple[np.ndarray, np.ndarray, np.ndarray]) -> arms.ArmComparison:
     asked, plain, residual = made
     own = np.random.default_rng(5).normal(0, 0.05, (40, 2))
-    return axis_errors_lib.compare_arms(
-        **table(plain, residual, asked), names=NAMES, inspector_error=own, n_resamples=2000
-    )
+    return arms.compare_arms(**table(plain, residual, asked), names=NAMES, inspector_error=own, n_resamples=2000)
 
 
-def test_figures_by_hand(found: axis_errors_lib.ArmComparison, made: tuple[np.ndarray, ...]) -> None:
+def test_figures_by_hand(found: arms.ArmComparison, made: tuple[np.ndarray, ...]) -> None:
     asked, plain, residual = made
     assert (found.n_designs, found.seeds, found.names) == (D, tuple(range(10, 10 + S)), NAMES)
     for of, error in ((found.plain, plain), (found.residual, residual)):
@@ -75,9 +71,7 @@ def test_figures_by_hand(found: axis_errors_lib.ArmComparison, made: tuple[np.nd
         assert contrast.ratio.value == pytest.approx(np.abs(residual[:, :, a]).mean() / np.abs(plain[:, :, a]).mean())
 
 
-def test_intervals_against_a_bootstrap_in_numpy(
-    found: axis_errors_lib.ArmComparison, made: tuple[np.ndarray, ...]
-) -> None:
+def test_intervals_against_a_bootstrap_in_numpy(found: arms.ArmComparison, made: tuple[np.ndarray, ...]) -> None:
     _, plain, residual = made
     d, rng = np.abs(plain) - np.abs(residual), np.random.default_rng(1)
     drawn: dict[str, list[np.ndarray]] = {"both": [], "designs": [], "seeds": []}
@@ -98,29 +92,7 @@ def test_intervals_against_a_bootstrap_in_numpy(
             assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.15 * (high - low))
 
 
-def test_seed_level_enumerates_all_flips_and_max_t(
-    found: axis_errors_lib.ArmComparison, made: tuple[np.ndarray, ...]
-) -> None:
-    _, plain, residual = made
-    d = (np.abs(plain) - np.abs(residual)).mean(axis=0)  # [S, A]
-
-    def t(x: np.ndarray) -> np.ndarray:
-        return np.abs(stats.ttest_1samp(x, 0.0, axis=0).statistic)
-
-    null = np.array([t(np.array(signs)[:, None] * d) for signs in itertools.product((1, -1), repeat=S)])
-    observed = t(d)
-    order = np.argsort(-observed)
-    p = {NAMES[a]: (null[:, a] >= observed[a] - 1e-9).mean() for a in range(2)}
-    first = (null.max(axis=1) >= observed[order[0]] - 1e-9).mean()
-    second = max(first, (null[:, order[1]] >= observed[order[1]] - 1e-9).mean())
-    test = found.test("seeds")
-    assert (test.units, test.smallest_p) == (S, 2 ** (1 - S))
-    assert test.p == pytest.approx(p)
-    assert test.p_max_t == pytest.approx({NAMES[order[0]]: first, NAMES[order[1]]: second})
-    assert "trained anew" in test.claim
-
-
-def test_design_level_agrees_with_scipy(found: axis_errors_lib.ArmComparison, made: tuple[np.ndarray, ...]) -> None:
+def test_design_level_agrees_with_scipy(found: arms.ArmComparison, made: tuple[np.ndarray, ...]) -> None:
     _, plain, residual = made
     d = (np.abs(plain) - np.abs(residual)).mean(axis=1)
     for a, name in enumerate(NAMES):
@@ -131,7 +103,7 @@ def test_design_level_agrees_with_scipy(found: axis_errors_lib.ArmComparison, ma
     assert found.test("designs").smallest_p == 2 ** (1 - D)
 
 
-def test_inspector_error_is_set_beside_and_propagated(found: axis_errors_lib.ArmComparison) -> None:
+def test_inspector_error_is_set_beside_and_propagated(found: arms.ArmComparison) -> None:
     assert found.inspector is not None
     assert found.inspector.n == D
     for of in (found.plain, found.residual):
@@ -145,7 +117,7 @@ def test_299_designs_without_any_beyond_hold_a_tolerance_statement() -> None:
     rng = np.random.default_rng(2)
     asked = rng.uniform(-3, 3, (299, 2))
     plain, residual = rng.uniform(-0.9, 0.9, (299, 2, 2)), rng.uniform(-0.4, 0.4, (299, 2, 2))
-    found = axis_errors_lib.compare_arms(**table(plain, residual, asked), names=NAMES, n_resamples=99)
+    found = arms.compare_arms(**table(plain, residual, asked), names=NAMES, n_resamples=99)
     assert [content.content > 0.99 for content in found.residual.contents] == [True, True]
     assert [content.content > 0.99 for content in found.plain.contents] == [False, False]
     for a, axis in enumerate(found.residual.axes):
@@ -155,23 +127,23 @@ def test_299_designs_without_any_beyond_hold_a_tolerance_statement() -> None:
     assert not any("designs per network" in note for note in found.notes)
     assert any("own error was not measured" in note for note in found.notes)
     fewer = table(plain[:298], residual[:298], asked[:298])
-    notes = axis_errors_lib.compare_arms(**fewer, names=NAMES, n_resamples=99).notes
+    notes = arms.compare_arms(**fewer, names=NAMES, n_resamples=99).notes
     assert any("for 99% it takes 299" in note for note in notes)
 
 
 def test_tests_are_withheld_or_named_powerless() -> None:
     rng = np.random.default_rng(3)
     asked, plain = rng.uniform(-3, 3, (9, 2)), rng.normal(0, 1, (9, 2, 2))
-    one = axis_errors_lib.compare_arms(**table(plain[:, :1], plain[:, :1] / 2, asked), names=NAMES, n_resamples=99)
+    one = arms.compare_arms(**table(plain[:, :1], plain[:, :1] / 2, asked), names=NAMES, n_resamples=99)
     assert one.test("seeds").withheld.startswith("a test over seeds needs two")
     assert (one.test("seeds").p, one.test("seeds").smallest_p) == ({}, None)
     assert one.contrasts[0].over_seeds is None
-    two = axis_errors_lib.compare_arms(**table(plain, plain / 2, asked), names=NAMES, n_resamples=99)
+    two = arms.compare_arms(**table(plain, plain / 2, asked), names=NAMES, n_resamples=99)
     assert two.test("seeds").smallest_p == 0.5
     assert any("2 seeds cannot give a p below 0.5" in note for note in two.notes)
     equal = plain.copy()
     equal[..., 0] /= 2
-    same = axis_errors_lib.compare_arms(**table(plain, equal, asked), names=NAMES, n_resamples=99)
+    same = arms.compare_arms(**table(plain, equal, asked), names=NAMES, n_resamples=99)
     assert "equal along height" in same.test("designs").withheld
 
 
@@ -181,14 +153,9 @@ def test_the_order_of_rows_of_networks_does_not_matter(made: tuple[np.ndarray, .
     order = np.argsort(rows["seed"], kind="stable")
     shuffled = {name: column[order] for name, column in rows.items()}
     key = jax.random.key(7)
-    one = axis_errors_lib.compare_arms(**rows, names=NAMES, n_resamples=99, key=key)
-    two = axis_errors_lib.compare_arms(**shuffled, names=NAMES, n_resamples=99, key=key)
+    one = arms.compare_arms(**rows, names=NAMES, n_resamples=99, key=key)
+    two = arms.compare_arms(**shuffled, names=NAMES, n_resamples=99, key=key)
     assert one == two
-
-
-def test_worst_first() -> None:
-    asked, read = np.zeros((3, 2)), np.array([[0.1, -0.7], [2.0, 0.0], [0.0, 0.3]])
-    assert axis_errors_lib.worst(asked, read, NAMES, 2) == ((1, "width", 2.0), (0, "height", -0.7))
 
 
 def changed(rows: dict[str, np.ndarray], name: str, at: int, value: object) -> dict[str, np.ndarray]:
@@ -211,4 +178,4 @@ def changed(rows: dict[str, np.ndarray], name: str, at: int, value: object) -> d
 def test_refusals(made: tuple[np.ndarray, ...], change, words: str) -> None:
     asked, plain, residual = made
     with pytest.raises(errors.DataError, match=words):
-        axis_errors_lib.compare_arms(**change(table(plain, residual, asked)), names=NAMES, n_resamples=99)
+        arms.compare_arms(**change(table(plain, residual, asked)), names=NAMES, n_resamples=99)
