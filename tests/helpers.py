@@ -1,4 +1,4 @@
-"""Asserts on pytrees and a count of compilations."""
+"""Asserts on pytrees, a count of compilations, and configs with single fields changed."""
 
 import contextlib
 import dataclasses
@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 import numpy as np
+
+from ich_jax import config as config_lib
 
 
 def _leaves(tree: Any) -> dict[str, np.ndarray]:
@@ -101,3 +103,13 @@ def count_compiles() -> Iterator[Compilations]:
         yield seen
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def resolve(**overrides: Any) -> config_lib.Config:
+    """The default config with fields changed; `__` stands for the dot of a dotted name."""
+    values = config_lib.to_dict(config_lib.Config())
+    values["train"]["steps"] = 100
+    for name, value in overrides.items():
+        section, _, field = name.rpartition("__")
+        (values[section] if section else values)[field] = value
+    return config_lib.resolve(values)

@@ -8,6 +8,9 @@ Fields are of two kinds, marked where they are declared:
 
 * `result(...)`: changes what the run computes. Another value in the same work directory is refused.
 * `execution(...)`: how the run is carried out (devices, logging, progress). May change between resumes.
+
+A field also states its limits, which `resolve` checks in one place. What several fields of a section must satisfy
+together stands in a method `check(flag)` of the section. Messages name a field as it is given on the command line.
 """
 
 import ast
@@ -19,24 +22,50 @@ import json
 import math
 import sys
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import ml_collections
 
 from ich_jax import errors
 from ich_jax.config import shipped
 
+FLAG = "--config"
+_KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "text"}
 
-def result(default: Any, doc: str) -> Any:
+
+class Limits(typing.TypedDict, total=False):
+    """What a field allows.
+
+    Numbers are at least 0 unless `at_least` or `above` says otherwise. For a tuple the limits hold for each item, and
+    a tuple with limits has at least one item.
+
+    Attributes:
+        choices: The values that are allowed.
+        at_least: The least number.
+        above: A number that the value exceeds.
+        at_most: The largest number.
+        below: A number that the value stays below.
+        distinct: Whether the items of a tuple all differ.
+    """
+
+    choices: Sequence[str | int]
+    at_least: float
+    above: float
+    at_most: float
+    below: float
+    distinct: bool
+
+
+def result(default: Any, doc: str, **limits: Unpack[Limits]) -> Any:
     """Declares a field that changes the result of a run."""
-    return dataclasses.field(default=default, metadata={"kind": "result", "doc": doc})
+    return dataclasses.field(default=default, metadata={"kind": "result", "doc": doc, "limits": limits})
 
 
-def execution(default: Any, doc: str) -> Any:
+def execution(default: Any, doc: str, **limits: Unpack[Limits]) -> Any:
     """Declares a field that changes only how a run is carried out."""
-    return dataclasses.field(default=default, metadata={"kind": "execution", "doc": doc})
+    return dataclasses.field(default=default, metadata={"kind": "execution", "doc": doc, "limits": limits})
 
 
 def section(cls: type) -> Any:
@@ -62,15 +91,16 @@ def resolve(config: Any, cls: type) -> Any:
 
     Args:
         config: What a config file's `get_config()` returned, after overrides.
-        cls: The dataclass to build. If it has a method `completed`, that checks values that depend on each other and
-            returns the whole with derived values filled in.
+        cls: The dataclass to build. If it has a method `completed`, that returns it with derived values filled in.
 
     Raises:
-        ConfigError: An unknown name, an ill-typed value, or values that cannot work together.
+        ConfigError: An unknown name, an ill-typed value, one outside its limits, or values that cannot work together.
     """
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         config = editable(config)
-    typed = _build(cls, config, "config")
+    typed = _build(cls, config, FLAG)
+    _check_limits(typed, FLAG)
+    _check_sections(typed, FLAG)
     return typed.completed() if hasattr(typed, "completed") else typed
 
 
@@ -111,24 +141,24 @@ def _override(config: dict[str, Any], dotted: str, value: Any) -> None:
         known = [key for key in node if isinstance(node[key], dict)]
         if section not in known:
             raise errors.ConfigError(
-                f"Unknown config section {section!r} in {dotted!r}; {errors.nearest(section, known)}."
+                f"{FLAG}.{dotted}: there is no section {section!r}; {errors.nearest(section, known)}."
             )
         node = node[section]
     if name not in node:
-        raise errors.ConfigError(f"Unknown config field {dotted!r}; {errors.nearest(name, node)}.")
+        raise errors.ConfigError(f"{FLAG}.{dotted}: there is no field {name!r}; {errors.nearest(name, node)}.")
     if isinstance(node[name], dict):
         example = f"{dotted}.{next(iter(node[name]))}"
-        raise errors.ConfigError(f"{dotted!r} is a config section; override its fields, such as {example!r}.")
+        raise errors.ConfigError(f"{FLAG}.{dotted} is a section; override its fields, such as {example!r}.")
     node[name] = value
 
 
 def _build(cls: type, values: Any, where: str) -> Any:
     if not isinstance(values, Mapping | ml_collections.ConfigDict):
-        raise errors.ConfigError(f"{where}: expected the fields of {cls.__name__}, got {values!r}.")
+        raise errors.ConfigError(f"{where}: got {values!r}; expected the fields of {cls.__name__}.")
     fields = {f.name: f for f in dataclasses.fields(cls)}
     for name in values:
         if name not in fields:
-            raise errors.ConfigError(f"Unknown config field '{where}.{name}'; {errors.nearest(name, fields)}.")
+            raise errors.ConfigError(f"{where}.{name}: there is no field {name!r}; {errors.nearest(name, fields)}.")
     hints = typing.get_type_hints(cls)
     return cls(**{name: _convert(hints[name], values[name], f"{where}.{name}") for name in values})
 
@@ -147,15 +177,77 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         item = typing.get_args(hint)[0]
         if item is str:  # no name has a comma
             parts = [v.split(",") if isinstance(v, str) else [v] for v in value]
-            value = [v.strip() if isinstance(v, str) else v for of in parts for v in of]
+            value = [v.strip() if isinstance(v, str) else v for part in parts for v in part]
         return tuple(_convert(item, v, f"{where}[{i}]") for i, v in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise errors.ConfigError(f"{where}: expected {hint.__name__}, got {value!r} ({type(value).__name__}).")
+        raise errors.ConfigError(f"{where}: got {value!r}; expected {_KINDS[hint]}.")
     if isinstance(value, float) and not math.isfinite(value):
-        raise errors.ConfigError(f"{where}: expected a finite number, got {value!r}.")
+        raise errors.ConfigError(f"{where}: got {value!r}; expected a finite number.")
     return value
+
+
+def _check_limits(config: Any, flag: str) -> None:
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), f"{flag}.{field.name}"
+        if dataclasses.is_dataclass(value):
+            _check_limits(value, name)
+        elif isinstance(value, tuple):
+            _check_items(value, typing.get_args(field.type)[0], field.metadata["limits"], name)
+        elif "choices" in field.metadata["limits"]:
+            _check_choice(value, field.metadata["limits"]["choices"], name)
+        elif isinstance(value, int | float) and not _is_within(value, field.metadata["limits"]):
+            kind = "a whole number" if isinstance(value, int) else "a number"
+            raise errors.ConfigError(f"{name}: got {value!r}; expected {kind}{_bounds(field.metadata['limits'])}.")
+
+
+def _check_items(values: tuple[Any, ...], item: type, limits: Limits, flag: str) -> None:
+    if not limits:
+        return
+    for value in values if "choices" in limits else ():
+        _check_choice(value, limits["choices"], flag)
+    distinct = limits.get("distinct", False)
+    numbers = item in (int, float)
+    within = not numbers or all(_is_within(value, limits) for value in values)
+    if not values or not within or (distinct and len(set(values)) < len(values)):
+        kind = {int: "whole numbers", float: "numbers"}.get(item, "names")
+        raise errors.ConfigError(
+            f"{flag}: got {values!r}; expected one or more {'different ' if distinct else ''}{kind}"
+            f"{_bounds(limits) if numbers else ''}."
+        )
+
+
+def _check_choice(value: Any, choices: Sequence[str | int], flag: str) -> None:
+    if isinstance(value, str):
+        errors.require(value, map(str, choices), flag)
+    elif value not in choices:
+        raise errors.ConfigError(f"{flag}: got {value!r}; expected {' or '.join(map(str, choices))}.")
+
+
+def _is_within(value: float, limits: Limits) -> bool:
+    low = value > limits["above"] if "above" in limits else value >= limits.get("at_least", 0)
+    return low and value <= limits.get("at_most", math.inf) and value < limits.get("below", math.inf)
+
+
+def _bounds(limits: Limits) -> str:
+    """Returns the limits of a number in words that follow `a number`."""
+    least = limits.get("at_least", 0)
+    if "at_most" in limits and "above" not in limits:
+        return f" from {least:,} to {limits['at_most']:,}"
+    low = f" above {limits['above']:,}" if "above" in limits else f" of at least {least:,}"
+    high = f" and at most {limits['at_most']:,}" if "at_most" in limits else ""
+    return low + (f" and below {limits['below']:,}" if "below" in limits else high)
+
+
+def _check_sections(config: Any, flag: str) -> None:
+    """Runs the checks of values that depend on each other, of each section before the section that holds it."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            _check_sections(value, f"{flag}.{field.name}")
+    if hasattr(config, "check"):
+        config.check(flag)
 
 
 def to_dict(config: Any) -> dict[str, Any]:

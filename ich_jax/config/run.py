@@ -3,11 +3,11 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from ich_jax import errors
 from ich_jax.config import fields
-from ich_jax.config.fields import execution, flatten, result, section
+from ich_jax.config.fields import execution, result, section
 
 ARMS = ("residual", "plain")
 NETWORKS = ("own", "sngan", "r3gan")
@@ -27,12 +27,16 @@ AUGMENTATIONS = ("flip", "color", "translation", "cutout")
 class DataConfig:
     """Where images come from and how they are prepared."""
 
-    source: str = result("procedural", "One of procedural, folder, npz.")
+    source: str = result("procedural", "One of procedural, folder, npz.", choices=SOURCES)
     path: str = result("", "Image folder or .npz file; unused for procedural data.")
-    size: int = result(32, "Height and width of the images in pixels.")
-    channels: int = result(3, "3 for colour, 1 for grey.")
-    holdout_share: float = result(0.15, "Share of a folder or .npz set kept out of training, to judge against.")
-    max_bad_share: float = result(0.01, "A run goes on without unreadable images only up to this share of the set.")
+    size: int = result(32, "Height and width of the images in pixels.", at_least=1)
+    channels: int = result(3, "3 for colour, 1 for grey.", choices=(1, 3))
+    holdout_share: float = result(
+        0.15, "Share of a folder or .npz set kept out of training, to judge against.", below=1
+    )
+    max_bad_share: float = result(
+        0.01, "A run goes on without unreadable images only up to this share of the set.", at_most=1
+    )
     elements: str = result(
         "auto", "Element columns of metadata.csv, comma separated; auto: columns named element_*; none."
     )
@@ -41,24 +45,46 @@ class DataConfig:
     )
     keywords: int = result(0, "Number of most frequent keywords that become present/absent elements.")
     augment: str = result("", "Differentiable augmentation policy: any of flip,color,translation,cutout.")
-    n_train: int = result(200_000, "Procedural: images that count as the training set (memorisation check, epochs).")
+    n_train: int = result(
+        200_000, "Procedural: images that count as the training set (memorisation check, epochs).", at_least=1
+    )
     device_limit_mib: int = execution(
         1024, "Sets up to this size live on the device as uint8; larger ones go through grain."
     )
     workers: int = execution(0, "Worker processes of the host pipeline; 0 decodes in the main process.")
+
+    def check(self, flag: str) -> None:
+        """Refuses fields that do not fit together; `flag` is `--config.data` or wherever the section stands.
+
+        Raises:
+            ConfigError: Which ones, and how to repair it.
+        """
+        for policy in filter(None, self.augment.split(",")):
+            errors.require(policy, AUGMENTATIONS, f"{flag}.augment")
+        if self.source != "procedural" and not self.path:
+            raise errors.ConfigError(
+                f"{flag}.path is empty but {flag}.source is {self.source!r}; give {flag}.path=PATH."
+            )
+        if self.source == "procedural" and not (16 <= self.size <= 256 and self.channels == 3):
+            raise errors.ConfigError(
+                f"Procedural data are colour images of 16 to 256 px, got {flag}.size={self.size} and "
+                f"{flag}.channels={self.channels}."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorConfig:
     """The generator: residual blocks between 4 px and half the image size."""
 
-    network: str = result("own", "own, or a published one to compare speed with: sngan, r3gan.")
-    arm: str = result("residual", "residual: H(x) = F(x) + x (eq. 4); plain: H(x) = F(x).")
-    z_dim: int = result(32, "Length of the noise vector.")
-    mapping: int = result(128, "Width of the mapping network from noise and brief to the FiLM style.")
-    widths: tuple[int, ...] = result((96, 64, 32), "Channels per stage, from 4 px upward; each stage doubles the size.")
+    network: str = result("own", "own, or a published one to compare speed with: sngan, r3gan.", choices=NETWORKS)
+    arm: str = result("residual", "residual: H(x) = F(x) + x (eq. 4); plain: H(x) = F(x).", choices=ARMS)
+    z_dim: int = result(32, "Length of the noise vector.", at_least=1)
+    mapping: int = result(128, "Width of the mapping network from noise and brief to the FiLM style.", at_least=1)
+    widths: tuple[int, ...] = result(
+        (96, 64, 32), "Channels per stage, from 4 px upward; each stage doubles the size.", at_least=1
+    )
     blocks: int = result(1, "Residual blocks per stage.")
-    activation: str = result("silu", "Activation inside the blocks.")
+    activation: str = result("silu", "Activation inside the blocks.", choices=ACTIVATIONS)
     residual_scale: float = result(0.1, "Initial gain of the last layer of a residual block; 0 makes it the identity.")
     plain_scale: float = result(1.0, "Initial gain of the last layer of a plain block.")
 
@@ -67,11 +93,11 @@ class GeneratorConfig:
 class DiscriminatorConfig:
     """The discriminator: scores realism given the brief, and reads the brief back."""
 
-    network: str = result("own", "own, sngan or r3gan.")
-    arm: str = result("residual", "residual or plain, as for the generator.")
-    widths: tuple[int, ...] = result((32, 64, 96), "Channels per stage, from half the image size downward.")
+    network: str = result("own", "own, sngan or r3gan.", choices=NETWORKS)
+    arm: str = result("residual", "residual or plain, as for the generator.", choices=ARMS)
+    widths: tuple[int, ...] = result((32, 64, 96), "Channels per stage, from half the image size downward.", at_least=1)
     blocks: int = result(1, "Residual blocks per stage.")
-    activation: str = result("silu", "Activation inside the blocks.")
+    activation: str = result("silu", "Activation inside the blocks.", choices=ACTIVATIONS)
     residual_scale: float = result(0.1, "Initial gain of the last layer of a residual block.")
     plain_scale: float = result(1.0, "Initial gain of the last layer of a plain block.")
 
@@ -81,13 +107,13 @@ class InspectorConfig:
     """The frozen judge: trained on real images only, never part of a generator's loss."""
 
     seed: int = result(7919, "Seed of the inspector, apart from the run's.")
-    widths: tuple[int, ...] = result((64, 64, 64), "Channels per stage.")
+    widths: tuple[int, ...] = result((64, 64, 64), "Channels per stage.", at_least=1)
     blocks: int = result(2, "Residual blocks per stage.")
-    steps: int = result(12_000, "Training steps.")
-    batch: int = result(64, "Images per step.")
-    learning_rate: float = result(2e-3, "Peak step size of AdamW, cosine to zero.")
-    ema: float = result(0.999, "Decay of the averaged weights that judge.")
-    n_check: int = result(2000, "Held-out real images on which its own error is measured.")
+    steps: int = result(12_000, "Training steps.", at_least=1)
+    batch: int = result(64, "Images per step.", at_least=1)
+    learning_rate: float = result(2e-3, "Peak step size of AdamW, cosine to zero.", above=0)
+    ema: float = result(0.999, "Decay of the averaged weights that judge.", below=1)
+    n_check: int = result(2000, "Held-out real images on which its own error is measured.", at_least=1)
     path: str = execution(
         "", "A trained inspector to use; empty: the shipped one if it fits, else the cache, else train."
     )
@@ -97,24 +123,44 @@ class InspectorConfig:
 class ObjectiveConfig:
     """What generator and discriminator are asked to do."""
 
-    loss: str = result("relativistic", "minimax (eq. 1-3), non_saturating, hinge, wasserstein or relativistic.")
-    update: str = result("simultaneous", "simultaneous: D and G from one pair of forward passes; alternate: D, then G.")
-    d_steps: int = result(1, "Discriminator steps per generator step (alternate only).")
-    penalty: str = result("r1_r2", "none, r1, r1_r2 or wgan_gp.")
+    loss: str = result(
+        "relativistic", "minimax (eq. 1-3), non_saturating, hinge, wasserstein or relativistic.", choices=LOSSES
+    )
+    update: str = result(
+        "simultaneous", "simultaneous: D and G from one pair of forward passes; alternate: D, then G.", choices=UPDATES
+    )
+    d_steps: int = result(1, "Discriminator steps per generator step (alternate only).", at_least=1)
+    penalty: str = result("r1_r2", "none, r1, r1_r2 or wgan_gp.", choices=PENALTIES)
     penalty_weight: float = result(0.5, "gamma: weight of (gamma/2) |grad_x D|^2, or lambda of the WGAN penalty.")
     penalty_share: float = result(
-        0.125, "Share of each batch on which the penalty is taken; an unbiased estimate of it."
+        0.125, "Share of each batch on which the penalty is taken; an unbiased estimate of it.", at_most=1
     )
-    penalty_interval: int = result(1, "Steps between penalties (lazy regularisation); each then counts as many times.")
+    penalty_interval: int = result(
+        1, "Steps between penalties (lazy regularisation); each then counts as many times.", at_least=1
+    )
     reading_d: float = result(1.0, "Weight of reading the brief off real images (discriminator).")
     reading_g: float = result(1.0, "Weight of having the brief read back (generator).")
     reconstruction: float = result(
         120.0, "Weight of drawing real images again (mean absolute error) from the noise read off them; 0: never."
     )
     noise_kl: float = result(0.05, "Weight of keeping what that noise says about one image small (nats).")
-    noise_kl_final: float = result(0.1, "That weight after the last step as a share of it (exponential decay).")
+    noise_kl_final: float = result(
+        0.1, "That weight after the last step as a share of it (exponential decay).", at_most=1
+    )
     noise_mismatch: float = result(0.1, "Weight of keeping that noise standard normal over all images.")
-    condition_dropout: float = result(0.1, "Probability that a stated part of a brief is left open in training.")
+    condition_dropout: float = result(
+        0.1, "Probability that a stated part of a brief is left open in training.", at_most=1
+    )
+
+    def check(self, flag: str) -> None:
+        """Refuses fields that do not fit together, as `DataConfig.check` does."""
+        if self.update == "simultaneous" and self.d_steps != 1:
+            raise errors.ConfigError(f"{flag}.d_steps other than 1 needs {flag}.update=alternate.")
+        if self.penalty != "none" and self.penalty_share == 0:
+            raise errors.ConfigError(
+                f"{flag}.penalty is {self.penalty!r} but {flag}.penalty_share is 0; raise the share or set "
+                f"{flag}.penalty=none."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,16 +169,18 @@ class TrainConfig:
 
     steps: int = result(0, "Generator steps; 0: derived from images.")
     images: int = result(0, "Real images shown; 0: derived from steps. State one of the two.")
-    batch: int = result(32, "Images per step over all devices.")
-    g_lr: float = result(2e-3, "Peak step size of the generator's Adam.")
-    d_lr: float = result(2e-3, "Peak step size of the discriminator's Adam.")
-    beta1: float = result(0.5, "Adam's first decay.")
-    beta2: float = result(0.99, "Adam's second decay.")
+    batch: int = result(32, "Images per step over all devices.", at_least=1)
+    g_lr: float = result(2e-3, "Peak step size of the generator's Adam.", above=0)
+    d_lr: float = result(2e-3, "Peak step size of the discriminator's Adam.", above=0)
+    beta1: float = result(0.5, "Adam's first decay.", below=1)
+    beta2: float = result(0.99, "Adam's second decay.", below=1)
     warmup: int = result(200, "Steps of linear warm-up.")
-    final_lr: float = result(0.03, "Step size at the end, as a share of the peak (cosine).")
+    final_lr: float = result(0.03, "Step size at the end, as a share of the peak (cosine).", at_most=1)
     clip: float = result(5.0, "Global gradient norm at which gradients are clipped; 0: never.")
-    ema: float = result(0.998, "Decay of the averaged generator.")
-    max_skips: int = result(5, "Non-finite steps in a row after which the run rolls back to the last checkpoint.")
+    ema: float = result(0.998, "Decay of the averaged generator.", below=1)
+    max_skips: int = result(
+        5, "Non-finite steps in a row after which the run rolls back to the last checkpoint.", at_least=1
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,15 +188,17 @@ class EvalConfig:
     """How a trained generator is judged. Briefs and noise are fixed by `seed`; one draw per brief, no selection."""
 
     seed: int = result(20260101, "Seed of test briefs and noise, apart from the run's.")
-    n_designs: int = result(1000, "Test briefs.")
+    n_designs: int = result(1000, "Test briefs.", at_least=1)
     n_validation: int = result(512, "Validation briefs (other than the test briefs) that pick the best checkpoint.")
-    n_images: int = result(2000, "Generated images for distribution distances, at most the real ones that exist.")
-    feature_seeds: int = result(3, "Random-feature networks over which distances are averaged.")
-    kid_subset: int = result(500, "Images per KID subset, at most the number of images.")
-    kid_subsets: int = result(50, "Number of KID subsets.")
-    nearest_k: int = result(5, "Neighbours of precision, recall, density and coverage.")
-    diversity_briefs: int = result(64, "Briefs at which diversity at a fixed brief is measured.")
-    diversity_draws: int = result(16, "Draws per such brief.")
+    n_images: int = result(
+        2000, "Generated images for distribution distances, at most the real ones that exist.", at_least=1
+    )
+    feature_seeds: int = result(3, "Random-feature networks over which distances are averaged.", at_least=1)
+    kid_subset: int = result(500, "Images per KID subset, at most the number of images.", at_least=1)
+    kid_subsets: int = result(50, "Number of KID subsets.", at_least=1)
+    nearest_k: int = result(5, "Neighbours of precision, recall, density and coverage.", at_least=1)
+    diversity_briefs: int = result(64, "Briefs at which diversity at a fixed brief is measured.", at_least=1)
+    diversity_draws: int = result(16, "Draws per such brief.", at_least=1)
     style_strength: float = result(1.0, "Classifier-free strength of the brief at sampling; 1: as trained.")
 
 
@@ -156,16 +206,24 @@ class EvalConfig:
 class ComputeConfig:
     """Precision, compilation and devices."""
 
-    dtype: str = result("float32", "Compute type of the networks; parameters, losses and optimisers stay float32.")
+    dtype: str = result(
+        "float32", "Compute type of the networks; parameters, losses and optimisers stay float32.", choices=DTYPES
+    )
     tf32: bool = result(False, "Let float32 products round their factors to TF32, where the device can.")
-    formulation: str = execution("auto", "How convolutions are computed: auto (measured once), direct or merged.")
-    penalty_rule: str = execution("auto", "Gradients of R1 and R2: autodiff, exact (fewer passes), auto: as it fits.")
+    formulation: str = execution(
+        "auto", "How convolutions are computed: auto (measured once), direct or merged.", choices=FORMULATIONS
+    )
+    penalty_rule: str = execution(
+        "auto", "Gradients of R1 and R2: autodiff, exact (fewer passes), auto: as it fits.", choices=PENALTY_RULES
+    )
     steps_per_call: int = execution(
-        1, "Training steps in one compiled call: a loop on accelerators, written out on CPU."
+        1, "Training steps in one compiled call: a loop on accelerators, written out on CPU.", at_least=1
     )
     compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")
     devices: int = execution(0, "Devices that share each batch; 0: all, over all hosts.")
-    parallel: str = execution("jit", "How they share it: jit (one partitioned program) or pmap (one program each).")
+    parallel: str = execution(
+        "jit", "How they share it: jit (one partitioned program) or pmap (one program each).", choices=PARALLEL
+    )
     shard_optimiser: bool = execution(False, "Divide the optimisers' moments among the devices (jit).")
 
 
@@ -177,7 +235,7 @@ class LoopConfig:
     validate_every: int = execution(0, "Steps between validations; 0: a tenth of the run.")
     checkpoint_every: int = execution(0, "Steps between checkpoints; 0: a tenth of the run.")
     sample_every: int = execution(0, "Steps between sample sheets; 0: a tenth of the run.")
-    keep: int = execution(2, "Newest checkpoints kept beside the best one.")
+    keep: int = execution(2, "Newest checkpoints kept beside the best one.", at_least=1)
     progress: bool = execution(True, "Show a live bar on a terminal.")
     tensorboard: bool = execution(True, "Write TensorBoard event files.")
 
@@ -198,13 +256,55 @@ class Config:
     compute: ComputeConfig = section(ComputeConfig)
     loop: LoopConfig = section(LoopConfig)
 
-    def completed(self) -> Self:
-        """Returns it with derived values filled in.
+    def check(self, flag: str) -> None:
+        """Refuses networks that do not fit the images, and a duration stated twice or not at all.
 
         Raises:
-            ConfigError: Values that cannot work together.
+            ConfigError: Which fields, and how to repair it.
         """
-        return _complete(self)
+        for name, network in (("generator", self.generator), ("discriminator", self.discriminator)):
+            halvings = len(network.widths) - _UNHALVED.get((name, network.network), 0)
+            factor = 2**halvings
+            if self.data.size % factor or self.data.size // factor < 2:
+                raise errors.ConfigError(
+                    f"{flag}.{name}.widths has {len(network.widths)} stages, but {self.data.size} px cannot be halved "
+                    f"{halvings} times down to 2 px or more; change the number of widths or {flag}.data.size."
+                )
+            if network.network != "own" and network.arm != "residual":
+                raise errors.ConfigError(
+                    f"{flag}.{name}.network={network.network} is residual throughout; {flag}.{name}.arm=plain needs "
+                    f"{flag}.{name}.network=own."
+                )
+            if network.network == "r3gan" and any(2 * width % 16 for width in network.widths):
+                raise errors.ConfigError(
+                    f"{flag}.{name}.widths={network.widths}: the grouped convolutions of r3gan take multiples of 8."
+                )
+        train = self.train
+        if train.steps and train.images and -(-train.images // train.batch) != train.steps:
+            raise errors.ConfigError(
+                f"{flag}.train.steps={train.steps} and {flag}.train.images={train.images} differ at "
+                f"{flag}.train.batch={train.batch}; state one and set the other to 0."
+            )
+        if not train.steps and not train.images:
+            raise errors.ConfigError(f"{flag}.train.steps and {flag}.train.images are both 0; state how long to train.")
+
+    def completed(self) -> Self:
+        """Returns it with derived values filled in."""
+        steps = self.train.steps or -(-self.train.images // self.train.batch)
+        tenth = max(1, steps // 10)
+        train = dataclasses.replace(self.train, steps=steps, images=steps * self.train.batch)
+        loop = dataclasses.replace(
+            self.loop,
+            log_every=self.loop.log_every or max(1, steps // 100),
+            validate_every=self.loop.validate_every or tenth,
+            checkpoint_every=self.loop.checkpoint_every or tenth,
+            sample_every=self.loop.sample_every or tenth,
+        )
+        return dataclasses.replace(self, train=train, loop=loop)
+
+
+_UNHALVED = {("generator", "sngan"): 1, ("generator", "r3gan"): 1, ("discriminator", "r3gan"): 1}
+"""Networks one of whose widths is that of the full size."""
 
 
 def resolve(config: Any, cls: type = Config) -> Any:
@@ -222,125 +322,3 @@ def load(path: str | Path, overrides: Mapping[str, Any] | None = None, cls: type
         ConfigError: As `fields.load`.
     """
     return fields.load(path, overrides, cls)
-
-
-_POSITIVE = (
-    *("compute.steps_per_call", "objective.penalty_interval"),
-    *("data.size", "data.n_train", "generator.z_dim", "generator.mapping", "objective.d_steps"),
-    *("inspector.steps", "inspector.batch", "inspector.learning_rate", "inspector.n_check"),
-    *("train.batch", "train.g_lr", "train.d_lr", "train.max_skips", "loop.keep"),
-    *("evaluation.n_designs", "evaluation.n_images", "evaluation.feature_seeds", "evaluation.kid_subset"),
-    *("evaluation.kid_subsets", "evaluation.nearest_k", "evaluation.diversity_briefs", "evaluation.diversity_draws"),
-)
-_SHARES = (
-    *("data.max_bad_share", "objective.condition_dropout", "objective.noise_kl_final", "objective.penalty_share"),
-    "train.final_lr",
-)
-_DECAYS = ("train.beta1", "train.beta2", "train.ema", "inspector.ema", "data.holdout_share")  # 1 would freeze or empty
-
-
-RunConfig = TypeVar("RunConfig", bound=Config)
-
-
-def _complete(config: RunConfig) -> RunConfig:
-    """Checks values that depend on each other and fills in those that are derived."""
-    _check(config)
-    train, loop = config.train, config.loop
-    if train.steps and train.images and -(-train.images // train.batch) != train.steps:
-        raise errors.ConfigError(
-            f"config.train states both steps={train.steps} and images={train.images}, which differ at "
-            f"batch={train.batch}; state one and set the other to 0."
-        )
-    if not train.steps and not train.images:
-        raise errors.ConfigError("config.train.steps is 0 and so is config.train.images; state how long to train.")
-    steps = train.steps or -(-train.images // train.batch)
-    train = dataclasses.replace(train, steps=steps, images=steps * train.batch)
-    loop = dataclasses.replace(
-        loop,
-        log_every=loop.log_every or max(1, steps // 100),
-        validate_every=loop.validate_every or max(1, steps // 10),
-        checkpoint_every=loop.checkpoint_every or max(1, steps // 10),
-        sample_every=loop.sample_every or max(1, steps // 10),
-    )
-    return dataclasses.replace(config, train=train, loop=loop)
-
-
-def _check(config: Config) -> None:
-    _check_numbers(flatten(config))
-    _check_choices(config)
-    data, objective = config.data, config.objective
-    if data.channels not in (1, 3):
-        raise errors.ConfigError(f"config.data.channels: expected 1 (grey) or 3 (colour), got {data.channels}.")
-    if data.source != "procedural" and not data.path:
-        raise errors.ConfigError(
-            f"config.data.path is empty but config.data.source is {data.source!r}; give --config.data.path=PATH."
-        )
-    if data.source == "procedural" and not (16 <= data.size <= 256 and data.channels == 3):
-        raise errors.ConfigError(
-            f"Procedural data are colour images of 16 to 256 px, got config.data.size={data.size} and "
-            f"config.data.channels={data.channels}."
-        )
-    if objective.update == "simultaneous" and objective.d_steps != 1:
-        raise errors.ConfigError("config.objective.d_steps other than 1 needs config.objective.update='alternate'.")
-    if objective.penalty != "none" and objective.penalty_share == 0:
-        raise errors.ConfigError(
-            f"config.objective.penalty is {objective.penalty!r} but config.objective.penalty_share is 0; "
-            "raise the share or set config.objective.penalty='none'."
-        )
-    for name, network in (("generator", config.generator), ("discriminator", config.discriminator)):
-        halvings = len(network.widths) - _UNHALVED.get((name, network.network), 0)
-        factor = 2**halvings
-        if data.size % factor or data.size // factor < 2:
-            raise errors.ConfigError(
-                f"config.{name}.widths has {len(network.widths)} stages, but {data.size} px cannot be halved "
-                f"{halvings} times down to 2 px or more; change the number of widths or config.data.size."
-            )
-        if network.network != "own" and network.arm != "residual":
-            raise errors.ConfigError(
-                f"config.{name}.network={network.network!r} is residual throughout; config.{name}.arm='plain' needs "
-                "network='own'."
-            )
-        if network.network == "r3gan" and any(2 * width % 16 for width in network.widths):
-            raise errors.ConfigError(
-                f"config.{name}.widths={network.widths}: the grouped convolutions of r3gan take multiples of 8."
-            )
-
-
-_UNHALVED = {("generator", "sngan"): 1, ("generator", "r3gan"): 1, ("discriminator", "r3gan"): 1}
-"""Networks one of whose widths is that of the full size."""
-
-
-def _check_numbers(flat: Mapping[str, Any]) -> None:
-    for name in flatten(Config()):  # fields that an experiment adds are its own to check
-        value = flat[name]
-        if isinstance(value, tuple) and not (value and min(value) > 0):
-            raise errors.ConfigError(f"config.{name}: expected one or more positive numbers, got {value}.")
-        if not isinstance(value, int | float):
-            continue
-        if name in _POSITIVE and value <= 0:
-            raise errors.ConfigError(f"config.{name}: expected a positive number, got {value}.")
-        if name in _SHARES and not 0 <= value <= 1:
-            raise errors.ConfigError(f"config.{name}: expected a share in [0, 1], got {value}.")
-        if name in _DECAYS and not 0 <= value < 1:
-            raise errors.ConfigError(f"config.{name}: expected a number in [0, 1), got {value}.")
-        if value < 0:
-            raise errors.ConfigError(f"config.{name}: expected 0 or more, got {value}.")
-
-
-def _check_choices(config: Config) -> None:
-    errors.require(config.data.source, SOURCES, "config.data.source")
-    errors.require(config.generator.network, NETWORKS, "config.generator.network")
-    errors.require(config.discriminator.network, NETWORKS, "config.discriminator.network")
-    errors.require(config.generator.arm, ARMS, "config.generator.arm")
-    errors.require(config.discriminator.arm, ARMS, "config.discriminator.arm")
-    errors.require(config.generator.activation, ACTIVATIONS, "config.generator.activation")
-    errors.require(config.discriminator.activation, ACTIVATIONS, "config.discriminator.activation")
-    errors.require(config.objective.loss, LOSSES, "config.objective.loss")
-    errors.require(config.objective.penalty, PENALTIES, "config.objective.penalty")
-    errors.require(config.objective.update, UPDATES, "config.objective.update")
-    errors.require(config.compute.parallel, PARALLEL, "config.compute.parallel")
-    errors.require(config.compute.dtype, DTYPES, "config.compute.dtype")
-    errors.require(config.compute.formulation, FORMULATIONS, "config.compute.formulation")
-    errors.require(config.compute.penalty_rule, PENALTY_RULES, "config.compute.penalty_rule")
-    for policy in filter(None, config.data.augment.split(",")):
-        errors.require(policy, AUGMENTATIONS, "config.data.augment")

@@ -33,7 +33,7 @@ def make_augment(policy: str) -> Callable[[jax.Array, jax.Array], jax.Array]:
         ConfigError: An unknown name in the policy.
     """
     names = [name for name in policy.split(",") if name]
-    operations = [_OPERATIONS[errors.require(name, _OPERATIONS, "config.data.augment")] for name in names]
+    operations = [_OPERATIONS[errors.require(name, _OPERATIONS, "--config.data.augment")] for name in names]
 
     def one(key: jax.Array, image: jax.Array) -> jax.Array:
         for i, operation in enumerate(operations):

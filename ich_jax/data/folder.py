@@ -139,7 +139,7 @@ def scan(root: Path) -> Folder:
     layout = f"expected {root}/<class>/*{{{','.join(decode.SUFFIXES)}}}"
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
-        raise errors.DataError(f"The image folder {root} {what}; {layout}. Correct config.data.path.")
+        raise errors.DataError(f"The image folder {root} {what}; {layout}. Correct --config.data.path.")
     entries = sorted((entry for entry in root.iterdir() if not entry.name.startswith(".")), key=lambda e: e.name)
     classes = tuple(entry.name for entry in entries if entry.is_dir() and entry.name != "__MACOSX")
     stray = [entry.name for entry in entries if _is_image(entry)]
@@ -194,7 +194,7 @@ def read_pictures(found: Folder, size: int, channels: int, max_bad_share: float,
     if read.small:
         raise errors.DataError(
             f"{found.root}: {len(read.small)} of {len(files)} images are smaller than the model's {size} px on their "
-            f"longer side, and are not enlarged:{metadata.list_some(list(read.small))}\nSet config.data.size to "
+            f"longer side, and are not enlarged:{metadata.list_some(list(read.small))}\nSet --config.data.size to "
             f"{min(read.small.values())} or less, or replace or remove these files."
         )
     if read.bad:
@@ -203,7 +203,7 @@ def read_pictures(found: Folder, size: int, channels: int, max_bad_share: float,
         if share > max_bad_share:
             raise errors.DataError(
                 f"{report}, allowed are up to {max_bad_share:.2%}:{metadata.list_some(read.bad)}\nReplace or remove "
-                "these files, or raise config.data.max_bad_share to go on without them."
+                "these files, or raise --config.data.max_bad_share to go on without them."
             )
         logging.warning("%s:\n  %s\nThe run goes on without them.", report, "\n  ".join(read.bad))
     remaining = {picture.name.split("/")[0] for picture in read.pictures}

@@ -17,5 +17,5 @@ def make(config: DataConfig, *, seed: int = 0) -> Dataset:
     Raises:
         DataError: Images or metadata that cannot be used, naming the file, row or field and how to repair it.
     """
-    errors.require(config.source, SOURCES, "config.data.source")
+    errors.require(config.source, SOURCES, "--config.data.source")
     return {"procedural": procedural.make, "folder": folder.make, "npz": npz.make}[config.source](config)

@@ -133,7 +133,9 @@ def read_elements(
         DataError: No such column, an element of fewer than two categories, a category that only one image has, or
             fewer keywords than asked for.
     """
-    columns = [_read_element(metadata, names, *c) for c in _find(metadata, setting, "element_", "config.data.elements")]
+    columns = [
+        _read_element(metadata, names, *c) for c in _find(metadata, setting, "element_", "--config.data.elements")
+    ]
     columns += _read_keywords(metadata, names, n_keywords) if n_keywords else []
     elements = tuple(element for element, _ in columns)
     codes = np.array([code for _, code in columns], np.int32).reshape(len(columns), len(names)).T  # -1: not known
@@ -147,7 +149,7 @@ def _read_element(metadata: Metadata, names: Sequence[str], name: str, column: s
     if len(categories) < 2:
         raise errors.DataError(
             f"{metadata.path}, column {column!r}: an element needs two categories or more, got "
-            f"{', '.join(categories) or 'only empty cells'}. Leave it out of config.data.elements (none: no elements)."
+            f"{', '.join(categories) or 'only empty cells'}. Leave it out of --config.data.elements (or: none)."
         )
     single = [(image, value) for image, value in zip(names, values, strict=True) if value and count[value] == 1]
     if single:
@@ -157,7 +159,7 @@ def _read_element(metadata: Metadata, names: Sequence[str], name: str, column: s
             f"{metadata.path}, column {column!r}: {len(single)} categories are on one image only, so either training "
             f"or judging would never see them:{list_some(listed)}\nFor the first: "
             f"{errors.nearest(single[0][1], seen[:50])}. Correct the cells, empty them (left open), add images, or "
-            "leave the element out of config.data.elements."
+            "leave the element out of --config.data.elements."
         )
     codes = {category: code for code, category in enumerate(categories)}
     return Element(name, categories), [codes.get(value, -1) for value in values]
@@ -171,8 +173,8 @@ def _read_keywords(metadata: Metadata, names: Sequence[str], n: int) -> list[tup
             else "there is no such file"
         )
         raise errors.DataError(
-            f"config.data.keywords={n} needs a column 'keywords' (words separated by ;), but {where}. Add it, or set "
-            "config.data.keywords=0."
+            f"--config.data.keywords={n} needs a column 'keywords' (words separated by ;), but {where}. Add it, or set "
+            "--config.data.keywords=0."
         )
     words = [{w for w in map(str.strip, metadata.cells[name]["keywords"].lower().split(";")) if w} for name in names]
     count = collections.Counter(word for row in words for word in row)
@@ -181,7 +183,7 @@ def _read_keywords(metadata: Metadata, names: Sequence[str], n: int) -> list[tup
     if len(usable) < n:
         raise errors.DataError(
             f"{metadata.path}, column 'keywords': only {len(usable)} keywords are on two images or more and not on "
-            f"all; config.data.keywords={n} asks for more. Allowed: 0 to {len(usable)}."
+            f"all; --config.data.keywords={n} asks for more. Allowed: 0 to {len(usable)}."
         )
     return [
         (Element(f"keyword_{word}", ("absent", "present")), [int(word in row) if row else -1 for row in words])
@@ -206,7 +208,7 @@ def read_axes(
     Raises:
         DataError: No such column, a cell that is not a number in [-3, 3], or a column without any number.
     """
-    columns = [] if setting == "measured" else _find(metadata, setting, "axis_", "config.data.axes")
+    columns = [] if setting == "measured" else _find(metadata, setting, "axis_", "--config.data.axes")
     if setting == "measured" or (setting == "auto" and not columns):
         return None
     values = np.full((len(names), len(columns)), np.nan, np.float32)
@@ -227,7 +229,7 @@ def read_axes(
         if not np.isfinite(values[:, a]).any():
             raise errors.DataError(
                 f"{metadata.path}, column {column!r}: every cell is empty. Fill some, or leave the axis "
-                "out of config.data.axes."
+                "out of --config.data.axes."
             )
     given = np.isfinite(values)
     return tuple(name for name, _ in columns), np.where(given, values, 0).astype(np.float32), given.astype(np.float32)

@@ -38,12 +38,12 @@ def make(config: DataConfig) -> Dataset:
     product, products = _find_labels(path, arrays, len(images))
     if config.elements not in ("auto", "none", "") or config.keywords:
         raise errors.DataError(
-            f"{path}: elements and keywords need the metadata.csv of an image folder; set config.data.elements=none "
-            "and config.data.keywords=0, or use config.data.source=folder."
+            f"{path}: elements and keywords need the metadata.csv of an image folder; set --config.data.elements=none "
+            "and --config.data.keywords=0, or use --config.data.source=folder."
         )
     if config.axes not in ("auto", "measured", "none", ""):
         raise errors.DataError(
-            f"{path}: config.data.axes={config.axes!r} names columns, which a .npz file has not; allowed: auto, "
+            f"{path}: --config.data.axes={config.axes!r} names columns, which a .npz file has not; allowed: auto, "
             "measured, none."
         )
     pixels = _convert(images, config)
@@ -86,8 +86,8 @@ def make(config: DataConfig) -> Dataset:
 def _load(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise errors.DataError(
-            f"No .npz file at {path}{' (it is a folder)' if path.is_dir() else ''}; correct config.data.path, or set "
-            "config.data.source=folder for a folder of images."
+            f"No .npz file at {path}{' (it is a folder)' if path.is_dir() else ''}; correct --config.data.path, or set "
+            "--config.data.source=folder for a folder of images."
         )
     try:
         # Opened here: numpy leaves the file open when its content is damaged.
@@ -122,7 +122,7 @@ def _find_images(path: Path, arrays: dict[str, np.ndarray], size: int) -> np.nda
     if max(images.shape[1:3]) < size:
         raise errors.DataError(
             f"{path}: the images of array {name!r} are {images.shape[1]}x{images.shape[2]} px, smaller than the "
-            f"model's {size} px, and are not enlarged; set config.data.size to {max(images.shape[1:3])} or less."
+            f"model's {size} px, and are not enlarged; set --config.data.size to {max(images.shape[1:3])} or less."
         )
     return images
 

@@ -264,9 +264,9 @@ def check_batch(dataset: Dataset, batch: int) -> None:
     """
     if not dataset.simulated and batch > dataset.n_train:
         raise errors.DataError(
-            f"config.train.batch is {batch}, larger than the {dataset.n_train} training images "
-            f"({dataset.n_holdout} more are held out). Allowed: 1 to {dataset.n_train}; lower config.train.batch, "
-            "lower config.data.holdout_share, or add images."
+            f"--config.train.batch is {batch}, larger than the {dataset.n_train} training images "
+            f"({dataset.n_holdout} more are held out). Allowed: 1 to {dataset.n_train}; lower --config.train.batch, "
+            "lower --config.data.holdout_share, or add images."
         )
 
 

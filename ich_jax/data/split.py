@@ -64,7 +64,7 @@ def split_rows(
     for name, rows in splits.items():
         if not len(rows):
             raise errors.DataError(
-                f"{len(names)} images at config.data.holdout_share={holdout_share} leave none for the {name} split. "
+                f"{len(names)} images at --config.data.holdout_share={holdout_share} leave none for the {name} split. "
                 "Each of train, validation and test needs one at least; add images or change the share "
                 "(0.15 keeps 15 % out of training)."
             )

@@ -108,11 +108,11 @@ def check(config: Config) -> None:
     """
     if config.data.size < features.MIN_SIZE:
         raise errors.ConfigError(
-            f"config.data.size: distances between images need at least {features.MIN_SIZE} px, got {config.data.size}."
+            f"--config.data.size: got {config.data.size}; distances of images need {features.MIN_SIZE} px or more."
         )
     if config.evaluation.diversity_draws < 2:
         raise errors.ConfigError(
-            "config.evaluation.diversity_draws: a spread needs at least 2 draws, got "
+            "--config.evaluation.diversity_draws: a spread needs at least 2 draws, got "
             f"{config.evaluation.diversity_draws}."
         )
 

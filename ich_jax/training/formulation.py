@@ -93,9 +93,9 @@ def choose(config: Config, folder: Path | None = None) -> Choice:
             return _from_json(stored, "as the run began")
     options = good_options()
     if asked == "direct":
-        choice = Choice(DIRECT, options, "config.compute.formulation")
+        choice = Choice(DIRECT, options, "--config.compute.formulation")
     elif asked == "merged":
-        choice = Choice(MERGED, options, "config.compute.formulation")
+        choice = Choice(MERGED, options, "--config.compute.formulation")
     elif device != "cpu":
         choice = Choice(Formulation(merged=True), options, f"fewest multiplications; not measured on this {device}")
     elif jax.process_count() > 1:

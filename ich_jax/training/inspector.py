@@ -103,7 +103,8 @@ def get(config: Config, dataset: Dataset) -> Inspector:
         if report.fingerprint != wanted:
             raise errors.DataError(
                 f"The inspector at {config.inspector.path} was trained on other images or with another configuration "
-                f"(fingerprint {report.fingerprint}, needed {wanted}). Leave config.inspector.path empty to train one."
+                f"(fingerprint {report.fingerprint}, needed {wanted}). Leave --config.inspector.path empty to "
+                "train one."
             )
         return _frozen(config.inspector, dataset, params, report, "path")
     name = f"inspector_{wanted}.npz"
@@ -229,7 +230,9 @@ def check(read: Callable[[jax.Array], Reading], config: InspectorConfig, dataset
     """Measures an inspector on held-out real images of the test split; without any, the report says n = 0."""
     n = min(config.n_check, dataset.n_holdout)
     if n == 0:
-        logging.warning("No real images are held out (config.data.holdout_share), so the inspector cannot be checked.")
+        logging.warning(
+            "No real images are held out (--config.data.holdout_share), so the inspector cannot be checked."
+        )
         return _blank_report(config, dataset)
     real = dataset.holdout("test", n)
     reading = read(real.image)

@@ -46,7 +46,7 @@ def adversarial(name: str) -> Adversarial:
         "wasserstein": Adversarial(wasserstein_d, linear_g),
         "relativistic": Adversarial(relativistic_d, relativistic_g),
     }
-    return objectives[errors.require(name, objectives, "config.objective.loss")]
+    return objectives[errors.require(name, objectives, "--config.objective.loss")]
 
 
 def logistic_d(real: jax.Array, fake: jax.Array) -> jax.Array:

@@ -198,19 +198,19 @@ def make_layout(config: Config) -> Layout:
     n = compute.devices or len(devices)
     if n > len(devices):
         raise errors.ConfigError(
-            f"config.compute.devices is {n}, but JAX sees {len(devices)} ({devices[0].platform}). Allowed: 1 to "
+            f"--config.compute.devices is {n}, but JAX sees {len(devices)} ({devices[0].platform}). Allowed: 1 to "
             f"{len(devices)}, or 0 for all."
         )
     if jax.process_count() > 1 and n != len(devices):
         raise errors.ConfigError(
-            f"config.compute.devices is {n}, but a run over {jax.process_count()} processes uses all of their "
+            f"--config.compute.devices is {n}, but a run over {jax.process_count()} processes uses all of their "
             f"{len(devices)} devices; leave it at 0."
         )
     if batch % n:
         fitting = [k for k in range(1, n + 1) if batch % k == 0]
         raise errors.ConfigError(
-            f"config.train.batch is {batch}, which {n} devices cannot share equally. Take a multiple of {n}, or "
-            f"config.compute.devices={fitting[-1]}."
+            f"--config.train.batch is {batch}, which {n} devices cannot share equally. Take a multiple of {n}, or "
+            f"--config.compute.devices={fitting[-1]}."
         )
     if compute.parallel == "pmap":
         _check_pmap(config, n)
@@ -271,18 +271,18 @@ def wait_for_all(what: str) -> None:
 def _check_pmap(config: Config, n: int) -> None:
     objective = config.objective
     if config.compute.shard_optimiser:
-        raise errors.ConfigError("config.compute.shard_optimiser needs config.compute.parallel='jit'.")
+        raise errors.ConfigError("--config.compute.shard_optimiser needs --config.compute.parallel=jit.")
     if jax.process_count() > 1:
         raise errors.ConfigError(
-            f"config.compute.parallel='pmap' works within one process, and this run has {jax.process_count()}; use "
-            "config.compute.parallel='jit', which computes the same."
+            f"--config.compute.parallel=pmap works within one process, and this run has {jax.process_count()}; use "
+            "--config.compute.parallel=jit, which computes the same."
         )
     penalised = penalties.n_penalised(config.train.batch, objective.penalty_share)
     if objective.penalty != "none" and penalised % n:
         raise errors.ConfigError(
-            f"The penalty is taken on {penalised} of {config.train.batch} images (config.objective.penalty_share="
-            f"{objective.penalty_share}), which {n} devices cannot share equally under config.compute.parallel='pmap'. "
-            f"Let them be a multiple of {n}, or use config.compute.parallel='jit'."
+            f"The penalty is taken on {penalised} of {config.train.batch} images (--config.objective.penalty_share="
+            f"{objective.penalty_share}), which {n} devices cannot share equally under --config.compute.parallel=pmap. "
+            f"Let them be a multiple of {n}, or use --config.compute.parallel=jit."
         )
 
 

@@ -93,8 +93,8 @@ def of_all(config: Config) -> Callable[..., tuple[jax.Array, Any, jax.Array]] | 
         require_slope(config.discriminator.activation)
         if not together:
             raise errors.ConfigError(
-                "config.compute.penalty_rule='exact' saves passes where every image is scored and penalised in every "
-                "step: it needs config.objective.penalty 'r1' or 'r1_r2', penalty_share=1.0 and penalty_interval=1; "
+                "--config.compute.penalty_rule=exact saves passes where every image is scored and penalised in every "
+                "step: it needs --config.objective.penalty 'r1' or 'r1_r2', penalty_share=1.0 and penalty_interval=1; "
                 f"got {objective.penalty!r}, {objective.penalty_share} and {objective.penalty_interval}."
             )
     if not together:
@@ -168,9 +168,9 @@ def require_slope(kind: str) -> float:
     """
     if kind not in layers.SLOPES:
         raise errors.ConfigError(
-            f"config.compute.penalty_rule='exact' holds for piecewise linear discriminators only, and {kind!r} is not: "
-            f"set config.discriminator.activation to one of {', '.join(layers.SLOPES)}, or "
-            "config.compute.penalty_rule='autodiff'."
+            f"--config.compute.penalty_rule=exact holds for piecewise linear discriminators only, and {kind!r} is not: "
+            f"set --config.discriminator.activation to one of {', '.join(layers.SLOPES)}, or "
+            "--config.compute.penalty_rule=autodiff."
         )
     return layers.SLOPES[kind]
 

@@ -37,7 +37,7 @@ class Stacked(parallel.Layout):
         if from_host:
             raise errors.ConfigError(
                 "Runs that are stacked sample their images in the step, but this set is fed from the host; set "
-                "config.comparison.stack_seeds=False, or raise config.data.device_limit_mib."
+                "--config.comparison.stack_seeds=False, or raise --config.data.device_limit_mib."
             )
         stacked = jax.vmap(step, in_axes=(0, None, 0))
         return jax.jit(stacked, donate_argnums=(0, 2), compiler_options=self.compiler_options(options))

@@ -39,7 +39,7 @@ def comparable(data: Panel) -> tuple[Panel, float]:
         what = "no day" if count[unit] == 0 else f"a mean of {level[unit]:.4g}"
         raise errors.DataError(
             f"unit {data.units[unit]} has {what} before the first launch ({data.periods[first]}), so that it cannot be "
-            "put in relation to its level; leave it out, or set config.analysis.scale=yuan."
+            "put in relation to its level; leave it out, or set --config.analysis.scale=yuan."
         )
     reference = float(level[data.ever_treated].mean())
     scaled = data.outcome * (reference / level)[:, None]

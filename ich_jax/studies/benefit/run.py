@@ -136,7 +136,7 @@ def check_calendar(data: daily.Daily, calendar: holidays.Calendar | None) -> Non
             holidays.terms(one.periods, calendar)
     except errors.DataError as cause:
         raise errors.DataError(
-            f"{data.source}: {cause} Name it as config.data.calendar (columns date, holiday)."
+            f"{data.source}: {cause} Name it as --config.data.calendar (columns date, holiday)."
         ) from cause
 
 

@@ -227,7 +227,7 @@ def make_runner(
     sample = dataset.sample
     if sample is None:
         raise errors.DataError(
-            "Pulses need images that lie on the device; this set is larger than config.data.device_limit_mib. Raise it."
+            "Pulses need images that lie on the device; raise --config.data.device_limit_mib to the size of this set."
         )
     draw = jax.jit(sampling.make_draw(config, dataset.space, dataset.size, dataset.channels, choice.form))
     products = len(dataset.space.products)

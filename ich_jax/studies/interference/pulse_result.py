@@ -63,7 +63,7 @@ def plan(config: PulseConfig) -> tuple[Window, list[Pulse]]:
                 runs.append(Pulse(kind, float(strength), seed))
             except ValueError as error:
                 raise errors.ConfigError(
-                    f"pulse.pulses: got {text!r}; expected KIND:STRENGTH, such as label_flips:0.3."
+                    f"--config.pulse.pulses: got {text!r}; expected KIND:STRENGTH, such as label_flips:0.3."
                 ) from error
     recovery.check(runs)
     return window, runs

@@ -53,8 +53,8 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
     jobs = sweep.jobs(kinds, config.sweep.seeds, real=config.sweep.real)
     if not any(TABLE[kind].scored for kind in kinds):
         raise errors.ConfigError(
-            f"sweep.kinds: none of {', '.join(kinds)} counts in a mean or minimum; add one that acts on the generator, "
-            "such as latent_noise."
+            f"--config.sweep.kinds: none of {', '.join(kinds)} counts in a mean or minimum; add one that acts on the "
+            "generator, such as latent_noise."
         )
     i, n = parse_shard(shard)
     model, dataset = load(config, folder, source)

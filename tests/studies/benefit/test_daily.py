@@ -258,14 +258,14 @@ def test_simulated_data_are_a_function_of_their_assumptions(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"days": 10}, "days: got 10; expected a whole number from 30"),
+        ({"days": 10}, "--config.simulation.days: got 10; expected a whole number from 30"),
         ({"treated": 1.5}, "treated: got 1.5; expected a whole number"),
         ({"autocorrelation": 1.0}, "autocorrelation: got 1.0; expected a number from -0.99"),
     ],
 )
 def test_bad_assumptions_are_refused(change, message):
     with pytest.raises(errors.ConfigError, match=message):
-        config.SimulationConfig(**change)
+        config.resolve({"simulation": change}, config.BenefitConfig)
 
 
 def test_days_beyond_the_calendar_are_refused():

@@ -232,11 +232,14 @@ def test_a_template_is_never_written_over_a_file(template: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ({"analysis.alpha": 5.0}, "analysis.alpha: got 5.0"),
-        ({"analysis.scale": "log"}, "analysis.scale: got 'log'"),
-        ({"plan.horizon_days": 0}, "plan.horizon_days"),
+        ({"analysis.alpha": 5.0}, "--config.analysis.alpha: got 5.0; expected a number from 0.001 to 0.5."),
+        ({"analysis.scale": "log"}, "--config.analysis.scale: got 'log'"),
+        (
+            {"plan.horizon_days": 0},
+            "--config.plan.horizon_days: got 0; expected a whole number from 1 to 3,650.",
+        ),
         ({"analysis.n_resample": 5}, "did you mean 'n_resamples'"),
-        ({"data.path": ""}, "config.data.path is empty"),
+        ({"data.path": ""}, "--config.data.path is empty"),
     ],
 )
 def test_bad_settings_are_refused(tmp_path: Path, overrides: dict[str, object], words: str) -> None:

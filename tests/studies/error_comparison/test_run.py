@@ -271,13 +271,13 @@ def test_arms_differ_in_nothing_but_shortcut_and_gain(images: Path) -> None:
     ("changes", "words"),
     [
         ({"depths": (2, 1)}, "ascending"),
-        ({"plain_gains": ()}, "one or more different"),
+        ({"plain_gains": ()}, "--config.comparison.plain_gains: got (); expected one or more numbers"),
         ({"plain_gains": (1.0, 1.0), "plain_d_gains": (2.0, 2.0)}, "no pair twice"),
         ({"plain_gains": (1.0,)}, "as many of one as of the other"),
-        ({"learning_rates": (1e-3, 1e-3)}, "one or more different"),
-        ({"best_of": 1}, "one draw is no choice"),
-        ({"networks": "encoder"}, "config.comparison.networks"),
-        ({"seeds": 0}, "config.comparison.seeds"),
+        ({"learning_rates": (1e-3, 1e-3)}, "one or more different numbers"),
+        ({"best_of": 1}, "got 1; expected 2 or more draws"),
+        ({"networks": "encoder"}, "--config.comparison.networks"),
+        ({"seeds": 0}, "--config.comparison.seeds: got 0; expected a whole number from 1 to 1,000."),
     ],
 )
 def test_bad_settings_are_refused(images: Path, changes: dict[str, Any], words: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from ich_jax import config as config_lib
 from ich_jax import errors
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 # Of other experiments than train.
 OTHERS = {
     "economic_benefit": config_lib.BenefitConfig,
@@ -26,6 +26,54 @@ def _load(name: str, **overrides: object) -> config_lib.Config:
     if config_lib.load_editable(path).data.source != "procedural":
         overrides = {"data.path": "some/path"} | overrides
     return config_lib.load(path, overrides)
+
+
+# A work directory is known by it. It changes with every result field that is added or given another default: then work
+# directories of before are compared field by field (see workdir.claim), and this table takes the new values.
+FINGERPRINTS = {
+    "benchmark_32": "b2d5202ce2708b0a",
+    "benchmark_64": "09959ab3fd626d5f",
+    "economic_benefit": "5721c2d1f7717a6a",
+    "economic_benefit:csv": "0215df15412cf47a",
+    "economic_benefit:quick": "046c6123e4832965",
+    "economic_benefit:size_study": "fa56ab399c1158fe",
+    "economic_benefit:tiny": "2eedc0037f913976",
+    "error_comparison": "5706100a59e0d3ad",
+    "error_comparison:depth": "7a7b1ecc0c79b6a3",
+    "error_comparison:folder": "f131920a0cae7b2f",
+    "error_comparison:quick": "79e91497f2a1d52a",
+    "error_comparison:tiny": "2d8e77a71b7ef3a5",
+    "folder_32": "7e12a194024a42a4",
+    "folder_32:baseline": "089ddf2d2de42495",
+    "folder_64": "950caa0bcde7d461",
+    "grey_28": "f0b3f0e83fc03baf",
+    "interference_sweep": "2f85a75ff91032d0",
+    "interference_sweep:folder": "4ffcd693be245f57",
+    "interference_sweep:pulse": "1be26f2b43cb7cd5",
+    "interference_sweep:quick": "bcc2a9cd942e218b",
+    "interference_sweep:tiny": "80db5749dfdcde9f",
+    "interference_sweep:tiny_pulse": "4e9c78ca3d11dc66",
+    "paper": "6928997ff157470a",
+    "procedural_32": "df45d8f17a65f2ec",
+    "procedural_64": "e0cb5f04b699b2c8",
+    "quick": "03a0f95cb34bb9c3",
+    "quick:tiny": "f7acf1794693814c",
+    "r3gan_32": "0fa2c0aa7ddd8a5b",
+}
+
+
+@pytest.mark.parametrize("name", FINGERPRINTS)
+def test_fingerprints_stay(name: str) -> None:
+    cls = OTHERS.get(name.partition(":")[0], config_lib.Config)
+    values = config_lib.load_editable(name)
+    if "data" in values and not values.data.path:
+        values.data.path = "" if values.data.source in ("procedural", "simulated") else "some/path"
+    assert config_lib.fingerprint(config_lib.resolve(values, cls)) == FINGERPRINTS[name]
+
+
+def test_every_shipped_config_has_its_fingerprint() -> None:
+    assert {name.partition(":")[0] for name in FINGERPRINTS} == {*NAMES, *OTHERS}
+    assert {f"{name}:{variant}" for name, variant in VARIANTS} <= FINGERPRINTS.keys()
 
 
 def test_the_configs_of_the_readme_exist() -> None:
