@@ -1,38 +1,34 @@
 """Checkpoints of a run: written in the background, verified before they are read, the newest and the best kept.
 
-A checkpoint is a folder `checkpoints/<step>` that orbax writes aside and renames when it is whole. Beside orbax's own
-files it holds `complete.json`: the SHA-256 of every file. Orbax does not notice a flipped bit in an array, so
-a checkpoint whose files differ from `complete.json` is set aside as `<step>.damaged` and the one before is used.
+A checkpoint is a folder `checkpoints/<step>` that orbax writes aside and renames when it is whole, and that
+`checkpoint_files` seals with the digests of its files. A checkpoint whose files differ from their digests is set aside
+as `<step>.damaged`, and the one before is used.
 """
 
 import contextlib
 import dataclasses
 import errno
-import hashlib
-import json
 import math
-import shutil
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import jax
 import orbax.checkpoint as ocp
-from absl import logging
 from orbax.checkpoint import checkpoint_managers
 from orbax.checkpoint import options as orbax_options
 
 from ich_jax import config as config_lib
 from ich_jax import errors, types, workdir
 from ich_jax.data import dataset as dataset_lib
-from ich_jax.training import parallel
+from ich_jax.training import checkpoint_files, parallel
 from ich_jax.training import state as state_lib
 
 FOLDER = "checkpoints"
-COMPLETE_FILE = "complete.json"
 DATASET_FILE = "dataset.json"
 LINEAGE_FILE = "lineage.json"
-ITEMS = ("state", "side", "metrics")
+_SCORE = operator.itemgetter("score")
 NETWORKS = ("g_params", "d_params", "e_params", "ema_params")
 
 
@@ -96,7 +92,7 @@ class Checkpoints:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if jax.process_index() == 0:
-                _set_aside_damaged(self._folder)
+                checkpoint_files.set_aside_damaged(self._folder)
         except OSError as error:
             raise errors.CheckpointError(workdir.explain(error, self._folder)) from error
         parallel.wait_for_all("damaged checkpoints are set aside")
@@ -105,12 +101,12 @@ class Checkpoints:
                 checkpoint_managers.LatestN(keep),
                 # orbax keeps the last n in ascending order of quality; our scores are better the lower they are.
                 checkpoint_managers.BestN(
-                    get_metric_fn=_score, n=1, reverse=True, keep_checkpoints_without_metrics=False
+                    get_metric_fn=_SCORE, n=1, reverse=True, keep_checkpoints_without_metrics=False
                 ),
             ]
         )
         options = ocp.CheckpointManagerOptions(
-            best_fn=_score,
+            best_fn=_SCORE,
             best_mode="min",
             preservation_policy=policy,
             cleanup_tmp_directories=True,
@@ -126,7 +122,7 @@ class Checkpoints:
     @property
     def best_step(self) -> int | None:
         """The step with the lowest validation score, None if none was validated."""
-        return _best_step(self._folder)
+        return checkpoint_files.best_step(self._folder)
 
     def save(self, step: int, state: Any, *, side: Mapping[str, Any], score: float | None = None) -> None:
         """Copies the state off the device and writes it in the background; a step that exists is left as it is.
@@ -224,12 +220,11 @@ class Checkpoints:
         assert self._saving is not None
         step, score = self._saving
         for aside in self._folder.glob(f"{step}.orbax-checkpoint-tmp*"):
-            files = {name: _digest(aside / name) for name in _item_files(aside)}
-            workdir.write_json(aside / COMPLETE_FILE, {"step": step, "score": score, "files": files})
+            checkpoint_files.seal(aside, step, score)
 
     def _explain(self, error: BaseException) -> str:
         step = self._saving[0] if self._saving else None
-        good = [known for known in _complete_steps(self._folder) if known != step]
+        good = [known for known in checkpoint_files.whole_steps(self._folder) if known != step]
         left = f"The last good checkpoint is of step {good[-1]}" if good else "There is no earlier checkpoint"
         if _disk_is_full(error):
             return (
@@ -268,7 +263,7 @@ def restore_for_inference(folder: str | Path, *, best: bool = True) -> TrainedMo
         size=data["size"],
         channels=data["channels"],
         step=int(path.name),
-        score=workdir.read_json(path / COMPLETE_FILE)["score"],
+        score=checkpoint_files.score(path),
         ema_params=state["ema_params"],
         g_params=state["g_params"],
         d_params=state["d_params"],
@@ -309,7 +304,7 @@ def init_from(folder: str | Path, state: Any) -> tuple[Any, dict[str, Any]]:
 
 def has_checkpoints(folder: str | Path) -> bool:
     """Whether a work directory holds checkpoints, good or damaged."""
-    return bool(_steps(Path(folder) / FOLDER))
+    return bool(checkpoint_files.steps(Path(folder) / FOLDER))
 
 
 def describe_dataset(data: dataset_lib.Dataset) -> dict[str, Any]:
@@ -332,17 +327,16 @@ def _space(values: Mapping[str, Any]) -> types.DesignSpace:
 def _find_checkpoint(path: Path, *, best: bool) -> Path:
     path = path.resolve()
     if path.name.isdigit() and path.parent.name == FOLDER:
-        problem = _problem(path)
-        if problem:
-            raise errors.CheckpointError(f"{path} cannot be used: {problem}.")
+        if damage := checkpoint_files.damage(path):
+            raise errors.CheckpointError(f"{path} cannot be used: {damage}.")
         return path
-    steps = _complete_steps(path / FOLDER)
+    steps = checkpoint_files.whole_steps(path / FOLDER)
     if not steps:
         raise errors.CheckpointError(
             f"{path} holds no good checkpoint; give a work directory of experiments/train.py, or one of its "
             f"{FOLDER}/<step> folders."
         )
-    step = _best_step(path / FOLDER) if best else None
+    step = checkpoint_files.best_step(path / FOLDER) if best else None
     return path / FOLDER / str(steps[-1] if step is None else step)
 
 
@@ -387,72 +381,6 @@ def _differences(stored: Any, wanted: Any, prefix: str) -> list[str]:
 
 def _shorten(lines: list[str]) -> str:
     return "\n".join([*lines[:5], *([f"  and {len(lines) - 5} more"] if len(lines) > 5 else [])])
-
-
-# ---------------------------------------------------------------- what is on disk
-
-
-def _steps(folder: Path) -> list[int]:
-    if not folder.is_dir():
-        return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and path.is_dir())
-
-
-def _complete_steps(folder: Path) -> list[int]:
-    return [step for step in _steps(folder) if not _problem(folder / str(step))]
-
-
-def _best_step(folder: Path) -> int | None:
-    scores = {step: workdir.read_json(folder / str(step) / COMPLETE_FILE)["score"] for step in _complete_steps(folder)}
-    scored = {step: score for step, score in scores.items() if score is not None}
-    # Among equals the later one, which has been trained for longer.
-    return min(scored, key=lambda step: (scored[step], -step)) if scored else None
-
-
-def _problem(path: Path) -> str:
-    """Returns what is wrong with a checkpoint, or an empty string."""
-    try:
-        files = json.loads((path / COMPLETE_FILE).read_text(encoding="utf-8"))["files"]
-        for name, digest in files.items():
-            if _digest(path / name) != digest:
-                return f"{name} differs from what was written"
-    except FileNotFoundError as error:
-        return f"{Path(error.filename).name} is missing"
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return f"{COMPLETE_FILE} is damaged"
-    return ""
-
-
-def _set_aside_damaged(folder: Path) -> None:
-    for step in _steps(folder):
-        path = folder / str(step)
-        problem = _problem(path)
-        if problem:
-            aside = folder / f"{step}.damaged"
-            shutil.rmtree(aside, ignore_errors=True)
-            path.rename(aside)
-            logging.warning(
-                "Checkpoint %s is damaged (%s). It was renamed to %s; the one before it is used, if there is one.",
-                path,
-                problem,
-                aside.name,
-            )
-
-
-def _item_files(folder: Path) -> Iterator[str]:
-    for item in ITEMS:
-        for path in sorted((folder / item).rglob("*")):
-            if path.is_file():
-                yield str(path.relative_to(folder))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _score(metrics: Mapping[str, float]) -> float:
-    return metrics["score"]
 
 
 def _disk_is_full(error: BaseException | None) -> bool:

@@ -1,8 +1,7 @@
 """scripts/peers: the step in PyTorch computes what ours does, from the same weights, images and noise."""
 
 import functools
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 
 import jax
@@ -25,10 +24,9 @@ N, BATCH = 6, 4
 @pytest.fixture(scope="module")
 def peer():
     pytest.importorskip("torch", reason='PyTorch is absent: pip install -e ".[bench]"')
-    spec = importlib.util.spec_from_file_location("sngan_torch", SCRIPTS / "peers" / "sngan_torch.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["sngan_torch"] = module
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPTS)
+        module = importlib.import_module("peers.sngan_torch")
     return module
 
 

@@ -1,11 +1,11 @@
-"""Charts of the economic benefit: what is drawn of each product, arranged for `charts.series` and `charts.dots`."""
+"""Charts of the economic benefit: what is drawn of each product, for `line_charts.series` and `charts.dots`."""
 
 import math
 
 import numpy as np
 
-from ich_jax.report import charts
-from ich_jax.report.charts import Line, SeriesPanel
+from ich_jax.report import charts, line_charts
+from ich_jax.report.line_charts import Line, SeriesPanel
 from ich_jax.report.style import Picture
 from ich_jax.studies.benefit import daily
 from ich_jax.studies.benefit.analysis import Analysis, ProductResult
@@ -40,7 +40,7 @@ def curves(result: Analysis) -> Picture:
         panels.append(
             SeriesPanel(product.design.name, tuple(lines), _launches(product, "launch"), y_label="yuan a day")
         )
-    return charts.series(panels, height=270, stamp=stamp(result))
+    return line_charts.series(panels, height=270, stamp=stamp(result))
 
 
 def event_study(result: Analysis) -> Picture:
@@ -51,7 +51,7 @@ def event_study(result: Analysis) -> Picture:
         lines = (Line(f"effect, with simultaneous {p.confidence:.0%} band", p.relative, p.estimate, p.low, p.high),)
         label = f"{product.design.bin}s since the launch"
         panels.append(SeriesPanel(product.design.name, lines, ((-0.5, "launch"),), ((0.0, ""),), label, "yuan a day"))
-    return charts.series(panels, stamp=stamp(result))
+    return line_charts.series(panels, stamp=stamp(result))
 
 
 def synthetic(product: ProductResult, picture_stamp: str) -> Picture:
@@ -74,7 +74,7 @@ def synthetic(product: ProductResult, picture_stamp: str) -> Picture:
     band = [Line("", after, s.gap[s.start :], low, high, colour=1, pale=True)] if bounded.any() else []
     gaps = (*spaghetti, *band, Line("treated minus synthetic control", s.periods, s.gap, colour=1))
     unit = product.design.bin
-    return charts.series(
+    return line_charts.series(
         [
             SeriesPanel(f"{product.design.name}: paths, {unit}ly means" if unit == "week" else "paths", paths, launch,
                         y_label="yuan a day"),
@@ -145,7 +145,7 @@ def money(result: Analysis) -> Picture:
         x_label="investment, yuan",
         y_label="share of draws",
     )
-    return charts.series([even, curve] if plan.investment else [curve], stamp=stamp(result))
+    return line_charts.series([even, curve] if plan.investment else [curve], stamp=stamp(result))
 
 
 def balance(result: Analysis) -> Picture:
@@ -159,7 +159,7 @@ def balance(result: Analysis) -> Picture:
         name = f"present value, with {v.confidence:.0%} limits of each day"
         line = Line(name, day, v.balance, v.balance_low, v.balance_high, colour=2)
         panels.append(SeriesPanel(product.design.name, (line,), (), ((0.0, ""),), "days since the launch", "yuan"))
-    return charts.series(panels, height=210, stamp=stamp(result))
+    return line_charts.series(panels, height=210, stamp=stamp(result))
 
 
 def sizes(study: SizeStudy) -> Picture:

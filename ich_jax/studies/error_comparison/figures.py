@@ -8,8 +8,8 @@ import numpy.typing as npt
 from ich_jax.evaluation import axis_errors
 from ich_jax.evaluation.arm_errors import PLAIN, RESIDUAL
 from ich_jax.evaluation.arms import ArmComparison
-from ich_jax.report import charts, sheets, text
-from ich_jax.report.charts import Line, SeriesPanel
+from ich_jax.report import charts, line_charts, sheets, text
+from ich_jax.report.line_charts import Line, SeriesPanel
 from ich_jax.report.style import Picture
 from ich_jax.studies.error_comparison.degradation import Degradation
 from ich_jax.studies.error_comparison.result import CellRecord, Gradients
@@ -41,7 +41,7 @@ def distribution(records: Sequence[CellRecord], names: Sequence[str], tolerance:
                 name, tuple(lines), ((tolerance, f"{tolerance:g}"),), x_label="|error|", y_label="share of designs"
             )
         )
-    return charts.series(panels, columns=min(3, len(panels)), stamp=stamp)
+    return line_charts.series(panels, columns=min(3, len(panels)), stamp=stamp)
 
 
 def slopes(comparison: ArmComparison, stamp: str) -> Picture:
@@ -54,7 +54,7 @@ def slopes(comparison: ArmComparison, stamp: str) -> Picture:
         mean = [arm.axes[a].mae.value for arm in arms]
         lines.append(Line("mean over seeds", [0, 1], mean, colour=6, dashed=True))
         panels.append(SeriesPanel(name, tuple(lines), y_label="mean |error|", x_ticks=((0, PLAIN), (1, RESIDUAL))))
-    return charts.series(panels, columns=min(3, len(panels)), stamp=stamp)
+    return line_charts.series(panels, columns=min(3, len(panels)), stamp=stamp)
 
 
 def bland_altman(records: Sequence[CellRecord], names: Sequence[str], stamp: str) -> Picture:
@@ -76,7 +76,7 @@ def bland_altman(records: Sequence[CellRecord], names: Sequence[str], stamp: str
                     f"{name}, {arm}", (points,), (), guides, "mean of requested and read", "read \u2212 requested"
                 )
             )
-    return charts.series(panels, columns=min(3, len(names)), stamp=stamp)
+    return line_charts.series(panels, columns=min(3, len(names)), stamp=stamp)
 
 
 def depth_curves(degradation: Degradation, stamp: str) -> Picture:
@@ -94,7 +94,7 @@ def depth_curves(degradation: Degradation, stamp: str) -> Picture:
             lines.append(Line(WORDS[arm], x, curve.mean, curve.low, curve.high, colour=COLOUR[arm]))
         label = "mean |error|" if name in degradation.tested else "mean absolute pixel error"
         panels.append(SeriesPanel(name, tuple(lines), (), (), "blocks per stage", label, ticks))
-    return charts.series(panels, stamp=stamp)
+    return line_charts.series(panels, stamp=stamp)
 
 
 def gradient_norms(records: Sequence[CellRecord], stamp: str) -> Picture | None:
@@ -126,7 +126,7 @@ def gradient_norms(records: Sequence[CellRecord], stamp: str) -> Picture | None:
                         "norm of the gradient", ticks, log=True,
                     )
                 )  # fmt: skip
-    return charts.series(panels, stamp=stamp) if panels else None
+    return line_charts.series(panels, stamp=stamp) if panels else None
 
 
 def worst_designs(

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from ich_jax.config import InterferenceConfig, flatten
-from ich_jax.report import charts, page
-from ich_jax.report.charts import Line, SeriesPanel
+from ich_jax.report import line_charts, page
+from ich_jax.report.line_charts import Line, SeriesPanel
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.style import Picture
 from ich_jax.report.tables import Cell, Table
@@ -145,7 +145,7 @@ def course_chart(result: Temporal, name: str) -> Picture:
         span = (float(result.window.start), float(result.window.stop), "pulse")
         guides = ((CLAIM[product], f"paper: {CLAIM[product]:.2%}"),) if product in CLAIM else ()
         panels.append(SeriesPanel(product, tuple(lines), (), guides, "step", "accuracy", spans=(span,)))
-    return charts.series(panels, height=240)
+    return line_charts.series(panels, height=240)
 
 
 def survival_chart(result: Temporal) -> Picture:
@@ -157,7 +157,7 @@ def survival_chart(result: Temporal) -> Picture:
         y = np.concatenate([[1.0], np.repeat(np.concatenate([[1.0], km.survival]), 2)[1:]])
         lines.append(Line(name, x, y[: len(x)], colour=i % 7))
     panel = SeriesPanel("", tuple(lines), x_label="steps after the window", y_label="not recovered")
-    return charts.series([panel], columns=1, height=280)
+    return line_charts.series([panel], columns=1, height=280)
 
 
 def _pulse_table(result: Temporal, samples: str) -> Table:

@@ -8,8 +8,9 @@ import numpy as np
 
 from ich_jax.config import InterferenceConfig, flatten
 from ich_jax.interference.disturbances import TABLE
-from ich_jax.report import charts, page, sheets
-from ich_jax.report.charts import Dot, Line, SeriesPanel
+from ich_jax.report import charts, line_charts, page, sheets
+from ich_jax.report.charts import Dot
+from ich_jax.report.line_charts import Line, SeriesPanel
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.style import Picture
 from ich_jax.report.tables import Cell, Table
@@ -218,7 +219,7 @@ def curve_chart(result: Static) -> Picture:
         )
         guides = ((CLAIM[name], f"paper: {CLAIM[name]:.2%}"),) if name in CLAIM else ()
         panels.append(SeriesPanel(name, lines, guides=guides, x_label="severity", y_label="accuracy"))
-    return charts.series(panels, height=320)
+    return line_charts.series(panels, height=320)
 
 
 def heat_map(result: Static) -> Picture:

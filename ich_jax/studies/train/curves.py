@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ich_jax.report import charts
+from ich_jax.report import line_charts
 
 _PANELS: tuple[tuple[str, tuple[tuple[str, str], ...], bool, tuple[tuple[float, str], ...]], ...] = (
     (
@@ -50,7 +50,7 @@ _PANELS: tuple[tuple[str, tuple[tuple[str, str], ...], bool, tuple[tuple[float, 
 _NOT_DRAWN = frozenset({"step", "skipped", "skipped_in_a_row", "d_accuracy", "validation/score"})
 
 
-def curve_panels(history: Sequence[Mapping[str, Any]]) -> list[charts.CurvePanel]:
+def curve_panels(history: Sequence[Mapping[str, Any]]) -> list[line_charts.CurvePanel]:
     """Arranges the metrics of a run in small charts; metrics without a place of their own get a chart each.
 
     Args:
@@ -63,12 +63,12 @@ def curve_panels(history: Sequence[Mapping[str, Any]]) -> list[charts.CurvePanel
         shown = [(label or title, curves[name]) for label, name in members if name in curves]
         placed |= {name for _, name in members}
         if shown:
-            lines = tuple(charts.Curve(label, x, y) for label, (x, y) in shown)
-            panels.append(charts.CurvePanel(title, lines, log, guides))
+            lines = tuple(line_charts.Curve(label, x, y) for label, (x, y) in shown)
+            panels.append(line_charts.CurvePanel(title, lines, log, guides))
     for name, (x, y) in curves.items():
         if name not in placed:
             title = name.replace("validation/", "Validation: ").replace("_", " ")
-            panels.append(charts.CurvePanel(title, (charts.Curve(title, x, y),)))
+            panels.append(line_charts.CurvePanel(title, (line_charts.Curve(title, x, y),)))
     return panels
 
 

@@ -13,7 +13,7 @@ from ich_jax.evaluation.designs import DesignEvaluation
 from ich_jax.evaluation.diversity import SAME_BRIEF
 from ich_jax.evaluation.readings import Accuracy
 from ich_jax.evaluation.realism import Spread
-from ich_jax.report import charts, page, tables
+from ich_jax.report import charts, line_charts, page, tables
 from ich_jax.report import sheets as image_sheets
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.tables import Table
@@ -396,7 +396,7 @@ def _training(config: Config, history: Sequence[Mapping[str, Any]], train: Train
             page.Figure(
                 "curves",
                 "Training curves",
-                charts.curves(panels),
+                line_charts.curves(panels),
                 "Thick: moving mean over a twenty-fifth of the run; pale: the values as logged, each a mean over the "
                 "steps since the line before. Validation is on briefs that are not the test briefs.",
                 f"1 run, seed {config.seed}; {_count(len(history), 'log line')}",

@@ -1,46 +1,18 @@
-"""Charts over time: what is in them, equal bytes, the stamp."""
-
+import xml.etree.ElementTree
 from collections.abc import Callable
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pytest
 
 from ich_jax.report import charts, style
-from ich_jax.report.charts import Line, SeriesPanel
-
-DAYS = np.datetime64("2025-01-01") + np.arange(80) * np.timedelta64(1, "D")
 
 
-def panels(n: int = 2) -> list[SeriesPanel]:
-    y = np.sin(np.arange(80) / 9.0)
-    lines = (
-        Line("raw", DAYS, y, pale=True),
-        Line("mean", DAYS, y, y - 0.2, y + 0.2, colour=1, window=7),
-        Line("", DAYS, np.where(np.arange(80) > 40, np.nan, y), colour=2, dashed=True),
-    )
-    return [SeriesPanel(f"panel {i}", lines, ((DAYS[40], "launch"),), ((0.0, "none"),), "", "yuan") for i in range(n)]
-
-
-def test_equal_input_gives_equal_bytes_and_size_follows_the_number_of_panels() -> None:
-    one, again, more = (charts.series(panels(n)) for n in (2, 2, 3))
-    assert one == again and one.format == "svg"
-    assert one.width == more.width == style.PAGE_WIDTH and more.height - one.height == 250
-    assert charts.series(panels(1)).width == style.PAGE_WIDTH // 2
-
-
-def test_a_stamp_makes_room_for_itself() -> None:
-    plain, stamped = charts.series(panels()), charts.series(panels(), stamp="SIMULATED DATA")
-    assert stamped.height == plain.height + 16 and style.STAMP.encode() in stamped.data
-    assert style.STAMP.encode() not in plain.data
-
-
-@pytest.mark.parametrize("stamp", ["", "SIMULATED DATA"])
-def test_dots_of_one_series_stand_on_the_line_of_their_label(stamp: str) -> None:
-    """The series of a row share its height; a row with one point has it in the middle."""
-    alone = charts.dots([charts.Dot("a", 1.0, 0.5, 1.5, "x")], x_label="", stamp=stamp)
-    both = charts.dots([charts.Dot("a", 1.0, 0.5, 1.5, "x"), charts.Dot("b", 2.0, series="y")], x_label="", stamp=stamp)
-    assert alone.height < both.height and (style.STAMP.encode() in both.data) == bool(stamp)
+def svg_size(picture: style.Picture) -> tuple[float, float]:
+    assert picture.format == "svg"
+    root = xml.etree.ElementTree.fromstring(picture.data)
+    return float(root.attrib["width"].removesuffix("pt")), float(root.attrib["height"].removesuffix("pt"))
 
 
 def drawn(monkeypatch: pytest.MonkeyPatch, draw: Callable[[], style.Picture]) -> list[Any]:
@@ -51,6 +23,57 @@ def drawn(monkeypatch: pytest.MonkeyPatch, draw: Callable[[], style.Picture]) ->
         patch.setattr(charts, "finish", lambda fig, *rest: (kept.extend(fig.axes), finish(fig, *rest))[1])
         draw()
     return kept
+
+
+def every_chart() -> dict[str, style.Picture]:
+    rng = np.random.default_rng(1)
+    requested = rng.uniform(-3, 3, (60, 3))
+    read = requested + rng.normal(0, 0.2, (60, 3))
+    read[3, 1] = np.nan  # an axis that was left open
+    names = ["a$b$", "<book>", "c"]
+    return {
+        "strips": charts.error_strips({"generated": read - requested, "judge": read[:5] * 0}, names),
+        "no strips": charts.error_strips({"generated": np.zeros((0, 3))}, names),
+        "scatter": charts.requested_read(requested, read, names, groups=np.arange(60) % 3, group_names=names),
+        "one axis": charts.requested_read(requested[:, :1], read[:, :1], ["width"]),
+        "confusion": charts.confusion(np.eye(3) * 9, names),
+        "confusion of one": charts.confusion([[4]], ["only"]),
+        "confusion of many": charts.confusion(np.eye(20), [f"class {i}" for i in range(20)]),
+        "dots": charts.dots(
+            [charts.Dot("a", 0.9, 0.8, 1.0, "x"), charts.Dot("a", 0.95, series="y"), charts.Dot("b", 1.0)],
+            x_label="accuracy",
+            limits=(0, 1.01),
+            guide=0.98,
+        ),
+    }
+
+
+def test_charts_are_svg_of_the_stated_size() -> None:
+    for name, picture in every_chart().items():
+        assert svg_size(picture) == pytest.approx((picture.width, picture.height), abs=0.6), name
+        assert picture.width <= style.PAGE_WIDTH, name
+
+
+def test_equal_input_gives_equal_bytes_and_global_state_stays() -> None:
+    before = dict(matplotlib.rcParams)
+    assert charts.confusion(np.eye(2), ["a", "b"]) == charts.confusion(np.eye(2), ["a", "b"])
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_error_strip_counts_what_lies_beyond_the_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(charts, "write_note", lambda ax, text, *args, **kwargs: notes.append(text))
+    errors = np.array([[0.4, 0.6], [-0.7, np.nan], [0.5, 0.0]])
+    charts.error_strips({"generated": errors}, ["width", "depth"])
+    assert notes == ["1 of 3 beyond", "1 of 2 beyond", "within \u00b10.5"]
+
+
+@pytest.mark.parametrize("stamp", ["", "SIMULATED DATA"])
+def test_dots_of_one_series_stand_on_the_line_of_their_label(stamp: str) -> None:
+    """The series of a row share its height; a row with one point has it in the middle."""
+    alone = charts.dots([charts.Dot("a", 1.0, 0.5, 1.5, "x")], x_label="", stamp=stamp)
+    both = charts.dots([charts.Dot("a", 1.0, 0.5, 1.5, "x"), charts.Dot("b", 2.0, series="y")], x_label="", stamp=stamp)
+    assert alone.height < both.height and (style.STAMP.encode() in both.data) == bool(stamp)
 
 
 def test_heat_maps_write_shares_in_percent_and_leave_unknown_cells_empty(monkeypatch: pytest.MonkeyPatch) -> None:

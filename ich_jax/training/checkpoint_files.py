@@ -1,0 +1,99 @@
+"""Files of a checkpoint: sealed with their digests when written, verified before they are read.
+
+A sealed checkpoint holds `complete.json` with the SHA-256 of every file, which orbax does not keep: it does not notice
+a flipped bit in an array.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from absl import logging
+
+from ich_jax import workdir
+
+_COMPLETE_FILE = "complete.json"
+_ITEMS = ("state", "side", "metrics")
+
+
+def seal(checkpoint: Path, step: int, score: float | None) -> None:
+    """Writes the digests of a checkpoint whose items are all written.
+
+    Args:
+        checkpoint: Its folder.
+        step: The step of its state.
+        score: Its validation score; None if it was not validated.
+    """
+    files = {name: _digest(checkpoint / name) for name in _item_files(checkpoint)}
+    workdir.write_json(checkpoint / _COMPLETE_FILE, {"step": step, "score": score, "files": files})
+
+
+def score(checkpoint: Path) -> float | None:
+    """Returns the validation score of a sealed checkpoint; None if it was not validated."""
+    value: float | None = workdir.read_json(checkpoint / _COMPLETE_FILE)["score"]
+    return value
+
+
+def damage(checkpoint: Path) -> str:
+    """Returns what is wrong with a checkpoint, or an empty string."""
+    try:
+        files = json.loads((checkpoint / _COMPLETE_FILE).read_text(encoding="utf-8"))["files"]
+        for name, digest in files.items():
+            if _digest(checkpoint / name) != digest:
+                return f"{name} differs from what was written"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{_COMPLETE_FILE} is damaged"
+    return ""
+
+
+def steps(folder: Path) -> list[int]:
+    """Returns the steps of all checkpoints in a folder, whole or damaged, ascending."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and path.is_dir())
+
+
+def whole_steps(folder: Path) -> list[int]:
+    """Returns the steps of the checkpoints in a folder that are not damaged, ascending."""
+    return [step for step in steps(folder) if not damage(folder / str(step))]
+
+
+def best_step(folder: Path) -> int | None:
+    """Returns the step with the lowest validation score among the whole ones; None if none was validated."""
+    scores = {step: score(folder / str(step)) for step in whole_steps(folder)}
+    scored = {step: value for step, value in scores.items() if value is not None}
+    # Among equals the later one, which has been trained for longer.
+    return min(scored, key=lambda step: (scored[step], -step)) if scored else None
+
+
+def set_aside_damaged(folder: Path) -> None:
+    """Renames damaged checkpoints to `<step>.damaged`, with a warning for each."""
+    for step in steps(folder):
+        path = folder / str(step)
+        fault = damage(path)
+        if fault:
+            aside = folder / f"{step}.damaged"
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            logging.warning(
+                "Checkpoint %s is damaged (%s). It was renamed to %s; the one before it is used, if there is one.",
+                path,
+                fault,
+                aside.name,
+            )
+
+
+def _item_files(folder: Path) -> Iterator[str]:
+    for item in _ITEMS:
+        for path in sorted((folder / item).rglob("*")):
+            if path.is_file():
+                yield str(path.relative_to(folder))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
