@@ -4,8 +4,9 @@ import csv
 import dataclasses
 import html
 import io
-import math
 from collections.abc import Sequence
+
+from ich_jax.report.text import number
 
 Cell = str | int | float | None
 """A cell; None is a figure that does not exist: shown as a dash and written to CSV as nothing."""
@@ -111,31 +112,6 @@ def to_html(table: Table) -> str:
     return f"<table>\n<thead><tr>{line('th', columns)}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
-def number(value: float, digits: int | None = None) -> str:
-    """Formats a number for reading.
-
-    Args:
-        value: The number.
-        digits: Decimals; by default integers are written out, large floats get none, those below 0.01 three significant
-            digits and the rest three decimals.
-    """
-    if isinstance(value, int):
-        return _minus(f"{value:,}")
-    if math.isnan(value):
-        return "n/a"
-    if math.isinf(value):
-        return "\u221e" if value > 0 else "\u2212\u221e"
-    if digits is not None:
-        return _minus(f"{value:,.{digits}f}")
-    if abs(value) >= 1000:
-        return _minus(f"{value:,.0f}")
-    if abs(value) >= 10:
-        return _minus(f"{value:.1f}")
-    if value == 0 or abs(value) >= 0.01:
-        return _minus(f"{value:.3f}")
-    return _minus(f"{value:.3g}" if abs(value) >= 1e-4 else f"{value:.2e}")
-
-
 def _shown(table: Table) -> tuple[list[str], list[list[str]], list[bool]]:
     """Columns that have content, the text of their cells, and whether each holds numbers."""
     digits = dict(table.digits)
@@ -154,11 +130,6 @@ def _text(cell: Cell, digits: int | None) -> str:
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     return cell if isinstance(cell, str) else number(cell, digits)
-
-
-def _minus(text: str) -> str:
-    """Sets a true minus, and none before what has been rounded to zero."""
-    return text.replace("-", "\u2212") if text.strip("-0.,") else text.lstrip("-")
 
 
 def _markdown(text: str) -> str:

@@ -53,25 +53,6 @@ def test_html_is_well_formed_and_escaped() -> None:
     assert [td.get("class") for td in next(root.iter("tbody"))[0]] == ["short", "number", "number"]
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (1234567, "1,234,567"),
-        (-3, "\u22123"),
-        (0.0, "0.000"),
-        (0.12345, "0.123"),
-        (12.345, "12.3"),
-        (12345.6, "12,346"),
-        (-0.00012345, "\u22120.000123"),
-        (0.000012345, "1.23e\u221205"),
-        (math.nan, "n/a"),
-        (-math.inf, "\u2212\u221e"),
-    ],
-)
-def test_numbers_are_rounded_for_reading(value: float, shown: str) -> None:
-    assert tables.number(value) == shown
-
-
 def test_measures_carry_interval_n_and_seeds() -> None:
     rows = [
         tables.Measure("accuracy", 0.99, 0.98, 1.0, "95 % Wilson", 1000, 1),

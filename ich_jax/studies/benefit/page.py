@@ -10,6 +10,7 @@ from ich_jax.report import page, tables
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.style import Picture
 from ich_jax.report.tables import Table
+from ich_jax.report.text import p_value, span
 from ich_jax.studies.benefit import figures as benefit_figures
 from ich_jax.studies.benefit import tables as benefit_tables
 from ich_jax.studies.benefit.analysis import Analysis
@@ -111,7 +112,8 @@ def write_size_study(folder: str | Path, *, config: BenefitConfig, study: SizeSt
 
 def _summary(result: Analysis) -> str:
     parts = [
-        f"{product.design.name} {product.main.effect:+,.0f} yuan a day ({_range(product.main.low, product.main.high)})"
+        f"{product.design.name} {product.main.effect:+,.0f} yuan a day "
+        f"({_interval(product.main.low, product.main.high)})"
         for product in result.products
     ]
     text = (
@@ -124,13 +126,13 @@ def _headlines(result: Analysis) -> list[page.Headline]:
     strip = []
     for product in result.products:
         e = product.main
-        detail = f"{_range(e.low, e.high)}; p {benefit_tables.p_text(e.p) or 'n/a'}"
+        detail = f"{_interval(e.low, e.high)}; p {_p(e.p)}"
         if not math.isnan(product.truth):
             detail += f"; true {product.truth:,.0f}"
         strip.append(page.Headline(f"{product.design.name}, yuan a day", f"{e.effect:+,.0f}", detail))
     if result.together is not None:
         t = result.together
-        detail = f"{_range(100 * t.low, 100 * t.high, '.1f')} %; p {_p(t.p)}, smallest possible {_p(t.smallest_p)}"
+        detail = f"{_interval(100 * t.low, 100 * t.high, 1)} %; p {_p(t.p)}, smallest possible {_p(t.smallest_p)}"
         strip.append(page.Headline("all together, % of the level", f"{100 * t.effect:+.1f}", detail))
     smallest = min(_randomisation(product.design) for product in result.products)
     strip.append(page.Headline("smallest p of one product", _p(smallest), "randomisation of launches over its units"))
@@ -367,12 +369,9 @@ def _samples(result: Analysis) -> str:
     return f"{units} units over {len(result.products)} products, {treated} treated; {days} days"
 
 
-def _range(low: float, high: float, form: str = ",.0f") -> str:
-    if math.isnan(low):
-        return "no interval"
-    ends = [format(x, form) if math.isfinite(x) else ("\u2212\u221e" if x < 0 else "\u221e") for x in (low, high)]
-    return f"{ends[0]} to {ends[1]}".replace("-", "\u2212")
+def _interval(low: float, high: float, digits: int = 0) -> str:
+    return span(low, high, digits) or "no interval"
 
 
-def _p(value: float) -> str:
-    return "n/a" if math.isnan(value) else f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
+def _p(p: float) -> str:
+    return p_value(p) or "n/a"

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from ich_jax.report.tables import Cell, Table
+from ich_jax.report.text import p_value, span
 from ich_jax.studies.benefit import audit, daily
 from ich_jax.studies.benefit.analysis import Analysis, ProductResult
 from ich_jax.studies.benefit.calibration import SizeStudy
@@ -83,7 +84,7 @@ def main_table(result: Analysis) -> Table:
     for product, adjusted in zip(result.products, result.p_adjusted, strict=True):
         e, level = product.main, product.design.level
         share = 100.0 * e.effect / level
-        figures = (e.effect, _span(e.low, e.high), share, p_text(e.p), p_text(float(adjusted)), _least(product))
+        figures = (e.effect, span(e.low, e.high, 1), share, p_value(e.p), p_value(float(adjusted)), _least(product))
         rows.append((product.design.name, *figures, None if math.isnan(product.truth) else product.truth))
     columns = ("product", "effect", "interval", "% of the level", "p", "p, adjusted", "least p", "true effect")
     return _table(
@@ -106,8 +107,8 @@ def estimates_table(product: ProductResult, name: str, simulated: bool) -> Table
         (
             e.method,
             e.effect,
-            _span(e.low, e.high),
-            p_text(e.p),
+            span(e.low, e.high, 1),
+            p_value(e.p),
             None if math.isnan(e.smallest_p) or e.smallest_p == 0 else e.smallest_p,
             e.verdict,
             e.note,
@@ -130,7 +131,7 @@ def pre_trend_table(result: Analysis) -> Table:
     rows = []
     for product in result.products:
         t = product.pre_trend
-        figures = (t.per_month, p_text(t.p), t.smallest_p, t.implied, t.largest, t.outside, product.main.effect)
+        figures = (t.per_month, p_value(t.p), t.smallest_p, t.implied, t.largest, t.outside, product.main.effect)
         rows.append((product.design.name, *figures))
     columns = ("product", "drift", "p", "least p", "alone", "largest placebo", "outside", "main estimate")
     digits = (("drift", 1), ("least p", 4), ("alone", 1), ("largest placebo", 1), ("main estimate", 1))
@@ -155,7 +156,7 @@ def checks_table(result: Analysis, kind: str, title: str, caption: str) -> Table
         checks: tuple[Check, ...] = getattr(product, kind)
         main = Check("main estimate", product.main.effect, product.main.low, product.main.high, product.main.p)
         for c in (main, *checks):
-            rows.append((product.design.name, c.name, c.effect, _span(c.low, c.high), p_text(c.p), c.note))
+            rows.append((product.design.name, c.name, c.effect, span(c.low, c.high, 1), p_value(c.p), c.note))
     columns = ("product", "check", "effect", "interval", "p", "note")
     return _table(kind, title, columns, rows, result.simulated, caption=caption, digits=(("effect", 1),))
 
@@ -187,12 +188,12 @@ def growth_table(result: Analysis) -> Table:
     for product in result.products:
         rising, growth = product.benefit_trend, product.effect_growth
         if rising is not None:
-            span = (365.0 * rising.slope, 365.0 * rising.low, 365.0 * rising.high)
-            rows.append((product.design.name, "benefit with AI-assisted design", *span, p_text(rising.p), None))
+            yearly = (365.0 * rising.slope, 365.0 * rising.low, 365.0 * rising.high)
+            rows.append((product.design.name, "benefit with AI-assisted design", *yearly, p_value(rising.p), None))
         if growth is not None:
-            beside = p_text(growth.mann_kendall.p) if growth.mann_kendall is not None else None
-            span = (growth.per_year, growth.low, growth.high)
-            rows.append((product.design.name, "effect (treated minus local)", *span, p_text(growth.p), beside))
+            beside = p_value(growth.mann_kendall.p) if growth.mann_kendall is not None else None
+            yearly = (growth.per_year, growth.low, growth.high)
+            rows.append((product.design.name, "effect (treated minus local)", *yearly, p_value(growth.p), beside))
     columns = ("product", "series after the launch", "slope a year", "low", "high", "p", "p, Hamed-Rao")
     return _table(
         "growth",
@@ -414,22 +415,6 @@ def _table(
 ) -> Table:
     title = f"{title} ({SIMULATED})" if simulated else title
     return Table(named(name, simulated), title, columns, tuple(rows), caption, samples, digits)
-
-
-def p_text(p: float) -> Cell:
-    """A p-value as it is read; None where there is none."""
-    if math.isnan(p):
-        return None
-    if p == 0:  # leave two out may give 0; that is no claim about its ten-thousandths
-        return "0"
-    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
-
-
-def _span(low: float, high: float) -> Cell:
-    if math.isnan(low):
-        return None
-    ends = [f"{x:,.1f}" if math.isfinite(x) else ("-\u221e" if x < 0 else "\u221e") for x in (low, high)]
-    return " to ".join(ends).replace("-", "\u2212")
 
 
 def can_show(method: audit.Method, alpha: float) -> str:

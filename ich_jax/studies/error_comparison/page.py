@@ -12,7 +12,8 @@ from ich_jax.evaluation.level_tests import SEEDS
 from ich_jax.report import page
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.style import Picture
-from ich_jax.report.tables import Table, number
+from ich_jax.report.tables import Table
+from ich_jax.report.text import count, number, p_value
 from ich_jax.studies import tables as run_tables
 from ich_jax.studies.error_comparison import figures as error_figures
 from ich_jax.studies.error_comparison import tables as error_tables
@@ -152,8 +153,8 @@ def _summary(result: ErrorComparison) -> str:
     one, depth = result.headline, result.depths[-1]
     ratios = ", ".join(f"{c.name} {number(c.ratio.value)}" for c in one.contrasts)
     text = (
-        f"Two arms that differ in nothing but the shortcut, {_count(len(one.seeds), 'seed')} each, "
-        f"{one.n_designs:,} designs per network, one draw each. At {_count(depth, 'block')} a stage the mean error of "
+        f"Two arms that differ in nothing but the shortcut, {count(len(one.seeds), 'seed')} each, "
+        f"{one.n_designs:,} designs per network, one draw each. At {count(depth, 'block')} a stage the mean error of "
         f"the residual arm over that of the plain arm is {ratios}. {_verdict(one)}"
     )
     found = result.degradation
@@ -196,8 +197,8 @@ def _headlines(result: ErrorComparison) -> list[page.Headline]:
         strip.append(page.Headline(label, f"{beyond:,}", f"of {one.n_designs * len(one.seeds):,}, any axis"))
     test = one.test(SEEDS)
     p = max(test.p_max_t.values()) if test.p_max_t else None
-    least = f"smallest possible {number(test.smallest_p)}" if test.smallest_p is not None else "withheld"
-    strip.append(page.Headline("p over seeds, worst axis", "n/a" if p is None else number(p), f"max-T; {least}"))
+    least = f"smallest possible {p_value(test.smallest_p)}" if test.smallest_p is not None else "withheld"
+    strip.append(page.Headline("p over seeds, worst axis", p_value(p) or "n/a", f"max-T; {least}"))
     if one.inspector is not None:
         own = max(one.inspector.axes, key=lambda axis: axis.max)
         detail = f"largest on {own.n:,} real images: {own.name}"
@@ -278,7 +279,7 @@ def _degradation(result: ErrorComparison, samples: str, stamp: str) -> page.Sect
     found = result.degradation
     if found is None:
         return page.Section("Errors against depth")
-    seeds = _count(len(found.seeds), "seed")
+    seeds = count(len(found.seeds), "seed")
     return page.Section(
         "Errors against depth",
         text=(
@@ -352,7 +353,7 @@ def _fairness(config: ErrorComparisonConfig) -> str:
     settings = config.comparison
     networks = "Generator and discriminator" if settings.networks == "both" else "The generator, not the discriminator,"
     tried = (
-        f"For each arm and depth {_count(len(settings.learning_rates), 'step size')} and the gains of the table "
+        f"For each arm and depth {count(len(settings.learning_rates), 'step size')} and the gains of the table "
         f"were tried for {settings.trial_steps:,} steps, and what gave the least error on validation briefs was taken."
         if settings.trial_steps
         else "No trials were made: the first gain and step size of the config were taken."
@@ -373,8 +374,4 @@ def _figure(name: str, title: str, picture: Picture, caption: str, samples: str)
 
 
 def _samples(one: ArmComparison, depth: int) -> str:
-    return f"{one.n_designs:,} designs x {_count(len(one.seeds), 'seed')} in each arm, {_count(depth, 'block')} a stage"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    return f"{one.n_designs:,} designs x {count(len(one.seeds), 'seed')} in each arm, {count(depth, 'block')} a stage"

@@ -6,7 +6,8 @@ from typing import Any
 
 from ich_jax.evaluation.arm_errors import CONFIDENCE, CONTENT
 from ich_jax.evaluation.arms import ArmComparison
-from ich_jax.report.tables import Cell, Table, number
+from ich_jax.report.tables import Cell, Table
+from ich_jax.report.text import number, p_value, span
 from ich_jax.studies.error_comparison.degradation import Appended, Degradation
 from ich_jax.studies.error_comparison.result import CellRecord, ErrorComparison
 
@@ -18,7 +19,7 @@ def arms(comparison: ArmComparison, samples: str) -> Table:
     for a, name in enumerate(comparison.names):
         for arm in (comparison.plain, comparison.residual):
             axis = arm.axes[a]
-            mae = (axis.mae.value, _span(axis.mae.interval))
+            mae = (axis.mae.value, _ends(axis.mae.interval))
             figures: tuple[Cell, ...] = (axis.rmse.value, axis.p95, axis.max, axis.beyond, axis.skill)
             rows.append((name, arm.arm, axis.n, axis.bias.value, *mae, *figures))
         if name in own:
@@ -105,10 +106,10 @@ def contrasts(comparison: ArmComparison, samples: str) -> Table:
     rows: list[tuple[Cell, ...]] = []
     tests = {test.level: test for test in comparison.tests}
     for contrast in comparison.contrasts:
-        p = [_p(tests[level].p_max_t.get(contrast.name)) for level in ("designs", "seeds")]
+        p = [p_value(tests[level].p_max_t.get(contrast.name)) for level in ("designs", "seeds")]
         rows.append(
-            (contrast.name, contrast.difference.value, _span(contrast.difference.interval),
-             _span(contrast.over_designs), _span(contrast.over_seeds), contrast.ratio.value, *p)
+            (contrast.name, contrast.difference.value, _ends(contrast.difference.interval),
+             _ends(contrast.over_designs), _ends(contrast.over_seeds), contrast.ratio.value, *p)
         )  # fmt: skip
     columns = (
         *("axis", "difference", "95 %, both new", "new designs", "new seeds", "MAE ratio"),
@@ -124,7 +125,7 @@ def contrasts(comparison: ArmComparison, samples: str) -> Table:
         + " ".join(
             f"Over {test.level}: about {test.claim}; {test.units} of them"
             + (
-                f", smallest possible p {number(test.smallest_p)}."
+                f", smallest possible p {p_value(test.smallest_p)}."
                 if test.smallest_p is not None
                 else f"; {test.withheld}."
             )
@@ -144,7 +145,7 @@ def by_depth(degradation: Degradation, samples: str) -> Table:
             joint = degradation.jointly.p_max_t.get(f"{name}, {depth}")
             rows.append(
                 (name, depth, *(f"{number(c.mean[level])} ({number(c.low[level])} to {number(c.high[level])})" for c in
-                 (plain, residual)), plain.mean[level] - residual.mean[level], _p(own), _p(joint))
+                 (plain, residual)), plain.mean[level] - residual.mean[level], p_value(own), p_value(joint))
             )  # fmt: skip
     return Table(
         "by_depth",
@@ -161,9 +162,10 @@ def interaction(degradation: Degradation, samples: str) -> Table:
     """Does the plain arm's error grow faster with depth?"""
     test = degradation.interaction
     rows = tuple(
-        (name, degradation.slopes[name], _p(test.p.get(name)), _p(test.p_max_t.get(name))) for name in degradation.names
+        (name, degradation.slopes[name], p_value(test.p.get(name)), p_value(test.p_max_t.get(name)))
+        for name in degradation.names
     )
-    least = f"{test.units} seeds, smallest possible p {number(test.smallest_p)}" if test.smallest_p else test.withheld
+    least = f"{test.units} seeds, smallest possible p {p_value(test.smallest_p)}" if test.smallest_p else test.withheld
     return Table(
         "interaction",
         "Interaction of depth and arm",
@@ -280,9 +282,5 @@ def best_of(result: ErrorComparison, samples: str) -> Table | None:
     )
 
 
-def _span(interval: Any) -> str | None:
-    return None if interval is None else f"{number(interval.low)} to {number(interval.high)}"
-
-
-def _p(p: float | None) -> Cell:
-    return None if p is None else number(p) if p >= 0.001 else f"{p:.2g}"
+def _ends(interval: Any) -> str | None:
+    return None if interval is None else span(interval.low, interval.high)

@@ -13,10 +13,11 @@ from ich_jax.evaluation.designs import DesignEvaluation
 from ich_jax.evaluation.diversity import SAME_BRIEF
 from ich_jax.evaluation.readings import Accuracy
 from ich_jax.evaluation.realism import Spread
-from ich_jax.report import charts, line_charts, page, tables
+from ich_jax.report import charts, line_charts, page
 from ich_jax.report import sheets as image_sheets
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.tables import Table
+from ich_jax.report.text import count, number
 from ich_jax.studies import tables as run_tables
 from ich_jax.studies.tables import Judge
 from ich_jax.studies.train import tables as train_tables
@@ -109,12 +110,12 @@ def _summary(
 ) -> str:
     kind = f"{config.data.size} px {'grey' if config.data.channels == 1 else 'colour'}"
     stated = [(len(space.products), "product"), (len(space.elements), "design element"), (len(space.axes), "axis")]
-    names = [_count(n, noun) for n, noun in stated if n]
+    names = [count(n, noun, "axes" if noun == "axis" else "") for n, noun in stated if n]
     weights = f"the averaged weights of step {evaluated_step:,}" if evaluated_step is not None else "averaged weights"
     return (
         f"A {config.generator.arm} conditional GAN learned to draw {kind} designs in "
-        f"{_count(train.steps, 'training step')} ({train.steps * config.train.batch:,} images shown). Its briefs range "
-        f"over {_and(names)}. It is judged on {_count(evaluation.n_designs, 'test brief')} with {weights}, one draw "
+        f"{count(train.steps, 'training step')} ({train.steps * config.train.batch:,} images shown). Its briefs range "
+        f"over {_and(names)}. It is judged on {count(evaluation.n_designs, 'test brief')} with {weights}, one draw "
         "each, nothing selected, by an inspector that was trained on real images only."
     )
 
@@ -130,7 +131,7 @@ def _headlines(evaluation: DesignEvaluation, train: Trained) -> list[page.Headli
     if found.axes is not None:
         axes = found.axes.axes
         worst_axis = max(axes, key=lambda axis: axis.p95)
-        mae, over = statistics.fmean(axis.mae for axis in axes), _count(len(axes), "axis")
+        mae, over = statistics.fmean(axis.mae for axis in axes), count(len(axes), "axis", "axes")
         beyond = f"of {found.axes.n:,} briefs, on any axis"
         strip += [
             page.Headline("axis MAE", f"{mae:.3f}", f"mean over {over}, scale \u22123 to 3"),
@@ -139,8 +140,8 @@ def _headlines(evaluation: DesignEvaluation, train: Trained) -> list[page.Headli
         ]
     if evaluation.generated is not None:
         kid = evaluation.generated.kid
-        reference = f"; real against real {tables.number(evaluation.real.kid.mean)}" if evaluation.real else ""
-        strip.append(page.Headline("KID, random features", tables.number(kid.mean), f"{_spread(kid)}{reference}"))
+        reference = f"; real against real {number(evaluation.real.kid.mean)}" if evaluation.real else ""
+        strip.append(page.Headline("KID, random features", number(kid.mean), f"{_spread(kid)}{reference}"))
     if evaluation.diversity.ratio is not None:
         reference = f"of real images of the {evaluation.diversity.reference}"
         strip.append(page.Headline("diversity at a fixed brief", f"{evaluation.diversity.ratio:.2f}", reference))
@@ -173,7 +174,7 @@ def _warnings(config: Config, evaluation: DesignEvaluation, train: Trained, insp
         found.append("No real images were held out, so distances and the inspector's error beside ours are missing.")
     if train.alarms:
         names = list(dict.fromkeys(alarm.name.replace("_", " ") for alarm in train.alarms))
-        found.append(f"Training raised {_count(len(train.alarms), 'alarm')} ({_and(names)}); see Training.")
+        found.append(f"Training raised {count(len(train.alarms), 'alarm')} ({_and(names)}); see Training.")
     return found
 
 
@@ -190,7 +191,7 @@ def _what_it_draws(space: DesignSpace, sheets: DesignSheets, context: str) -> tu
         "Generated": sheets.generated[:, :few],
     }
     size = f"{sheets.generated.shape[2]} px, enlarged"
-    chosen = f"{_count(rows, 'brief')}, the first of each product among the test briefs"
+    chosen = f"{count(rows, 'brief')}, the first of each product among the test briefs"
     found = [
         page.Figure(
             "real_and_generated",
@@ -219,7 +220,7 @@ def _what_it_draws(space: DesignSpace, sheets: DesignSheets, context: str) -> tu
             if same_brief
             else "Held-out real images of the product of each row; their other properties are not those of the brief. "
             "White cells: the set holds no more images of that product.",
-            f"{_count(rows, 'row')} of {columns}; {size} \u00b7 {context}",
+            f"{count(rows, 'row')} of {columns}; {size} \u00b7 {context}",
         ),
     ]
     if sheets.sweeps is not None:
@@ -238,7 +239,7 @@ def _what_it_draws(space: DesignSpace, sheets: DesignSheets, context: str) -> tu
                 "One row per product and axis. Above each column stands the requested value of that axis, under each "
                 "image what the inspector reads. The other axes stay at 0, elements and noise as they are along a row: "
                 "nothing but the named axis should change.",
-                f"{_count(len(products), 'brief')}, one noise vector per row; {size} \u00b7 {context}",
+                f"{count(len(products), 'brief')}, one noise vector per row; {size} \u00b7 {context}",
             )
         )
     return tuple(found)
@@ -334,7 +335,7 @@ def _axes(
 def _realism(evaluation: DesignEvaluation, context: str) -> page.Section:
     generated, found, text, notes = evaluation.generated, [], [], []
     if generated is not None:
-        seeds = _count(len(evaluation.feature_fingerprints), "feature seed")
+        seeds = count(len(evaluation.feature_fingerprints), "feature seed")
         samples = f"n = {generated.n:,} images a side, {seeds} \u00b7 {context}"
         found.append(train_tables.distribution_table(generated, evaluation.real, samples))
         text.append(
@@ -399,7 +400,7 @@ def _training(config: Config, history: Sequence[Mapping[str, Any]], train: Train
                 line_charts.curves(panels),
                 "Thick: moving mean over a twenty-fifth of the run; pale: the values as logged, each a mean over the "
                 "steps since the line before. Validation is on briefs that are not the test briefs.",
-                f"1 run, seed {config.seed}; {_count(len(history), 'log line')}",
+                f"1 run, seed {config.seed}; {count(len(history), 'log line')}",
             )
         )
     found.append(train_tables.run_table(config, history, train))
@@ -426,12 +427,7 @@ def _range(part: Accuracy) -> str:
 
 
 def _spread(spread: Spread) -> str:
-    return f"\u00b1 {tables.number(spread.sd)}" if len(spread.values) > 1 else "one feature seed"
-
-
-def _count(n: int, noun: str) -> str:
-    plural = "axes" if noun == "axis" else f"{noun}s"
-    return f"{n:,} {noun if n == 1 else plural}"
+    return f"\u00b1 {number(spread.sd)}" if len(spread.values) > 1 else "one feature seed"
 
 
 def _and(words: Sequence[str]) -> str:

@@ -18,11 +18,6 @@ def test_stems_are_names_of_files_and_unlike_each_other() -> None:
     ]
 
 
-@pytest.mark.parametrize(("p", "text"), [(0.0, "0"), (9e-5, "< 0.0001"), (0.0476, "0.0476"), (math.nan, None)])
-def test_p_values(p: float, text: str | None) -> None:
-    assert benefit_tables.p_text(p) == text
-
-
 @pytest.mark.parametrize(
     ("method", "words"),
     [
