@@ -46,7 +46,7 @@ def main() -> None:
             corrupt = imagenet_c.load(checkout, size, prescribed(0))[kind]
             changes = [[corrupt(p, s).astype(float) - p for p in pictures * 6] for s in range(1, 6)]
             stored[f"{kind}_{size}_moments"] = np.array([(np.mean(c), np.std(c)) for c in changes])
-    np.savez_compressed(OUT, **stored)
+    np.savez_compressed(OUT, allow_pickle=False, **stored)
     print(f"wrote {OUT.relative_to(OUT.parents[2])}, {OUT.stat().st_size / 1024:.0f} KiB")
     frost(checkout)
 

@@ -112,7 +112,7 @@ def linear() -> dict[str, Any]:
         peers[f"wls {kind}"] = sm.WLS(frame["y"], x, weights=frame["weight"]).fit(cov_type=kind).bse.tolist()
     for lags in (0, 1, 4):
         for correct in (False, True):
-            options = {"maxlags": lags, "use_correction": correct}
+            options: dict[str, Any] = {"maxlags": lags, "use_correction": correct}
             fitted = sm.OLS(frame["y"], x).fit(cov_type="HAC", cov_kwds=options)
             peers[f"HAC {lags} {correct}"] = fitted.bse.tolist()
     indexed = frame.astype({"unit": int, "period": int}).set_index(["unit", "period"])

@@ -158,7 +158,7 @@ def write(output: Path, pictures: Sequence[folder.Picture], originals: dict[str,
         for picture in pictures:
             path = aside / picture.name
             path.parent.mkdir(exist_ok=True)
-            Image.fromarray(picture.pixels).save(path)
+            Image.fromarray(_pixels(picture)).save(path)
             axes = {f"axis_{axis}": f"{value:.4f}" for axis, value in zip(measure.AXES, picture.axes, strict=True)}
             original = originals[picture.name]
             rows.append({**axes, **original.cells, "original": str(original.path), "file_name": picture.name})
@@ -174,12 +174,17 @@ def write(output: Path, pictures: Sequence[folder.Picture], originals: dict[str,
         raise
 
 
+def _pixels(picture: folder.Picture) -> np.ndarray:
+    assert picture.pixels is not None  # pictures are prepared with their pixels kept
+    return picture.pixels
+
+
 def draw_sheet(pictures: Sequence[folder.Picture]) -> Image.Image:
     """Draws one row per class, its pictures taken evenly over the class."""
     classes: dict[str, list[folder.Picture]] = {}
     for picture in pictures:
         classes.setdefault(picture.name.split("/")[0], []).append(picture)
-    size = pictures[0].pixels.shape[0]
+    size = _pixels(pictures[0]).shape[0]
     cell = size + 4
     sheet = Image.new("RGB", (LABEL_WIDTH + SHEET_COLUMNS * cell, len(classes) * cell), "white")
     draw = ImageDraw.Draw(sheet)
@@ -187,7 +192,7 @@ def draw_sheet(pictures: Sequence[folder.Picture]) -> Image.Image:
         draw.text((4, row * cell + size // 2 - 6), f"{label[:14]} ({len(members)})", fill="black")
         chosen = np.unique(np.linspace(0, len(members) - 1, SHEET_COLUMNS).astype(int))
         for column, i in enumerate(chosen):
-            sheet.paste(Image.fromarray(members[i].pixels), (LABEL_WIDTH + column * cell, row * cell))
+            sheet.paste(Image.fromarray(_pixels(members[i])), (LABEL_WIDTH + column * cell, row * cell))
     return sheet
 
 

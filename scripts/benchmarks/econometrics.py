@@ -195,12 +195,12 @@ def write(folder: Path, found: Sequence[Measured], *, rounds: int, quick: bool) 
 
 
 def _table(found: Sequence[Measured], rounds: int, quick: bool) -> tables.Table:
-    rows = []
+    rows: list[tuple[tables.Cell, ...]] = []
     for m in found:
         t = m.times
-        ratio = t.speedup and benchmark.ratio_range(t.speedup)
+        ratio = benchmark.ratio_range(t.speedup) if t.speedup else None
         cold = [benchmark.seconds(value) if value is not None else None for value in (t.ours_cold_s, t.peer_cold_s)]
-        warm = [benchmark.seconds_range(t.ours_s), t.peer_s and benchmark.seconds_range(t.peer_s)]
+        warm = [benchmark.seconds_range(t.ours_s), benchmark.seconds_range(t.peer_s) if t.peer_s else None]
         rows.append((m.row, m.problem, m.peer, ratio, *warm, *cold, m.equal, m.note))
     return tables.Table(
         name="benchmark",

@@ -110,7 +110,7 @@ def measure(config: Config, choice: Choice) -> Measured:
 def loader(config: Config, dataset: Dataset) -> Callable[[int], None]:
     """Returns a function that makes so many batches ready on the device, new images each time, and waits for them."""
     layout, n = parallel.single(), step_lib.images_per_step(config)
-    if dataset.sample is None:
+    if dataset.host_batches is not None:
         batches = dataset.host_batches(config.seed, 0, n)
 
         def from_host(count: int) -> None:
@@ -120,6 +120,7 @@ def loader(config: Config, dataset: Dataset) -> Callable[[int], None]:
         return from_host
 
     arrays, sample, key = layout.put(dataset.arrays), dataset.sample, pipeline.data_key(config.seed)
+    assert sample is not None  # a set that has no host batches is sampled on the device
 
     @jax.jit
     def draw(arrays: Any, step: jax.Array) -> Any:

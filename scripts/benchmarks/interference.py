@@ -136,7 +136,8 @@ def run() -> None:
     if FLAGS.pin and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     jax.config.update("jax_enable_compilation_cache", False)  # first calls are to compile
-    watch, speeds, absent = Watch(), [], []
+    watch, speeds = Watch(), []
+    absent: list[str] = []
     for size in map(int, FLAGS.sizes):
         libraries, absent = load(size)
         speeds += [measure(kind, size, libraries) for kind in FLAGS.kinds]
@@ -188,7 +189,8 @@ def measure(kind: str, size: int, libraries: Sequence[Library]) -> Speed:
     compile_s = timed() - timed()
     compared = [corrupted[: COMPARED[size]] for corrupted in ours()]
     libraries = [library for library in libraries if kind in library.kinds]
-    runs, numbers, offs = [ours], [BATCH[size]], []
+    runs: list[Callable[[], Any]] = [ours]
+    numbers, offs = [BATCH[size]], []
     for library in libraries:
         one = library.prepare(images[: COMPARED[size]])
         theirs = [library.finish(function(one)) for function in library.kinds[kind]]
@@ -377,4 +379,4 @@ def pictures(n: int, size: int, seed: int) -> np.ndarray:
     """Returns smooth pictures with grain, `[n, size, size, 3]` uint8."""
     rng = np.random.default_rng(seed)
     coarse = rng.random((n, 8, 8, 3)).repeat(-(-size // 8), axis=1).repeat(-(-size // 8), axis=2)[:, :size, :size]
-    return np.uint8(np.clip(coarse + rng.normal(0, 0.05, coarse.shape), 0, 1) * 255)
+    return (np.clip(coarse + rng.normal(0, 0.05, coarse.shape), 0, 1) * 255).astype(np.uint8)

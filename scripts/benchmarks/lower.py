@@ -125,15 +125,14 @@ def abstract_step(config: Config, form: Formulation) -> tuple[Any, tuple[Any, An
     source: Any = data.arrays
     if data.sample is None:
         shape = (config.objective.d_steps, config.train.batch)
-        source = Batch(
-            jax.ShapeDtypeStruct((*shape, data.size, data.size, data.channels), jnp.uint8),
-            Brief(
-                jax.ShapeDtypeStruct(shape, jnp.int32),
-                jax.ShapeDtypeStruct((*shape, len(data.space.elements)), jnp.int32),
-                jax.ShapeDtypeStruct((*shape, len(data.space.axes)), jnp.float32),
-                jax.ShapeDtypeStruct((*shape, data.space.n_given), jnp.float32),
-            ),
-        )
+        brief: list[Any] = [
+            jax.ShapeDtypeStruct(shape, jnp.int32),
+            jax.ShapeDtypeStruct((*shape, len(data.space.elements)), jnp.int32),
+            jax.ShapeDtypeStruct((*shape, len(data.space.axes)), jnp.float32),
+            jax.ShapeDtypeStruct((*shape, data.space.n_given), jnp.float32),
+        ]
+        image: Any = jax.ShapeDtypeStruct((*shape, data.size, data.size, data.channels), jnp.uint8)
+        source = Batch(image, Brief(*brief))
     return step, (state, source, jax.eval_shape(window_lib.new_window))
 
 

@@ -77,14 +77,14 @@ def random_images(config: Config, n: int = N_IMAGES) -> tuple[np.ndarray, Brief]
     """Makes up `[n, H, W, C]` uint8 images and briefs, all of which the device holds: nothing waits for data."""
     rng = np.random.default_rng(0)
     space = shapes.SPACE
-    brief = Brief(
-        product=rng.integers(0, len(space.products), n).astype(np.int32),
-        elements=(rng.random((n, len(space.elements))) * space.cardinalities).astype(np.int32),
-        axes=rng.uniform(-AXIS_LIMIT, AXIS_LIMIT, (n, len(space.axes))).astype(np.float32),
-        given=np.ones((n, space.n_given), np.float32),
-    )
+    stated: dict[str, Any] = {
+        "product": rng.integers(0, len(space.products), n).astype(np.int32),
+        "elements": (rng.random((n, len(space.elements))) * space.cardinalities).astype(np.int32),
+        "axes": rng.uniform(-AXIS_LIMIT, AXIS_LIMIT, (n, len(space.axes))).astype(np.float32),
+        "given": np.ones((n, space.n_given), np.float32),
+    }
     size, channels = config.data.size, config.data.channels
-    return rng.integers(0, 256, (n, size, size, channels)).astype(np.uint8), brief
+    return rng.integers(0, 256, (n, size, size, channels)).astype(np.uint8), Brief(**stated)
 
 
 def random_dataset(config: Config) -> Dataset:
@@ -147,7 +147,7 @@ def make_program(config: Config, dataset: Dataset, choice: Choice, layout: paral
     layout = layout or parallel.single()
     jitted = step_lib.make_step(config, dataset, layout, choice)
     state = layout.put_state(state_lib.create_state(config, dataset.space, dataset.size, dataset.channels))
-    if dataset.sample is None:
+    if dataset.host_batches is not None:
         batch = next(dataset.host_batches(config.seed, 0, step_lib.images_per_step(config)))
         source = layout.put_batch(batch, config.objective.d_steps)
     else:

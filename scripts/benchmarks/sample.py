@@ -97,7 +97,7 @@ def measure(
     """Times a generator at several numbers of images, in turns."""
     watch = Watch()
     key = jax.random.key(0)
-    sampler = sampling.make_sampler(config, space, size, channels, form)
+    sampler: Any = sampling.make_sampler(config, space, size, channels, form)
     ways, flops, memory = [], [], []
     for batch in batches:
         arguments = (params, key, _briefs(space, batch))

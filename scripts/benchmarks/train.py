@@ -29,6 +29,7 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.perf import compilation, counts, dispatch, roofline, timing
+from ich_jax.perf.compilation import Memory, Split
 from ich_jax.perf.neighbours import Neighbours, Watch
 from ich_jax.perf.timing import Range
 from ich_jax.report import benchmark, tables
@@ -108,8 +109,8 @@ class Measured:
     standing: roofline.Standing
     model_share: float
     peak: roofline.Peak
-    compilation: compilation.Split | None
-    memory: compilation.Memory
+    compilation: Split | None
+    memory: Memory
     estimated_bytes: int
     device_peak_bytes: int | None
     gap: dispatch.Gap | None
@@ -188,7 +189,7 @@ def measure(config: Config, choice: Choice, *, versus: str) -> Measured:
     overhead = penalty.overhead(config, choice, rounds=rounds) if FLAGS.penalty else None
 
     program = ours.jitted.trace(*ours.arguments).jaxpr
-    written = step_lib.make_step(config, ours.dataset, ours.layout)  # by default as written
+    written: Any = step_lib.make_step(config, ours.dataset, ours.layout)  # by default as written
     used, model = counts.count(program), counts.count(written.trace(*ours.arguments).jaxpr)
     moved = used.operand_bytes + counts.argument_bytes(program) + counts.result_bytes(program)
     step_s, batch = timing.over_rounds(seconds[:, 0]), config.train.batch
@@ -238,8 +239,8 @@ def summarise(found: Sequence[Measured]) -> dict[str, float]:
         "jax_over_torch_stock": worst(lambda m: ratio(m.peers, same_algebra=False, memory="stock"), max),
         "peak_share": worst(lambda m: m.standing.peak_share, min),
         "gflop_per_image": worst(lambda m: m.gflop_per_image, max),
-        "penalty_overhead": worst(lambda m: m.penalty_overhead and m.penalty_overhead.median, max),
-        "dispatch_gap": worst(lambda m: m.gap and m.gap.share, max),
+        "penalty_overhead": worst(lambda m: m.penalty_overhead.median if m.penalty_overhead else None, max),
+        "dispatch_gap": worst(lambda m: m.gap.share if m.gap else None, max),
     }
 
 
@@ -381,7 +382,7 @@ def _torch_steps(step: Any, steps: int) -> None:
 
 
 def _tables(found: Sequence[Measured]) -> list[tables.Table]:
-    rows = []
+    rows: list[tuple[tables.Cell, ...]] = []
     for m in found:
         rows.append(
             (
@@ -398,9 +399,9 @@ def _tables(found: Sequence[Measured]) -> list[tables.Table]:
                 m.standing.peak_share,
                 m.model_share,
                 f"{m.standing.bound} ({benchmark.digits(100 * m.standing.roofline_share)} %)",
-                m.gap and m.gap.share,
+                m.gap.share if m.gap else None,
                 m.input_share,
-                m.penalty_overhead and benchmark.ratio_range(m.penalty_overhead),
+                benchmark.ratio_range(m.penalty_overhead) if m.penalty_overhead else None,
             )
         )
     rounds = f"Median and range over {FLAGS.rounds} rounds of {FLAGS.steps} steps in turns."
@@ -431,7 +432,7 @@ def _tables(found: Sequence[Measured]) -> list[tables.Table]:
 def _compilation_table(found: Sequence[Measured]) -> tables.Table:
     rows = []
     for m in found:
-        stages = [None] * 4
+        stages: list[float | None] = [None] * 4
         if m.compilation is not None:
             cold, warm = m.compilation.cold, m.compilation.warm
             stages = [cold.trace_s, cold.lower_s, cold.backend_s, warm.total_s]

@@ -82,14 +82,14 @@ def load(checkout: Path, size: int, random: Random) -> dict[str, Callable[[np.nd
             color=skimage.color, util=SimpleNamespace(random_noise=lambda x, mode, amount: _salt(x, amount, random))
         ),
     }
-    exec(compile(ast.Module(wanted, []), SCRIPTS[size], "exec"), names)
+    exec(compile(ast.Module(list(wanted), []), SCRIPTS[size], "exec"), names)
     textures = checkout / TEXTURES
     kinds = [node.name for node in wanted if [arg.arg for arg in node.args.args][1:] == ["severity"]]
 
     def make(kind: str) -> Callable[[np.ndarray, int], np.ndarray]:
         def corrupt(image: np.ndarray, severity: int) -> np.ndarray:
             with contextlib.chdir(textures):
-                return np.uint8(names[kind](Image.fromarray(image), severity))
+                return np.asarray(names[kind](Image.fromarray(image), severity)).astype(np.uint8)
 
         return corrupt
 
@@ -168,4 +168,4 @@ def pictures(n: int, size: int, seed: int = 0) -> Iterator[np.ndarray]:
             inside = ((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1
             picture[inside] = rng.random(3) * (1.0 if rng.random() < 0.7 else 0.02)
         picture += (rng.random((size, size, 3)) - 0.5) * 0.1
-        yield np.uint8(np.clip(picture, 0, 1) * 255)
+        yield (np.clip(picture, 0, 1) * 255).astype(np.uint8)

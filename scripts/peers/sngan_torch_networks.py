@@ -170,12 +170,18 @@ def _interleave(y: Tensor) -> Tensor:
 def _spread(w: Tensor) -> Tensor:
     """`[O, I, 3, 3]` to what one old pixel adds to the 4x4 new ones around it, `[O, I, 4, 4]`."""
     w = w.flip(2, 3)
-    return sum(F.pad(w, (i, 1 - i, j, 1 - j)) for i in (0, 1) for j in (0, 1))
+    return _shifted_sum(w)
 
 
 def _pooled(w: Tensor) -> Tensor:
     """`[O, I, 3, 3]` to the 4x4 kernel that convolves and averages 2x2 pixels."""
-    return sum(F.pad(w, (i, 1 - i, j, 1 - j)) for i in (0, 1) for j in (0, 1)) / 4
+    return _shifted_sum(w) / 4
+
+
+def _shifted_sum(w: Tensor) -> Tensor:
+    """The sum of a 3x3 kernel at the four places where it fits into 4x4."""
+    a, b, c, d = (F.pad(w, (i, 1 - i, j, 1 - j)) for i in (0, 1) for j in (0, 1))
+    return a + b + c + d
 
 
 def _leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
