@@ -6,6 +6,7 @@ config that asks for bfloat16.
 """
 
 import dataclasses
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -76,6 +77,17 @@ def lower(traced: Any, platform: str) -> str:
     """
     errors.require(platform, PLATFORMS, "platform")
     return str(traced.lower(lowering_platforms=(platform,)).as_text())
+
+
+def digest(text: str) -> str:
+    """Returns 16 hex digits that identify what a lowered program computes, whatever its functions are called.
+
+    Args:
+        text: From `lower`.
+    """
+    numbers: dict[str, str] = {}
+    named = re.sub(r"@[\w.$]+", lambda name: numbers.setdefault(name[0], f"@{len(numbers)}"), text)
+    return hashlib.sha256(re.sub(r" loc\([^)]*\)", "", named).encode()).hexdigest()[:16]
 
 
 def facts(text: str, platform: str) -> Facts:

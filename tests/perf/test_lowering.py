@@ -108,3 +108,17 @@ def test_advice_names_widths_that_are_padded():
     assert "no multiple of 128" in line and "16 (1), 32 (1)" in line
     assert lowering.advice(narrow, "cuda") == lowering.advice(narrow, "cpu") == lowering.advice(wide, "tpu") == []
     assert "3 (1)" in lowering.advice(colour, "cuda")[0]
+
+
+def test_a_digest_tells_programs_apart_and_not_names():
+    def one(x):
+        return jnp.tanh(x) * 2
+
+    def other(x):
+        return jnp.tanh(x) * 2
+
+    def different(x):
+        return jnp.tanh(x) * 3
+
+    digests = [lowering.digest(lowering.lower(traced(jax.jit(f), (4,)), "cpu")) for f in (one, other, different)]
+    assert digests[0] == digests[1] != digests[2]
