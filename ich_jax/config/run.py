@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from ich_jax import errors
+from ich_jax import adversarial, errors
 from ich_jax.config import fields
 from ich_jax.config.fields import execution, result, section
 
 ARMS = ("residual", "plain")
 NETWORKS = ("own", "sngan", "r3gan")
-LOSSES = ("minimax", "non_saturating", "hinge", "wasserstein", "relativistic")
+LOSSES = tuple(adversarial.OBJECTIVES)
 PENALTIES = ("none", "r1", "r1_r2", "wgan_gp")
 UPDATES = ("simultaneous", "alternate")
 PARALLEL = ("jit", "pmap")
@@ -123,9 +123,7 @@ class InspectorConfig:
 class ObjectiveConfig:
     """What generator and discriminator are asked to do."""
 
-    loss: str = result(
-        "relativistic", "minimax (eq. 1-3), non_saturating, hinge, wasserstein or relativistic.", choices=LOSSES
-    )
+    loss: str = result("relativistic", f"One of {', '.join(LOSSES)}; minimax: eq. 1-3.", choices=LOSSES)
     update: str = result(
         "simultaneous", "simultaneous: D and G from one pair of forward passes; alternate: D, then G.", choices=UPDATES
     )

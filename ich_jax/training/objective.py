@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from ich_jax.adversarial import OBJECTIVES, Adversarial
 from ich_jax.config import Config
 from ich_jax.data import augment as augment_lib
 from ich_jax.models import layers, networks
@@ -42,7 +43,7 @@ class Networks:
     discriminator: nn.Module
     encoder: nn.Module
     augment: Callable[[jax.Array, jax.Array], jax.Array]
-    adversarial: losses.Adversarial
+    adversarial: Adversarial
     penalise: Callable[..., Any] | None
 
     def score_and_read(self, d_params: Any, images: jax.Array, brief: Brief) -> tuple[jax.Array, Reading]:
@@ -66,7 +67,7 @@ def create_networks(
         discriminator=networks.create_discriminator(config, space, form),
         encoder=networks.create_encoder(config, space, form),
         augment=augment_lib.make_augment(config.data.augment),
-        adversarial=losses.adversarial(config.objective.loss),
+        adversarial=OBJECTIVES[config.objective.loss],
         penalise=penalties.of_all(config),
     )
 

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from absl import flags
 from benchmarks import programs
 
+from ich_jax.adversarial import OBJECTIVES
 from ich_jax.config import Config
 from ich_jax.data import pipeline, shapes
 from ich_jax.models import layers, networks
@@ -29,7 +30,7 @@ from ich_jax.perf import counts, timing
 from ich_jax.perf.neighbours import Neighbours, Watch
 from ich_jax.perf.timing import Range
 from ich_jax.report import benchmark, tables
-from ich_jax.training import losses, parallel, penalties
+from ich_jax.training import parallel, penalties
 from ich_jax.training.formulation import Choice
 from ich_jax.types import Brief
 
@@ -139,7 +140,7 @@ def make_gradient(config: Config, form: Formulation, penalty: str, rule: str) ->
         config, objective=objective, compute=dataclasses.replace(config.compute, penalty_rule=rule)
     )
     module = networks.create_discriminator(config, shapes.SPACE, form)
-    adversarial = losses.adversarial(objective.loss)
+    adversarial = OBJECTIVES[objective.loss]
     penalise = penalties.of_all(config)
 
     def network(params: Any, images: jax.Array, given: Brief) -> Any:
