@@ -40,7 +40,7 @@ _BEST = flags.DEFINE_bool("best", True, "The checkpoint with the best validation
 def main(argv: Sequence[str]) -> None:
     """Exports, reads back, compares."""
     if len(argv) > 1:
-        raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag.")
+        raise app.UsageError(f"Unexpected argument {' '.join(argv[1:])!r}: everything is given as a flag.")
     logging.set_verbosity(logging.WARNING)
     try:
         model = checkpoint.restore_for_inference(_WORKDIR.value, best=_BEST.value)

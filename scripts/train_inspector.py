@@ -34,7 +34,7 @@ _OUTPUT = flags.DEFINE_string("output", str(inspector.SHIPPED), "Folder for insp
 def main(argv: Sequence[str]) -> None:
     """Trains, checks after each twentieth, and saves."""
     if len(argv) > 1:
-        raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag.")
+        raise app.UsageError(f"Unexpected argument {' '.join(argv[1:])!r}: everything is given as a flag.")
     logging.set_verbosity(logging.INFO)
     try:
         config = config_lib.resolve(_CONFIG.value)

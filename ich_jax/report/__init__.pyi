@@ -1,4 +1,4 @@
-from . import benchmark, charts, fonts, line_charts, page, provenance, sheets, style, tables, text
+from . import benchmark, charts, fonts, glossary, line_charts, page, provenance, sheets, style, tables, text
 from .page import Figure, Section
 from .provenance import Provenance
 from .tables import Table
@@ -11,6 +11,7 @@ __all__ = [
     "benchmark",
     "charts",
     "fonts",
+    "glossary",
     "line_charts",
     "page",
     "provenance",

@@ -17,6 +17,7 @@ import jinja2
 import markupsafe
 
 from ich_jax import workdir
+from ich_jax.report import glossary
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.style import Picture
 from ich_jax.report.tables import Table, to_csv, to_html, to_markdown
@@ -164,6 +165,7 @@ def render(
         headlines=headlines,
         warnings=warnings,
         simulated=simulated,
+        words=glossary.used([summary, warnings, headlines, sections]),
         css=markupsafe.Markup((templates / "page.css").read_text(encoding="utf-8")),
     )
 

@@ -60,13 +60,15 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 
 def refuse_arguments(argv: Sequence[str], example: str) -> None:
-    """Refuses words of the command line that are no flags.
+    """Refuses arguments of the command line that are not flags.
 
     Raises:
-        UsageError: There are some; the message shows the example of a flag.
+        UsageError: There are some; the message shows the example.
     """
     if len(argv) > 1:
-        raise app.UsageError(f"What is {' '.join(argv[1:])!r}? Every argument is a flag, such as {example}.")
+        raise app.UsageError(
+            f"Unexpected argument {' '.join(argv[1:])!r}: everything is given as a flag, such as {example}."
+        )
 
 
 def check_fields(config: ml_collections.ConfigDict, flag_names: Iterable[str]) -> None:

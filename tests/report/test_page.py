@@ -178,3 +178,11 @@ def test_files_need_names_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"'same\.svg'"):
         page.write_files(tmp_path, [page.Section("S", items=(figure, figure))])
     assert not list(tmp_path.iterdir())
+
+
+def test_the_footer_explains_the_words_of_the_page_and_no_others() -> None:
+    text = render(summary="The plain arm has two shards.")
+    footer = text[text.index("<footer>") :]
+    assert "<details" in footer and "<dt>arm</dt>" in footer and "<dt>shard</dt>" in footer
+    assert "<dt>donor</dt>" not in footer
+    assert "<footer>" not in render(summary="")
