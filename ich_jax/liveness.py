@@ -5,7 +5,7 @@ a minute. Here the signal wakes a thread of its own (`signal.set_wakeup_fd`), wh
 something is being saved (`saving`), the process goes on until it is and then leaves; everywhere else it leaves there
 and then, which loses nothing: files are written whole or not at all (`workdir`). A second signal leaves at once.
 
-The same thread says what the process is at (`at`) when nothing has moved for a minute.
+The same thread names the stage of the process (`stage`) when nothing has moved for a minute.
 
 Experiments call `start` before they import anything that takes time, which is why only the standard library is imported
 here. A program that imports the package and does not call it has its signals left alone, but for those that arrive
@@ -24,7 +24,7 @@ from types import FrameType
 from typing import Any, Self
 
 QUIET_S = 60.0
-"""Seconds without a sign of life after which a line says what the process is at."""
+"""Seconds without a sign of life after which a line names the stage of the process."""
 
 NAMES: Mapping[int, str] = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 """Signals that are answered, as people call them."""
@@ -85,18 +85,18 @@ class _Watch:
         self.saving: Saving | None = None
         self.kept = NOTHING_YET
         self.moved = time.monotonic()
-        self.told = 0  # lines about the present silence
-        self.at: dict[threading.Thread, tuple[str, float]] = {}  # by thread: what it is at, since when
+        self.n_lines = 0  # about the present silence
+        self.stages: dict[threading.Thread, tuple[str, float]] = {}  # by thread: its stage, since when
 
     def run(self, signals: int) -> None:
         while True:
-            due = self.moved + (self.told + 1) * QUIET_S - time.monotonic()
+            due = self.moved + (self.n_lines + 1) * QUIET_S - time.monotonic()
             if select.select([signals], [], [], max(due, 0.0))[0]:
                 for number in os.read(signals, 64):
                     if number in NAMES:
                         self.answer(number)
-            elif self.moved + (self.told + 1) * QUIET_S <= time.monotonic():
-                self.told += 1
+            elif self.moved + (self.n_lines + 1) * QUIET_S <= time.monotonic():
+                self.n_lines += 1
                 _print(self.silence())
 
     def answer(self, number: int) -> None:
@@ -112,12 +112,12 @@ class _Watch:
             _leave(number)
 
     def silence(self) -> str:
-        """The line that says what the process is at."""
+        """The line that names the stages of the process."""
         now, main = time.monotonic(), threading.main_thread()
-        at = {thread: known for thread, known in self.at.copy().items() if thread.is_alive()}
+        stages = {thread: stage for thread, stage in self.stages.copy().items() if thread.is_alive()}
         # The main thread waits for the others where there are any.
-        told = {thread: known for thread, known in at.items() if thread is not main} or at
-        texts = [f"{text}, {now - since:.0f} s" for text, since in told.values()]
+        workers = {thread: stage for thread, stage in stages.items() if thread is not main} or stages
+        texts = [f"{text}, {now - since:.0f} s" for text, since in workers.values()]
         return f"still at: {'; '.join(texts) or f'starting, {now - self.moved:.0f} s'}"
 
 
@@ -143,14 +143,14 @@ def start() -> None:
     threading.Thread(target=_WATCH.run, args=(reader,), name="liveness", daemon=True).start()
 
 
-def at(text: str) -> None:
-    """Says what this thread is at; counts as a sign of life.
+def stage(text: str) -> None:
+    """Names the stage that this thread has reached; counts as a sign of life.
 
     Args:
         text: A noun or a phrase, such as "audit of earrings".
     """
-    _WATCH.moved, _WATCH.told = time.monotonic(), 0
-    _WATCH.at[threading.current_thread()] = (text, _WATCH.moved)
+    _WATCH.moved, _WATCH.n_lines = time.monotonic(), 0
+    _WATCH.stages[threading.current_thread()] = (text, _WATCH.moved)
 
 
 def keeps(text: str) -> None:

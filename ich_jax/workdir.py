@@ -153,14 +153,15 @@ def _refuse_other_run(workdir: Path, stored: dict[str, Any], config: Any) -> Non
     def comparable(values: Any) -> dict[str, Any]:
         return dict(json.loads(json.dumps(config_lib.flatten(values, "result"), default=list)))
 
-    ours, defaults = comparable(config), comparable(type(config)())
+    present, defaults = comparable(config), comparable(type(config)())
     # A field that a later version added stands, by default, at what was done before there was one.
-    theirs = {**defaults, **_dotted(stored)}
+    stored_values = {**defaults, **_dotted(stored)}
     execution = config_lib.flatten(config, "execution")
     differing = [
-        f"  {name}: {_shown(theirs, name)} in {workdir}, {_shown(ours, name)} now"
-        for name in sorted(theirs.keys() | ours.keys())
-        if name not in execution and (name not in ours or name not in theirs or theirs[name] != ours[name])
+        f"  {name}: {_shown(stored_values, name)} in {workdir}, {_shown(present, name)} now"
+        for name in sorted(stored_values.keys() | present.keys())
+        if name not in execution
+        and (name not in present or name not in stored_values or stored_values[name] != present[name])
     ]
     if differing:
         fields = "\n".join(differing)

@@ -38,7 +38,9 @@ def main(argv: list[str]) -> None:
 
     def run(rest: list[str]) -> None:
         if len(rest) > 1:
-            raise app.UsageError(f"Unexpected argument {' '.join(rest[1:])!r}: flags follow the subcommand, such as --output=DIR.")
+            raise app.UsageError(
+                f"Unexpected argument {' '.join(rest[1:])!r}: flags follow the subcommand, such as --output=DIR."
+            )
         logging.set_verbosity(logging.WARNING)  # JAX tells of each backend that it lacks
         try:
             module.run()

@@ -108,11 +108,11 @@ def test_children_are_not_left_behind(deaf: bool) -> None:
 
 def test_silence_is_explained() -> None:
     code, _, err = run(
-        "liveness.QUIET_S = 0.2\nliveness.start()\nliveness.at('audit of all')\n"
+        "liveness.QUIET_S = 0.2\nliveness.start()\nliveness.stage('audit of all')\n"
         "stay = threading.Event()\n"
-        "def work():\n    liveness.at('audit of earrings')\n    stay.wait(60)\n"
+        "def work():\n    liveness.stage('audit of earrings')\n    stay.wait(60)\n"
         "thread = threading.Thread(target=work)\nthread.start()\n"
-        "time.sleep(0.5)\nstay.set()\nthread.join()\nliveness.at('page')\ntime.sleep(0.3)\n"
+        "time.sleep(0.5)\nstay.set()\nthread.join()\nliveness.stage('page')\ntime.sleep(0.3)\n"
     )
     lines = err.splitlines()
     assert code == 0
@@ -121,7 +121,8 @@ def test_silence_is_explained() -> None:
 
 def test_no_word_while_things_move() -> None:
     code, _, err = run(
-        "liveness.QUIET_S = 0.5\nliveness.start()\nfor i in range(8):\n    liveness.at('step')\n    time.sleep(0.1)\n"
+        "liveness.QUIET_S = 0.5\nliveness.start()\nfor i in range(8):\n"
+        "    liveness.stage('step')\n    time.sleep(0.1)\n"
     )
     assert (code, err) == (0, "")
 

@@ -118,18 +118,18 @@ def split(jitted: Any, *arguments: Any) -> tuple[Split, Any]:
 
 def memory(compiled: Any) -> Memory:
     """Reads what a compiled program says of its memory."""
-    found = compiled.memory_analysis()
+    analysis = compiled.memory_analysis()
 
-    def of(name: str) -> int | None:
-        value = getattr(found, name, None)
+    def size(name: str) -> int | None:
+        value = getattr(analysis, name, None)
         return int(value) if value is not None and value >= 0 else None
 
     return Memory(
-        argument_bytes=of("argument_size_in_bytes"),
-        output_bytes=of("output_size_in_bytes"),
-        alias_bytes=of("alias_size_in_bytes"),
-        temp_bytes=of("temp_size_in_bytes"),
-        code_bytes=of("generated_code_size_in_bytes"),
+        argument_bytes=size("argument_size_in_bytes"),
+        output_bytes=size("output_size_in_bytes"),
+        alias_bytes=size("alias_size_in_bytes"),
+        temp_bytes=size("temp_size_in_bytes"),
+        code_bytes=size("generated_code_size_in_bytes"),
     )
 
 
@@ -138,9 +138,9 @@ def xla_flops(compiled: Any) -> float | None:
 
     It takes loops to run once, and leaves out what custom calls do.
     """
-    found = compiled.cost_analysis()
-    found = found[0] if isinstance(found, list) and found else found
-    value = dict(found or {}).get("flops", -1.0)
+    analysis = compiled.cost_analysis()
+    analysis = analysis[0] if isinstance(analysis, list) and analysis else analysis
+    value = dict(analysis or {}).get("flops", -1.0)
     return float(value) if value > 0 else None
 
 

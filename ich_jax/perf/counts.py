@@ -308,13 +308,13 @@ def _needed(operations: Sequence[_Operation], results: Sequence[_Value]) -> list
 def _scratch(operation: _Operation) -> int:
     """Bytes that the body of a loop or branch needs beside its operands."""
 
-    def of(body: Jaxpr) -> int:
+    def peak_of_body(body: Jaxpr) -> int:
         operations, inputs, results = _flatten(body)
         for x in inputs:
             x.bytes = 0  # they live outside
         return _peak(_needed(operations, results), inputs, set(results))
 
-    return max((of(body) for body in _bodies(operation.equation)), default=0)
+    return max((peak_of_body(body) for body in _bodies(operation.equation)), default=0)
 
 
 def _peak(operations: Sequence[_Operation], arguments: Sequence[_Value], kept: set[_Value]) -> int:

@@ -40,8 +40,8 @@ def gap(run: Callable[[], Any]) -> Gap | None:
         with jax.profiler.trace(folder):
             run()
         profiles = [jax.profiler.ProfileData.from_file(str(path)) for path in Path(folder).rglob("*.xplane.pb")]
-    found = [each for profile in profiles for plane in profile.planes if (each := _of_plane(plane))]
-    return max(found, key=lambda each: each.busy_s, default=None)
+    gaps = [each for profile in profiles for plane in profile.planes if (each := _of_plane(plane))]
+    return max(gaps, key=lambda each: each.busy_s, default=None)
 
 
 def union(intervals: Iterable[tuple[float, float]]) -> float:

@@ -115,34 +115,34 @@ def facts(text: str, platform: str) -> Facts:
     )
 
 
-def problems(found: Facts, *, compute: str = "float32", donated: int = 0) -> list[str]:
+def problems(program: Facts, *, compute: str = "float32", donated: int = 0) -> list[str]:
     """Returns what is wrong with a program, one sentence each; empty if nothing is.
 
     Args:
-        found: What was read off it.
+        program: What was read off it.
         compute: Type in which convolutions are to be computed.
         donated: Arguments that are expected to be donated, at least.
     """
     wrong = []
-    where = f"lowered for {found.platform}"
-    if host := sorted(name for name in found.custom_calls if _HOST.search(name)):
+    where = f"lowered for {program.platform}"
+    if host := sorted(name for name in program.custom_calls if _HOST.search(name)):
         wrong.append(f"calls the host from the device ({', '.join(host)})")
-    if host := sorted(name for name in found.operations if _HOST.fullmatch(name)):
+    if host := sorted(name for name in program.operations if _HOST.fullmatch(name)):
         wrong.append(f"waits for the host ({', '.join(host)})")
-    if "f64" in found.types:
+    if "f64" in program.types:
         wrong.append("computes in float64")
-    if found.dynamic:
+    if program.dynamic:
         wrong.append("has shapes that are not known before it runs")
-    if other := sorted(set(found.layouts) - _CHANNELS_LAST):
-        wrong.append(f"has convolutions whose channels do not come last ({'; '.join(other)})")
+    if unwanted := sorted(set(program.layouts) - _CHANNELS_LAST):
+        wrong.append(f"has convolutions whose channels do not come last ({'; '.join(unwanted)})")
     asked = {"float32": "f32", "bfloat16": "bf16"}[errors.require(compute, ("float32", "bfloat16"), "compute")]
-    if other := sorted(set(found.convolution_types) - {asked}):
-        n = sum(found.convolution_types[kind] for kind in other)
-        wrong.append(f"has {n} convolutions of {', '.join(other)} instead of {asked}")
-    if found.constant_bytes > _LARGE_CONSTANT:
-        wrong.append(f"holds {found.constant_bytes / 2**20:.1f} MiB of constants, which each compilation copies")
-    if found.donated < donated:
-        wrong.append(f"may write over {found.donated} of its arguments instead of {donated}")
+    if unwanted := sorted(set(program.convolution_types) - {asked}):
+        n = sum(program.convolution_types[kind] for kind in unwanted)
+        wrong.append(f"has {n} convolutions of {', '.join(unwanted)} instead of {asked}")
+    if program.constant_bytes > _LARGE_CONSTANT:
+        wrong.append(f"holds {program.constant_bytes / 2**20:.1f} MiB of constants, which each compilation copies")
+    if program.donated < donated:
+        wrong.append(f"may write over {program.donated} of its arguments instead of {donated}")
     return [f"The program {where} {what}." for what in wrong]
 
 

@@ -61,8 +61,8 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def undecided(environ: Mapping[str, str]) -> dict[str, str]:
     """Returns an environment without all that decides how memory is taken, but for a preloaded library."""
-    ours = (TUNABLES, SWITCH, ASKED)
-    return {name: value for name, value in environ.items() if name not in ours and not name.startswith("MALLOC_")}
+    variables = (TUNABLES, SWITCH, ASKED)
+    return {name: value for name, value in environ.items() if name not in variables and not name.startswith("MALLOC_")}
 
 
 def reason(environ: Mapping[str, str]) -> str | None:
@@ -114,8 +114,8 @@ def _not_a_command() -> str | None:
     """Why this process cannot be run once more: what it does is not, or no longer, what its command line says."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     named = sys.argv[0] if spec is None else spec.name.removesuffix(".__main__")
-    whole = spec is None or sys.argv[0] == spec.origin  # else a module that runs a script, such as a profiler
-    if not whole or named != _named(sys.orig_argv):
+    runs_itself = spec is None or sys.argv[0] == spec.origin  # else a module that runs a script, such as a profiler
+    if not runs_itself or named != _named(sys.orig_argv):
         return "not a command of its own"  # but `%run` of a notebook, or the work of a launcher
     if sys.gettrace() is not None:
         return "a debugger watches"
@@ -141,12 +141,12 @@ def _named(command: Sequence[str]) -> str | None:
 
 def described(environ: Mapping[str, str] = os.environ) -> str:
     """Says in a few words how this process takes memory, for pages and receipts."""
-    how = decided(environ)
-    if how == "large pages":
+    decision = decided(environ)
+    if decision == "large pages":
         return f"large pages ({LARGE_PAGES})"
-    if how is not None and not how.startswith(SWITCH):
-        return f"as {how} sets it"
-    return f"as the system has it ({how or _unfit() or 'not started as a command'})"
+    if decision is not None and not decision.startswith(SWITCH):
+        return f"as {decision} sets it"
+    return f"as the system has it ({decision or _unfit() or 'not started as a command'})"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

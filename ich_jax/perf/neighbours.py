@@ -44,11 +44,11 @@ class Watch:
     def read(self) -> Neighbours:
         """Returns who used the processor since."""
         seconds = max(time.perf_counter() - self._started, 1e-9)
-        own = _own_s() - self._own
+        own_s = _own_s() - self._own
         now = _busy_s()
-        other = None if now is None or self._all is None else max(0.0, now - self._all - own) / seconds
+        other_share = None if now is None or self._all is None else max(0.0, now - self._all - own_s) / seconds
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-        return Neighbours(seconds, own / seconds, other, load, os.cpu_count() or 1)
+        return Neighbours(seconds, own_s / seconds, other_share, load, os.cpu_count() or 1)
 
 
 def _own_s() -> float:

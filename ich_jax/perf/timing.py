@@ -95,20 +95,20 @@ def paired(
         raise errors.ConfigError(
             f"cases: got {len(cases)}; expected one for the cold calls and equally many for each of {rounds} rounds."
         )
-    ways = [ours] if peer is None else [ours, peer]
-    seconds = np.zeros((len(ways), 1 + rounds))
+    sides = [ours] if peer is None else [ours, peer]
+    seconds = np.zeros((len(sides), 1 + rounds))
     for k in range(1 + rounds):
         chosen = cases[:1] if k == 0 else cases[1 + (k - 1) * repeats : 1 + k * repeats]
-        results: list[list[Any]] = [[] for _ in ways]
-        order = range(len(ways)) if k % 2 == 0 else reversed(range(len(ways)))
+        results: list[list[Any]] = [[] for _ in sides]
+        order = range(len(sides)) if k % 2 == 0 else reversed(range(len(sides)))
         for i in order:
-            prepared = [ways[i].prepare(case) for case in chosen]
+            prepared = [sides[i].prepare(case) for case in chosen]
             started = time.perf_counter()
-            results[i] = [ways[i].run(one) for one in prepared]
-            seconds[i, k] = (time.perf_counter() - started) / len(chosen) / ways[i].share
+            results[i] = [sides[i].run(case) for case in prepared]
+            seconds[i, k] = (time.perf_counter() - started) / len(chosen) / sides[i].share
         if peer is not None:
-            for case, mine, theirs in zip(chosen, *results, strict=True):
-                check(case, mine, theirs)
+            for case, our_result, peer_result in zip(chosen, *results, strict=True):
+                check(case, our_result, peer_result)
     cold, warm = seconds[:, 0], seconds[:, 1:]
     return Paired(
         ours_cold_s=float(cold[0]),

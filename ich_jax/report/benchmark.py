@@ -16,7 +16,7 @@ RECEIPT, TABLE = "benchmark.json", "benchmark.md"
 def write(
     folder: Path,
     receipt: Mapping[str, Any],
-    found: Sequence[tables.Table],
+    results: Sequence[tables.Table],
     *,
     peers: Sequence[str] = (),
     note: str = "",
@@ -26,7 +26,7 @@ def write(
     Args:
         folder: Where; made if missing.
         receipt: What was measured, ready for JSON; where it comes from is added.
-        found: Tables of it.
+        results: Tables of it.
         peers: Names of packages that it was compared with; their versions are noted.
         note: What a reader has to know, for example what else ran.
 
@@ -41,7 +41,7 @@ def write(
         f"`{origin.command}`: {origin.created}, {origin.devices}, {origin.cpu}, {origin.cores} core(s), "
         f"{origin.system}, Python {origin.python}, {installed}; memory: {origin.memory}. {note}"
     ).strip()
-    text = "\n".join(tables.to_markdown(table) for table in found)
+    text = "\n".join(tables.to_markdown(table) for table in results)
     workdir.write_text(folder / TABLE, f"{text}\n{samples}\n")
 
 

@@ -120,8 +120,8 @@ def requested_read(
             ax.fill_between(ends, ends - band, ends + band, color=BAND, lw=0, zorder=0)
             ax.plot(ends, ends, color=MUTED, lw=0.8, zorder=1)
             for g, name in enumerate(names):
-                of = groups == g
-                x, y = requested[of, a], np.clip(read[of, a], ends[0], ends[1])
+                members = groups == g
+                x, y = requested[members, a], np.clip(read[members, a], ends[0], ends[1])
                 ax.plot(x, y, "o", ms=3, mew=0, alpha=0.55, color=COLOURS[g], label=name, rasterized=True)
             ax.set(xlim=ends, ylim=ends, aspect="equal", xlabel="requested")
             ax.set_title(axes[a], fontsize=12, fontweight="bold")
@@ -272,17 +272,17 @@ def dots(
         if guide is not None:
             ax.axvline(guide, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
         for name in series:
-            own = [p for p in points if p.series == name]
+            members = [p for p in points if p.series == name]
             s = list(order).index(name) if name in order else series.index(name)
-            y = [labels.index(p.label) + beside(p.label, name) for p in own]
+            y = [labels.index(p.label) + beside(p.label, name) for p in members]
             colour, marker = COLOURS[s % len(COLOURS)], "osD^v"[s % 5]
             if bars:
                 start = guide or 0.0
-                ax.barh(y, [p.value - start for p in own], 0.26, start, color=colour, alpha=0.28, lw=0, zorder=1)
-            for point, height in zip(own, y, strict=True):
+                ax.barh(y, [p.value - start for p in members], 0.26, start, color=colour, alpha=0.28, lw=0, zorder=1)
+            for point, height in zip(members, y, strict=True):
                 if point.low is not None and point.high is not None:
                     ax.plot([point.low, point.high], [height, height], color=colour, lw=2, alpha=0.45, zorder=2)
-            ax.plot([p.value for p in own], y, marker, color=colour, ms=6, label=name, zorder=3)
+            ax.plot([p.value for p in members], y, marker, color=colour, ms=6, label=name, zorder=3)
         ax.set_yticks(range(len(labels)), labels, color=INK)
         ax.set_ylim(len(labels) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)

@@ -210,9 +210,9 @@ def _series_panel(ax: mpl_axes.Axes, panel: SeriesPanel) -> None:
     for first, last, label in panel.spans:
         ax.axvspan(first, last, color=MUTED, alpha=0.16, lw=0, zorder=0)
         write_note(ax, label, (first, 1), (2, -11), "x", fontsize=9)
-    for at, label in panel.marks:
-        ax.axvline(at, color=INK, lw=1, ls=(0, (4, 3)), zorder=1)
-        write_note(ax, label, (at, 1), (4, -11), "x", fontsize=9)
+    for position, label in panel.marks:
+        ax.axvline(position, color=INK, lw=1, ls=(0, (4, 3)), zorder=1)
+        write_note(ax, label, (position, 1), (4, -11), "x", fontsize=9)
     if panel.lines and np.issubdtype(np.asarray(panel.lines[0].x).dtype, np.datetime64):
         locator = dates.AutoDateLocator(minticks=3, maxticks=7)
         ax.xaxis.set_major_locator(locator)
@@ -220,7 +220,7 @@ def _series_panel(ax: mpl_axes.Axes, panel: SeriesPanel) -> None:
     else:
         ax.xaxis.set_major_formatter(ticker.FuncFormatter(thousands))
     if panel.x_ticks:
-        ax.set_xticks([at for at, _ in panel.x_ticks], [name for _, name in panel.x_ticks])
+        ax.set_xticks([position for position, _ in panel.x_ticks], [name for _, name in panel.x_ticks])
     values = np.concatenate([np.zeros(0), *(np.ravel(np.asarray(line.y, float)) for line in panel.lines)])
     if panel.log and values.size and np.nanmin(values) > 0:
         log_scale(ax, float(np.nanmax(values) / np.nanmin(values)))

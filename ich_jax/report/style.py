@@ -127,12 +127,12 @@ def thousands(value: float, _: Any) -> str:
 
 
 def write_note(
-    ax: mpl_axes.Axes, text: str, at: tuple[float, float], shift: tuple[float, float], data: str, **style: Any
+    ax: mpl_axes.Axes, text: str, position: tuple[float, float], shift: tuple[float, float], data: str, **style: Any
 ) -> None:
     """Writes a small remark into a chart."""
     """Writes a small text; the coordinate named by `data` is on the data's scale, the other a share of the chart."""
     transform = ax.get_xaxis_transform() if data == "x" else ax.get_yaxis_transform()
-    ax.annotate(text, at, shift, transform, "offset points", **{"color": MUTED, **style})
+    ax.annotate(text, position, shift, transform, "offset points", **{"color": MUTED, **style})
 
 
 def make_opaque(legend: Any) -> None:

@@ -110,12 +110,12 @@ def showing(total: int, *, live: bool) -> Iterator[Show]:
         live: Whether a live bar is wanted, if there is a terminal.
     """
     console = rich.console.Console(stderr=True)
-    liveness.at("start")
+    liveness.stage("start")
     started, before = time.monotonic(), -1  # what an earlier call did took none of this call's time
 
     def line(text: str, done: int | None = None) -> None:
         nonlocal before
-        liveness.at(text)
+        liveness.stage(text)
         spent = time.monotonic() - started
         if done is None:
             logging.info("%s  %s", writer.duration(spent), text)
@@ -137,7 +137,7 @@ def showing(total: int, *, live: bool) -> Iterator[Show]:
         task = bar.add_task("start", total=total)
 
         def show(text: str, done: int | None = None) -> None:
-            liveness.at(text)
+            liveness.stage(text)
             if done is None:
                 bar.update(task, advance=1, description=text)
             else:

@@ -63,7 +63,7 @@ def judge_tables(inspector: Judge) -> list[Table]:
         f"fingerprint {inspector.fingerprint}"
     )
     accuracies = {"product": inspector.product_accuracy, **inspector.element_accuracy}
-    found = [
+    tables = [
         Table(
             "inspector_accuracy",
             "What it reads right on real images",
@@ -76,7 +76,7 @@ def judge_tables(inspector: Judge) -> list[Table]:
     ]
     columns = (inspector.axis_mae, inspector.axis_p95, inspector.axis_p999, inspector.axis_max)
     if inspector.axes:
-        found.append(
+        tables.append(
             Table(
                 "inspector_axes",
                 "Its error on the axes of real images",
@@ -86,7 +86,7 @@ def judge_tables(inspector: Judge) -> list[Table]:
                 samples,
             )
         )
-    return found
+    return tables
 
 
 def config_table(config: Config) -> Table:

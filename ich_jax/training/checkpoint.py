@@ -286,10 +286,10 @@ def init_from(folder: str | Path, state: Any) -> tuple[Any, dict[str, Any]]:
     """
     path = _find_checkpoint(Path(folder), best=False)
     run = path.parent.parent
-    theirs = _read_state(path)
+    stored = _read_state(path)
     # Whether there is an encoder is a choice of the objective: one that either run lacks stays as it is.
-    used = [name for name in NETWORKS if name != "e_params" or (state.e_params and theirs["e_params"])]
-    state = state.replace(**{name: _fit(getattr(state, name), theirs[name], f"{path}, {name}") for name in used})
+    used = [name for name in NETWORKS if name != "e_params" or (state.e_params and stored["e_params"])]
+    state = state.replace(**{name: _fit(getattr(state, name), stored[name], f"{path}, {name}") for name in used})
     config_file, lineage_file = run / workdir.CONFIG_FILE, run / LINEAGE_FILE
     lineage = {
         "given": str(folder),
@@ -355,14 +355,14 @@ def _read_state(path: Path) -> dict[str, Any]:
         return reader.restore(path / "state", args=ocp.args.StandardRestore(abstract))
 
 
-def _fit(like: Any, theirs: Any, where: str) -> Any:
-    wrong = _differences(theirs, like, "")
+def _fit(like: Any, stored: Any, where: str) -> Any:
+    wrong = _differences(stored, like, "")
     if wrong:
         raise errors.CheckpointError(
             f"{where}: the networks differ from those of this config, so --init_from cannot use them:\n"
             f"{_shorten(wrong)}\nUse the same data and network widths as the run to start from."
         )
-    return jax.tree.map(lambda leaf, value: jax.device_put(value, leaf.sharding), like, theirs)
+    return jax.tree.map(lambda leaf, value: jax.device_put(value, leaf.sharding), like, stored)
 
 
 def _differences(stored: Any, wanted: Any, prefix: str) -> list[str]:
@@ -371,11 +371,12 @@ def _differences(stored: Any, wanted: Any, prefix: str) -> list[str]:
         {jax.tree_util.keystr(path): str(tuple(leaf.shape)) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
         for tree in (stored, wanted)
     ]
-    found, ours = shapes
+    names = sorted(shapes[0].keys() | shapes[1].keys())
+    pairs = {name: [each.get(name, "absent") for each in shapes] for name in names}
     return [
-        f"  {prefix}{name}: {found.get(name, 'absent')} in the checkpoint, {ours.get(name, 'absent')} in this config"
-        for name in sorted(found.keys() | ours.keys())
-        if found.get(name) != ours.get(name)
+        f"  {prefix}{name}: {stored_shape} in the checkpoint, {wanted_shape} in this config"
+        for name, (stored_shape, wanted_shape) in pairs.items()
+        if stored_shape != wanted_shape
     ]
 
 

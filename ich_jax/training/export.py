@@ -129,7 +129,7 @@ def check(model: TrainedModel, path: str | Path, *, n: int = 16) -> Check:
     except OSError as error:
         raise errors.WorkdirError(workdir.explain(error, path, action="read")) from error
     try:
-        theirs = jax_export.deserialize(bytearray(data)).call
+        exported = jax_export.deserialize(bytearray(data)).call
     except Exception as error:  # whatever a damaged flatbuffer makes the reader raise
         raise errors.MismatchError(f"{path} is not an exported generator, or is damaged: {error}.") from error
     rng = np.random.default_rng(0)
@@ -141,8 +141,8 @@ def check(model: TrainedModel, path: str | Path, *, n: int = 16) -> Check:
         given=jnp.asarray(rng.integers(0, 2, (n, space.n_given)), jnp.float32),
     )
     z = jnp.asarray(rng.normal(size=(n, model.config.generator.z_dim)), jnp.float32)
-    ours = jax.jit(sampling.make_draw(model.config, space, model.size, model.channels))(model.ema_params, z, brief)
-    difference = float(np.max(np.abs(np.asarray(theirs(z, *brief)) - np.asarray(ours))))
+    draw = jax.jit(sampling.make_draw(model.config, space, model.size, model.channels))(model.ema_params, z, brief)
+    difference = float(np.max(np.abs(np.asarray(exported(z, *brief)) - np.asarray(draw))))
     if not difference <= _TOLERANCE:
         raise errors.MismatchError(
             f"{path} draws other pictures than the checkpoint of step {model.step}: pixels differ by up to "

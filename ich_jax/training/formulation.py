@@ -139,15 +139,19 @@ def _measured() -> Choice:
             return _from_json(workdir.read_json(file), "measured on this machine before")
         except (errors.WorkdirError, KeyError, TypeError):
             logging.warning("%s is damaged; measuring again.", file)
-    ways = {name: (form, supported(options)) for name, (form, options) in CANDIDATES.items()}
-    ways = {name: way for i, (name, way) in enumerate(ways.items()) if way not in list(ways.values())[:i]}
-    took_ms = dict(zip(ways, measure(list(ways.values())), strict=True))
+    candidates = {name: (form, supported(options)) for name, (form, options) in CANDIDATES.items()}
+    candidates = {
+        name: candidate
+        for i, (name, candidate) in enumerate(candidates.items())
+        if candidate not in list(candidates.values())[:i]
+    }
+    took_ms = dict(zip(candidates, measure(list(candidates.values())), strict=True))
     first, best = next(iter(took_ms)), min(took_ms, key=lambda name: took_ms[name])
     if took_ms[best] > _MARGIN * took_ms[first]:
         best = first
-    said = ", ".join(f"{name} {ms:.1f} ms" for name, ms in took_ms.items())
-    logging.info("Ways to compute convolutions, measured once on this machine: %s.", said)
-    choice = Choice(*ways[best], f"measured: {said}")
+    times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in took_ms.items())
+    logging.info("Ways to compute convolutions, measured once on this machine: %s.", times)
+    choice = Choice(*candidates[best], f"measured: {times}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         workdir.write_json(file, _to_json(choice))
@@ -156,9 +160,9 @@ def _measured() -> Choice:
     return choice
 
 
-def measure(ways: list[tuple[Formulation, Options]]) -> list[float]:
+def measure(candidates: list[tuple[Formulation, Options]]) -> list[float]:
     """Returns the milliseconds that the gradients of a small network take in each way, at their best."""
-    runs = [_probe(form, options) for form, options in ways]
+    runs = [_probe(form, options) for form, options in candidates]
     seconds = timing.in_turns(runs, rounds=_ROUNDS)  # [rounds, ways]
     return [float(ms) for ms in 1e3 * np.min(seconds, axis=0)]
 

@@ -93,10 +93,15 @@ def train(
         CheckpointError: A checkpoint cannot be written or read, or does not fit.
         TrainingDivergedError: Steps were not finite again after a rollback with a halved step size.
     """
-    folder, own, steps, every = Path(folder), parallel.own_folder(folder), config.train.steps, config.loop
+    folder, process_folder, steps, every = (
+        Path(folder),
+        parallel.process_folder(folder),
+        config.train.steps,
+        config.loop,
+    )
     check(config, folder, dataset, init_from=init_from)
     layout = parallel.make_layout(config)
-    workdir.write_json(own / checkpoint.DATASET_FILE, checkpoint.describe_dataset(dataset))
+    workdir.write_json(process_folder / checkpoint.DATASET_FILE, checkpoint.describe_dataset(dataset))
 
     with contextlib.ExitStack() as stack:
         # ---------------- where the run stands
@@ -105,13 +110,13 @@ def train(
         step, last = start, min(steps, stop_after or steps)
         closing = step >= last
         timer = clock.Clock(step_lib.images_per_step(config), **side)
-        log = stack.enter_context(writer.MetricWriter(own, step=start, tensorboard=every.tensorboard))
+        log = stack.enter_context(writer.MetricWriter(process_folder, step=start, tensorboard=every.tensorboard))
         alarms = health.check(log.history)
         if start:
             logging.info("Going on from step %d of %d in %s.", start, steps, folder)
 
         # ---------------- what the loop needs
-        choice = formulation.choose(config, own)
+        choice = formulation.choose(config, process_folder)
         logging.info("Convolutions are computed %s: %s.", *choice.described())
         train = _make_call(config, dataset, layout, choice, make_step or step_lib.make_step)
         window = layout.put(window_lib.new_window())
@@ -121,7 +126,7 @@ def train(
         stop = stack.enter_context(StopSignals(f"a checkpoint in {folder}"))
 
         # ---------------- train
-        liveness.at("first step, which is compiled")
+        liveness.stage("first step, which is compiled")
         timer.start()
         while not closing:
             before = step
@@ -164,18 +169,18 @@ def train(
             if save_due or sheet_due:
                 jax.block_until_ready(state)
                 with timer.pause(step):
-                    judged = state.replace(ema_params=layout.own_copy(state.ema_params))
+                    judged = state.replace(ema_params=layout.local_copy(state.ema_params))
                     scores: dict[str, float] = {}
                     if validate is not None and validation_due:
-                        liveness.at(f"validation at step {step}")
+                        liveness.stage(f"validation at step {step}")
                         scores = dict(validate(judged))
                         log.write(step, {f"validation/{name}": value for name, value in scores.items()})
                         alarms = _raise_alarms(alarms, log.history)
                     if sample_sheet is not None and sheet_due:
-                        liveness.at(f"sheet of designs at step {step}")
+                        liveness.stage(f"sheet of designs at step {step}")
                         sample_sheet(judged, step)
                     if save_due and _healthy(state, step, steps):
-                        liveness.at(f"checkpoint at step {step}")
+                        liveness.stage(f"checkpoint at step {step}")
                         checkpoints.save(step, state, side=timer.totals(), score=scores.get("score"))
 
         # ---------------- what is left behind
@@ -205,8 +210,8 @@ def check(config: config_lib.Config, folder: str | Path, dataset: Dataset, *, in
     pipeline.check_batch(dataset, step_lib.images_per_step(config))
     parallel.make_layout(config)
     penalties.of_all(config)
-    folder, own = Path(folder), parallel.own_folder(folder)
-    dataset_file, lineage_file = own / checkpoint.DATASET_FILE, own / checkpoint.LINEAGE_FILE
+    folder, process_folder = Path(folder), parallel.process_folder(folder)
+    dataset_file, lineage_file = process_folder / checkpoint.DATASET_FILE, process_folder / checkpoint.LINEAGE_FILE
     if dataset_file.exists():
         before = workdir.read_json(dataset_file)["fingerprint"]
         if before != dataset.fingerprint:
@@ -245,10 +250,10 @@ def _newest(
         return restored.state, restored.step, restored.side
     if init_from:
         state, lineage = checkpoint.init_from(init_from, state)
-        workdir.write_json(parallel.own_folder(folder) / checkpoint.LINEAGE_FILE, lineage)
+        workdir.write_json(parallel.process_folder(folder) / checkpoint.LINEAGE_FILE, lineage)
         logging.info("Starting from step %d of %s.", lineage["step"], lineage["path"])
     else:  # one may be left of an earlier start that left no checkpoint
-        (parallel.own_folder(folder) / checkpoint.LINEAGE_FILE).unlink(missing_ok=True)
+        (parallel.process_folder(folder) / checkpoint.LINEAGE_FILE).unlink(missing_ok=True)
     return state, 0, {}
 
 
@@ -287,8 +292,8 @@ def _make_batches(config: config_lib.Config, dataset: Dataset, layout: parallel.
         arrays = layout.put(dataset.arrays)
         return lambda n: arrays
     d_steps = config.objective.d_steps
-    own = layout.own_rows(config.train.batch, d_steps)
-    batches = dataset.host_batches(config.seed, start, step_lib.images_per_step(config), own)
+    host_rows = layout.host_rows(config.train.batch, d_steps)
+    batches = dataset.host_batches(config.seed, start, step_lib.images_per_step(config), host_rows)
 
     def take(n: int) -> Any:
         several = [next(batches) for _ in range(n)]

@@ -117,7 +117,7 @@ def draw(trained: Networks, ge_params: tuple[Any, Any], key: jax.Array, real: ja
     config, layout = trained.config, trained.layout
     objective, batch_size = config.objective, config.train.batch
     g_params, e_params = ge_params
-    z = layout.mine(jax.random.normal(key, (batch_size, config.generator.z_dim), jnp.float32))
+    z = layout.local_rows(jax.random.normal(key, (batch_size, config.generator.z_dim), jnp.float32))
     zero = jnp.zeros((), jnp.float32)
     if not objective.reconstruction:
         return Drawn(trained.generator.apply({"params": g_params}, z, brief), zero, zero, zero)
@@ -130,7 +130,7 @@ def draw(trained: Networks, ge_params: tuple[Any, Any], key: jax.Array, real: ja
         image=image,
         reconstruction=jnp.mean(jnp.abs(image[again] - real[again])),
         noise_kl=jnp.mean(losses.noise_kl(mean, log_sd)),
-        noise_mismatch=losses.noise_mismatch(layout.everyone(read)),
+        noise_mismatch=losses.noise_mismatch(layout.all_rows(read)),
     )
 
 
@@ -150,7 +150,7 @@ def judge(
     one pass for both, and never slower (benchmark_32 on CPU: 573 against 611 ms a step).
     """
     layout, batch_size = trained.layout, trained.config.train.batch
-    keys = layout.mine(jax.random.split(key, (batch_size, 2)))
+    keys = layout.local_rows(jax.random.split(key, (batch_size, 2)))
     if squares and trained.penalise is not None:
         images, draws = layers.interleave(real, fake), layers.interleave(keys[:, 0], keys[:, 1])
         judged = trained.penalise(
@@ -201,8 +201,8 @@ def penalty_on_share(
     n_penalised = layout.share(penalties.n_penalised(batch_size, objective.penalty_share))
     every = layout.share(batch_size) // n_penalised
     augment_key, pair_key = jax.random.split(key)
-    keys = layout.mine(jax.random.split(augment_key, batch_size))
-    share = layout.mine(jax.random.uniform(pair_key, (batch_size, 1, 1, 1)))
+    keys = layout.local_rows(jax.random.split(augment_key, batch_size))
+    share = layout.local_rows(jax.random.uniform(pair_key, (batch_size, 1, 1, 1)))
     real, fake, brief, keys, share = jax.tree.map(lambda x: x[::every][:n_penalised], (real, fake, brief, keys, share))
 
     def score(images: jax.Array) -> jax.Array:
@@ -285,8 +285,8 @@ def leave_open(layout: parallel.Layout, key: jax.Array, brief: Brief, batch: int
     strength extrapolates from; the rest falls on parts independently.
     """
     whole_key, part_key = jax.random.split(key)
-    whole = probability / 2
-    part = (probability - whole) / (1 - whole)
-    keep_whole = jax.random.bernoulli(whole_key, 1 - whole, (batch, 1))
-    keep_part = jax.random.bernoulli(part_key, 1 - part, (batch, brief.given.shape[1]))
-    return brief._replace(given=brief.given * layout.mine(keep_whole & keep_part).astype(jnp.float32))
+    open_whole = probability / 2
+    open_part = (probability - open_whole) / (1 - open_whole)
+    keep_brief = jax.random.bernoulli(whole_key, 1 - open_whole, (batch, 1))
+    keep_part = jax.random.bernoulli(part_key, 1 - open_part, (batch, brief.given.shape[1]))
+    return brief._replace(given=brief.given * layout.local_rows(keep_brief & keep_part).astype(jnp.float32))

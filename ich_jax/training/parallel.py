@@ -64,21 +64,21 @@ class Layout:
         """Returns how many of the batch's rows an instance of the step works on."""
         return rows // self.n_devices if self.mode == "pmap" else rows
 
-    def mine(self, tree: Any) -> Any:
-        """Returns the instance's rows of arrays that hold a row for each of the whole batch."""
+    def local_rows(self, tree: Any) -> Any:
+        """Returns the rows that the instance works on, of arrays with a row for each image of the batch."""
         if self.n_devices == 1:
             return tree
         if self.mode == "pmap":
 
-            def own(x: jax.Array) -> jax.Array:
+            def rows_of_device(x: jax.Array) -> jax.Array:
                 n = self.share(x.shape[0])
                 return jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(AXIS) * n, n)
 
-            return jax.tree.map(own, tree)
+            return jax.tree.map(rows_of_device, tree)
         return jax.lax.with_sharding_constraint(tree, self._by(AXIS))
 
-    def everyone(self, x: jax.Array) -> jax.Array:
-        """Returns the rows of all instances, given the instance's own."""
+    def all_rows(self, x: jax.Array) -> jax.Array:
+        """Returns the rows of all instances, given those of each."""
         return jax.lax.all_gather(x, AXIS, tiled=True) if self._must_exchange else x
 
     def mean(self, tree: Any) -> Any:
@@ -143,7 +143,7 @@ class Layout:
         """Moves a host's part of a batch to its devices.
 
         Args:
-            batch: `[d_steps * B / hosts, ...]` each, as `own_rows` chooses them.
+            batch: `[d_steps * B / hosts, ...]` each, as `host_rows` chooses them.
             d_steps: Discriminator steps that share the batch, over all training steps of a call.
 
         Returns:
@@ -159,12 +159,12 @@ class Layout:
 
         return jax.tree.map(place, batch)
 
-    def own_rows(self, batch: int, d_steps: int) -> np.ndarray:
+    def host_rows(self, batch: int, d_steps: int) -> np.ndarray:
         """Returns which rows of `d_steps` batches this host has to load, in the order that `put_batch` expects."""
         rows = np.arange(d_steps * batch).reshape(d_steps, jax.process_count(), -1)
         return rows[:, jax.process_index()].reshape(-1)
 
-    def own_copy(self, tree: Any) -> Any:
+    def local_copy(self, tree: Any) -> Any:
         """Returns replicated arrays as this process's first device holds them, for work that it does by itself."""
         if self.n_devices == 1:
             return tree
@@ -253,7 +253,7 @@ def start_processes(coordinator: str = "", n: int = 0, index: int = -1) -> None:
         ) from error
 
 
-def own_folder(folder: str | Path) -> Path:
+def process_folder(folder: str | Path) -> Path:
     """Returns where this process keeps its notes: the first one in the work directory, others in a folder of theirs.
 
     Checkpoints are written together, into the work directory.

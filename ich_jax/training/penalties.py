@@ -200,9 +200,9 @@ def _exact_forward(network: Network, prepare: Prepare, params: Any, images: Any,
     params, images, draws, given = jax.tree.map(lambda x: getattr(x, "value", x), (params, images, draws, given))
     x = prepare(images, draws)
     (score, rest), masks = _record(network, params, x, given)
-    one = jnp.ones_like(score)
-    _, pull = jax.vjp(lambda x: _masked(network, params, x, given, masks, one), x)
-    (to_x,) = pull(one)
+    cotangent = jnp.ones_like(score)
+    _, pull = jax.vjp(lambda x: _masked(network, params, x, given, masks, cotangent), x)
+    (to_x,) = pull(cotangent)
     _, pull = jax.vjp(lambda images: prepare(images, draws), images)
     (v,) = pull(to_x)
     v32 = v.astype(jnp.float32) if v.dtype != jnp.float64 else v

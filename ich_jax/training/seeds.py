@@ -81,9 +81,11 @@ def train(
         WorkdirError: The runs stand at different steps.
     """
     first = configs[0]
-    for other in configs[1:]:
-        if dataclasses.replace(other, seed=first.seed, name=first.name) != first:
-            raise errors.ConfigError(f"{other.name} and {first.name} differ in more than their seed; train them apart.")
+    for config in configs[1:]:
+        if dataclasses.replace(config, seed=first.seed, name=first.name) != first:
+            raise errors.ConfigError(
+                f"{config.name} and {first.name} differ in more than their seed; train them apart."
+            )
     pipeline.check_batch(dataset, step_lib.images_per_step(first))
     layout = Stacked(parallel.single().mesh)
     steps, every = first.train.steps, first.loop
@@ -138,11 +140,11 @@ def train(
                 jax.block_until_ready(state)
                 with timer.pause(step):
                     for i, (checkpoints, log) in enumerate(zip(runs, logs, strict=True)):
-                        own, scores = pick(state, i), {}
+                        run_state, scores = pick(state, i), {}
                         if validate is not None and validation_due:
-                            scores = dict(validate(own))
+                            scores = dict(validate(run_state))
                             log.write(step, {f"validation/{name}": value for name, value in scores.items()})
-                        checkpoints.save(step, own, side=timer.totals(), score=scores.get("score"))
+                        checkpoints.save(step, run_state, side=timer.totals(), score=scores.get("score"))
             if closing and step < last:
                 break
         for checkpoints in runs:

@@ -64,7 +64,8 @@ def make_step(
             return [jax.tree.map(lambda x, i=i: x[i], source) for i in range(d_steps)]
         index = pipeline.batch_indices(pipeline.data_key(state.seed), state.step, d_steps * batch_size, dataset.n_train)
         return [
-            dataset.sample(source, layout.mine(index[i * batch_size : (i + 1) * batch_size])) for i in range(d_steps)
+            dataset.sample(source, layout.local_rows(index[i * batch_size : (i + 1) * batch_size]))
+            for i in range(d_steps)
         ]
 
     def step(state: TrainState, source: Any, window: Window) -> tuple[TrainState, Window]:

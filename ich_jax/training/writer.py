@@ -123,7 +123,7 @@ def progress(steps: int, *, live: bool) -> Iterator[Progress]:
     if not (live and console.is_terminal):
 
         def log(step: int, *, img_per_s: float, eta_s: float, text: str = "") -> None:
-            liveness.at(f"step {step + 1} of {steps}")
+            liveness.stage(f"step {step + 1} of {steps}")
             if text:
                 logging.info("step %d/%d  %s  %.1f img/s  ETA %s", step, steps, text, img_per_s, duration(eta_s))
 
@@ -140,7 +140,7 @@ def progress(steps: int, *, live: bool) -> Iterator[Progress]:
         task = bar.add_task("train", total=steps, img_per_s=0.0, eta="-", text="")
 
         def show(step: int, *, img_per_s: float, eta_s: float, text: str = "") -> None:
-            liveness.at(f"step {step + 1} of {steps}")
+            liveness.stage(f"step {step + 1} of {steps}")
             bar.update(task, completed=step, img_per_s=img_per_s, eta=duration(eta_s))
             if text:
                 bar.update(task, text=text)

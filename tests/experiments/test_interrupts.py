@@ -1,7 +1,7 @@
 """Ctrl-C at named points of the experiments: one line, exit code 130, no traceback, and the same command resumes.
 
-Each run is a process of its own that sends itself the signal where `liveness.at` names the point, and would then stay
-there for a minute: only a process that answers without its main thread ends in time.
+Each run is a process of its own that sends itself the signal at a stage that `liveness.stage` names, and would then
+stay there for a minute: only a process that answers without its main thread ends in time.
 
 A resumed run takes memory as experiments do, and the one that it is compared with as the system does, which must not
 change a bit either.
@@ -42,7 +42,7 @@ class Import:
             time.sleep(60)
 if kind == "import":
     sys.meta_path.insert(0, Import())
-real = liveness.at
+real = liveness.stage
 def at(text):
     real(text)
     if not text.startswith(point) or kind in ("import", "watch"):
@@ -53,7 +53,7 @@ def at(text):
     send()
     if kind == "leave":
         time.sleep(60)
-liveness.at = at
+liveness.stage = at
 if kind == "watch":  # as where LAPACK blocks, whatever the version; what was run, and what nothing ordered
     import atexit
     from ich_jax.uncertainty import programs

@@ -27,7 +27,7 @@ _STEPS = 24  # texts that the work on one product reports, for the bar
 def run(config: BenefitConfig, folder: str) -> Analysis:
     """Audits, estimates and reports; prints the summary line."""
     liveness.keeps("an analysis is saved at its end only, and the same command begins it anew")
-    liveness.at("data")
+    liveness.stage("data")
     # ---------------- everything that can be refused is refused here, before anything is written
     if (Path(folder) / workdir.CONFIG_FILE).exists():
         workdir.claim(folder, config)  # a folder of another run is refused before any work
@@ -53,7 +53,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
         result = analysis.estimate(data, designs, config, calendar=calendar, truth=truth, progress=show)
     tell(result)
 
-    liveness.at("page")
+    liveness.stage("page")
     origin = provenance.provenance()
     page = benefit_page.write(folder, config=config, designs=designs, result=result, provenance=origin)
     summary = summarise(config, result)
@@ -76,13 +76,13 @@ def run_size_study(config: BenefitConfig, folder: str) -> calibration.SizeStudy:
     """Runs every test on simulated panels, with the sizes of the config; prints the summary line."""
     options = config.size_study
     liveness.keeps("a size study is saved at its end only, and the same command begins it anew")
-    liveness.at("first design, which is compiled")
+    liveness.stage("first design, which is compiled")
     started = time.monotonic()
 
     def progress(done: int, total: int) -> None:
         spent = time.monotonic() - started
         left = writer.duration(spent / done * (total - done))
-        liveness.at(f"design {min(done + 1, total)} of {total}")
+        liveness.stage(f"design {min(done + 1, total)} of {total}")
         logging.info("design %d/%d  %s  ETA %s", done, total, writer.duration(spent), left)
 
     workdir.claim(folder, config)

@@ -238,7 +238,7 @@ def judge_cell(
     diverged: bool,
 ) -> None:
     """Draws and reads the test designs of a trained cell, and leaves its record."""
-    liveness.at(f"{piece.name}: test designs")
+    liveness.stage(f"{piece.name}: test designs")
     own, path, dataset, axes = cell_config(config, piece), piece.folder(folder), judge.dataset, list(judge.axes)
     model = checkpoint.restore_for_inference(path, best=False)  # the last step: nothing is selected
     sampler, norms = make_sampler(own, judge), make_norms(own, judge)

@@ -58,7 +58,7 @@ def run(
     """
     if config.compute.compilation_cache:
         keep_compiled_programs()
-    liveness.at("images")
+    liveness.stage("images")
     # ---------------- everything that can be refused is refused here, before anything is trained
     index, n = parse_shard(shard)
     designs.check(config)
@@ -67,7 +67,7 @@ def run(
     loop.check(cell_config(config, cells(config, ())[0]), folder, dataset)
     if (Path(folder) / workdir.CONFIG_FILE).exists():
         workdir.claim(folder, config)  # a folder of another comparison is refused before the inspector is trained
-    liveness.at("inspector")
+    liveness.stage("inspector")
     inspector = inspector_lib.get(config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
     judge = Judge(
@@ -118,7 +118,7 @@ def report(
     choices: Sequence[Choice],
 ) -> None:
     """Compares the cells, writes page and `results.json`, and prints the summary line."""
-    liveness.at("comparison")
+    liveness.stage("comparison")
     settings = config.comparison
     result = comparison.compare(
         records,
@@ -133,7 +133,7 @@ def report(
         n_resamples=settings.n_resamples,
     )
     origin = provenance.provenance()
-    liveness.at("page")
+    liveness.stage("page")
     page = error_page.write(
         folder,
         config=config,
@@ -201,7 +201,7 @@ def work(
     if pieces:
         logging.info("%s: %d of %d are done.", pieces[0].kind, len(pieces) - len(missing), len(pieces))
     for number, group in enumerate(groups := in_groups(config, missing)):
-        liveness.at(group[0].name)
+        liveness.stage(group[0].name)
         started = time.monotonic()
         sizes = [sum(effort(config, piece) for piece in of) for of in groups]
         names = ", ".join(piece.name for piece in group)

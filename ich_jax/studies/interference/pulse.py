@@ -287,7 +287,7 @@ def make_runner(
         at, found = [0], [accuracy_of(state.ema_params, pulse.seed, 0, n)]
         lowest: list[tuple[float, Any]] = [(np.inf, None)] * products
         for i in range(steps):
-            liveness.at(f"pulse {pulse.kind}, seed {pulse.seed}: step {i + 1} of {steps}")
+            liveness.stage(f"pulse {pulse.kind}, seed {pulse.seed}: step {i + 1} of {steps}")
             inside = bool(window.holds(i))
             if i == window.start and kind.weights:
                 state = state.replace(g_params=_noisy(state.g_params, pulse.strength, key))

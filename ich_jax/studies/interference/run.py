@@ -47,7 +47,7 @@ class Reference:
 
 def run(config: InterferenceConfig, folder: str, source: str, *, reference: str = "", shard: str = "") -> None:
     """Sweeps, and reports unless it was one shard of several."""
-    liveness.at("generator and images")
+    liveness.stage("generator and images")
     # ---------------- everything that can be refused is refused here, before anything is written
     kinds = tuple(TABLE) if config.sweep.kinds == ("all",) else config.sweep.kinds
     jobs = sweep.jobs(kinds, config.sweep.seeds, real=config.sweep.real)
@@ -62,7 +62,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
     claim(config, folder, model, dataset)
 
     # ---------------- judges
-    liveness.at("inspectors")
+    liveness.stage("inspectors")
     judges, accuracies = {}, {}
     for name, judge_config in ((sweep_result.MAIN, model.config.inspector), (sweep_result.SECOND, config.judge)):
         if name == sweep_result.MAIN or config.second:
@@ -104,7 +104,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
 
 def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: str = "") -> None:
     """Trains on under pulses, and reports unless it was one shard of several."""
-    liveness.at("generator and images")
+    liveness.stage("generator and images")
     window, runs = pulse_result.plan(config.pulse)
     i, n = parse_shard(shard)
     model, dataset = load(config, folder, source)
@@ -122,10 +122,10 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         "final_lr": 1.0,
     }
     trained = config_lib.resolve(values)
-    liveness.at("inspector")
+    liveness.stage("inspector")
     inspector = inspector_lib.get(model.config, dataset)
     liveness.keeps(f"finished runs in {folder} are kept, and the same command resumes")
-    liveness.at("choice of how convolutions are computed")
+    liveness.stage("choice of how convolutions are computed")
 
     def start(seed: int) -> state_lib.TrainState:
         seeded = dataclasses.replace(trained, seed=seed)
@@ -142,7 +142,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         print(f"Shard {shard} is done. Once all are, give the command without --shard to report.")
         print(f"summary: shard={shard} runs={len(runs[i::n])}", flush=True)
         return
-    liveness.at("page")
+    liveness.stage("page")
     courses = [course for pulse in runs if (course := recovery.load(folder, pulse)) is not None]
     result = pulse_result.collect(window, courses, dataset.space.products)
     origin = provenance.provenance()
@@ -172,7 +172,7 @@ def report(
     rival: Reference,
 ) -> None:
     """Writes page and `results.json`, and prints the summary line."""
-    liveness.at("page")
+    liveness.stage("page")
     result = sweep_result.collect(
         config, folder, kinds, dataset.space.products, reference=rival.folder or None, about_reference=rival.about
     )

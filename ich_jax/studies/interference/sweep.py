@@ -206,7 +206,7 @@ def _job(
     product: dict[str, list[Correct]] = {name: [] for name in judges}
     elements, axes = [], []
     for severity in severities:
-        liveness.at(f"{kind}, seed {seed}, severity {severity}")
+        liveness.stage(f"{kind}, seed {seed}, severity {severity}")
         read: dict[str, list[Reading]] = {name: [] for name in judges}
         sound: list[Correct] = []
         for start in range(0, total, batch):

@@ -36,22 +36,22 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
         keep_compiled_programs()
 
     # ---------------- images, judge
-    liveness.at("images")
+    liveness.stage("images")
     designs.check(config)
     dataset = make.make(config.data, seed=config.seed)
     loop.check(config, folder, dataset, init_from=init_from)
     describe(config, dataset)
-    own = parallel.own_folder(folder)
-    workdir.claim(own, config)
+    process_folder = parallel.process_folder(folder)
+    workdir.claim(process_folder, config)
     parallel.wait_for_all("the work directory is claimed")
-    liveness.at("inspector")
+    liveness.stage("inspector")
     inspector = inspector_lib.get(config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
 
     # ---------------- train
-    liveness.at("choice of how convolutions are computed")
+    liveness.stage("choice of how convolutions are computed")
     liveness.keeps(f"checkpoints in {folder} are kept, and the same command resumes")
-    form = formulation.choose(config, own).form
+    form = formulation.choose(config, process_folder).form
     sampler = sampling.make_sampler(config, dataset.space, dataset.size, dataset.channels, form)
     real_draws = make_real_draws(dataset)
     validate = validation.make_validate(config, dataset, sampler, inspector.read, real_draws=real_draws)
@@ -60,7 +60,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
         folder,
         dataset,
         validate=lambda state: validate(state.ema_params),
-        sample_sheet=make_sample_sheet(config, dataset, sampler, own / "samples"),
+        sample_sheet=make_sample_sheet(config, dataset, sampler, process_folder / "samples"),
         init_from=init_from,
         stop_after=stop_after,
     )
@@ -70,7 +70,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
 
     # ---------------- judge the checkpoint that validated best, on briefs that had no part in choosing it
     model = checkpoint.restore_for_inference(folder)
-    if own == Path(folder):  # the first process of several reports for all
+    if process_folder == Path(folder):  # the first process of several reports for all
         report(config, folder, dataset, sampler, model, result, inspector, real_draws)
     parallel.wait_for_all("the report is written")
     return None
@@ -88,7 +88,7 @@ def report(
 ) -> None:
     """Judges a trained model, writes page and `results.json`, and prints the summary line."""
     liveness.keeps(f"the trained networks in {folder} are kept, and the same command judges them")
-    liveness.at("evaluation")
+    liveness.stage("evaluation")
     evaluation = designs.evaluate(
         config,
         dataset,
@@ -98,12 +98,12 @@ def report(
         d_score=make_d_score(config, dataset, model.d_params),
         real_draws=real_draws,
     )
-    liveness.at("sheets of designs")
+    liveness.stage("sheets of designs")
     sheets = design_sheets.make_sheets(
         config, dataset, sampler, model.ema_params, inspector.read, real_draws=real_draws
     )
     origin = provenance.provenance()
-    liveness.at("page")
+    liveness.stage("page")
     page = train_page.write(
         folder,
         config=config,

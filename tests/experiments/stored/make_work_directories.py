@@ -30,19 +30,19 @@ COMPARISON = {
     **{"comparison.seeds": 2, "comparison.trial_steps": 0, "comparison.best_of": 0, "comparison.n_resamples": 99},
     **{"loop.validate_every": 3, "loop.checkpoint_every": 3},
 }
-# Leaves as a kill would, at a point that `liveness.at` names.
+# Leaves as a kill would, at a point that `liveness.stage` names.
 DRIVER = """
 import os, runpy, sys
 point, *sys.argv = sys.argv[1:]
 sys.path.insert(0, os.path.dirname(sys.argv[0]))
 from ich_jax import liveness
-real = liveness.at
+real = liveness.stage
 def at(text):
     real(text)
     if text.startswith(point):
         os._exit(9)
 if point:
-    liveness.at = at
+    liveness.stage = at
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
