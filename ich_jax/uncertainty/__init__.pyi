@@ -1,5 +1,6 @@
 from . import (
     bootstrap,
+    bootstrap_intervals,
     intervals,
     measurement,
     multiplicity,
@@ -7,7 +8,8 @@ from . import (
     survival,
     tolerance,
 )
-from .bootstrap import Bootstrap, bca, percentile, studentised
+from .bootstrap import Bootstrap
+from .bootstrap_intervals import basic, bca, percentile, studentised
 from .intervals import Band, Interval, clopper_pearson, sup_t, wilson
 from .measurement import Simex, simex
 from .multiplicity import (
@@ -37,11 +39,13 @@ __all__ = [
     "Simex",
     "ToleranceLimits",
     "assignment",
+    "basic",
     "bca",
     "benjamini_hochberg",
     "benjamini_yekutieli",
     "bonferroni",
     "bootstrap",
+    "bootstrap_intervals",
     "clopper_pearson",
     "hochberg",
     "holm",
