@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ich_jax.econometrics import panel, value
-from ich_jax.econometrics.did import few_treated, randomisation, two_way
+from ich_jax.econometrics.did import few_treated, launch_path, randomisation, two_way
 from ich_jax.econometrics.regression import covariance, m_estimation
 from ich_jax.econometrics.synthetic import control as sc
 
@@ -48,7 +48,7 @@ def of_ferman_pinto(data: panel.Panel) -> tuple[list, list]:
 
 
 def of_path(data: panel.Panel) -> tuple[list, list]:
-    found = randomisation.path(data, KEY)
+    found = launch_path.path(data, KEY)
     return [*found.estimate, *found.standard_error, *found.low, *found.high], [found.critical]
 
 
