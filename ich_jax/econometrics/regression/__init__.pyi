@@ -8,7 +8,8 @@ from .covariance import (
     newey_west,
 )
 from .linear import Absorbed, Coefficients, LinearFit, coefficients, fit
-from .m_estimation import MEstimate, Transformed, delta, krinsky_robb, minimise
+from .m_estimation import MEstimate, minimise, solve
+from .transformation import Transformed, delta, krinsky_robb
 from .wild_bootstrap import WildTest, joint, wild_cluster
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "krinsky_robb",
     "minimise",
     "newey_west",
+    "solve",
     "wild_cluster",
 ]
