@@ -12,6 +12,7 @@ import pytest
 from ich_jax.econometrics import panel, value
 from ich_jax.econometrics.did import few_treated, launch_path, randomisation, two_way
 from ich_jax.econometrics.regression import covariance, m_estimation
+from ich_jax.econometrics.synthetic import augmentation
 from ich_jax.econometrics.synthetic import control as sc
 
 KEY = jax.random.key(2)
@@ -61,7 +62,7 @@ def of_synthetic_controls(data: panel.Panel) -> tuple[list, list]:
     study = sc.study(data)
     space, pairs = sc.placebo_in_space(study), sc.leave_two_out(study)
     early = sc.placebo_in_time(study, [6, 9])
-    ridge = sc.augmented(study)
+    ridge = augmentation.augmented(study)
     effects = [ridge.effect, *sorted(sc.leave_one_donor_out(study)), *(one.effect for one in early)]
     return effects, [space.p, pairs.p, ridge.ratio]
 

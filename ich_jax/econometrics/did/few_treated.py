@@ -18,7 +18,7 @@ from ich_jax import errors
 from ich_jax.econometrics import panel
 from ich_jax.econometrics.did import two_way
 from ich_jax.econometrics.panel import Panel
-from ich_jax.uncertainty import draws, float64, permutation, programs
+from ich_jax.uncertainty import draws, float64, inversion, permutation, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.permutation import PermutationTest
 from ich_jax.uncertainty.results import Result
@@ -167,7 +167,7 @@ def sign_flips(
         return permutation.sign_flip(centred, statistic="mean", **options)
 
     tested = test(null)
-    low, high = permutation.invert(
+    low, high = inversion.invert(
         lambda r: float(test(r).p[0]), float(values.mean()), float(np.ptp(values)), 1.0 - confidence
     )
     return SignTest(

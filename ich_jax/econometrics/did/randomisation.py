@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.econometrics.panel import Panel
-from ich_jax.uncertainty import multiplicity, permutation
+from ich_jax.uncertainty import inversion, multiplicity
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
@@ -310,7 +310,7 @@ def _ranks(size: Array) -> Array:
 def _test(null: Array, moved: Array, confidence: float) -> tuple[float, float, float]:
     p: Callable[[float], float] = lambda effect: _p(null - effect * moved)  # noqa: E731
     spread = float(np.std(null)) or abs(float(null[0]))
-    low, high = permutation.invert(p, float(null[0]), spread, 1.0 - confidence)
+    low, high = inversion.invert(p, float(null[0]), spread, 1.0 - confidence)
     return p(0.0), low, high
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import panel
 from ich_jax.econometrics.panel import Panel
-from ich_jax.econometrics.regression import covariance, linear
+from ich_jax.econometrics.regression import coefficient_table, covariance, linear
 from ich_jax.econometrics.regression.covariance import Covariance
 from ich_jax.uncertainty import float64, intervals
 from ich_jax.uncertainty.float64 import Array
@@ -34,7 +34,7 @@ class TwoByTwo(Result):
     effect: float
     means: Array
     counts: npt.NDArray[np.int64]
-    table: linear.Coefficients
+    table: coefficient_table.Coefficients
     fit: linear.LinearFit
 
 
@@ -51,7 +51,7 @@ class Effect(Result):
     part = "table"
 
     effect: float
-    table: linear.Coefficients
+    table: coefficient_table.Coefficients
     fit: linear.LinearFit
 
 
@@ -80,7 +80,7 @@ class EventStudy(Result):
     curve = ("table.names", "table.estimate", "table.low", "table.high")
 
     relative: npt.NDArray[np.int64]
-    table: linear.Coefficients
+    table: coefficient_table.Coefficients
     covariance: Covariance
     band: intervals.Band
     reference: int

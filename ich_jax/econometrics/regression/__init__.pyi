@@ -1,3 +1,4 @@
+from .coefficient_table import Coefficients, coefficients
 from .covariance import (
     Covariance,
     SmallSample,
@@ -7,7 +8,7 @@ from .covariance import (
     iid,
     newey_west,
 )
-from .linear import Absorbed, Coefficients, LinearFit, coefficients, fit
+from .linear import Absorbed, LinearFit, fit
 from .m_estimation import MEstimate, minimise, solve
 from .transformation import Transformed, delta, krinsky_robb
 from .wild_bootstrap import WildTest, joint, wild_cluster
