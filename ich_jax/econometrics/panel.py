@@ -15,10 +15,11 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.uncertainty import float64
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Panel:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Panel(Result):
     """U units over T periods.
 
     Attributes:
@@ -34,6 +35,11 @@ class Panel:
     outcome: Array
     observed: npt.NDArray[np.bool_]
     start: npt.NDArray[np.int64]
+
+    def _sizes(self) -> dict[str, Any]:
+        treated = int(self.ever_treated.sum())
+        sizes = {"units": len(self.units), "treated": treated, "periods": len(self.periods)}
+        return sizes | {"first": self.periods[0], "last": self.periods[-1], "missing": self.missing}
 
     @property
     def treated(self) -> npt.NDArray[np.bool_]:

@@ -39,6 +39,8 @@ class Bootstrap(Result):
         replicate_errors: `[B, ...]` that formula in each resample, None without one.
     """
 
+    columns = ("estimate", "standard_error", "bias")
+
     estimate: float64.Array
     replicates: float64.Array
     standard_error: float64.Array
@@ -47,6 +49,9 @@ class Bootstrap(Result):
     jackknife: tuple[float64.Array, ...] = ()
     estimate_error: float64.Array | None = None
     replicate_errors: float64.Array | None = None
+
+    def _sizes(self) -> dict[str, Any]:
+        return {"resamples": len(self.replicates), "units": " x ".join(map(str, self.units))}
 
 
 def iid(

@@ -39,6 +39,8 @@ class PermutationTest(Result):
         alternative: "two-sided", "greater" or "less".
     """
 
+    columns = ("statistic", "p", "p_single_step", "p_step_down")
+
     statistic: float64.Array
     p: float64.Array
     p_single_step: float64.Array

@@ -98,7 +98,9 @@ def test_every_result_names_fields_that_it_has(room: ModuleType) -> None:
     assert results
     for cls in results:
         fields = {field.name for field in dataclasses.fields(cls)}
-        assert {name.partition(".")[0] for name in (*cls.columns, *cls.curve, *filter(None, [cls.part]))} <= fields, cls
+        fields |= {name for name, value in vars(cls).items() if isinstance(value, property)}
+        named = {*cls.columns, *cls.curve, *cls.hidden, cls.part, cls.bracketed} - {""}
+        assert {name.partition(".")[0] for name in named} <= fields, cls
         assert cls.__repr__ is Result.__repr__, f"{cls}: @dataclass(repr=False), or its own repr dumps arrays"
 
 

@@ -40,6 +40,7 @@ class Imputation(Result):
     """
 
     part = "table"
+    curve = ("horizon", "att", "low", "high")
 
     effect: float
     standard_error: float
@@ -50,6 +51,16 @@ class Imputation(Result):
     effects: Array
     clusters: int
     variance: str
+
+    @property
+    def low(self) -> Array:
+        """`[E]` lower limits of `att`."""
+        return self.table.low[1:]
+
+    @property
+    def high(self) -> Array:
+        """`[E]` upper limits of `att`."""
+        return self.table.high[1:]
 
 
 def imputation(

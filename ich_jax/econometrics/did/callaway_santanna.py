@@ -67,7 +67,7 @@ class Aggregate(Result):
     """
 
     columns = ("label", "att", "standard_error")
-    curve = ("label", "att")
+    curve = ("label", "att", "low", "high")
 
     kind: str
     label: npt.NDArray[np.int64]
@@ -78,6 +78,16 @@ class Aggregate(Result):
     overall_error: float
     overall_influence: Array
     clusters: npt.NDArray[np.int64]
+
+    @property
+    def low(self) -> Array:
+        """`[E]` lower limits of `att`, 95 % by the normal distribution, each by itself."""
+        return self.att - stats.norm.ppf(0.975) * self.standard_error
+
+    @property
+    def high(self) -> Array:
+        """`[E]` upper limits of `att`."""
+        return self.att + stats.norm.ppf(0.975) * self.standard_error
 
 
 class _Comparison(NamedTuple):

@@ -41,6 +41,8 @@ class PlaceboTest(Result):
         n_untreated: Untreated units.
     """
 
+    bracketed = "effect"
+
     effect: float
     p: float
     low: float
@@ -66,6 +68,8 @@ class SignTest(Result):
         confidence: Coverage of the set.
         test: The permutation test behind p.
     """
+
+    bracketed = "effect"
 
     effect: float
     null: float

@@ -1,6 +1,7 @@
 """Event study around launches that few units make: the gap to the untreated units by time since the launch."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -12,6 +13,9 @@ from ich_jax.econometrics.panel import Panel
 from ich_jax.uncertainty import intervals
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -44,6 +48,18 @@ class Path(Result):
     df: int
     treated: npt.NDArray[np.int64]
     filled: int
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draws the path with its simultaneous band; a dashed line stands just before the launch.
+
+        Args:
+            ax: Axes to draw into; None: those of a new figure.
+        """
+        ax = Result.plot(self, ax)
+        ax.axvline(-0.5, linewidth=0.8, linestyle="--", color="0.6", zorder=0)
+        ax.set_xlabel("periods since the launch")
+        ax.set_ylabel("effect, relative to the mean before the launch")
+        return ax
 
 
 def gaps(data: Panel) -> tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64]]:

@@ -42,6 +42,8 @@ class LaunchTest(Result):
         smallest_p: Smallest p-value that this design can give.
     """
 
+    bracketed = "effect"
+
     effect: float
     p: float
     low: float
@@ -73,6 +75,7 @@ class Stratified(Result):
     """
 
     columns = ("p_each", "p_adjusted")
+    bracketed = "effect"
 
     effect: float
     p: float

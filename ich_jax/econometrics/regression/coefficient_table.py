@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,9 @@ from scipy import stats
 from ich_jax import errors
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -42,6 +46,16 @@ class Coefficients(Result):
     df: float
     confidence: float
     covariance: str
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draws the estimates with their intervals, without the intercept, whose scale is another one.
+
+        Args:
+            ax: Axes to draw into; None: those of a new figure.
+        """
+        kept = [k for k, name in enumerate(self.names) if name != "(Intercept)" or len(self.names) == 1]
+        rows = {name: np.asarray(getattr(self, name))[kept] for name in self.columns}
+        return Result.plot(dataclasses.replace(self, **rows), ax)
 
 
 def coefficients(

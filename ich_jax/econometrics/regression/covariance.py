@@ -16,6 +16,7 @@ from ich_jax import errors
 from ich_jax.econometrics.regression import coefficient_table, linear
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 HC = ("HC0", "HC1", "HC2", "HC3")
 K_FIXEF = ("none", "nonnested", "full")
@@ -63,8 +64,8 @@ DEFAULT = SmallSample()
 UNCORRECTED = SmallSample(k_adj=False, G_adj=False)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Covariance:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Covariance(Result):
     """A covariance of K estimates.
 
     Attributes:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 INTERCEPT = "(Intercept)"
 COLLINEAR = ("drop", "error")
@@ -57,8 +58,8 @@ class Absorbed:
     levels: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LinearFit:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class LinearFit(Result):
     """A fitted linear model of N rows and K estimated coefficients.
 
     Attributes:
@@ -77,6 +78,8 @@ class LinearFit:
         r2_within: The same after absorption.
     """
 
+    columns = ("names", "beta")
+
     names: tuple[str, ...]
     dropped: tuple[str, ...]
     beta: Array
@@ -90,6 +93,9 @@ class LinearFit:
     absorbed: tuple[Absorbed, ...]
     r2: float
     r2_within: float
+
+    def _sizes(self) -> dict[str, Any]:
+        return {"rows": len(self.y)} | {effect.name: f"{effect.levels} levels" for effect in self.absorbed}
 
 
 def fit(

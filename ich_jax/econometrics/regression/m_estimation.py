@@ -43,6 +43,7 @@ class MEstimate(Result):
     """
 
     columns = ("names", "theta")
+    hidden = ("gradient",)
 
     names: tuple[str, ...]
     theta: Array

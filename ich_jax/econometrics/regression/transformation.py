@@ -11,10 +11,11 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.uncertainty import float64
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Transformed:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Transformed(Result):
     """A smooth function of the parameters, of shape `[M]`.
 
     Attributes:
@@ -23,9 +24,16 @@ class Transformed:
         jacobian: `[M, K]`.
     """
 
+    columns = ("estimate", "standard_error")
+
     estimate: Array
     covariance: Array
     jacobian: Array
+
+    @property
+    def standard_error(self) -> Array:
+        """`[M]`."""
+        return np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
 
 
 def delta(function: Callable[[jax.Array], jax.Array], theta: npt.ArrayLike, covariance: npt.ArrayLike) -> Transformed:

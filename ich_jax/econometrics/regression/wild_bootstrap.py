@@ -69,6 +69,8 @@ class WildTest(Result):
         alternative: "two-sided" (|t|), "greater" or "less".
     """
 
+    bracketed = "estimate"
+
     name: str
     estimate: float
     null: float

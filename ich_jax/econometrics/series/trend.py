@@ -40,6 +40,8 @@ class MannKendall(Result):
         correction: "hamed_rao" or "none".
     """
 
+    bracketed = "slope"
+
     s: int
     tau: float
     z: float
@@ -70,6 +72,8 @@ class BootstrapTrend(Result):
         null_slope: `[B]` slope of each resample.
         smallest_p: 1 / (B + 1).
     """
+
+    bracketed = "slope"
 
     s: int
     p: float

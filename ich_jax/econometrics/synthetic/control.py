@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +14,18 @@ from ich_jax import errors
 from ich_jax.econometrics import panel
 from ich_jax.econometrics.panel import Panel
 from ich_jax.econometrics.synthetic import simplex
-from ich_jax.uncertainty import float64, programs
+from ich_jax.uncertainty import float64, programs, results
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _BLOCK = 64  # fits of one call; larger blocks wait for their slowest fit
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Study:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Study(Result):
     """A treated series and its donors, J of them over T periods.
 
     Attributes:
@@ -33,11 +36,16 @@ class Study:
         start: Index of the first treated period.
     """
 
+    hidden = ("start",)
+
     series: Array
     pool: Array
     donors: npt.NDArray[Any]
     periods: npt.NDArray[Any]
     start: int
+
+    def _sizes(self) -> dict[str, Any]:
+        return {"donors": len(self.donors), "periods": len(self.periods), "treated_from": self.periods[self.start]}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -53,11 +61,14 @@ class SyntheticControl(Result):
         pre_rmspe: Root mean square of the gap before the start.
         post_rmspe: The same from the start on.
         ratio: post_rmspe / pre_rmspe.
+        periods: `[T]` labels.
+        start: Index of the first treated period.
         kkt_gap: Sum of squares that the exact optimum could be lower by (NaN with `augmented`).
         ridge: Penalty of the augmentation; None without it.
     """
 
     columns = ("donors", "weights")
+    hidden = ("start", "kkt_gap")
 
     weights: Array
     donors: npt.NDArray[Any]
@@ -67,8 +78,29 @@ class SyntheticControl(Result):
     pre_rmspe: float
     post_rmspe: float
     ratio: float
+    periods: npt.NDArray[Any]
+    start: int
     kkt_gap: float
     ridge: float | None = None
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draws the treated series and its synthetic control; a dashed line marks the first treated period.
+
+        Args:
+            ax: Axes to draw into; None: those of a new figure.
+        """
+        ax = results.new_axes() if ax is None else ax
+        x = self.periods if self.periods.dtype.kind in "iufM" else np.arange(len(self.periods))
+        ax.plot(x, self.path + self.gap, color="C0", label="treated")
+        ax.plot(x, self.path, color="0.4", linestyle="--", label="synthetic control")
+        ax.axvline(x[self.start], linewidth=0.8, linestyle=":", color="0.4", zorder=0)
+        if x is not self.periods:
+            shown = np.unique(np.linspace(0, len(x) - 1, 6).astype(int))
+            ax.set_xticks(x[shown], [str(label) for label in self.periods[shown]])
+        ax.set_xlabel("period")
+        ax.set_ylabel("outcome")
+        ax.legend()
+        return ax
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -343,6 +375,8 @@ def summarise_fit(data: Study, weights: Array, gap: Array, kkt: float, ridge: fl
         pre_rmspe=before,
         post_rmspe=after,
         ratio=after / before if before > 0 else math.inf,
+        periods=data.periods,
+        start=data.start,
         kkt_gap=kkt,
         ridge=ridge,
     )
