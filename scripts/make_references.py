@@ -63,12 +63,27 @@ def small_panel() -> dict[str, list[float]]:
 
 def linear() -> dict[str, Any]:
     """Coefficients and standard errors of pyfixest, statsmodels and linearmodels on the small panel."""
-    import linearmodels
     import pandas as pd
-    import pyfixest as pf
     import statsmodels.api as sm
 
     frame = pd.DataFrame(small_panel())
+    x = sm.add_constant(frame[["x1", "x2", "treated"]])
+    return {
+        "versions": versions("pyfixest", "statsmodels", "linearmodels"),
+        "data": small_panel(),
+        "pyfixest": _pyfixest_cases(frame),
+        "statsmodels": _statsmodels_errors(frame, x),
+        "r2": {
+            "ols": sm.OLS(frame["y"], x).fit().rsquared,
+            "wls": sm.WLS(frame["y"], x, weights=frame["weight"]).fit().rsquared,
+        },
+        "likelihood": _likelihoods(frame, x),
+    }
+
+
+def _pyfixest_cases(frame: Any) -> dict[str, Any]:
+    import pyfixest as pf
+
     cases: dict[str, Any] = {}
 
     def feols(case: str, formula: str, vcov: Any, weights: str | None = None, **kwargs: Any) -> None:
@@ -82,30 +97,37 @@ def linear() -> dict[str, Any]:
             "p": result.pvalue().tolist(),
         }
 
-    ols, one, two = "y ~ x1 + x2 + treated", "y ~ x1 + treated | unit", "y ~ x1 + treated | unit + period"
+    pooled = "y ~ x1 + x2 + treated"
+    one_way, two_way = "y ~ x1 + treated | unit", "y ~ x1 + treated | unit + period"
     for weights in (None, "weight"):
         tag = "wls" if weights else "ols"
         for vcov in ("iid", "HC1", "HC2", "HC3", {"CRV1": "unit"}, {"CRV1": "unit + period"}, {"CRV3": "unit"}):
             name = vcov if isinstance(vcov, str) else " ".join(next(iter(vcov.items())))
             if weights is None or name not in ("HC2", "HC3"):
-                feols(f"{tag} {name}", ols, vcov, weights)
-        for formula, effects in ((one, "unit"), (two, "unit+period")):
+                feols(f"{tag} {name}", pooled, vcov, weights)
+        for formula, effects in ((one_way, "unit"), (two_way, "unit+period")):
             for vcov in ("iid", "HC1", {"CRV1": "unit"}, {"CRV1": "region"}, {"CRV1": "unit + period"}):
                 name = vcov if isinstance(vcov, str) else " ".join(next(iter(vcov.items())))
                 feols(f"{tag} {effects} {name}", formula, vcov, weights)
-    for formula, effects in ((one, "unit"), (two, "unit+period")):
+    for formula, effects in ((one_way, "unit"), (two_way, "unit+period")):
         for weights in (None, "weight"):
             feols(f"{'wls' if weights else 'ols'} {effects} CRV3 unit", formula, {"CRV3": "unit"}, weights)
-    feols("ols unit+period CRV3 region", two, {"CRV3": "region"})
+    feols("ols unit+period CRV3 region", two_way, {"CRV3": "region"})
     for lags in (0, 2):
         panel = {"time_id": "period", "panel_id": "unit", "lag": lags}
-        feols(f"ols DK {lags}", ols, "DK", vcov_kwargs=panel)
+        feols(f"ols DK {lags}", pooled, "DK", vcov_kwargs=panel)
     for option in ("none", "full"):
-        feols(f"ols unit+period k_fixef={option}", two, {"CRV1": "unit"}, ssc=pf.ssc(k_fixef=option))
-    feols("ols conventional", ols, {"CRV1": "unit + period"}, ssc=pf.ssc(G_df="conventional"))
-    feols("ols uncorrected", ols, {"CRV1": "unit"}, ssc=pf.ssc(k_adj=False, G_adj=False))
+        feols(f"ols unit+period k_fixef={option}", two_way, {"CRV1": "unit"}, ssc=pf.ssc(k_fixef=option))
+    feols("ols conventional", pooled, {"CRV1": "unit + period"}, ssc=pf.ssc(G_df="conventional"))
+    feols("ols uncorrected", pooled, {"CRV1": "unit"}, ssc=pf.ssc(k_adj=False, G_adj=False))
+    return cases
 
-    x = sm.add_constant(frame[["x1", "x2", "treated"]])
+
+def _statsmodels_errors(frame: Any, x: Any) -> dict[str, Any]:
+    """Standard errors of statsmodels, and of linearmodels for Driscoll-Kraay."""
+    import linearmodels
+    import statsmodels.api as sm
+
     peers: dict[str, Any] = {}
     for kind in ("HC0", "HC1", "HC2", "HC3"):
         peers[kind] = sm.OLS(frame["y"], x).fit(cov_type=kind).bse.tolist()
@@ -120,10 +142,11 @@ def linear() -> dict[str, Any]:
     for lags in (0, 2):
         options = {"kernel": "bartlett", "bandwidth": lags, "debiased": False}
         peers[f"linearmodels DK {lags}"] = pooled.fit(cov_type="kernel", **options).std_errors.tolist()
-    r2 = {
-        "ols": sm.OLS(frame["y"], x).fit().rsquared,
-        "wls": sm.WLS(frame["y"], x, weights=frame["weight"]).fit().rsquared,
-    }
+    return peers
+
+
+def _likelihoods(frame: Any, x: Any) -> dict[str, Any]:
+    import statsmodels.api as sm
 
     logit = sm.Logit(frame["won"], x).fit(disp=0, tol=1e-14, maxiter=200)
     poisson = sm.Poisson(frame["count"], x).fit(disp=0, tol=1e-14, maxiter=200)
@@ -142,14 +165,7 @@ def linear() -> dict[str, Any]:
             "se_robust": robust.bse.tolist(),
             "se_cluster": clustered.bse.tolist(),
         }
-    return {
-        "versions": versions("pyfixest", "statsmodels", "linearmodels"),
-        "data": small_panel(),
-        "pyfixest": cases,
-        "statsmodels": peers,
-        "r2": r2,
-        "likelihood": likelihood,
-    }
+    return likelihood
 
 
 def staggered_panel(seed: int = 11) -> tuple[np.ndarray, np.ndarray]:

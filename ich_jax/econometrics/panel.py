@@ -15,10 +15,11 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.uncertainty import float64
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Panel:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Panel(Result):
     """U units over T periods.
 
     Attributes:
@@ -34,6 +35,11 @@ class Panel:
     outcome: Array
     observed: npt.NDArray[np.bool_]
     start: npt.NDArray[np.int64]
+
+    def _sizes(self) -> dict[str, Any]:
+        treated = int(self.ever_treated.sum())
+        sizes = {"units": len(self.units), "treated": treated, "periods": len(self.periods)}
+        return sizes | {"first": self.periods[0], "last": self.periods[-1], "missing": self.missing}
 
     @property
     def treated(self) -> npt.NDArray[np.bool_]:
@@ -115,7 +121,21 @@ def from_rows(unit: npt.ArrayLike, period: npt.ArrayLike, outcome: npt.ArrayLike
     values, observed, on = np.full(shape, np.nan), np.zeros(shape, bool), np.zeros(shape, bool)
     values[row, column], observed[row, column], on[row, column] = y, True, d != 0
     start = np.where(on.any(axis=1), on.argmax(axis=1), shape[1])
-    off = observed & ~on & (np.arange(shape[1]) >= start[:, None])
+    _check_treatment(units, periods, observed, on, start)
+    if y.min() == y.max():
+        raise errors.DataError(f"panel: the outcome is {y[0]:g} in every row; there is nothing to explain.")
+    return Panel(units, periods, values, observed, start)
+
+
+def _check_treatment(
+    units: npt.NDArray[Any],
+    periods: npt.NDArray[Any],
+    observed: npt.NDArray[np.bool_],
+    on: npt.NDArray[np.bool_],
+    start: npt.NDArray[np.int64],
+) -> None:
+    """Refuses treatment that switches off, that is everywhere or nowhere, or that has no earlier period."""
+    off = observed & ~on & (np.arange(len(periods)) >= start[:, None])
     if off.any():
         u, t = (int(i) for i in np.argwhere(off)[0])
         raise errors.DataError(
@@ -126,15 +146,12 @@ def from_rows(unit: npt.ArrayLike, period: npt.ArrayLike, outcome: npt.ArrayLike
     if not on.any() or on[observed].all():
         raise errors.DataError(f"panel: {'every' if on.any() else 'no'} observation is treated; both kinds are needed.")
     before = observed & ~on
-    always = (start < shape[1]) & ~before.any(axis=1)
+    always = (start < len(periods)) & ~before.any(axis=1)
     if always.any():
         raise errors.DataError(
             f"panel: {always.sum()} treated units have no period before their treatment, the first is unit "
             f"{units[always.argmax()]}; leave them out or add earlier periods."
         )
-    if y.min() == y.max():
-        raise errors.DataError(f"panel: the outcome is {y[0]:g} in every row; there is nothing to explain.")
-    return Panel(units, periods, values, observed, start)
 
 
 def from_matrix(outcome: npt.ArrayLike, start: npt.ArrayLike) -> Panel:

@@ -99,6 +99,8 @@ class Growth(Result):
         bootstrap: The bootstrap itself.
     """
 
+    bracketed = "per_year"
+
     per_year: float
     low: float
     high: float
@@ -145,6 +147,8 @@ class Value(Result):
         discounting: The discounting in words.
     """
 
+    columns = ("quantity", "estimate", "low", "high")
+
     per_day: tuple[float, float, float]
     per_year: tuple[float, float, float]
     npv: tuple[float, float, float]
@@ -161,6 +165,26 @@ class Value(Result):
     confidence: float
     plan: Plan
     discounting: str
+
+    @property
+    def quantity(self) -> tuple[str, ...]:
+        """Names of the rows of the table."""
+        return ("per_day", "per_year", "npv", "roi", "break_even_day")
+
+    @property
+    def estimate(self) -> Array:
+        """`[5]` estimates of `quantity`."""
+        return np.array([getattr(self, name)[0] for name in self.quantity])
+
+    @property
+    def low(self) -> Array:
+        """`[5]` lower limits of `quantity`."""
+        return np.array([getattr(self, name)[1] for name in self.quantity])
+
+    @property
+    def high(self) -> Array:
+        """`[5]` upper limits of `quantity`."""
+        return np.array([getattr(self, name)[2] for name in self.quantity])
 
 
 def from_sales(units: npt.ArrayLike, price: npt.ArrayLike, cost: npt.ArrayLike) -> Array:

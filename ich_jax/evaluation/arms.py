@@ -17,7 +17,7 @@ from ich_jax.evaluation import axis_errors
 from ich_jax.evaluation.arm_errors import CONFIDENCE, CONTENT, PLAIN, RESIDUAL, ArmErrors, Estimate, summarise_arm
 from ich_jax.evaluation.axis_errors import AxisErrors
 from ich_jax.evaluation.level_tests import DESIGNS, SEEDS, LevelTest, level_test
-from ich_jax.uncertainty import bootstrap
+from ich_jax.uncertainty import bootstrap, bootstrap_intervals
 from ich_jax.uncertainty import tolerance as tolerance_lib
 from ich_jax.uncertainty.intervals import Interval
 
@@ -173,9 +173,9 @@ def _resample(
     both = resample("both" if several_seeds else "rows")
     return _Resampled(
         value=both.estimate,
-        over_both=bootstrap.percentile(both),
-        over_designs=bootstrap.percentile(resample("rows")),
-        over_seeds=bootstrap.percentile(resample("columns")) if several_seeds else None,
+        over_both=bootstrap_intervals.percentile(both),
+        over_designs=bootstrap_intervals.percentile(resample("rows")),
+        over_seeds=bootstrap_intervals.percentile(resample("columns")) if several_seeds else None,
     )
 
 

@@ -6,7 +6,7 @@ body of a loop once. These are meant to stand beside them.
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,17 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal  # type: ignore[attr-defined]  # they are public
 
-_BODIES = {  # primitive -> parameter that holds what it calls; same operands, same results
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-    "custom_vjp_call_jaxpr": "fun_jaxpr",
-    "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
-}
+from ich_jax import jaxprs
+
 _FREE = {"reshape", "squeeze", "expand_dims", "stop_gradient", "optimization_barrier", "sharding_constraint", "copy"}
 # What compilers write into the loop of whoever reads it, if only one operation does.
 _FUSED = _FREE | {
@@ -91,17 +82,9 @@ def convolutions(program: ClosedJaxpr) -> list[tuple[tuple[int, ...], tuple[int,
     """Lists the shapes of the operands and the result of each convolution, each equation once."""
     return [
         tuple(tuple(var.aval.shape) for var in (*equation.invars, *equation.outvars))  # type: ignore[misc]
-        for equation in equations(program.jaxpr)
+        for equation in jaxprs.equations(program.jaxpr)
         if equation.primitive.name == "conv_general_dilated"
     ]
-
-
-def equations(jaxpr: Jaxpr) -> Iterator[Any]:
-    """Yields every equation of a jaxpr and of all that it calls, each once."""
-    for equation in jaxpr.eqns:
-        yield equation
-        for body in _bodies(equation):
-            yield from equations(body)
 
 
 def argument_bytes(program: ClosedJaxpr) -> int:
@@ -155,12 +138,12 @@ def _count(jaxpr: Jaxpr) -> Counts:
         elif name == "scan":
             total += _count(equation.params["jaxpr"].jaxpr).times(equation.params["length"])
         elif name == "while":
-            bodies = sum((_count(body) for body in _bodies(equation)), Counts())
-            total += dataclasses.replace(bodies, exact=False)
+            once = sum((_count(body) for body in jaxprs.bodies(equation)), Counts())
+            total += dataclasses.replace(once, exact=False)
         elif name == "cond":
-            total += max((_count(body) for body in _bodies(equation)), key=lambda counts: counts.flops)
-        elif bodies_ := list(_bodies(equation)):
-            total += sum((_count(body) for body in bodies_), Counts())
+            total += max((_count(body) for body in jaxprs.bodies(equation)), key=lambda counts: counts.flops)
+        elif bodies := list(jaxprs.bodies(equation)):
+            total += sum((_count(body) for body in bodies), Counts())
         elif name not in _FREE:
             total += Counts(other_flops=sum(_size(var) for var in equation.outvars))
     return total
@@ -216,15 +199,6 @@ def _bytes(var: Any) -> int:
     return _size(var) * np.dtype(dtype).itemsize
 
 
-def _bodies(equation: Any) -> Iterator[Jaxpr]:
-    for value in equation.params.values():
-        for item in value if isinstance(value, tuple | list) else (value,):
-            if isinstance(item, ClosedJaxpr):
-                yield item.jaxpr
-            elif isinstance(item, Jaxpr):
-                yield item
-
-
 # ---------------------------------------------------------------- operations in a row
 
 
@@ -268,9 +242,9 @@ def _append(
 
     for equation in jaxpr.eqns:
         given = tuple(known(var) for var in equation.invars)
-        body = equation.params.get(_BODIES.get(equation.primitive.name, ""))
+        body = jaxprs.called_in_place(equation)
         if body is not None:
-            results = _append(body.jaxpr if isinstance(body, ClosedJaxpr) else body, given, operations, made_of)
+            results = _append(body, given, operations, made_of)
         else:
             key = _identity(equation, given)
             results = made_of.get(key, [])
@@ -286,7 +260,7 @@ def _append(
 
 def _identity(equation: Any, given: tuple[Any, ...]) -> Any:
     """Returns a key that is equal where the same is computed from the same; None where that is not known."""
-    if equation.effects or next(_bodies(equation), None) is not None:
+    if equation.effects or next(jaxprs.bodies(equation), None) is not None:
         return None
     return equation.primitive.name, given, repr(sorted(equation.params.items())), str(equation.outvars[0].aval)
 
@@ -314,7 +288,7 @@ def _scratch(operation: _Operation) -> int:
             x.bytes = 0  # they live outside
         return _peak(_needed(operations, results), inputs, set(results))
 
-    return max((peak_of_body(body) for body in _bodies(operation.equation)), default=0)
+    return max((peak_of_body(body) for body in jaxprs.bodies(operation.equation)), default=0)
 
 
 def _peak(operations: Sequence[_Operation], arguments: Sequence[_Value], kept: set[_Value]) -> int:

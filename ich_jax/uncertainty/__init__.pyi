@@ -1,13 +1,16 @@
 from . import (
     bootstrap,
+    bootstrap_intervals,
     intervals,
+    inversion,
     measurement,
     multiplicity,
     permutation,
     survival,
     tolerance,
 )
-from .bootstrap import Bootstrap, bca, percentile, studentised
+from .bootstrap import Bootstrap
+from .bootstrap_intervals import basic, bca, percentile, studentised
 from .intervals import Band, Interval, clopper_pearson, sup_t, wilson
 from .measurement import Simex, simex
 from .multiplicity import (
@@ -37,15 +40,18 @@ __all__ = [
     "Simex",
     "ToleranceLimits",
     "assignment",
+    "basic",
     "bca",
     "benjamini_hochberg",
     "benjamini_yekutieli",
     "bonferroni",
     "bootstrap",
+    "bootstrap_intervals",
     "clopper_pearson",
     "hochberg",
     "holm",
     "intervals",
+    "inversion",
     "kaplan_meier",
     "log_rank",
     "max_t",

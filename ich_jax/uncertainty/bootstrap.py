@@ -1,4 +1,4 @@
-"""Bootstrap: resampled units as weights, resampled series as blocks, and the intervals that follow.
+"""Bootstrap: resampled units as weights, resampled series as blocks; `bootstrap_intervals` makes intervals of them.
 
 Rows, clusters and the two-way (design, seed) layout are resampled through weights: a statistic sees the data once, with
 how often each row was drawn beside it, so that unequal clusters keep one shape and everything compiles once. A
@@ -8,22 +8,18 @@ A statistic is compiled once for each function object and shape: pass a module's
 """
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from ich_jax import errors
-from ich_jax.uncertainty import draws, float64, programs
-from ich_jax.uncertainty.intervals import Interval
+from ich_jax.uncertainty import float64, resampling
+from ich_jax.uncertainty.resampling import SeriesStatistic, Statistic
 from ich_jax.uncertainty.results import Result
 
-Statistic = Callable[[Any, jax.Array], jax.Array]  # (data, weights) -> estimate of any shape
-SeriesStatistic = Callable[[Any], jax.Array]  # (series) -> estimate of any shape
 BLOCKS = ("moving", "circular", "stationary")
 OVER = ("both", "rows", "columns")
 
@@ -43,6 +39,8 @@ class Bootstrap(Result):
         replicate_errors: `[B, ...]` that formula in each resample, None without one.
     """
 
+    columns = ("estimate", "standard_error", "bias")
+
     estimate: float64.Array
     replicates: float64.Array
     standard_error: float64.Array
@@ -51,6 +49,9 @@ class Bootstrap(Result):
     jackknife: tuple[float64.Array, ...] = ()
     estimate_error: float64.Array | None = None
     replicate_errors: float64.Array | None = None
+
+    def _sizes(self) -> dict[str, Any]:
+        return {"resamples": len(self.replicates), "units": " x ".join(map(str, self.units))}
 
 
 def iid(
@@ -82,7 +83,7 @@ def iid(
         Efron and Tibshirani (1993), An introduction to the bootstrap, chapters 6 and 14.
     """
     data, shape = _data(data, 1, "bootstrap.iid")
-    layout = _layout(np.arange(shape[0]), shape[0], strata, "bootstrap.iid")
+    layout = resampling.unit_layout(np.arange(shape[0]), shape[0], strata, "bootstrap.iid")
     return _weighted(key, statistic, standard_error, data, (layout,), shape, n_resamples, jackknife, "bootstrap.iid")
 
 
@@ -116,7 +117,7 @@ def cluster(
         Cameron, Gelbach and Miller (2008), Bootstrap-based improvements for inference with clustered errors.
     """
     data, shape = _data(data, 1, "bootstrap.cluster")
-    layout = _layout(clusters, shape[0], strata, "bootstrap.cluster")
+    layout = resampling.unit_layout(clusters, shape[0], strata, "bootstrap.cluster")
     name = "bootstrap.cluster"
     return _weighted(key, statistic, standard_error, data, (layout,), shape, n_resamples, jackknife, name)
 
@@ -156,11 +157,11 @@ def two_way(
     """
     errors.require(over, OVER, "bootstrap.two_way: over")
     data, shape = _data(data, 2, "bootstrap.two_way")
+    name = "bootstrap.two_way"
     layouts = tuple(
-        _layout(np.arange(size), size, None, f"bootstrap.two_way: {factor}") if over in ("both", factor) else None
+        resampling.unit_layout(np.arange(size), size, None, f"{name}: {factor}") if over in ("both", factor) else None
         for factor, size in zip(("rows", "columns"), shape, strict=True)
     )
-    name = "bootstrap.two_way"
     return _weighted(key, statistic, standard_error, data, layouts, shape, n_resamples, jackknife, name)
 
 
@@ -198,7 +199,7 @@ def block(
         )
     _check_resamples(n_resamples, "bootstrap.block")
     with float64.enabled():
-        values = _block_replicates(
+        values = resampling.block_replicates(
             key,
             series,
             jnp.asarray(float(length), jnp.float64),
@@ -211,93 +212,6 @@ def block(
         )
         values = jax.tree.map(np.asarray, values)
     return _result(values, (), (n,), "bootstrap.block")
-
-
-def percentile(result: Bootstrap, *, confidence: float = 0.95) -> Interval:
-    """Quantiles of the replicates, linear between order statistics.
-
-    Args:
-        result: Replicates `[B, ...]`.
-        confidence: Coverage, inside (0, 1).
-
-    Returns:
-        Limits of shape `[...]`.
-    """
-    tail = _tail(confidence)
-    return _interval(*np.quantile(result.replicates, [tail, 1.0 - tail], axis=0))
-
-
-def basic(result: Bootstrap, *, confidence: float = 0.95) -> Interval:
-    """Reflected quantiles: 2 estimate - upper quantile, 2 estimate - lower quantile.
-
-    References:
-        Davison and Hinkley (1997), Bootstrap methods and their application, eq. 5.6.
-    """
-    tail = _tail(confidence)
-    low, high = np.quantile(result.replicates, [tail, 1.0 - tail], axis=0)
-    return _interval(2.0 * result.estimate - high, 2.0 * result.estimate - low)
-
-
-def bca(result: Bootstrap, *, confidence: float = 0.95) -> Interval:
-    """Bias-corrected and accelerated quantiles, second-order accurate.
-
-    With two resampled factors the influence values of both enter the acceleration, as those of one sum of independent
-    terms.
-
-    Args:
-        result: Made with `jackknife=True`.
-        confidence: Coverage, inside (0, 1).
-
-    Raises:
-        ConfigError: There is no jackknife in the result.
-
-    References:
-        Efron (1987), Better bootstrap confidence intervals, eq. 2.3 and 7.3.
-    """
-    tail = _tail(confidence)
-    if not result.jackknife:
-        raise errors.ConfigError("bca: the result has no jackknife; make it with jackknife=True (not for blocks).")
-    b = len(result.replicates)
-    below = (result.replicates < result.estimate).sum(axis=0) + (result.replicates <= result.estimate).sum(axis=0)
-    # All replicates on one side would put the limit at infinity; half a replicate is what B draws can tell.
-    shift = stats.norm.ppf(np.clip(below / (2.0 * b), 0.5 / b, 1.0 - 0.5 / b))
-    influence = np.concatenate([(1.0 - 1.0 / len(left)) * (left.mean(axis=0) - left) for left in result.jackknife])
-    spread = np.square(influence).sum(axis=0)
-    cubes = (influence**3).sum(axis=0)
-    acceleration = np.where(spread > 0, cubes / (6.0 * np.where(spread > 0, spread, 1.0) ** 1.5), 0.0)
-    limits = []
-    for z in (stats.norm.ppf(tail), stats.norm.isf(tail)):
-        share = stats.norm.cdf(shift + (shift + z) / (1.0 - acceleration * (shift + z)))
-        limits.append(_quantile_each(result.replicates, share))
-    return _interval(*limits)
-
-
-def studentised(result: Bootstrap, *, confidence: float = 0.95) -> Interval:
-    """Bootstrap-t interval: quantiles of (replicate - estimate) / its error, scaled by the error of the estimate.
-
-    Args:
-        result: Made with a `standard_error`.
-        confidence: Coverage, inside (0, 1).
-
-    Raises:
-        ConfigError: There are no standard errors in the result.
-        DataError: A resample has a standard error that is not positive.
-
-    References:
-        Efron and Tibshirani (1993), An introduction to the bootstrap, section 12.5.
-    """
-    tail = _tail(confidence)
-    if result.replicate_errors is None or result.estimate_error is None:
-        raise errors.ConfigError("studentised: the result has no standard errors; make it with standard_error=...")
-    flat = ~(result.replicate_errors > 0)
-    if flat.any():
-        raise errors.DataError(
-            f"studentised: {flat.any(axis=tuple(range(1, flat.ndim))).sum()} of {len(flat)} resamples have a standard "
-            "error that is not positive, so t is undefined; use percentile or bca, or resample within strata."
-        )
-    t = (result.replicates - result.estimate) / result.replicate_errors
-    low, high = np.quantile(t, [tail, 1.0 - tail], axis=0)
-    return _interval(result.estimate - high * result.estimate_error, result.estimate - low * result.estimate_error)
 
 
 def weighted_mean(values: jax.Array, weights: jax.Array) -> jax.Array:
@@ -327,143 +241,13 @@ def weighted_quantile(values: jax.Array, weights: jax.Array, q: float) -> jax.Ar
     """
     flat = values.reshape(values.shape[0], -1)
 
-    def one(column: jax.Array) -> jax.Array:
+    def quantile(column: jax.Array) -> jax.Array:
         order = jnp.argsort(column)
         total = jnp.cumsum(weights[order])
         # Weights are counts: half a count of slack keeps rounding of q * total from moving to the next value.
         return column[order][jnp.searchsorted(total, q * total[-1] - 1e-9 * total[-1])]
 
-    return jax.vmap(one, 1)(flat).reshape(values.shape[1:])
-
-
-class _Layout(NamedTuple):
-    """Where a factor's units lie: `row` `[N]` unit of each row, `order`, `start`, `size` `[G]` for the draw."""
-
-    row: Any
-    order: Any
-    start: Any
-    size: Any
-
-
-def _layout(clusters: npt.ArrayLike, n: int, strata: npt.ArrayLike | None, name: str) -> _Layout:
-    row, labels = float64.codes(clusters, n, f"{name}: clusters")
-    g = len(labels)
-    if g < 2:
-        raise errors.DataError(f"{name}: resampling needs at least two units, got {g}.")
-    if strata is None:
-        return _Layout(row, np.arange(g), np.zeros(g, np.int64), np.full(g, float(g)))
-    stratum_of_row, names = float64.codes(strata, n, f"{name}: strata")
-    stratum = np.zeros(g, np.int64)
-    stratum[row] = stratum_of_row
-    torn = stratum[row] != stratum_of_row
-    if torn.any():
-        raise errors.DataError(f"{name}: strata: cluster {labels[row[torn.argmax()]]} lies in more than one stratum.")
-    size = np.bincount(stratum, minlength=len(names))
-    first = np.concatenate([[0], np.cumsum(size)[:-1]])
-    order = np.argsort(stratum, kind="stable")
-    # Position i of a resample draws from the stratum that lies at position i of the sorted units.
-    return _Layout(row, order, first[stratum[order]], size[stratum[order]].astype(np.float64))
-
-
-def _counts(uniform: jax.Array, layout: _Layout) -> jax.Array:
-    drawn = layout.order[layout.start + jnp.floor(uniform * layout.size).astype(jnp.int64)]
-    return jnp.zeros(layout.order.shape, jnp.float64).at[drawn].add(1.0)
-
-
-def _weights(counts: list[jax.Array | None], layouts: tuple[_Layout | None, ...], shape: tuple[int, ...]) -> jax.Array:
-    factors = [
-        jnp.ones(size, jnp.float64) if layout is None or count is None else count[layout.row]
-        for count, layout, size in zip(counts, layouts, shape, strict=True)
-    ]
-    return factors[0] if len(factors) == 1 else factors[0][:, None] * factors[1][None, :]
-
-
-@programs.jit(static_argnames=("statistic", "standard_error", "shape", "n_resamples", "work"))
-def _replicates(
-    key: jax.Array,
-    data: Any,
-    layouts: tuple[_Layout | None, ...],
-    *,
-    statistic: Statistic,
-    standard_error: Statistic | None,
-    shape: tuple[int, ...],
-    n_resamples: int,
-    work: int,
-) -> tuple[Any, Any]:
-    def both(weights: jax.Array) -> tuple[jax.Array, jax.Array | None]:
-        return statistic(data, weights), None if standard_error is None else standard_error(data, weights)
-
-    def one(index: jax.Array) -> tuple[jax.Array, jax.Array | None]:
-        # One call for both factors: each call of the generator costs a quarter of a second to compile.
-        sizes = [0 if layout is None else layout.order.shape[0] for layout in layouts]
-        uniform = jax.random.uniform(jax.random.fold_in(key, index), (sum(sizes),), jnp.float64)
-        parts = jnp.split(uniform, np.cumsum(sizes)[:-1])
-        counts = [None if layout is None else _counts(u, layout) for u, layout in zip(parts, layouts, strict=True)]
-        return both(_weights(counts, layouts, shape))
-
-    return both(jnp.ones(shape, jnp.float64)), draws.each(one, n_resamples, work)
-
-
-@programs.jit(static_argnames=("statistic", "shape", "factor", "work"))
-def _jackknife(
-    data: Any,
-    layouts: tuple[Any, ...],
-    *,
-    statistic: Statistic,
-    shape: tuple[int, ...],
-    factor: int,
-    work: int,
-) -> jax.Array:
-    here = layouts[factor]
-    g = here.order.shape[0]
-
-    def without(unit: jax.Array) -> jax.Array:
-        counts: list[jax.Array | None] = [None] * len(layouts)
-        counts[factor] = jnp.where(jnp.arange(g) == unit, 0.0, 1.0)
-        return statistic(data, _weights(counts, layouts, shape))
-
-    return jnp.asarray(draws.each(without, g, work))
-
-
-@programs.jit(static_argnames=("statistic", "standard_error", "kind", "length", "n_resamples", "work"))
-def _block_replicates(
-    key: jax.Array,
-    series: Any,
-    expected: jax.Array,
-    *,
-    statistic: SeriesStatistic,
-    standard_error: SeriesStatistic | None,
-    kind: str,
-    length: int,
-    n_resamples: int,
-    work: int,
-) -> tuple[Any, Any]:
-    n = jax.tree.leaves(series)[0].shape[0]
-
-    def both(data: Any) -> tuple[jax.Array, jax.Array | None]:
-        return statistic(data), None if standard_error is None else standard_error(data)
-
-    def one(index: jax.Array) -> tuple[jax.Array, jax.Array | None]:
-        period = _block_index(jax.random.fold_in(key, index), n, kind, length, expected)
-        return both(jax.tree.map(lambda leaf: leaf[period], series))
-
-    return both(series), draws.each(one, n_resamples, work)
-
-
-def _block_index(key: jax.Array, n: int, kind: str, length: int, expected: jax.Array) -> jax.Array:
-    """Periods `[n]` of one resampled series."""
-    if kind == "stationary":
-        uniform = jax.random.uniform(key, (2, n), jnp.float64)
-        restart = uniform[0] < 1.0 / expected
-        position = jnp.arange(n)
-        # Each period continues the block that began at the last restart at or before it.
-        begun = jax.lax.cummax(jnp.where(restart.at[0].set(True), position, 0))
-        start = jnp.floor(uniform[1] * n).astype(jnp.int64)
-        return (start[begun] + position - begun) % n
-    blocks = -(-n // length)
-    last = n - length + 1 if kind == "moving" else n
-    start = jnp.floor(jax.random.uniform(key, (blocks,), jnp.float64) * last).astype(jnp.int64)
-    return ((start[:, None] + jnp.arange(length)[None, :]) % n).reshape(-1)[:n]
+    return jax.vmap(quantile, 1)(flat).reshape(values.shape[1:])
 
 
 def _weighted(
@@ -471,7 +255,7 @@ def _weighted(
     statistic: Statistic,
     standard_error: Statistic | None,
     data: Any,
-    layouts: tuple[_Layout | None, ...],
+    layouts: tuple[resampling.Layout | None, ...],
     shape: tuple[int, ...],
     n_resamples: int,
     jackknife: bool,
@@ -482,7 +266,7 @@ def _weighted(
     with float64.enabled():
         values = jax.tree.map(
             np.asarray,
-            _replicates(
+            resampling.replicates(
                 key,
                 data,
                 layouts,
@@ -494,7 +278,7 @@ def _weighted(
             ),
         )
         left_out = tuple(
-            np.asarray(_jackknife(data, layouts, statistic=statistic, shape=shape, factor=i, work=work))
+            np.asarray(resampling.jackknife(data, layouts, statistic=statistic, shape=shape, factor=i, work=work))
             for i, layout in enumerate(layouts)
             if jackknife and layout is not None
         )
@@ -546,19 +330,3 @@ def _data(data: Any, leading: int, name: str) -> tuple[Any, tuple[int, ...]]:
 def _check_resamples(n: int, name: str) -> None:
     if n < 2:
         raise errors.ConfigError(f"{name}: n_resamples: expected at least 2, got {n}.")
-
-
-def _tail(confidence: float) -> float:
-    if not 0.0 < confidence < 1.0:
-        raise errors.ConfigError(f"confidence: expected a number inside (0, 1), got {confidence!r}.")
-    return (1.0 - confidence) / 2.0
-
-
-def _quantile_each(replicates: float64.Array, share: float64.Array) -> float64.Array:
-    flat = replicates.reshape(len(replicates), -1)
-    each = [np.quantile(column, q) for column, q in zip(flat.T, np.ravel(share), strict=True)]
-    return np.reshape(each, replicates.shape[1:])
-
-
-def _interval(low: npt.ArrayLike, high: npt.ArrayLike) -> Interval:
-    return Interval(np.asarray(low)[()], np.asarray(high)[()])

@@ -11,10 +11,11 @@ from scipy import stats
 
 from ich_jax import errors
 from ich_jax.uncertainty import float64
+from ich_jax.uncertainty.results import Result
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Interval:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Interval(Result):
     """A two-sided interval.
 
     Attributes:
@@ -22,12 +23,14 @@ class Interval:
         high: Upper limit, likewise.
     """
 
+    columns = ("low", "high")
+
     low: Any
     high: Any
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Band:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Band(Result):
     """A band that covers all K estimates at once.
 
     Attributes:
@@ -35,6 +38,8 @@ class Band:
         high: `[K]` upper limits.
         critical: Limits lie this many standard errors from the estimates.
     """
+
+    columns = ("low", "high")
 
     low: float64.Array
     high: float64.Array

@@ -39,6 +39,8 @@ class PermutationTest(Result):
         alternative: "two-sided", "greater" or "less".
     """
 
+    columns = ("statistic", "p", "p_single_step", "p_step_down")
+
     statistic: float64.Array
     p: float64.Array
     p_single_step: float64.Array
@@ -253,40 +255,6 @@ def relabelling(
     # With two equal groups the mirrored assignment gives the same absolute value for every antisymmetric statistic.
     mirrored = alternative == "two-sided" and len(counts) == 2 and counts[0] == counts[1]
     return _test(observed, null, exact, total, (2 if mirrored else 1) / total, alternative)
-
-
-def invert(p: Callable[[float], float], centre: float, width: float, level: float) -> tuple[float, float]:
-    """Ends of the hypotheses that a test does not reject, by doubling outwards and bisection on the host.
-
-    Args:
-        p: P-value of a hypothesis.
-        centre: A hypothesis that is not rejected: the estimate.
-        width: First step outwards.
-        level: Hypotheses with p above it are kept.
-
-    Returns:
-        Lower and upper end; infinite where nothing is rejected.
-    """
-    level *= 1.0 + 1e-10  # 1 - 0.9 is a rounding below 0.1, and p = 0.1 is rejected at 0.1
-    ends = []
-    for sign in (-1.0, 1.0):
-        step = width if width > 0 else max(abs(centre), 1.0) * 1e-6
-        inside, outside = 0.0, step
-        for _ in range(30):
-            if p(centre + sign * outside) <= level:
-                break
-            inside, outside = outside, 2.0 * outside
-        else:
-            ends.append(sign * math.inf)
-            continue
-        for _ in range(40):
-            middle = 0.5 * (inside + outside)
-            if p(centre + sign * middle) > level:
-                inside = middle
-            else:
-                outside = middle
-        ends.append(centre + sign * 0.5 * (inside + outside))
-    return ends[0], ends[1]
 
 
 def _treated(treated: npt.ArrayLike, n: int | None, name: str) -> npt.NDArray[np.bool_]:

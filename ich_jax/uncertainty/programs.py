@@ -20,6 +20,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal  # type: ignore[attr-defined]  # they are public
 
+from ich_jax import jaxprs
+
 LAPACK = frozenset(
     {
         *("cholesky", "eig", "eigh", "geqp3", "geqrf", "hessenberg", "householder_product", "lu", "ormqr", "qr"),
@@ -27,20 +29,6 @@ LAPACK = frozenset(
     }
 )
 """Primitives that JAX lowers to LAPACK or BLAS on a CPU."""
-
-# Primitive -> parameter with the jaxpr that it calls, with the same operands and results: what stands inside is ordered
-# by its own data alone.
-_INLINED = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-    "custom_vjp_call_jaxpr": "fun_jaxpr",
-    "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
-}
 
 
 @functools.cache
@@ -126,7 +114,7 @@ def calls_lapack(program: ClosedJaxpr) -> bool:
         program: From `jitted.trace(*arguments).jaxpr`.
     """
     if program not in _KNOWN:  # asked at every call; JAX keeps the traced program, and so its answer is kept
-        _KNOWN[program] = any(equation.primitive.name in LAPACK for equation in _equations(program.jaxpr))
+        _KNOWN[program] = any(equation.primitive.name in LAPACK for equation in jaxprs.equations(program.jaxpr))
     return _KNOWN[program]
 
 
@@ -172,59 +160,41 @@ def unordered_pairs(program: ClosedJaxpr) -> list[tuple[str, str]]:
     Returns:
         Names of the primitives; empty if the program cannot stand in its own way.
     """
-    found: list[tuple[str, str]] = []
-    _follow(program.jaxpr, [frozenset()] * len(program.jaxpr.invars), [], found)
-    return found
+    pairs: list[tuple[str, str]] = []
+    _follow(program.jaxpr, [frozenset()] * len(program.jaxpr.invars), [], pairs)
+    return pairs
 
 
 Before = frozenset[int]  # indices of the calls that a value needs
 
 
-def _follow(jaxpr: Jaxpr, arguments: list[Before], calls: list[tuple[str, Before]], found: list[Any]) -> list[Before]:
-    """Walks a jaxpr; adds to `calls` what it meets and to `found` pairs of them; returns what each result needs."""
+def _follow(jaxpr: Jaxpr, arguments: list[Before], calls: list[tuple[str, Before]], pairs: list[Any]) -> list[Before]:
+    """Walks a jaxpr; appends to `calls` and to unordered `pairs` of them; returns the calls that each result needs."""
     needs: dict[Any, Before] = dict(zip(jaxpr.invars, arguments, strict=True))
 
-    def of(variable: Any) -> Before:
+    def calls_before(variable: Any) -> Before:
         return frozenset() if isinstance(variable, Literal) else needs.get(variable, frozenset())
 
     for equation in jaxpr.eqns:
         name = equation.primitive.name
-        operands = [of(variable) for variable in equation.invars]
-        if name in _INLINED and _INLINED[name] in equation.params:
-            inner = equation.params[_INLINED[name]]
-            results = _follow(getattr(inner, "jaxpr", inner), operands, calls, found)
+        operands = [calls_before(variable) for variable in equation.invars]
+        if (called := jaxprs.called_in_place(equation)) is not None:
+            results = _follow(called, operands, calls, pairs)
         else:
             before = frozenset().union(*operands)
-            bodies = list(_bodies(equation))
+            bodies = list(jaxprs.bodies(equation))
             for body in bodies:
-                _follow(body, [frozenset()] * len(body.invars), [], found)
-            if any(map(_is_batched, [equation, *(e for body in bodies for e in _equations(body))])):
-                found += [(other, name) for i, (other, _) in enumerate(calls) if i not in before]
+                _follow(body, [frozenset()] * len(body.invars), [], pairs)
+            if any(map(_is_batched, [equation, *(e for body in bodies for e in jaxprs.equations(body))])):
+                pairs += [(other, name) for i, (other, _) in enumerate(calls) if i not in before]
                 before |= {len(calls)}
                 calls.append((name, before))
             results = [before] * len(equation.outvars)
         needs.update(zip(equation.outvars, results, strict=True))
-    return [of(variable) for variable in jaxpr.outvars]
+    return [calls_before(variable) for variable in jaxpr.outvars]
 
 
 def _is_batched(equation: Any) -> bool:
     if equation.primitive.name not in LAPACK:
         return False
     return any(len(variable.aval.shape) > 2 for variable in (*equation.invars, *equation.outvars))
-
-
-def _equations(jaxpr: Jaxpr) -> Iterator[Any]:
-    """Yields every equation of a jaxpr and of all that it calls."""
-    for equation in jaxpr.eqns:
-        yield equation
-        for body in _bodies(equation):
-            yield from _equations(body)
-
-
-def _bodies(equation: Any) -> Iterator[Jaxpr]:
-    """Yields the jaxprs among the parameters of an equation."""
-    for value in equation.params.values():
-        for item in value if isinstance(value, tuple | list) else (value,):
-            inner = getattr(item, "jaxpr", item)
-            if isinstance(inner, Jaxpr):
-                yield inner

@@ -1,14 +1,18 @@
 """Times until an event, some of them censored: Kaplan-Meier curves and the log-rank test."""
 
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.uncertainty import float64
+from ich_jax.uncertainty import float64, results
 from ich_jax.uncertainty.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -27,7 +31,6 @@ class KaplanMeier(Result):
     """
 
     columns = ("times", "at_risk", "survival", "low", "high")
-    curve = ("times", "survival", "low", "high")
 
     times: float64.Array
     survival: float64.Array
@@ -37,6 +40,23 @@ class KaplanMeier(Result):
     median: float
     n: int
     n_events: int
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draws the survival curve, which falls at each event and is level between them, with its pointwise limits.
+
+        Args:
+            ax: Axes to draw into; None: those of a new figure.
+        """
+        ax = results.new_axes() if ax is None else ax
+        times = np.concatenate([[0.0], self.times])
+        survival, low, high = (np.concatenate([[1.0], part]) for part in (self.survival, self.low, self.high))
+        (line,) = ax.step(times, survival, where="post")
+        ax.fill_between(times, low, high, step="post", alpha=0.2, linewidth=0.0, color=line.get_color())
+        ax.set_ylim(0.0, 1.05)
+        ax.set_xlim(left=0.0)
+        ax.set_xlabel("time")
+        ax.set_ylabel("survival")
+        return ax
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -49,13 +69,17 @@ class LogRank(Result):
         p: Upper tail of the chi-squared distribution.
         observed: `[G]` events.
         expected: `[G]` events if all groups had the same hazard.
+        groups: `[G]` labels, sorted.
     """
+
+    columns = ("groups", "observed", "expected")
 
     statistic: float
     df: int
     p: float
     observed: float64.Array
     expected: float64.Array
+    groups: npt.NDArray[Any]
 
 
 def kaplan_meier(times: npt.ArrayLike, observed: npt.ArrayLike, *, confidence: float = 0.95) -> KaplanMeier:
@@ -135,7 +159,7 @@ def log_rank(times: npt.ArrayLike, observed: npt.ArrayLike, groups: npt.ArrayLik
     difference = (observed_all - expected)[:-1]
     statistic = float(difference @ np.linalg.pinv(covariance[:-1, :-1]) @ difference)
     df = len(names) - 1
-    return LogRank(statistic, df, float(stats.chi2.sf(statistic, df)), observed_all, expected)
+    return LogRank(statistic, df, float(stats.chi2.sf(statistic, df)), observed_all, expected, names)
 
 
 def _checked(times: npt.ArrayLike, observed: npt.ArrayLike) -> tuple[float64.Array, npt.NDArray[np.bool_]]:

@@ -1,10 +1,13 @@
 """What several tests of this room share."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ich_jax.econometrics import panel
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -17,3 +20,18 @@ def reference(name: str) -> dict[str, Any]:
 def columns(table: dict[str, list[float]]) -> dict[str, np.ndarray]:
     """Stored table as arrays."""
     return {name: np.array(values) for name, values in table.items()}
+
+
+def launches(
+    n1: int = 1,
+    n0: int = 6,
+    periods: int = 30,
+    start: int | Sequence[int] = 18,
+    effect: float = 0.0,
+    seed: int = 0,
+) -> panel.Panel:
+    """Panel of n1 units that launch at `start` (one for all, or one each) and n0 that never do; normal noise."""
+    rng = np.random.default_rng(seed)
+    first = np.concatenate([np.full(n1, start) if np.isscalar(start) else np.asarray(start), np.full(n0, periods)])
+    y = rng.normal(size=(n1 + n0, periods)) + rng.normal(size=periods) + 5.0
+    return panel.from_matrix(y + effect * (np.arange(periods) >= first[:, None]), first)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from ich_jax.econometrics import panel, value
-from ich_jax.econometrics.did import few_treated, randomisation, two_way
+from ich_jax.econometrics.did import few_treated, launch_path, randomisation, two_way
 from ich_jax.econometrics.regression import covariance, m_estimation
+from ich_jax.econometrics.synthetic import augmentation
 from ich_jax.econometrics.synthetic import control as sc
 
 KEY = jax.random.key(2)
@@ -48,7 +49,7 @@ def of_ferman_pinto(data: panel.Panel) -> tuple[list, list]:
 
 
 def of_path(data: panel.Panel) -> tuple[list, list]:
-    found = randomisation.path(data, KEY)
+    found = launch_path.path(data, KEY)
     return [*found.estimate, *found.standard_error, *found.low, *found.high], [found.critical]
 
 
@@ -61,7 +62,7 @@ def of_synthetic_controls(data: panel.Panel) -> tuple[list, list]:
     study = sc.study(data)
     space, pairs = sc.placebo_in_space(study), sc.leave_two_out(study)
     early = sc.placebo_in_time(study, [6, 9])
-    ridge = sc.augmented(study)
+    ridge = augmentation.augmented(study)
     effects = [ridge.effect, *sorted(sc.leave_one_donor_out(study)), *(one.effect for one in early)]
     return effects, [space.p, pairs.p, ridge.ratio]
 

@@ -1,7 +1,7 @@
 """scripts/benchmark.py: one cheap row as a user runs it, and the refusal of results that differ."""
 
 import dataclasses
-import importlib.util
+import importlib
 import json
 import math
 import subprocess
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ich_jax import errors
+from ich_jax.perf import timing
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -23,10 +24,10 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("benchmark_econometrics", SCRIPTS / "benchmarks" / "econometrics.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The subcommand, imported as scripts/benchmark.py does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPTS))
+        yield importlib.import_module("benchmarks.econometrics")
 
 
 @pytest.fixture(scope="module")
@@ -64,17 +65,18 @@ def test_a_peer_is_timed_in_the_same_run(script, randomisation, tmp_path):
 
 def test_a_result_that_differs_is_refused(script, randomisation):
     def wrong(case):
-        statistic, p = script._randomisation_scipy(case)
+        statistic, p = script.daily_panels._randomisation_scipy(case)
         return statistic, np.where(np.arange(len(p)) == 3, p + 1e-3, p)
 
-    way = script.Way(lambda case: case, wrong)
+    way = timing.Way(lambda case: case, wrong)
     row = dataclasses.replace(randomisation, peer=dataclasses.replace(randomisation.peer, way=lambda: way))
     with pytest.raises(errors.MismatchError, match=r"S3: we and scipy\.stats\.permutation_test do not agree"):
         script.measure(row, rounds=5)
 
 
 def test_an_absent_peer_names_the_extra(script, randomisation):
-    row = dataclasses.replace(randomisation, peer=script.Peer("nobody", "no_such_module", None))
+    absent = dataclasses.replace(randomisation.peer, name="nobody", module="no_such_module")
+    row = dataclasses.replace(randomisation, peer=absent)
     found = script.measure(row, rounds=5)
     assert found.times.speedup is None and 'pip install -e ".[peers]"' in found.note
 

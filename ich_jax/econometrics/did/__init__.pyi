@@ -8,7 +8,8 @@ from .few_treated import (
     placebo_test,
     sign_flips,
 )
-from .randomisation import LaunchTest, Path, Stratified, path, randomise, stratified
+from .launch_path import Path, path
+from .randomisation import LaunchTest, Stratified, randomise, stratified
 from .two_way import (
     Bacon,
     Effect,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import panel
 from ich_jax.econometrics.panel import Panel
-from ich_jax.econometrics.regression import linear
+from ich_jax.econometrics.regression import coefficient_table
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
@@ -40,16 +40,27 @@ class Imputation(Result):
     """
 
     part = "table"
+    curve = ("horizon", "att", "low", "high")
 
     effect: float
     standard_error: float
     horizon: npt.NDArray[np.int64]
     att: Array
     covariance: Array
-    table: linear.Coefficients
+    table: coefficient_table.Coefficients
     effects: Array
     clusters: int
     variance: str
+
+    @property
+    def low(self) -> Array:
+        """`[E]` lower limits of `att`."""
+        return self.table.low[1:]
+
+    @property
+    def high(self) -> Array:
+        """`[E]` upper limits of `att`."""
+        return self.table.high[1:]
 
 
 def imputation(
@@ -84,14 +95,8 @@ def imputation(
     untreated = ~data.treated & data.observed
     _check_connected(data, treated, untreated)
     code = np.arange(len(data.units)) if clusters is None else float64.codes(clusters, len(data.units), "imputation")[0]
-    relative = np.arange(len(data.periods)) - data.start[:, None]
-    first, last = horizons or (0, int(relative[treated].max()))
-    if first < 0 and variance == "bjs":
-        raise errors.ConfigError('imputation: horizons before the start have no BJS variance; use variance="did2s".')
-    inside = [e for e in range(first, last + 1) if ((relative == e) & data.observed & data.ever_treated[:, None]).any()]
-    if not inside:
-        raise errors.ConfigError(f"imputation: no treated unit is observed at horizons {first} to {last}.")
-    chosen = np.stack([treated, *((relative == e) & data.observed & data.ever_treated[:, None] for e in inside)])
+    at_horizon = _horizons(data, horizons, variance)
+    chosen = np.stack([treated, *at_horizon.values()])
     groups = np.where(treated, data.start[:, None] * len(data.periods) + np.arange(len(data.periods)), -1)
     _, group = np.unique(groups, return_inverse=True)
     filled = np.where(data.observed, data.outcome, 0.0)
@@ -106,18 +111,32 @@ def imputation(
         )
         estimates, scores, gaps = (np.asarray(value) for value in result)
     v = scores.T @ scores
-    names = ("effect", *(f"{e:+d}" for e in inside))
+    names = ("effect", *(f"{e:+d}" for e in at_horizon))
     return Imputation(
         effect=float(estimates[0]),
         standard_error=float(np.sqrt(v[0, 0])),
-        horizon=np.array(inside),
+        horizon=np.array(list(at_horizon)),
         att=estimates[1:],
         covariance=v[1:, 1:],
-        table=linear.coefficients(names, estimates, v, df=np.inf, kind=variance, confidence=confidence),
+        table=coefficient_table.coefficients(names, estimates, v, df=np.inf, kind=variance, confidence=confidence),
         effects=np.where(treated, gaps, np.nan),
         clusters=kind["size"],
         variance=variance,
     )
+
+
+def _horizons(data: Panel, horizons: tuple[int, int] | None, variance: str) -> dict[int, npt.NDArray[np.bool_]]:
+    """Observations `[U, T]` of treated units at each horizon that has any."""
+    relative = np.arange(len(data.periods)) - data.start[:, None]
+    first, last = horizons or (0, int(relative[data.treated & data.observed].max()))
+    if first < 0 and variance == "bjs":
+        raise errors.ConfigError('imputation: horizons before the start have no BJS variance; use variance="did2s".')
+    observed = data.observed & data.ever_treated[:, None]
+    at_horizon = {e: (relative == e) & observed for e in range(first, last + 1)}
+    at_horizon = {e: rows for e, rows in at_horizon.items() if rows.any()}
+    if not at_horizon:
+        raise errors.ConfigError(f"imputation: no treated unit is observed at horizons {first} to {last}.")
+    return at_horizon
 
 
 def _kernel(

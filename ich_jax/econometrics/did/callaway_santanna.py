@@ -1,7 +1,7 @@
 """Group-time effects of staggered adoption and their aggregates, with influence functions of every unit."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +67,7 @@ class Aggregate(Result):
     """
 
     columns = ("label", "att", "standard_error")
-    curve = ("label", "att")
+    curve = ("label", "att", "low", "high")
 
     kind: str
     label: npt.NDArray[np.int64]
@@ -78,6 +78,26 @@ class Aggregate(Result):
     overall_error: float
     overall_influence: Array
     clusters: npt.NDArray[np.int64]
+
+    @property
+    def low(self) -> Array:
+        """`[E]` lower limits of `att`, 95 % by the normal distribution, each by itself."""
+        return self.att - stats.norm.ppf(0.975) * self.standard_error
+
+    @property
+    def high(self) -> Array:
+        """`[E]` upper limits of `att`."""
+        return self.att + stats.norm.ppf(0.975) * self.standard_error
+
+
+class _Comparison(NamedTuple):
+    """Group, period and base period of one ATT(g, t), with the treated units `[U]` and control units `[U]`."""
+
+    group: int
+    period: int
+    base: int
+    treated: npt.NDArray[np.bool_]
+    controls: npt.NDArray[np.bool_]
 
 
 def group_time(
@@ -116,45 +136,25 @@ def group_time(
         Callaway and Sant'Anna (2021), Difference-in-differences with multiple time periods, eq. 2.8 and 2.9 without
         covariates, and theorem 2.
     """
+    # Half of this function is its documentation.
     errors.require(control, CONTROLS, "group_time: control")
     errors.require(base, BASES, "group_time: base")
     if anticipation < 0:
         raise errors.ConfigError(f"group_time: anticipation: expected 0 or more, got {anticipation}.")
     y = np.where(data.observed, data.outcome, 0.0)
-    units, periods = y.shape
+    units = len(y)
     code = np.arange(units) if clusters is None else float64.codes(clusters, units, "group_time: clusters")[0]
-    cells: list[tuple[int, int, int]] = []
-    treated: list[npt.NDArray[np.bool_]] = []
-    controls: list[npt.NDArray[np.bool_]] = []
-    skipped: list[tuple[int, int]] = []
-    for g in np.unique(data.start[data.ever_treated]):
-        for t in range(periods):
-            before = int(g) - 1 - anticipation
-            reference = t - 1 if t <= before and base == "varying" else before
-            if reference == t:
-                continue  # the base period itself: 0 by construction
-            if control == "never":
-                compared = data.start == periods
-            else:
-                compared = (data.start > max(t, reference) + anticipation) & (data.start != g)
-            both = data.observed[:, t] & data.observed[:, max(reference, 0)]
-            own, compared = (data.start == g) & both, compared & both
-            if reference < 0 or not compared.any() or not own.any():
-                if not (base == "varying" and t == 0):  # the first period has nothing before it in any panel
-                    skipped.append((int(g), t))
-                continue
-            cells.append((int(g), t, reference))
-            treated.append(own)
-            controls.append(compared)
-    if not cells:
+    comparisons, skipped = _comparisons(data, control, base, anticipation)
+    if not comparisons:
         raise errors.DataError(
             f'group_time: no group has a control unit under control={control!r}; with control="not_yet" later groups '
             "serve as controls."
         )
-    group, period, base_period = np.array(cells).T
+    group, period, base_period = np.array([(c.group, c.period, c.base) for c in comparisons]).T
+    treated, controls = np.array([c.treated for c in comparisons]), np.array([c.controls for c in comparisons])
     with float64.enabled():
-        found = _group_time(y, np.array(treated), np.array(controls), period, base_period)
-        att, influence = (np.asarray(value) for value in found)
+        effects = _group_time(y, treated, controls, period, base_period)
+        att, influence = (np.asarray(value) for value in effects)
     return GroupTime(
         group=group,
         period=period,
@@ -164,7 +164,7 @@ def group_time(
         cohort=data.start,
         clusters=code,
         control=control,
-        skipped=tuple(skipped),
+        skipped=skipped,
     )
 
 
@@ -190,9 +190,9 @@ def aggregate(effects: GroupTime, kind: str = "simple") -> Aggregate:
         raise errors.DataError("aggregate: no group-time effect lies at or after the start of its group.")
     share = np.array([(effects.cohort == g).mean() for g in effects.group])
     if kind == "simple":
-        one, by_unit = _average(effects, post, share)
-        none = np.zeros((len(effects.cohort), 0))
-        return _aggregate(effects, kind, np.zeros(0, np.int64), np.zeros(0), none, one, by_unit)
+        overall, overall_influence = _average(effects, post, share)
+        empty = np.zeros((len(effects.cohort), 0))
+        return _aggregate(effects, kind, np.zeros(0, np.int64), np.zeros(0), empty, overall, overall_influence)
     labels = {"group": effects.group, "calendar": effects.period, "dynamic": effects.period - effects.group}[kind]
     chosen = np.ones_like(post) if kind == "dynamic" else post
     values = np.unique(labels[chosen])
@@ -201,10 +201,10 @@ def aggregate(effects: GroupTime, kind: str = "simple") -> Aggregate:
     influence = np.stack([part[1] for part in parts], axis=1)
     if kind == "group":
         # Groups weigh by their size, which is estimated too.
-        of_group = np.array([(effects.cohort == g).mean() for g in values])
-        overall = float(of_group @ att / of_group.sum())
-        sizes = _size_influence(effects.cohort, values, of_group)
-        overall_influence = influence @ (of_group / of_group.sum()) + sizes @ att
+        group_share = np.array([(effects.cohort == g).mean() for g in values])
+        overall = float(group_share @ att / group_share.sum())
+        sizes = _size_influence(effects.cohort, values, group_share)
+        overall_influence = influence @ (group_share / group_share.sum()) + sizes @ att
     else:
         counted = values >= 0 if kind == "dynamic" else np.ones(len(values), bool)
         overall, overall_influence = float(att[counted].mean()), influence[:, counted].mean(axis=1)
@@ -240,8 +240,35 @@ def band(result: Aggregate, key: jax.Array, *, confidence: float = 0.95, n_draws
     return intervals.Band(result.att - critical * spread, result.att + critical * spread, critical)
 
 
+def _comparisons(
+    data: Panel, control: str, base: str, anticipation: int
+) -> tuple[list[_Comparison], tuple[tuple[int, int], ...]]:
+    """Comparisons that the panel allows, in the order of groups and periods; and the pairs (g, t) without one."""
+    periods = len(data.periods)
+    comparisons: list[_Comparison] = []
+    skipped: list[tuple[int, int]] = []
+    for g in np.unique(data.start[data.ever_treated]):
+        for t in range(periods):
+            before = int(g) - 1 - anticipation
+            reference = t - 1 if t <= before and base == "varying" else before
+            if reference == t:
+                continue  # the base period itself: 0 by construction
+            if control == "never":
+                controls = data.start == periods
+            else:
+                controls = (data.start > max(t, reference) + anticipation) & (data.start != g)
+            observed = data.observed[:, t] & data.observed[:, max(reference, 0)]
+            treated, controls = (data.start == g) & observed, controls & observed
+            if reference < 0 or not controls.any() or not treated.any():
+                if not (base == "varying" and t == 0):  # the first period has nothing before it in any panel
+                    skipped.append((int(g), t))
+                continue
+            comparisons.append(_Comparison(int(g), t, reference, treated, controls))
+    return comparisons, tuple(skipped)
+
+
 @programs.jit
-def _group_time(y: Any, own: Any, compared: Any, period: Any, reference: Any) -> tuple[Any, Any]:
+def _group_time(y: Any, treated: Any, controls: Any, period: Any, reference: Any) -> tuple[Any, Any]:
     n = y.shape[0]
 
     def cell(group: jax.Array, control: jax.Array, t: jax.Array, before: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -252,20 +279,20 @@ def _group_time(y: Any, own: Any, compared: Any, period: Any, reference: Any) ->
             value = inside @ change / inside.sum()
             return value, n * inside * (change - value) / inside.sum()
 
-        treated, by_treated = mean(group)
-        untreated, by_untreated = mean(control)
-        return treated - untreated, by_treated - by_untreated
+        change_treated, influence_treated = mean(group)
+        change_controls, influence_controls = mean(control)
+        return change_treated - change_controls, influence_treated - influence_controls
 
-    att, influence = jax.vmap(cell)(own, compared, period, reference)
+    att, influence = jax.vmap(cell)(treated, controls, period, reference)
     return att, influence.T
 
 
 @programs.jit(static_argnames=("n_draws",))
 def _multiplied(key: jax.Array, summed: Any, *, n_draws: int) -> jax.Array:
-    def one(index: jax.Array) -> jax.Array:
+    def signed_sum(index: jax.Array) -> jax.Array:
         return jax.random.rademacher(jax.random.fold_in(key, index), (summed.shape[0],), jnp.float64) @ summed
 
-    return jnp.asarray(draws.each(one, n_draws, summed.size))
+    return jnp.asarray(draws.each(signed_sum, n_draws, summed.size))
 
 
 def _average(effects: GroupTime, chosen: npt.NDArray[np.bool_], share: Array) -> tuple[float, Array]:

@@ -18,7 +18,7 @@ from ich_jax import errors
 from ich_jax.econometrics import panel
 from ich_jax.econometrics.did import two_way
 from ich_jax.econometrics.panel import Panel
-from ich_jax.uncertainty import draws, float64, permutation, programs
+from ich_jax.uncertainty import draws, float64, inversion, permutation, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.permutation import PermutationTest
 from ich_jax.uncertainty.results import Result
@@ -40,6 +40,8 @@ class PlaceboTest(Result):
         n_treated: Treated units.
         n_untreated: Untreated units.
     """
+
+    bracketed = "effect"
 
     effect: float
     p: float
@@ -66,6 +68,8 @@ class SignTest(Result):
         confidence: Coverage of the set.
         test: The permutation test behind p.
     """
+
+    bracketed = "effect"
 
     effect: float
     null: float
@@ -167,7 +171,7 @@ def sign_flips(
         return permutation.sign_flip(centred, statistic="mean", **options)
 
     tested = test(null)
-    low, high = permutation.invert(
+    low, high = inversion.invert(
         lambda r: float(test(r).p[0]), float(values.mean()), float(np.ptp(values)), 1.0 - confidence
     )
     return SignTest(

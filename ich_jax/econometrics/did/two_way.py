@@ -1,7 +1,7 @@
 """Difference-in-differences by regression: two by two, two-way fixed effects, event study, and what they compare."""
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -10,11 +10,14 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import panel
 from ich_jax.econometrics.panel import Panel
-from ich_jax.econometrics.regression import covariance, linear
+from ich_jax.econometrics.regression import coefficient_table, covariance, linear
 from ich_jax.econometrics.regression.covariance import Covariance
 from ich_jax.uncertainty import float64, intervals
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -30,12 +33,23 @@ class TwoByTwo(Result):
     """
 
     part = "table"
+    bracketed = "effect"
 
     effect: float
     means: Array
     counts: npt.NDArray[np.int64]
-    table: linear.Coefficients
+    table: coefficient_table.Coefficients
     fit: linear.LinearFit
+
+    @property
+    def low(self) -> float:
+        """Lower limit of the effect."""
+        return float(self.table.low[self.table.names.index("effect")])
+
+    @property
+    def high(self) -> float:
+        """Upper limit of the effect."""
+        return float(self.table.high[self.table.names.index("effect")])
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -49,10 +63,21 @@ class Effect(Result):
     """
 
     part = "table"
+    bracketed = "effect"
 
     effect: float
-    table: linear.Coefficients
+    table: coefficient_table.Coefficients
     fit: linear.LinearFit
+
+    @property
+    def low(self) -> float:
+        """Lower limit of the effect."""
+        return float(self.table.low[self.table.names.index("effect")])
+
+    @property
+    def high(self) -> float:
+        """Upper limit of the effect."""
+        return float(self.table.high[self.table.names.index("effect")])
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -60,7 +85,8 @@ class EventStudy(Result):
     """Effects by time since treatment, relative to a reference period.
 
     Attributes:
-        relative: `[E]` periods since the start of treatment, without the reference; end points hold what lies beyond.
+        relative: `[E]` periods since the start of treatment, without the reference; the end points of a window hold all
+            periods beyond it.
         table: Coefficients in that order, named by `relative`.
         covariance: Of the coefficients, `[E, E]` in `matrix`.
         band: Simultaneous band over all E.
@@ -69,7 +95,7 @@ class EventStudy(Result):
     """
 
     columns = (
-        "table.names",
+        "relative",
         "table.estimate",
         "table.standard_error",
         "table.low",
@@ -77,14 +103,27 @@ class EventStudy(Result):
         "band.low",
         "band.high",
     )
-    curve = ("table.names", "table.estimate", "table.low", "table.high")
+    curve = ("relative", "table.estimate", "table.low", "table.high")
 
     relative: npt.NDArray[np.int64]
-    table: linear.Coefficients
+    table: coefficient_table.Coefficients
     covariance: Covariance
     band: intervals.Band
     reference: int
     fit: linear.LinearFit
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draws the effects with their intervals; the reference, 0 by construction, is a hollow point on a dashed line.
+
+        Args:
+            ax: Axes to draw into; None: those of a new figure.
+        """
+        ax = Result.plot(self, ax)
+        ax.axvline(self.reference, linewidth=0.8, linestyle="--", color="0.6", zorder=0)
+        ax.plot(self.reference, 0.0, "o", markersize=4, color="C0", markerfacecolor="white")
+        ax.set_xlabel("periods since the start of treatment")
+        ax.set_ylabel(f"effect relative to period {self.reference}")
+        return ax
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)

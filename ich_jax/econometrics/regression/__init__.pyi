@@ -1,3 +1,4 @@
+from .coefficient_table import Coefficients, coefficients
 from .covariance import (
     Covariance,
     SmallSample,
@@ -7,8 +8,9 @@ from .covariance import (
     iid,
     newey_west,
 )
-from .linear import Absorbed, Coefficients, LinearFit, coefficients, fit
-from .m_estimation import MEstimate, Transformed, delta, krinsky_robb, minimise
+from .linear import Absorbed, LinearFit, fit
+from .m_estimation import MEstimate, minimise, solve
+from .transformation import Transformed, delta, krinsky_robb
 from .wild_bootstrap import WildTest, joint, wild_cluster
 
 __all__ = [
@@ -31,5 +33,6 @@ __all__ = [
     "krinsky_robb",
     "minimise",
     "newey_west",
+    "solve",
     "wild_cluster",
 ]

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.econometrics.regression import linear
+from ich_jax.econometrics.regression import coefficient_table, linear
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
 
 HC = ("HC0", "HC1", "HC2", "HC3")
 K_FIXEF = ("none", "nonnested", "full")
@@ -63,8 +64,8 @@ DEFAULT = SmallSample()
 UNCORRECTED = SmallSample(k_adj=False, G_adj=False)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Covariance:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Covariance(Result):
     """A covariance of K estimates.
 
     Attributes:
@@ -279,7 +280,7 @@ def nested(effect: linear.Absorbed, clusters: npt.NDArray[np.int64]) -> bool:
     return bool((first[effect.codes] == clusters).all())
 
 
-def table(fit: linear.LinearFit, covariance: Covariance, *, confidence: float = 0.95) -> linear.Coefficients:
+def table(fit: linear.LinearFit, covariance: Covariance, *, confidence: float = 0.95) -> coefficient_table.Coefficients:
     """Estimates, standard errors, tests and intervals.
 
     Args:
@@ -287,7 +288,7 @@ def table(fit: linear.LinearFit, covariance: Covariance, *, confidence: float = 
         covariance: One of its covariances.
         confidence: Coverage of the intervals.
     """
-    return linear.coefficients(
+    return coefficient_table.coefficients(
         fit.names, fit.beta, covariance.matrix, df=covariance.df, kind=covariance.kind, confidence=confidence
     )
 

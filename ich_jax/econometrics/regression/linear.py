@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from ich_jax import errors
 from ich_jax.uncertainty import float64, programs
@@ -59,8 +58,8 @@ class Absorbed:
     levels: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LinearFit:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class LinearFit(Result):
     """A fitted linear model of N rows and K estimated coefficients.
 
     Attributes:
@@ -79,6 +78,8 @@ class LinearFit:
         r2_within: The same after absorption.
     """
 
+    columns = ("names", "beta")
+
     names: tuple[str, ...]
     dropped: tuple[str, ...]
     beta: Array
@@ -92,6 +93,9 @@ class LinearFit:
     absorbed: tuple[Absorbed, ...]
     r2: float
     r2_within: float
+
+    def _sizes(self) -> dict[str, Any]:
+        return {"rows": len(self.y)} | {effect.name: f"{effect.levels} levels" for effect in self.absorbed}
 
 
 def fit(
@@ -126,51 +130,23 @@ def fit(
     References:
         Frisch and Waugh (1933), Partial time regressions as compared with individual trends; Lovell (1963).
     """
+    # Half of this function is its options and their documentation.
     errors.require(collinear, COLLINEAR, "linear.fit: collinear")
     y = float64.finite(y, "linear.fit: y", ndim=1)
     n = len(y)
-    absorbed = tuple(
-        Absorbed(name, *_levels(float64.codes(labels, n, f"linear.fit: absorb[{name!r}]")))
-        for name, labels in (absorb or {}).items()
-    )
+    absorbed = _absorbed(absorb or {}, n)
     if intercept is None:
         intercept = not absorbed
     elif intercept and absorbed:
         raise errors.ConfigError("linear.fit: intercept=True cannot be told apart from fixed effects; leave it out.")
-    columns = {INTERCEPT: np.ones(n)} if intercept else {}
-    columns |= {name: float64.finite(value, f"linear.fit: x[{name!r}]", ndim=1) for name, value in x.items()}
-    wrong = [f"{name}: {len(value)}" for name, value in columns.items() if len(value) != n]
-    if wrong:
-        raise errors.DataError(f"linear.fit: y has {n} rows, but x has other numbers: {', '.join(wrong)}.")
-    if not columns:
-        raise errors.DataError("linear.fit: x has no columns; there is nothing to estimate.")
-    w = np.ones(n) if weights is None else float64.finite(weights, "linear.fit: weights", ndim=1)
-    if w.shape != (n,) or not (w > 0).all():
-        raise errors.DataError(
-            f"linear.fit: weights must be {n} numbers above 0; got {len(w)}, the least {w.min(initial=np.inf):g}. "
-            "Leave rows without weight out."
-        )
+    columns = _columns(x, n, intercept)
+    w = _weights(weights, n)
     raw = np.stack(list(columns.values()), axis=1)
     inner = take_out(np.column_stack([y, raw]), w, absorbed) if absorbed else np.column_stack([y, raw])
     keep = independent_columns(inner[:, 1:] * np.sqrt(w)[:, None], (np.square(raw) * w[:, None]).sum(axis=0))
     names = tuple(name for name, kept in zip(columns, keep, strict=True) if kept)
     dropped = tuple(name for name, kept in zip(columns, keep, strict=True) if not kept)
-    if dropped and collinear == "error":
-        raise errors.DataError(
-            f"linear.fit: collinear columns: {', '.join(dropped)}; the columns before them"
-            f"{' and the fixed effects ' + ', '.join(a.name for a in absorbed) if absorbed else ''} explain them "
-            'entirely. Leave them out, or pass collinear="drop".'
-        )
-    if not names:
-        raise errors.DataError(
-            f"linear.fit: nothing is left to estimate: the fixed effects explain {', '.join(dropped)} entirely."
-        )
-    parameters = len(names) + sum(a.levels for a in absorbed) - max(len(absorbed) - 1, 0)
-    if n <= parameters:
-        raise errors.DataError(
-            f"linear.fit: {n} rows cannot estimate {parameters} parameters ({len(names)} columns"
-            f"{''.join(f', {a.levels} levels of {a.name}' for a in absorbed)}) and their errors; more rows are needed."
-        )
+    _check_estimable(names, dropped, absorbed, n, collinear)
     x_in, y_in = inner[:, 1:][:, keep], inner[:, 0]
     with float64.enabled():
         result = jax.tree.map(np.asarray, _least_squares(x_in, y_in, w))
@@ -180,11 +156,7 @@ def fit(
     return LinearFit(
         names=names,
         dropped=dropped,
-        beta=result.beta,
-        residuals=result.residuals,
-        scores=result.scores,
-        bread=result.bread,
-        leverage=result.leverage,
+        **result._asdict(),
         x=x_in,
         y=y_in,
         weights=w,
@@ -308,88 +280,6 @@ def independent_columns(x: Array, squares: Array | None = None) -> npt.NDArray[n
     return keep
 
 
-@dataclasses.dataclass(frozen=True, slots=True, repr=False)
-class Coefficients(Result):
-    """Estimates with their uncertainty.
-
-    Attributes:
-        names: K names.
-        estimate: `[K]`.
-        standard_error: `[K]`.
-        t: `[K]` estimate over standard error.
-        p: `[K]` two-sided, from Student's t with `df` degrees of freedom.
-        low: `[K]` lower limit of the interval.
-        high: `[K]` upper limit.
-        df: Degrees of freedom; inf means the normal distribution.
-        confidence: Coverage of the interval.
-        covariance: Name of the covariance estimator.
-    """
-
-    columns = ("names", "estimate", "standard_error", "t", "p", "low", "high")
-    curve = ("names", "estimate", "low", "high")
-
-    names: tuple[str, ...]
-    estimate: Array
-    standard_error: Array
-    t: Array
-    p: Array
-    low: Array
-    high: Array
-    df: float
-    confidence: float
-    covariance: str
-
-
-def coefficients(
-    names: Sequence[str],
-    estimate: npt.ArrayLike,
-    covariance: npt.ArrayLike,
-    *,
-    df: float,
-    kind: str,
-    confidence: float = 0.95,
-) -> Coefficients:
-    """Tests and intervals from estimates and their covariance.
-
-    Args:
-        names: K names.
-        estimate: `[K]`.
-        covariance: `[K, K]`.
-        df: Degrees of freedom of t; inf for the normal distribution.
-        kind: Name of the covariance estimator, carried along.
-        confidence: Coverage of the intervals, inside (0, 1).
-
-    Raises:
-        ConfigError: `confidence` is not inside (0, 1).
-        DataError: A variance is negative (a two-way covariance can be), named by its coefficient.
-    """
-    if not 0.0 < confidence < 1.0:
-        raise errors.ConfigError(f"confidence: expected a number inside (0, 1), got {confidence!r}.")
-    beta, v = np.asarray(estimate, np.float64), np.asarray(covariance, np.float64)
-    variance = np.diag(v)
-    if (variance < 0).any():
-        raise errors.DataError(
-            f"coefficients: the {kind} variance of {names[int((variance < 0).argmax())]} is negative; cluster one way, "
-            "along the dimension with fewer clusters."
-        )
-    se = np.sqrt(variance)
-    with np.errstate(divide="ignore", invalid="ignore"):  # an estimate without error has t = inf, or nan if it is zero
-        t = beta / se
-    half = stats.t.isf((1.0 - confidence) / 2.0, df) * se
-    return Coefficients(
-        names=tuple(names),
-        estimate=beta,
-        standard_error=se,
-        t=t,
-        p=2.0 * stats.t.sf(np.abs(t), df),
-        low=beta - half,
-        high=beta + half,
-        df=float(df),
-        confidence=confidence,
-        covariance=kind,
-    )
-
-
 _least_squares = programs.jit(least_squares)
 
 
@@ -398,8 +288,56 @@ def _demean(values: Any, weights: Any, codes: tuple[Any, ...], *, levels: tuple[
     return demean(values, weights, codes, levels)
 
 
-def _levels(coded: tuple[npt.NDArray[np.int64], npt.NDArray[Any]]) -> tuple[npt.NDArray[np.int64], int]:
-    return coded[0], len(coded[1])
+def _columns(x: Mapping[str, npt.ArrayLike], n: int, intercept: bool) -> dict[str, Array]:
+    """Finite columns `[N]` by name, the intercept first."""
+    columns = {INTERCEPT: np.ones(n)} if intercept else {}
+    columns |= {name: float64.finite(value, f"linear.fit: x[{name!r}]", ndim=1) for name, value in x.items()}
+    wrong = [f"{name}: {len(value)}" for name, value in columns.items() if len(value) != n]
+    if wrong:
+        raise errors.DataError(f"linear.fit: y has {n} rows, but x has other numbers: {', '.join(wrong)}.")
+    if not columns:
+        raise errors.DataError("linear.fit: x has no columns; there is nothing to estimate.")
+    return columns
+
+
+def _weights(weights: npt.ArrayLike | None, n: int) -> Array:
+    w = np.ones(n) if weights is None else float64.finite(weights, "linear.fit: weights", ndim=1)
+    if w.shape != (n,) or not (w > 0).all():
+        raise errors.DataError(
+            f"linear.fit: weights must be {n} numbers above 0; got {len(w)}, the least {w.min(initial=np.inf):g}. "
+            "Leave rows without weight out."
+        )
+    return w
+
+
+def _check_estimable(
+    names: tuple[str, ...], dropped: tuple[str, ...], absorbed: tuple[Absorbed, ...], n: int, collinear: str
+) -> None:
+    """Refuses collinear columns if asked to, a fit without columns, and one with too few rows."""
+    if dropped and collinear == "error":
+        raise errors.DataError(
+            f"linear.fit: collinear columns: {', '.join(dropped)}; the columns before them"
+            f"{' and the fixed effects ' + ', '.join(a.name for a in absorbed) if absorbed else ''} explain them "
+            'entirely. Leave them out, or pass collinear="drop".'
+        )
+    if not names:
+        raise errors.DataError(
+            f"linear.fit: nothing is left to estimate: the fixed effects explain {', '.join(dropped)} entirely."
+        )
+    parameters = len(names) + sum(a.levels for a in absorbed) - max(len(absorbed) - 1, 0)
+    if n <= parameters:
+        raise errors.DataError(
+            f"linear.fit: {n} rows cannot estimate {parameters} parameters ({len(names)} columns"
+            f"{''.join(f', {a.levels} levels of {a.name}' for a in absorbed)}) and their errors; more rows are needed."
+        )
+
+
+def _absorbed(absorb: Mapping[str, npt.ArrayLike], n: int) -> tuple[Absorbed, ...]:
+    effects = []
+    for name, labels in absorb.items():
+        codes, levels = float64.codes(labels, n, f"linear.fit: absorb[{name!r}]")
+        effects.append(Absorbed(name, codes, len(levels)))
+    return tuple(effects)
 
 
 def _share_explained(rss: float, total: float) -> float:

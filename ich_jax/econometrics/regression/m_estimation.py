@@ -43,6 +43,7 @@ class MEstimate(Result):
     """
 
     columns = ("names", "theta")
+    hidden = ("gradient",)
 
     names: tuple[str, ...]
     theta: Array
@@ -53,21 +54,6 @@ class MEstimate(Result):
     steps: int
     jackknife: Array | None = None
     absorbed: tuple[linear.Absorbed, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Transformed:
-    """A smooth function of the parameters, of shape `[M]`.
-
-    Attributes:
-        estimate: `[M]` function at the estimate.
-        covariance: `[M, M]` by the delta method.
-        jacobian: `[M, K]`.
-    """
-
-    estimate: Array
-    covariance: Array
-    jacobian: Array
 
 
 class Newton(NamedTuple):
@@ -185,68 +171,6 @@ def jackknife(fit: MEstimate, *, small_sample: SmallSample = UNCORRECTED) -> Cov
     return Covariance(factor * change.T @ change, "CRV3", (factor,), g - 1.0, (g,))
 
 
-def delta(function: Callable[[jax.Array], jax.Array], theta: npt.ArrayLike, covariance: npt.ArrayLike) -> Transformed:
-    """Covariance of a smooth function of estimates: J V J' with J by automatic differentiation.
-
-    Args:
-        function: `theta [K] -> [M]` or a scalar, in jnp.
-        theta: `[K]` estimates.
-        covariance: `[K, K]`.
-
-    Raises:
-        DataError: Shapes that differ, or a function that is not finite there.
-
-    References:
-        van der Vaart (1998), Asymptotic statistics, theorem 3.1.
-    """
-    theta, v = float64.finite(theta, "delta: theta", ndim=1), float64.finite(covariance, "delta: covariance", ndim=2)
-    if v.shape != (len(theta), len(theta)):
-        raise errors.DataError(f"delta: covariance must be [{len(theta)}, {len(theta)}], got {list(v.shape)}.")
-    with float64.enabled():
-        point = jnp.asarray(theta)
-        value = np.atleast_1d(np.asarray(function(point)))
-        jacobian = np.asarray(jax.jacfwd(function)(point)).reshape(-1, len(theta))
-    if value.ndim != 1 or not np.isfinite(value).all() or not np.isfinite(jacobian).all():
-        raise errors.DataError(f"delta: the function must give [M] finite values with finite slopes; got {value}.")
-    return Transformed(estimate=value, covariance=jacobian @ v @ jacobian.T, jacobian=jacobian)
-
-
-def krinsky_robb(
-    function: Callable[[jax.Array], jax.Array],
-    theta: npt.ArrayLike,
-    covariance: npt.ArrayLike,
-    key: jax.Array,
-    *,
-    n_draws: int = 10_000,
-) -> Array:
-    """Values of a function at draws of the parameters from their normal distribution.
-
-    Quantiles of the draws are an interval that need not be symmetric, for ratios such as a willingness to pay.
-
-    Args:
-        function: `theta [K] -> [M]` or a scalar, in jnp.
-        theta: `[K]` estimates.
-        covariance: `[K, K]`, positive semidefinite.
-        key: Random key.
-        n_draws: Number of draws.
-
-    Returns:
-        `[n_draws, M]` (M = 1 for a scalar).
-
-    References:
-        Krinsky and Robb (1986), On approximating the statistical properties of elasticities.
-    """
-    theta = float64.finite(theta, "krinsky_robb: theta", ndim=1)
-    v = float64.finite(covariance, "krinsky_robb: covariance", ndim=2)
-    if v.shape != (len(theta), len(theta)):
-        raise errors.DataError(f"krinsky_robb: covariance must be [{len(theta)}, {len(theta)}], got {list(v.shape)}.")
-    eigenvalues, vectors = np.linalg.eigh((v + v.T) / 2.0)
-    root = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
-    with float64.enabled():
-        draws = theta + np.asarray(jax.random.normal(key, (n_draws, len(theta)), jnp.float64)) @ root.T
-        return np.asarray(jax.vmap(function)(jnp.asarray(draws))).reshape(n_draws, -1)
-
-
 def newton(
     function: Callable[[jax.Array, Any], jax.Array],
     equations: bool,
@@ -289,33 +213,42 @@ def newton(
             return jnp.square(summed(theta)).sum()
         return weights @ jax.vmap(lambda row: function(theta, row))(data)
 
-    def direction(theta: jax.Array, moments: jax.Array) -> jax.Array:
-        if equations:
-            return -jnp.linalg.solve(jax.jacfwd(summed)(theta), moments)
-        values, vectors = jnp.linalg.eigh(jax.hessian(merit)(theta))
-        size = jnp.maximum(jnp.abs(values), 1e-12 * jnp.abs(values).max())
-        return vectors @ ((vectors.T @ moments) / size)
+    def evaluate(theta: jax.Array, steps: jax.Array) -> Newton:
+        return Newton(theta, merit(theta), summed(theta), scale(theta), steps)
 
     def unfinished(state: Newton) -> jax.Array:
         return (jnp.abs(state.moments) > tolerance * state.scale).any() & (state.steps < max_steps)
 
     def step(state: Newton) -> Newton:
-        towards = direction(state.theta, state.moments)
+        if equations:
+            direction = -jnp.linalg.solve(jax.jacfwd(summed)(state.theta), state.moments)
+        else:
+            direction = _descent(jax.hessian(merit)(state.theta), state.moments)
+        share = _backtrack(merit, state, direction)
+        return evaluate(state.theta + share * direction, state.steps + 1)
 
-        def too_long(search: tuple[jax.Array, jax.Array]) -> jax.Array:
-            share, halvings = search
-            # Near the end the merit can only fall by rounding; that must not stop the last full step.
-            slack = 1e-14 * jnp.abs(state.value)
-            return ~(merit(state.theta + share * towards) <= state.value + slack) & (halvings < _HALVINGS)
+    return jax.lax.while_loop(unfinished, step, evaluate(start, jnp.zeros((), jnp.int64)))
 
-        full = jnp.ones_like(state.value), jnp.zeros((), jnp.int64)
-        share, _ = jax.lax.while_loop(too_long, lambda s: (s[0] / 2.0, s[1] + 1), full)
-        return at(state.theta + share * towards, state.steps + 1)
 
-    def at(theta: jax.Array, steps: jax.Array) -> Newton:
-        return Newton(theta, merit(theta), summed(theta), scale(theta), steps)
+def _descent(hessian: jax.Array, moments: jax.Array) -> jax.Array:
+    """Newton direction `[K]` that descends even where the Hessian is indefinite."""
+    values, vectors = jnp.linalg.eigh(hessian)
+    size = jnp.maximum(jnp.abs(values), 1e-12 * jnp.abs(values).max())
+    return vectors @ ((vectors.T @ moments) / size)
 
-    return jax.lax.while_loop(unfinished, step, at(start, jnp.zeros((), jnp.int64)))
+
+def _backtrack(merit: Callable[[jax.Array], jax.Array], state: Newton, direction: jax.Array) -> jax.Array:
+    """Share of a step at which the merit does not rise, by halving."""
+
+    def too_long(search: tuple[jax.Array, jax.Array]) -> jax.Array:
+        share, halvings = search
+        # Near the end the merit can only fall by rounding; that must not stop the last full step.
+        slack = 1e-14 * jnp.abs(state.value)
+        return ~(merit(state.theta + share * direction) <= state.value + slack) & (halvings < _HALVINGS)
+
+    full = jnp.ones_like(state.value), jnp.zeros((), jnp.int64)
+    share, _ = jax.lax.while_loop(too_long, lambda search: (search[0] / 2.0, search[1] + 1), full)
+    return share
 
 
 def _moments(function: Callable[[jax.Array, Any], jax.Array], equations: bool) -> Moments:
@@ -335,14 +268,14 @@ def _estimate(
     tolerance: float,
     max_steps: int,
 ) -> tuple[Newton, jax.Array, jax.Array]:
-    found = newton(function, equations, start, data, weights, tolerance=tolerance, max_steps=max_steps)
+    optimum = newton(function, equations, start, data, weights, tolerance=tolerance, max_steps=max_steps)
     moments_of = _moments(function, equations)
-    scores = weights[:, None] * jax.vmap(lambda row: moments_of(found.theta, row))(data)
+    scores = weights[:, None] * jax.vmap(lambda row: moments_of(optimum.theta, row))(data)
     if equations:
-        curvature = -jax.jacfwd(lambda t: weights @ jax.vmap(lambda row: function(t, row))(data))(found.theta)
+        curvature = -jax.jacfwd(lambda t: weights @ jax.vmap(lambda row: function(t, row))(data))(optimum.theta)
     else:
-        curvature = jax.hessian(lambda t: weights @ jax.vmap(lambda row: function(t, row))(data))(found.theta)
-    return found, scores, curvature
+        curvature = jax.hessian(lambda t: weights @ jax.vmap(lambda row: function(t, row))(data))(optimum.theta)
+    return optimum, scores, curvature
 
 
 @programs.jit(static_argnames=("function", "equations", "size", "tolerance", "max_steps"))
@@ -359,8 +292,8 @@ def _without_each(
     max_steps: int,
 ) -> Newton:
     def without(cluster: jax.Array) -> Newton:
-        left = jnp.where(code == cluster, 0.0, weights)
-        return newton(function, equations, theta, data, left, tolerance=tolerance, max_steps=max_steps)
+        remaining = jnp.where(code == cluster, 0.0, weights)
+        return newton(function, equations, theta, data, remaining, tolerance=tolerance, max_steps=max_steps)
 
     return jax.vmap(without)(jnp.arange(size))
 
@@ -381,57 +314,68 @@ def _fit(
     names = tuple(f"theta_{k}" for k in range(len(theta))) if names is None else tuple(names)
     if len(names) != len(theta):
         raise errors.DataError(f"{name}: {len(names)} names for {len(theta)} parameters.")
-    leaves, structure = jax.tree.flatten(data)
-    arrays = [np.asarray(leaf) for leaf in leaves]
-    arrays = [a if a.dtype.kind in "biu" else float64.finite(a, f"{name}: data") for a in arrays]
-    rows = {a.shape[:1] for a in arrays}
-    if len(rows) != 1 or rows == {()}:
-        raise errors.DataError(
-            f"{name}: data must hold arrays with one common number of rows; got {[list(a.shape) for a in arrays]}."
-        )
-    (n,) = rows.pop()
-    w = np.ones(n) if weights is None else float64.finite(weights, f"{name}: weights", ndim=1)
-    if w.shape != (n,) or (w < 0).any():
-        raise errors.DataError(f"{name}: weights must be {n} numbers not below 0, got shape {list(w.shape)}.")
+    tree, w = _rows(data, weights, name)
     options: dict[str, Any] = {"function": function, "equations": equations}
     options |= {"tolerance": tolerance, "max_steps": max_steps}
-    tree = jax.tree.unflatten(structure, arrays)
     with float64.enabled():
-        found, scores, curvature = jax.tree.map(np.asarray, _estimate(theta, tree, w, **options))
-    _check_converged(found, names, tolerance, name)
+        optimum, scores, curvature = jax.tree.map(np.asarray, _estimate(theta, tree, w, **options))
+    _check_converged(optimum, names, tolerance, name)
     bread = _inverse(curvature, names, name)
-    left_out = None
-    if clusters is not None:
-        code, labels = float64.codes(clusters, n, f"{name}: clusters")
-        if len(labels) < 2:
-            raise errors.DataError(f"{name}: clusters: leaving one out needs at least two, got {len(labels)}.")
-        with float64.enabled():
-            each = jax.tree.map(np.asarray, _without_each(found.theta, tree, w, code, size=len(labels), **options))
-        lost = ~((np.abs(each.moments) <= tolerance * each.scale).all(axis=1))
-        if lost.any():
-            raise errors.DataError(
-                f"{name}: no convergence without cluster {labels[lost.argmax()]!r} ({lost.sum()} of {len(labels)} "
-                "clusters in all): the rest does not identify the parameters."
-            )
-        left_out = each.theta
+    left_out = None if clusters is None else _leave_one_out(optimum.theta, tree, w, clusters, name, **options)
     return MEstimate(
         names=names,
-        theta=found.theta,
+        theta=optimum.theta,
         scores=scores,
         bread=bread,
-        objective=float(found.value),
-        gradient=float(np.max(np.abs(found.moments))),
-        steps=int(found.steps),
+        objective=float(optimum.value),
+        gradient=float(np.max(np.abs(optimum.moments))),
+        steps=int(optimum.steps),
         jackknife=left_out,
     )
 
 
-def _check_converged(found: Newton, names: tuple[str, ...], tolerance: float, name: str) -> None:
-    gap = np.abs(np.asarray(found.moments)) / np.where(np.asarray(found.scale) > 0, found.scale, 1.0)
+def _rows(data: Any, weights: npt.ArrayLike | None, name: str) -> tuple[Any, Array]:
+    """Data with floats as finite float64, integers and booleans as they are; and weights `[N]`."""
+    leaves, structure = jax.tree.flatten(data)
+    arrays = [np.asarray(leaf) for leaf in leaves]
+    arrays = [a if a.dtype.kind in "biu" else float64.finite(a, f"{name}: data") for a in arrays]
+    sizes = {a.shape[:1] for a in arrays}
+    if len(sizes) != 1 or sizes == {()}:
+        raise errors.DataError(
+            f"{name}: data must hold arrays with one common number of rows; got {[list(a.shape) for a in arrays]}."
+        )
+    (n,) = sizes.pop()
+    w = np.ones(n) if weights is None else float64.finite(weights, f"{name}: weights", ndim=1)
+    if w.shape != (n,) or (w < 0).any():
+        raise errors.DataError(f"{name}: weights must be {n} numbers not below 0, got shape {list(w.shape)}.")
+    return jax.tree.unflatten(structure, arrays), w
+
+
+def _leave_one_out(
+    theta: Array, data: Any, weights: Array, clusters: npt.ArrayLike, name: str, *, tolerance: float, **options: Any
+) -> Array:
+    """Estimates `[G, K]` without each cluster, started from the full estimate."""
+    code, labels = float64.codes(clusters, len(weights), f"{name}: clusters")
+    if len(labels) < 2:
+        raise errors.DataError(f"{name}: clusters: leaving one out needs at least two, got {len(labels)}.")
+    with float64.enabled():
+        refits = _without_each(theta, data, weights, code, size=len(labels), tolerance=tolerance, **options)
+        refits = jax.tree.map(np.asarray, refits)
+    failed = ~((np.abs(refits.moments) <= tolerance * refits.scale).all(axis=1))
+    if failed.any():
+        raise errors.DataError(
+            f"{name}: no convergence without cluster {labels[failed.argmax()]!r} ({failed.sum()} of {len(labels)} "
+            "clusters in all): the remaining rows do not identify the parameters."
+        )
+    return np.asarray(refits.theta)
+
+
+def _check_converged(optimum: Newton, names: tuple[str, ...], tolerance: float, name: str) -> None:
+    gap = np.abs(np.asarray(optimum.moments)) / np.where(np.asarray(optimum.scale) > 0, optimum.scale, 1.0)
     if not (gap <= tolerance).all():
         worst = int(np.argmax(np.where(np.isfinite(gap), gap, np.inf)))
         raise errors.DataError(
-            f"{name}: no convergence after {int(found.steps)} steps: the equation of {names[worst]} is off by "
+            f"{name}: no convergence after {int(optimum.steps)} steps: the equation of {names[worst]} is off by "
             f"{gap[worst]:.2g} of its scale (allowed {tolerance:g}). Try another start, rescale the data, or "
             "check that a finite optimum exists (perfect separation has none)."
         )
@@ -442,8 +386,9 @@ def _inverse(curvature: Array, names: tuple[str, ...], name: str) -> Array:
     scaled = curvature / np.outer(np.where(size > 0, size, 1.0), np.where(size > 0, size, 1.0))
     _, values, right = np.linalg.svd(scaled)
     if not values[-1] > 1e-12 * values[0]:
-        guilty = [names[i] for i in np.flatnonzero(np.abs(right[-1]) > 0.1)]
+        unidentified = [names[i] for i in np.flatnonzero(np.abs(right[-1]) > 0.1)]
         raise errors.DataError(
-            f"{name}: the data do not identify a combination of {', '.join(guilty)}; leave one out or fix its value."
+            f"{name}: the data do not identify a combination of {', '.join(unidentified)}; leave one out "
+            "or fix its value."
         )
     return np.asarray(np.linalg.inv(curvature))

@@ -69,6 +69,8 @@ class WildTest(Result):
         alternative: "two-sided" (|t|), "greater" or "less".
     """
 
+    bracketed = "estimate"
+
     name: str
     estimate: float
     null: float
@@ -124,11 +126,8 @@ def wild_cluster(
         Cameron, Gelbach and Miller (2008). Webb (2023), Reworking wild bootstrap-based inference for clustered errors.
         MacKinnon, Nielsen and Webb (2023), Fast and reliable jackknife and bootstrap methods, section 5.
     """
-    errors.require(weights, WEIGHTS, "wild_cluster: weights")
-    errors.require(alternative, multiplicity.ALTERNATIVES, "wild_cluster: alternative")
-    errors.require(name, fit.names, "wild_cluster: coefficient")
-    if confidence is not None and not 0.0 < confidence < 1.0:
-        raise errors.ConfigError(f"confidence: expected a number inside (0, 1), got {confidence!r}.")
+    # Two thirds of this function are its options and their documentation.
+    _check_options(fit, name, weights, alternative, confidence)
     code, labels = float64.codes(clusters, len(fit.y), "wild_cluster: clusters")
     g = len(labels)
     crv1 = covariance.cluster(fit, code)  # refuses fewer than two clusters
@@ -353,6 +352,14 @@ def _design(fit: linear.LinearFit, code: npt.NDArray[np.int64]) -> Array:
     if inner:
         indicators = linear.take_out(indicators, fit.weights, tuple(inner))
     return np.column_stack([fit.x, indicators])
+
+
+def _check_options(fit: linear.LinearFit, name: str, weights: str, alternative: str, confidence: float | None) -> None:
+    errors.require(weights, WEIGHTS, "wild_cluster: weights")
+    errors.require(alternative, multiplicity.ALTERNATIVES, "wild_cluster: alternative")
+    errors.require(name, fit.names, "wild_cluster: coefficient")
+    if confidence is not None and not 0.0 < confidence < 1.0:
+        raise errors.ConfigError(f"confidence: expected a number inside (0, 1), got {confidence!r}.")
 
 
 def _floor(g: int, impose_null: bool, alternative: str) -> float:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.econometrics.regression import covariance, linear
+from ich_jax.econometrics.regression import coefficient_table, covariance, linear
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
@@ -62,8 +62,8 @@ class AutoregressiveFit(Result):
 
     part = "table"
 
-    table: linear.Coefficients
-    newey_west: linear.Coefficients
+    table: coefficient_table.Coefficients
+    newey_west: coefficient_table.Coefficients
     lags: int
     covariance: Array
     rho: Array
@@ -99,7 +99,7 @@ class Interrupted(Result):
     effect: Array
     effect_low: Array
     effect_high: Array
-    average: linear.Coefficients
+    average: coefficient_table.Coefficients
     start: int
 
 
@@ -134,6 +134,7 @@ def segmented(
         Turner et al. (2021), Evaluation of statistical methods used in the analysis of interrupted time series studies.
         Linden (2015), Conducting interrupted time-series analysis for single- and multiple-group comparisons.
     """
+    # Half of this function is its options and their documentation.
     y = float64.finite(outcome, "segmented: outcome", ndim=1)
     n = len(y)
     if start != int(start) or not 3 <= start <= n - 3:
@@ -143,50 +144,53 @@ def segmented(
         )
     time = np.arange(n, dtype=np.float64)
     after = (time >= start).astype(np.float64)
-    own = {"trend": time, "level": after, "slope": after * (time - start)}
+    segments = {"trend": time, "level": after, "slope": after * (time - start)}
     extra = dict(controls or {})
-    if taken := sorted(own.keys() & extra.keys()):
+    if taken := sorted(segments.keys() & extra.keys()):
         raise errors.ConfigError(f"segmented: controls may not be called {', '.join(taken)}; rename them.")
-    fit = autoregressive(y, own | extra, order=order, method=method, lags=lags, confidence=confidence)
+    fit = autoregressive(y, segments | extra, order=order, method=method, lags=lags, confidence=confidence)
     names = fit.table.names
-    if lost := [name for name in own if name not in names]:
+    if lost := [name for name in segments if name not in names]:
         raise errors.DataError(f"segmented: {', '.join(lost)} cannot be estimated beside the columns before it.")
+    effects, average = _effects(fit, time[start:] - start, confidence)
+    counterfactual = fit.fitted.copy()
+    counterfactual[start:] -= effects.estimate
+    return Interrupted(
+        fit=fit,
+        level=float(fit.table.estimate[names.index("level")]),
+        slope=float(fit.table.estimate[names.index("slope")]),
+        counterfactual=counterfactual,
+        effect=effects.estimate,
+        effect_low=effects.low,
+        effect_high=effects.high,
+        average=average,
+        start=int(start),
+    )
+
+
+def _effects(
+    fit: AutoregressiveFit, since: Array, confidence: float
+) -> tuple[coefficient_table.Coefficients, coefficient_table.Coefficients]:
+    """Level + slope x periods since the launch: of each period `[T1]`, and their mean."""
+    names = fit.table.names
     level, slope = names.index("level"), names.index("slope")
-    since = time[start:] - start
     gradient = np.zeros((len(since) + 1, len(names)))
     gradient[:-1, level], gradient[:-1, slope] = 1.0, since
     gradient[-1, level], gradient[-1, slope] = 1.0, since.mean()
     estimate = gradient @ fit.table.estimate
-    kind, df = fit.table.covariance, fit.table.df
-    every = linear.coefficients(
-        [f"{t:+.0f}" for t in since] + ["average effect"],
-        estimate,
-        gradient @ fit.covariance @ gradient.T,
-        df=df,
-        kind=kind,
-        confidence=confidence,
-    )
-    average = linear.coefficients(
-        ["average effect"],
-        estimate[-1:],
-        gradient[-1:] @ fit.covariance @ gradient[-1:].T,
-        df=df,
-        kind=kind,
-        confidence=confidence,
-    )
-    counterfactual = fit.fitted.copy()
-    counterfactual[start:] -= estimate[:-1]
-    return Interrupted(
-        fit=fit,
-        level=float(fit.table.estimate[level]),
-        slope=float(fit.table.estimate[slope]),
-        counterfactual=counterfactual,
-        effect=estimate[:-1],
-        effect_low=every.low[:-1],
-        effect_high=every.high[:-1],
-        average=average,
-        start=int(start),
-    )
+    labels = [*(f"{t:+.0f}" for t in since), "average effect"]
+
+    def table(rows: slice) -> coefficient_table.Coefficients:
+        return coefficient_table.coefficients(
+            labels[rows],
+            estimate[rows],
+            gradient[rows] @ fit.covariance @ gradient[rows].T,
+            df=fit.table.df,
+            kind=fit.table.covariance,
+            confidence=confidence,
+        )
+
+    return table(slice(0, -1)), table(slice(-1, None))
 
 
 def autoregressive(
@@ -217,22 +221,14 @@ def autoregressive(
     References:
         Prais and Winsten (1954), Trend estimators and serial correlation. Newey and West (1994) for the lags.
     """
+    # Half of this function is its options and their documentation.
     errors.require(method, METHODS, "autoregressive: method")
     y = float64.finite(outcome, "autoregressive: outcome", ndim=1)
     n = len(y)
     if n and y.min() == y.max():
         raise errors.DataError(f"autoregressive: the outcome is {y[0]:g} in every period; there is nothing to explain.")
     ols = linear.fit(y, columns)
-    if order != int(order) or not 1 <= order < (n - len(ols.names)) / 2:
-        raise errors.ConfigError(
-            f"autoregressive: order: got {order!r}; {n} periods and {len(ols.names)} columns allow whole numbers from "
-            f"1 to below {(n - len(ols.names)) / 2:g}."
-        )
-    if np.square(ols.residuals).sum() <= 1e-20 * np.square(y).sum():
-        raise errors.DataError(
-            "autoregressive: the columns explain the outcome exactly, so that no error is left to judge by; was the "
-            "outcome computed from them?"
-        )
+    _check_order(y, ols, order)
     lags = int(4.0 * (n / 100.0) ** (2.0 / 9.0)) if lags is None else lags
     check = covariance.table(ols, covariance.newey_west(ols, lags), confidence=confidence)
     keep_first = method == "prais_winsten"
@@ -247,7 +243,7 @@ def autoregressive(
     variance = float(kernel.innovations @ kernel.innovations) / df
     kind = f"{'Prais-Winsten' if keep_first else 'Cochrane-Orcutt'} AR({order})"
     return AutoregressiveFit(
-        table=linear.coefficients(
+        table=coefficient_table.coefficients(
             ols.names, kernel.beta, variance * kernel.bread, df=df, kind=kind, confidence=confidence
         ),
         newey_west=check,
@@ -260,6 +256,21 @@ def autoregressive(
         dropped=ols.dropped,
         method=method,
     )
+
+
+def _check_order(y: Array, ols: linear.LinearFit, order: int) -> None:
+    """Refuses orders that the series is too short for, and fits without an error."""
+    n = len(y)
+    if order != int(order) or not 1 <= order < (n - len(ols.names)) / 2:
+        raise errors.ConfigError(
+            f"autoregressive: order: got {order!r}; {n} periods and {len(ols.names)} columns allow whole numbers from "
+            f"1 to below {(n - len(ols.names)) / 2:g}."
+        )
+    if np.square(ols.residuals).sum() <= 1e-20 * np.square(y).sum():
+        raise errors.DataError(
+            "autoregressive: the columns explain the outcome exactly, so that no error is left to judge by; was the "
+            "outcome computed from them?"
+        )
 
 
 def feasible_gls(

@@ -40,6 +40,8 @@ class MannKendall(Result):
         correction: "hamed_rao" or "none".
     """
 
+    bracketed = "slope"
+
     s: int
     tau: float
     z: float
@@ -70,6 +72,8 @@ class BootstrapTrend(Result):
         null_slope: `[B]` slope of each resample.
         smallest_p: 1 / (B + 1).
     """
+
+    bracketed = "slope"
 
     s: int
     p: float
@@ -115,14 +119,11 @@ def mann_kendall(
         Mann (1945). Kendall (1975). Sen (1968). Hamed and Rao (1998), A modified Mann-Kendall trend test for
         autocorrelated data, eq. 14. Gilbert (1987), Statistical methods for environmental pollution monitoring, 16.4.2.
     """
+    # Half of this function is its options and their documentation.
     errors.require(correction, CORRECTIONS, "mann_kendall: correction")
     y = _series(outcome, "mann_kendall")
-    for name, value in (("level", level), ("confidence", confidence)):
-        if not 0.0 < value < 1.0:
-            raise errors.ConfigError(f"mann_kendall: {name}: expected a number inside (0, 1), got {value!r}.")
     n = len(y)
-    if lags is not None and (lags != int(lags) or not 1 <= lags < n):
-        raise errors.ConfigError(f"mann_kendall: lags: expected a whole number from 1 to {n - 1}, got {lags!r}.")
+    _check_options(n, lags, level, confidence)
     with float64.enabled():
         early, late = np.triu_indices(n, 1)
         s, slopes = (np.asarray(value) for value in _pairs(y, early, late, (late - early).astype(np.float64)))
@@ -139,11 +140,7 @@ def mann_kendall(
             )
     variance *= inflation
     z = float((s - np.sign(s)) / np.sqrt(variance))
-    # Numbers of order statistics between which the true slope lies; as scipy's theilslopes rounds them.
-    reach = stats.norm.isf((1.0 - confidence) / 2.0) * np.sqrt(variance)
-    first = max(round((len(slopes) - reach) / 2.0) - 1, 0)
-    last = min(round((len(slopes) + reach) / 2.0), len(slopes) - 1)
-    ordered = np.sort(slopes)
+    low, high = _slope_limits(slopes, variance, confidence)
     return MannKendall(
         s=int(s),
         tau=float(s / (0.5 * n * (n - 1.0))),
@@ -153,11 +150,29 @@ def mann_kendall(
         inflation=float(inflation),
         slope=slope,
         intercept=float(np.median(y) - slope * (n - 1.0) / 2.0),
-        low=float(ordered[first]),
-        high=float(ordered[last]),
+        low=low,
+        high=high,
         confidence=confidence,
         correction=correction,
     )
+
+
+def _check_options(n: int, lags: int | None, level: float, confidence: float) -> None:
+    for name, value in (("level", level), ("confidence", confidence)):
+        if not 0.0 < value < 1.0:
+            raise errors.ConfigError(f"mann_kendall: {name}: expected a number inside (0, 1), got {value!r}.")
+    if lags is not None and (lags != int(lags) or not 1 <= lags < n):
+        raise errors.ConfigError(f"mann_kendall: lags: expected a whole number from 1 to {n - 1}, got {lags!r}.")
+
+
+def _slope_limits(slopes: Array, variance: float, confidence: float) -> tuple[float, float]:
+    """Limits of Sen's slope: order statistics of the slopes of all pairs."""
+    # Rounded as in scipy's theilslopes.
+    reach = stats.norm.isf((1.0 - confidence) / 2.0) * np.sqrt(variance)
+    first = max(round((len(slopes) - reach) / 2.0) - 1, 0)
+    last = min(round((len(slopes) + reach) / 2.0), len(slopes) - 1)
+    ordered = np.sort(slopes)
+    return float(ordered[first]), float(ordered[last])
 
 
 def bootstrap_trend(

@@ -1,3 +1,4 @@
+from .augmentation import augmented
 from .conformal import (
     ConformalIntervals,
     ConformalTest,
@@ -9,7 +10,6 @@ from .control import (
     SpacePlacebo,
     Study,
     SyntheticControl,
-    augmented,
     leave_one_donor_out,
     leave_two_out,
     placebo_in_space,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.econometrics.synthetic.control import Study, fit_weights, synthetic_control
-from ich_jax.uncertainty import draws, float64, permutation, programs
+from ich_jax.uncertainty import draws, float64, inversion, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
@@ -186,9 +186,7 @@ def constant_effect(data: Study, *, confidence: float = 0.95) -> tuple[float, fl
     near = fit.effect + fit.pre_rmspe * np.linspace(-3.0, 3.0, 25)
     p = [conformal_test(data, effect).p for effect in near]
     centre = float(near[np.flatnonzero(np.array(p) == max(p))].mean())
-    low, high = permutation.invert(
-        lambda effect: conformal_test(data, effect).p, centre, fit.pre_rmspe, 1.0 - confidence
-    )
+    low, high = inversion.invert(lambda effect: conformal_test(data, effect).p, centre, fit.pre_rmspe, 1.0 - confidence)
     return centre, low, high
 
 

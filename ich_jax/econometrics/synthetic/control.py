@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +14,18 @@ from ich_jax import errors
 from ich_jax.econometrics import panel
 from ich_jax.econometrics.panel import Panel
 from ich_jax.econometrics.synthetic import simplex
-from ich_jax.uncertainty import float64, programs
+from ich_jax.uncertainty import float64, programs, results
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _BLOCK = 64  # fits of one call; larger blocks wait for their slowest fit
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Study:
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Study(Result):
     """A treated series and its donors, J of them over T periods.
 
     Attributes:
@@ -33,11 +36,16 @@ class Study:
         start: Index of the first treated period.
     """
 
+    hidden = ("start",)
+
     series: Array
     pool: Array
     donors: npt.NDArray[Any]
     periods: npt.NDArray[Any]
     start: int
+
+    def _sizes(self) -> dict[str, Any]:
+        return {"donors": len(self.donors), "periods": len(self.periods), "treated_from": self.periods[self.start]}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -53,11 +61,14 @@ class SyntheticControl(Result):
         pre_rmspe: Root mean square of the gap before the start.
         post_rmspe: The same from the start on.
         ratio: post_rmspe / pre_rmspe.
+        periods: `[T]` labels.
+        start: Index of the first treated period.
         kkt_gap: Sum of squares that the exact optimum could be lower by (NaN with `augmented`).
         ridge: Penalty of the augmentation; None without it.
     """
 
     columns = ("donors", "weights")
+    hidden = ("start", "kkt_gap")
 
     weights: Array
     donors: npt.NDArray[Any]
@@ -67,8 +78,29 @@ class SyntheticControl(Result):
     pre_rmspe: float
     post_rmspe: float
     ratio: float
+    periods: npt.NDArray[Any]
+    start: int
     kkt_gap: float
     ridge: float | None = None
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draws the treated series and its synthetic control; a dashed line marks the first treated period.
+
+        Args:
+            ax: Axes to draw into; None: those of a new figure.
+        """
+        ax = results.new_axes() if ax is None else ax
+        x = self.periods if self.periods.dtype.kind in "iufM" else np.arange(len(self.periods))
+        ax.plot(x, self.path + self.gap, color="C0", label="treated")
+        ax.plot(x, self.path, color="0.4", linestyle="--", label="synthetic control")
+        ax.axvline(x[self.start], linewidth=0.8, linestyle=":", color="0.4", zorder=0)
+        if x is not self.periods:
+            shown = np.unique(np.linspace(0, len(x) - 1, 6).astype(int))
+            ax.set_xticks(x[shown], [str(label) for label in self.periods[shown]])
+        ax.set_xlabel("period")
+        ax.set_ylabel("outcome")
+        ax.legend()
+        return ax
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -168,41 +200,10 @@ def synthetic_control(data: Study) -> SyntheticControl:
     References:
         Abadie, Diamond and Hainmueller (2010), with all outcomes before treatment as predictors of equal weight.
     """
-    everyone, pre = np.ones(len(data.pool)), _before(data)
+    donors, pre = np.ones(len(data.pool)), before_mask(data)
     with float64.enabled():
-        weights, gap, kkt = (np.asarray(v) for v in _fit_one(data.series, data.pool, everyone, pre))
-    return _result(data, weights, gap, float(kkt), None)
-
-
-def augmented(data: Study, *, ridge: float | None = None) -> SyntheticControl:
-    """Ridge-augmented synthetic control: corrects what the simplex weights leave unmatched before treatment.
-
-    Weights may become negative, as far as the penalty lets them move away from the synthetic control's.
-
-    Args:
-        data: From `study`.
-        ridge: Penalty on squared deviations from the simplex weights; None: by leaving out each period before treatment
-            in turn, the largest of 25 values from the donors' largest squared singular value down to 1e-8 of it whose
-            mean squared error is within one standard error of the least.
-
-    Raises:
-        ConfigError: A penalty that is not above 0.
-
-    References:
-        Ben-Michael, Feller and Rothstein (2021), The augmented synthetic control method, eq. 12 and section 5.3.
-    """
-    if ridge is not None and not ridge > 0:
-        raise errors.ConfigError(f"augmented: ridge: expected a number above 0, got {ridge!r}.")
-    everyone, pre = np.ones(len(data.pool)), _before(data)
-    with float64.enabled():
-        if ridge is None:
-            centred = data.pool[:, : data.start] - data.pool[:, : data.start].mean(axis=0)
-            grid = np.linalg.norm(centred, 2) ** 2 * np.logspace(-8, 0, 25)
-            error = np.asarray(_cross_validated(data.series, data.pool, everyone, pre, grid, n_pre=data.start))
-            mean, deviation = error.mean(axis=0), error.std(axis=0, ddof=1) / math.sqrt(data.start)
-            ridge = float(grid[mean <= mean.min() + deviation[mean.argmin()]].max())
-        weights = np.asarray(_augment_one(data.series, data.pool, everyone, pre, ridge))
-    return _result(data, weights, data.series - weights @ data.pool, math.nan, ridge)
+        weights, gap, kkt = (np.asarray(v) for v in _fit_one(data.series, data.pool, donors, pre))
+    return summarise_fit(data, weights, gap, float(kkt), None)
 
 
 def placebo_in_space(data: Study) -> SpacePlacebo:
@@ -245,7 +246,7 @@ def placebo_in_time(data: Study, starts: Sequence[int]) -> list[SyntheticControl
         found = _fit_periods(series, pool, np.ones(len(pool)), pre)
         weights, gap, kkt = (np.asarray(value) for value in found)
     earlier = [Study(series, pool, data.donors, periods, int(start)) for start in starts]
-    return [_result(s, w, g, float(k), None) for s, w, g, k in zip(earlier, weights, gap, kkt, strict=True)]
+    return [summarise_fit(s, w, g, float(k), None) for s, w, g, k in zip(earlier, weights, gap, kkt, strict=True)]
 
 
 def leave_one_donor_out(data: Study) -> Array:
@@ -320,16 +321,6 @@ def fit_weights(
     return fit.weights, series - fit.weights @ pool, fit.gap
 
 
-def _augment(weights: jax.Array, series: jax.Array, pool: jax.Array, pre: jax.Array, ridge: jax.Array) -> jax.Array:
-    # Deviations from the donors' mean: the correction then adds up to 0, and the weights still to 1.
-    mean = pool.mean(axis=0)
-    centred, target = (pool - mean[None, :]) * pre[None, :], (series - mean) * pre
-    left = target - weights @ centred
-    # J x J or T x T give the same; T x T as in the paper.
-    system = centred.T @ centred + ridge * jnp.eye(pool.shape[1], dtype=pool.dtype)
-    return weights + centred @ jax.scipy.linalg.solve(system, left, assume_a="pos")
-
-
 @programs.jit
 def _fit_one(series: Any, pool: Any, allowed: Any, pre: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
     return fit_weights(series, pool, allowed, pre)
@@ -338,24 +329,6 @@ def _fit_one(series: Any, pool: Any, allowed: Any, pre: Any) -> tuple[jax.Array,
 @programs.jit
 def _fit_periods(series: Any, pool: Any, allowed: Any, pre: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
     return jax.vmap(fit_weights, (None, None, None, 0))(series, pool, allowed, pre)
-
-
-@programs.jit
-def _augment_one(series: Any, pool: Any, allowed: Any, pre: Any, ridge: Any) -> jax.Array:
-    return _augment(fit_weights(series, pool, allowed, pre)[0], series, pool, pre, ridge)
-
-
-@programs.jit(static_argnames=("n_pre",))
-def _cross_validated(series: Any, pool: Any, allowed: Any, pre: Any, grid: Any, *, n_pre: int) -> jax.Array:
-    """`[n_pre, grid]` squared errors of periods left out in turn."""
-
-    def without(t: jax.Array) -> jax.Array:
-        kept = jnp.where(jnp.arange(pre.shape[0]) == t, 0.0, pre)
-        weights = fit_weights(series, pool, allowed, kept)[0]
-        each = jax.vmap(lambda ridge: _augment(weights, series, pool, kept, ridge))(grid)
-        return jnp.square(series[t] - each @ pool[:, t])
-
-    return jax.lax.map(without, jnp.arange(n_pre))
 
 
 @programs.jit
@@ -374,7 +347,7 @@ def _placebos(pool: Any, target: Any, allowed: Any, pre: Any) -> tuple[jax.Array
 def _many(pool: Array, target: npt.NDArray[np.int64], allowed: Array, data: Study) -> tuple[Array, Array, Array]:
     """Gaps `[F, T]`, ratios `[F]` and weights `[F, J + 1]` of F fits."""
     with float64.enabled():
-        gap, ratio, weights = _placebos(pool, target, allowed, _before(data))
+        gap, ratio, weights = _placebos(pool, target, allowed, before_mask(data))
         return np.asarray(gap), np.asarray(ratio), np.asarray(weights)
 
 
@@ -385,11 +358,13 @@ def _others(n: int) -> Array:
     return allowed
 
 
-def _before(data: Study) -> Array:
+def before_mask(data: Study) -> Array:
+    """1 for the periods before treatment, 0 from its start on `[T]`."""
     return (np.arange(len(data.series)) < data.start).astype(np.float64)
 
 
-def _result(data: Study, weights: Array, gap: Array, kkt: float, ridge: float | None) -> SyntheticControl:
+def summarise_fit(data: Study, weights: Array, gap: Array, kkt: float, ridge: float | None) -> SyntheticControl:
+    """A synthetic control from its weights `[J]` and gaps `[T]`; the other arguments are fields of the result."""
     before, after = (float(np.sqrt(np.square(part).mean())) for part in (gap[: data.start], gap[data.start :]))
     return SyntheticControl(
         weights=weights,
@@ -400,6 +375,8 @@ def _result(data: Study, weights: Array, gap: Array, kkt: float, ridge: float | 
         pre_rmspe=before,
         post_rmspe=after,
         ratio=after / before if before > 0 else math.inf,
+        periods=data.periods,
+        start=data.start,
         kkt_gap=kkt,
         ridge=ridge,
     )

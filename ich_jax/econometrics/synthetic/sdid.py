@@ -60,6 +60,7 @@ class SyntheticDiD(Result):
     """
 
     columns = ("donors", "unit_weights")
+    hidden = ("unit_gap", "time_gap")
 
     effect: float
     unit_weights: Array

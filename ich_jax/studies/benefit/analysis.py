@@ -19,7 +19,7 @@ from ich_jax import errors
 from ich_jax.config import BenefitConfig
 from ich_jax.econometrics import holidays
 from ich_jax.econometrics import value as benefit
-from ich_jax.econometrics.did import randomisation
+from ich_jax.econometrics.did import launch_path, randomisation
 from ich_jax.econometrics.series import trend
 from ich_jax.studies.benefit import checks, daily, estimates
 from ich_jax.studies.benefit.checks import Check, PreTrend
@@ -56,7 +56,7 @@ class ProductResult:
     design: Design
     arms: tuple[benefit.Arm, ...]
     pre_trend: PreTrend
-    path: randomisation.Path
+    path: launch_path.Path
     main: Estimate
     estimates: tuple[Estimate, ...]
     synthetic: Synthetic | None
@@ -185,7 +185,7 @@ def _product(
             return None
 
     confidence = 1.0 - config.analysis.alpha
-    path = randomisation.path(one.binned, key_of(config, k, 1), confidence=confidence)
+    path = launch_path.path(one.binned, key_of(config, k, 1), confidence=confidence)
     if path.filled:
         notes.append(
             f"event study: {path.filled} {one.bin}s of local units are missing and count as at the mean of the others, "
@@ -215,7 +215,7 @@ def _product(
             notes.append(f"{what}: {between} missing days lie on the line between their neighbours")
         return test(series, key, n_resamples=resamples, confidence=confidence)
 
-    relative, gap, _ = randomisation.gaps(one.scaled)
+    relative, gap, _ = launch_path.gaps(one.scaled)
     there = (relative >= 0) & np.isfinite(gap)
     grows, rises = "growth of the effect", "trend of the benefit"
     growth = attempt(grows, lambda: trend_of(grows, relative[there], gap[there], benefit.growth, key_of(config, k, 4)))

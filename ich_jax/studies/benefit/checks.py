@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ich_jax.config import BenefitConfig
 from ich_jax.econometrics import holidays
-from ich_jax.econometrics.did import few_treated, randomisation
+from ich_jax.econometrics.did import few_treated, launch_path
 from ich_jax.econometrics.panel import Panel
 from ich_jax.econometrics.synthetic import control as synthetic_control
 from ich_jax.studies.benefit import prepare
@@ -62,7 +62,7 @@ class PreTrend:
     outside: int
 
 
-def pre_trend(one: Design, path: randomisation.Path, config: BenefitConfig) -> PreTrend:
+def pre_trend(one: Design, path: launch_path.Path, config: BenefitConfig) -> PreTrend:
     """Drift of the treated units against the untreated before the launch (step 3).
 
     Args:
@@ -142,7 +142,7 @@ def sensitivity(one: Design, main: Estimate, pre: PreTrend, synthetic: Synthetic
 
 
 def heterogeneity(
-    one: Design, config: BenefitConfig, calendar: holidays.Calendar | None, path: randomisation.Path, attempt: Attempt
+    one: Design, config: BenefitConfig, calendar: holidays.Calendar | None, path: launch_path.Path, attempt: Attempt
 ) -> list[Check]:
     """On which days, how long after the launch and in which unit the effect lies (step 7).
 

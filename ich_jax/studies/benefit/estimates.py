@@ -15,9 +15,9 @@ from ich_jax.config import BenefitConfig
 from ich_jax.econometrics import holidays
 from ich_jax.econometrics.did import borusyak, callaway_santanna, few_treated, randomisation, two_way
 from ich_jax.econometrics.panel import Panel
-from ich_jax.econometrics.regression import covariance, linear, wild_bootstrap
+from ich_jax.econometrics.regression import coefficient_table, covariance, linear, wild_bootstrap
 from ich_jax.econometrics.series import interrupted
-from ich_jax.econometrics.synthetic import conformal, sdid
+from ich_jax.econometrics.synthetic import augmentation, conformal, sdid
 from ich_jax.econometrics.synthetic import control as synthetic_control
 from ich_jax.studies.benefit import refits
 from ich_jax.studies.benefit.prepared import CLUSTERED, COLLAPSED, CONLEY_TABER, FLIPS, RANDOMISATION, WILD, Design
@@ -195,7 +195,7 @@ def by_weights(one: Design, config: BenefitConfig, key: jax.Array) -> tuple[list
     effect, low, high = conformal.constant_effect(study, confidence=confidence)
     note = f"constant effects that {len(test.null)} shifts of {one.bin}s accept best, and do not reject"
     found.append(Estimate(refits.TRAJECTORY, WEIGHTS, effect, low, high, test.p, test.smallest_p, note=note))
-    ridge = synthetic_control.augmented(study)
+    ridge = augmentation.augmented(study)
     found.append(Estimate("ridge-augmented synthetic control", WEIGHTS, ridge.effect, note=f"ridge {ridge.ridge:.3g}"))
     quantile = float(stats.norm.isf(config.analysis.alpha / 2.0))
     both = sdid.synthetic_did(data)
@@ -308,6 +308,6 @@ def whole(at: npt.NDArray[Any], values: Array) -> tuple[Array, int]:
     return np.asarray(np.interp(everywhere, step, values)), len(everywhere) - len(step)
 
 
-def _of_table(method: str, family: str, table: linear.Coefficients, row: int, note: str) -> Estimate:
+def _of_table(method: str, family: str, table: coefficient_table.Coefficients, row: int, note: str) -> Estimate:
     effect, low, high, p = (float(column[row]) for column in (table.estimate, table.low, table.high, table.p))
     return Estimate(method, family, effect, low, high, p, smallest_p=0.0, note=note)

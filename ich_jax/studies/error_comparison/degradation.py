@@ -28,7 +28,7 @@ from ich_jax.evaluation.arm_errors import PLAIN, RESIDUAL
 from ich_jax.evaluation.level_tests import SEEDS, LevelTest, level_test
 from ich_jax.models import generator
 from ich_jax.types import Brief, DesignSpace
-from ich_jax.uncertainty import bootstrap
+from ich_jax.uncertainty import bootstrap, bootstrap_intervals
 
 ALPHA = 0.05
 _BLOCK = re.compile(r"stage_(\d+)_block_(\d+)")
@@ -179,7 +179,8 @@ def _bands(
     by_seed = np.moveaxis(stacked, 3, 0)  # [S, 2, K, L]
     if len(by_seed) < 2:
         return by_seed[0], by_seed[0]
-    interval = bootstrap.percentile(bootstrap.iid(key, bootstrap.weighted_mean, by_seed, n_resamples=n_resamples))
+    resampled = bootstrap.iid(key, bootstrap.weighted_mean, by_seed, n_resamples=n_resamples)
+    interval = bootstrap_intervals.percentile(resampled)
     return interval.low, interval.high
 
 

@@ -2,28 +2,19 @@
 
 import itertools
 
-import jax
 import numpy as np
 import pytest
 
 from ich_jax import errors
 from ich_jax.econometrics import panel
 from ich_jax.econometrics.did import few_treated, randomisation, two_way
-
-KEY = jax.random.key(2)
-
-
-def made(n1=1, n0=6, periods=30, start=18, effect=0.0, seed=0):
-    rng = np.random.default_rng(seed)
-    first = np.concatenate([np.full(n1, start) if np.isscalar(start) else np.asarray(start), np.full(n0, periods)])
-    y = rng.normal(size=(n1 + n0, periods)) + rng.normal(size=periods) + 5.0
-    return panel.from_matrix(y + effect * (np.arange(periods) >= first[:, None]), first)
+from tests.econometrics.made import launches
 
 
 @pytest.mark.parametrize(("n1", "n0"), [(1, 6), (2, 5), (3, 3)])
 def test_one_start_is_difference_in_differences_of_means(n1, n0):
     """In a panel without gaps and with one start the coefficient of two-way fixed effects is the same statistic."""
-    data = made(n1, n0, effect=0.7)
+    data = launches(n1, n0, effect=0.7)
     found = randomisation.randomise(data)
     other = few_treated.placebo_test(data)
     assert found.effect == pytest.approx(two_way.collapsed(data).effect, rel=1e-12)
@@ -33,18 +24,18 @@ def test_one_start_is_difference_in_differences_of_means(n1, n0):
 
 
 def test_interval_is_the_effects_that_are_not_rejected():
-    data = made(2, 7, effect=2.0)
+    data = launches(2, 7, effect=2.0)
     found = randomisation.randomise(data, confidence=0.9)
     for inside, outside in ((found.low + 1e-6, found.low - 1e-6), (found.high - 1e-6, found.high + 1e-6)):
         assert few_treated.placebo_test(data, null=inside).p[0] > 0.1
         assert few_treated.placebo_test(data, null=outside).p[0] <= 0.1
     assert (
-        randomisation.randomise(made(1, 6), confidence=0.9).low == -np.inf
+        randomisation.randomise(launches(1, 6), confidence=0.9).low == -np.inf
     )  # seven assignments never reject at a tenth
 
 
 def test_several_starts_by_brute_force():
-    data = made(3, 3, start=[10, 10, 20], effect=1.0)
+    data = launches(3, 3, start=[10, 10, 20], effect=1.0)
     found = randomisation.randomise(data)
     y = data.outcome
 
@@ -62,7 +53,7 @@ def test_several_starts_by_brute_force():
 
 
 def test_draws_come_near_the_exact_test():
-    data = made(3, 9, effect=0.5)
+    data = launches(3, 9, effect=0.5)
     exact = randomisation.randomise(data)
     drawn = randomisation.randomise(data, max_exact=10, n_resamples=4000)
     assert not drawn.exact and drawn.smallest_p == 1 / 4001 and drawn.null[0] == exact.null[0]
@@ -70,7 +61,7 @@ def test_draws_come_near_the_exact_test():
 
 
 def test_relabelling_scale_and_shift():
-    data = made(2, 6, effect=0.5)
+    data = launches(2, 6, effect=0.5)
     base = randomisation.randomise(data)
     order = np.random.default_rng(1).permutation(8)
     moved = panel.from_matrix(-3 * data.outcome[order] + 11, data.start[order])
@@ -80,7 +71,7 @@ def test_relabelling_scale_and_shift():
 
 
 def test_trend_before_the_launch():
-    data = made(1, 20, periods=60, start=40)
+    data = launches(1, 20, periods=60, start=40)
     drift = data.outcome + np.where(np.arange(21)[:, None] == 0, 0.5 * np.arange(60), 0.0)
     found = randomisation.randomise(panel.from_matrix(drift, data.start), statistic="trend")
     assert found.effect == pytest.approx(0.5, abs=0.06) and found.p == pytest.approx(1 / 21) and np.isnan(found.low)
@@ -88,7 +79,7 @@ def test_trend_before_the_launch():
 
 
 def test_gaps_do_not_move_what_is_left():
-    y = made(2, 4).outcome.copy()
+    y = launches(2, 4).outcome.copy()
     y[0, 3] = y[4, 25] = np.nan
     data = panel.from_matrix(y, [18, 18, 30, 30, 30, 30])
     found = randomisation.randomise(data)
@@ -97,7 +88,7 @@ def test_gaps_do_not_move_what_is_left():
 
 
 def test_products_together_by_brute_force():
-    tests = [randomisation.randomise(made(1, n0, effect=0.8, seed=n0)) for n0 in (3, 4, 5)]
+    tests = [randomisation.randomise(launches(1, n0, effect=0.8, seed=n0)) for n0 in (3, 4, 5)]
     found = randomisation.stratified(tests, [1.0, 2.0, 4.0])
     null = np.array([(a + b / 2 + c / 4) / 3 for a in tests[0].null for b in tests[1].null for c in tests[2].null])
     assert found.n_distinct == len(null) == 4 * 5 * 6 and found.exact
@@ -111,16 +102,16 @@ def test_products_together_by_brute_force():
 
 def test_products_that_the_same_units_launch_are_one_decision():
     """Four products of the same outlets: five assignments, not five to the fourth."""
-    tests = [randomisation.randomise(made(1, 4, effect=0.8, seed=seed)) for seed in range(4)]
+    tests = [randomisation.randomise(launches(1, 4, effect=0.8, seed=seed)) for seed in range(4)]
     found = randomisation.stratified(tests, np.ones(4), shared=True)
     null = np.mean([test.null for test in tests], axis=0)
     assert found.shared and found.exact and found.n_distinct == 5 and found.smallest_p == 1 / 5
     assert found.p == (np.abs(null) >= abs(null[0]) * (1 - 1e-10)).mean() and found.effect == pytest.approx(null[0])
-    drawn = [randomisation.randomise(made(2, 6, seed=seed), max_exact=5, n_resamples=99) for seed in range(3)]
+    drawn = [randomisation.randomise(launches(2, 6, seed=seed), max_exact=5, n_resamples=99) for seed in range(3)]
     found = randomisation.stratified(drawn, np.ones(3), shared=True)
     assert not found.exact and found.smallest_p == 1 / 100
     with pytest.raises(errors.ConfigError, match=r"as many assignments, got \[5, 4\]"):
-        randomisation.stratified([tests[0], randomisation.randomise(made(1, 3))], [1.0, 1.0], shared=True)
+        randomisation.stratified([tests[0], randomisation.randomise(launches(1, 3))], [1.0, 1.0], shared=True)
 
 
 def test_level_of_products_that_the_same_units_launch():
@@ -139,50 +130,17 @@ def test_level_of_products_that_the_same_units_launch():
 
 def test_least_p_of_products_with_equal_groups():
     """Two of four units in each product: mirrored assignments tie, alone and together."""
-    tests = [randomisation.randomise(made(2, 2, effect=50.0, seed=seed)) for seed in range(2)]
+    tests = [randomisation.randomise(launches(2, 2, effect=50.0, seed=seed)) for seed in range(2)]
     found = randomisation.stratified(tests, [1.0, 1.0])
     assert found.p == found.smallest_p == 2 / 36
-
-
-def test_path_by_hand():
-    data = made(2, 5, effect=3.0)
-    found = randomisation.path(data, KEY)
-    y = data.outcome
-    gap = y[:2].mean(axis=0) - y[2:].mean(axis=0)
-    np.testing.assert_array_equal(found.relative, np.arange(-18, 12))
-    np.testing.assert_allclose(found.estimate, gap - gap[:18].mean(), rtol=1e-9, atol=1e-12)
-    assert found.estimate[:18].mean() == pytest.approx(0.0, abs=1e-12) and found.df == 4 and found.filled == 0
-    residual = y[2:] - y[2:].mean(axis=0)
-    centred = residual - residual[:, :18].mean(axis=1, keepdims=True)
-    expected = np.sqrt(np.square(centred).sum(axis=0) / 4 * (1 / 2 + 1 / 5))
-    np.testing.assert_allclose(found.standard_error, expected, rtol=1e-9)
-
-
-def test_path_with_several_starts_and_gaps():
-    data = made(2, 4, start=[10, 20], effect=0.0)
-    y = data.outcome.copy()
-    y[0, 12] = np.nan
-    found = randomisation.path(panel.from_matrix(y, data.start), KEY)
-    assert found.relative[0] == -20 and found.relative[-1] == 19
-    count = dict(zip(found.relative.tolist(), found.treated.tolist(), strict=True))
-    assert count[-20] == 1 and count[0] == 2 and count[2] == 1 and count[15] == 1
-
-
-def test_band_covers_all_periods_as_often_as_it_says():
-    """Independent normal days of equal variance; 40 panels, so that the share errs by .035."""
-    inside = []
-    for seed in range(40):
-        found = randomisation.path(made(1, 12, periods=12, start=7, seed=seed), KEY)
-        inside.append(((found.low < 0) & (found.high > 0)).all())
-    assert np.mean(inside) > 0.84
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: randomisation.randomise(made(), confidence=2.0), "inside"),
-        (lambda: randomisation.randomise(made(), statistic="level"), "did you mean|change, trend"),
-        (lambda: randomisation.stratified([randomisation.randomise(made())], [0.0]), "scale above 0"),
+        (lambda: randomisation.randomise(launches(), confidence=2.0), "inside"),
+        (lambda: randomisation.randomise(launches(), statistic="level"), "did you mean|change, trend"),
+        (lambda: randomisation.stratified([randomisation.randomise(launches())], [0.0]), "scale above 0"),
     ],
 )
 def test_bad_settings_are_refused(call, message):
@@ -191,11 +149,9 @@ def test_bad_settings_are_refused(call, message):
 
 
 def test_units_that_cannot_be_compared_are_named():
-    y = made(1, 3).outcome.copy()
+    y = launches(1, 3).outcome.copy()
     y[2, :18] = np.nan
     with pytest.raises(errors.DataError, match="unit 2 is not observed on both sides"):
         randomisation.randomise(panel.from_matrix(y, [18, 30, 30, 30]))
     with pytest.raises(errors.DataError, match="every unit is treated"):
-        randomisation.randomise(panel.from_matrix(made(2, 2).outcome, [10, 12, 14, 16]))
-    with pytest.raises(errors.DataError, match="1 untreated units show no spread"):
-        randomisation.path(made(2, 1), KEY)
+        randomisation.randomise(panel.from_matrix(launches(2, 2).outcome, [10, 12, 14, 16]))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ich_jax import errors
-from ich_jax.econometrics.regression import covariance, linear
+from ich_jax.econometrics.regression import coefficient_table, covariance, linear
 from ich_jax.uncertainty import float64
 from tests import helpers
 from tests.econometrics import made
@@ -166,4 +166,4 @@ def test_bad_input_is_refused():
     with pytest.raises(errors.DataError, match="one label for each"):
         linear.fit(y, X, absorb={"unit": DATA["unit"][1:]})
     with pytest.raises(errors.DataError, match=r"variance of b is negative"):
-        linear.coefficients(("a", "b"), [1.0, 1.0], np.diag([1.0, -1.0]), df=5, kind="CRV1 two-way")
+        coefficient_table.coefficients(("a", "b"), [1.0, 1.0], np.diag([1.0, -1.0]), df=5, kind="CRV1 two-way")

@@ -92,25 +92,6 @@ def test_stacked_moments_by_hand():
     np.testing.assert_allclose(covariance.heteroskedastic(fit, "HC0").matrix, by_hand, rtol=1e-9)
 
 
-def test_delta_by_hand():
-    """A ratio a / b: variance (V_aa - 2 r V_ab + r^2 V_bb) / b^2."""
-    theta, v = np.array([3.0, 2.0]), np.array([[0.5, 0.1], [0.1, 0.2]])
-    ratio = m_estimation.delta(lambda t: t[0] / t[1], theta, v)
-    np.testing.assert_allclose(ratio.estimate, [1.5])
-    np.testing.assert_allclose(ratio.covariance, [[(0.5 - 2 * 1.5 * 0.1 + 1.5**2 * 0.2) / 4]], rtol=1e-12)
-    several = m_estimation.delta(lambda t: jnp.stack([t[0], t[0] * t[1], jnp.exp(t[1])]), theta, v)
-    assert several.covariance.shape == (3, 3) and several.covariance.dtype == np.float64
-    np.testing.assert_allclose(several.covariance[0, 0], 0.5)
-
-
-def test_krinsky_robb_of_a_linear_function_is_normal():
-    theta, v = np.array([3.0, 2.0]), np.array([[0.5, 0.1], [0.1, 0.2]])
-    draws = m_estimation.krinsky_robb(lambda t: t[0] - t[1], theta, v, jax.random.key(0), n_draws=40_000)
-    assert draws.shape == (40_000, 1)
-    assert draws.mean() == pytest.approx(1.0, abs=4 * np.sqrt(0.5 / 40_000))
-    assert draws.var() == pytest.approx(0.5, rel=0.04)
-
-
 def test_bad_start_still_finds_the_optimum():
     data = {"y": DATA["count"], "x": X[:, :2]}
     near = m_estimation.minimise(poisson, np.zeros(2), data)
@@ -154,7 +135,3 @@ def test_bad_input_is_refused():
         m_estimation.minimise(logit, np.zeros(4), data | {"y": DATA["won"][1:]})
     with pytest.raises(errors.ConfigError, match="clusters="):
         m_estimation.jackknife(m_estimation.minimise(logit, np.zeros(4), data))
-    with pytest.raises(errors.DataError, match=r"covariance must be \[2, 2\]"):
-        m_estimation.delta(jnp.sum, np.zeros(2), np.eye(3))
-    with pytest.raises(errors.DataError, match="finite"):
-        m_estimation.delta(lambda t: 1.0 / t[0], np.zeros(2), np.eye(2))

@@ -1,0 +1,55 @@
+"""Walking a program: the equations of a jaxpr, the programs that they hold, and which of those are called in place."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from jax.extend.core import Jaxpr  # type: ignore[attr-defined]  # it is public
+
+# Primitive -> parameter that holds the program it calls with the same operands and results. Nothing else happens there,
+# so that whoever orders or counts operations reads the equations of that program in the place of the call.
+_CALLED_IN_PLACE = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+}
+
+
+def called_in_place(equation: Any) -> Jaxpr | None:
+    """Returns the program that an equation only calls; None for any other equation, loops and branches included.
+
+    Args:
+        equation: Of a jaxpr.
+    """
+    program = equation.params.get(_CALLED_IN_PLACE.get(equation.primitive.name, ""))
+    return getattr(program, "jaxpr", program)
+
+
+def bodies(equation: Any) -> Iterator[Jaxpr]:
+    """Yields the programs among the parameters of an equation: what it calls, repeats or chooses from.
+
+    Args:
+        equation: Of a jaxpr.
+    """
+    for value in equation.params.values():
+        for item in value if isinstance(value, tuple | list) else (value,):
+            program = getattr(item, "jaxpr", item)
+            if isinstance(program, Jaxpr):
+                yield program
+
+
+def equations(jaxpr: Jaxpr) -> Iterator[Any]:
+    """Yields every equation of a program and of all that it holds, each once.
+
+    Args:
+        jaxpr: `jitted.trace(*arguments).jaxpr.jaxpr` or `jax.make_jaxpr(function)(*arguments).jaxpr`.
+    """
+    for equation in jaxpr.eqns:
+        yield equation
+        for body in bodies(equation):
+            yield from equations(body)
