@@ -11,10 +11,9 @@ from ich_jax.report.provenance import Provenance
 from ich_jax.report.style import Picture
 from ich_jax.report.tables import Cell, Table
 from ich_jax.studies.interference import pulse_result
-from ich_jax.studies.interference.metrics import CLAIM
+from ich_jax.studies.interference.paper import CLAIM, PAPER
 from ich_jax.studies.interference.pulse import CONTROL
 from ich_jax.studies.interference.pulse_result import Temporal
-from ich_jax.studies.interference.sweep_page import PAPER
 
 
 def write(
@@ -44,85 +43,95 @@ def write(
     Raises:
         WorkdirError: A file cannot be written.
     """
-    samples = f"n = {result.courses[0].n:,} designs a point, {len(config.pulse.seeds)} training seeds"
-    names = list(result.survival)
     sections = [
-        page.Section(
-            "What is measured",
-            text=(
-                "The generator is trained on from its checkpoint; inside the window (steps "
-                f"{result.window.start} to {result.window.stop}) interference acts on what it learns from. "
-                f"Accuracy is the share of designs whose product the inspector reads as asked; it reads "
-                f"held-out real images at {inspector:.2%}.",
-                "A run has recovered at the first evaluation after the window from which accuracy stays within one "
-                "point of its mean before the window, five evaluations in a row. Runs that do not are censored, not "
-                "left out.",
-            ),
-            items=(PAPER,),
-        ),
-        page.Section(
-            "Accuracy over the run",
-            items=tuple(
-                page.Figure(
-                    f"course_{name.replace(':', '_').replace('.', 'p')}",
-                    name.replace("_", " ").replace(":", ", strength "),
-                    course_chart(result, name),
-                    "Pale: each seed; strong: their mean with a simultaneous 95 % band; dashed: mean of the controls "
-                    "without a pulse; shaded: the window; dots: least accuracy and recovery of the mean. The "
-                    f"inspector on real images: {inspector:.2%}; chance is "
-                    f"{1 / len(result.products):.0%}.",
-                    samples,
-                )
-                for name in names
-            ),
-        ),
-        page.Section(
-            "Drop and recovery",
-            items=(
-                _pulse_table(result, samples),
-                _recovery_table(result, samples),
-                page.Figure(
-                    "survival",
-                    "Share of curves that have not recovered",
-                    survival_chart(result),
-                    "Kaplan-Meier over products and seeds; time from the end of the window.",
-                    samples,
-                ),
-            ),
-            notes=_notes(result),
-        ),
-        page.Section(
-            "Configuration",
-            items=(
-                Table(
-                    "config",
-                    "Configuration",
-                    ("field", "value"),
-                    tuple((name, str(value)) for name, value in flatten(config).items()),
-                ),
-            ),
-            folded=True,
-        ),
+        _introduction(result, inspector),
+        _course_section(result, inspector),
+        _recovery_section(result),
+        _config_section(config),
     ]
     report = Path(folder) / "report"
     page.write_files(report, sections)
-    figures_of = pulse_result.summary(result)
+    figures = pulse_result.summary(result)
     return page.write(
         report / "index.html",
         title=f"Recovery: {config.name}",
         summary=f"{about}, trained on for {config.pulse.steps:,} steps with a pulse of {result.window.steps}. "
-        f"{figures_of['recovered']:.0%} of the curves recovered.",
+        f"{figures['recovered']:.0%} of the curves recovered.",
         sections=sections,
         provenance=provenance,
         headlines=[
             page.Headline(
                 f"{name}, least accuracy",
-                f"{figures_of[f'acc_min_{name}']:.1%}",
-                f"{figures_of[f'acc_pre_{name}']:.1%} before; under {pulse_result.least(result, p)[1]}",
+                f"{figures[f'acc_min_{name}']:.1%}",
+                f"{figures[f'acc_pre_{name}']:.1%} before; under {pulse_result.least(result, p)[1]}",
             )
             for p, name in enumerate(result.products)
         ],
         simulated="The generator was trained on images that a renderer draws." if simulated else "",
+    )
+
+
+def _samples(result: Temporal) -> str:
+    return f"n = {result.courses[0].n:,} designs a point, {len({c.pulse.seed for c in result.courses})} training seeds"
+
+
+def _introduction(result: Temporal, inspector: float) -> page.Section:
+    return page.Section(
+        "What is measured",
+        text=(
+            "The generator is trained on from its checkpoint; inside the window (steps "
+            f"{result.window.start} to {result.window.stop}) interference acts on what it learns from. "
+            f"Accuracy is the share of designs whose product the inspector reads as asked; it reads "
+            f"held-out real images at {inspector:.2%}.",
+            "A run has recovered at the first evaluation after the window from which accuracy stays within one "
+            "point of its mean before the window, five evaluations in a row. Runs that do not are censored, not "
+            "left out.",
+        ),
+        items=(PAPER,),
+    )
+
+
+def _course_section(result: Temporal, inspector: float) -> page.Section:
+    return page.Section(
+        "Accuracy over the run",
+        items=tuple(
+            page.Figure(
+                f"course_{name.replace(':', '_').replace('.', 'p')}",
+                name.replace("_", " ").replace(":", ", strength "),
+                course_chart(result, name),
+                "Pale: each seed; strong: their mean with a simultaneous 95 % band; dashed: mean of the controls "
+                "without a pulse; shaded: the window; dots: least accuracy and recovery of the mean. The "
+                f"inspector on real images: {inspector:.2%}; chance is "
+                f"{1 / len(result.products):.0%}.",
+                _samples(result),
+            )
+            for name in result.survival
+        ),
+    )
+
+
+def _recovery_section(result: Temporal) -> page.Section:
+    return page.Section(
+        "Drop and recovery",
+        items=(
+            _pulse_table(result),
+            _recovery_table(result),
+            page.Figure(
+                "survival",
+                "Share of curves that have not recovered",
+                survival_chart(result),
+                "Kaplan-Meier over products and seeds; time from the end of the window.",
+                _samples(result),
+            ),
+        ),
+        notes=_notes(result),
+    )
+
+
+def _config_section(config: InterferenceConfig) -> page.Section:
+    rows = tuple((name, str(value)) for name, value in flatten(config).items())
+    return page.Section(
+        "Configuration", items=(Table("config", "Configuration", ("field", "value"), rows),), folded=True
     )
 
 
@@ -160,7 +169,7 @@ def survival_chart(result: Temporal) -> Picture:
     return charts.series([panel], columns=1, height=280)
 
 
-def _pulse_table(result: Temporal, samples: str) -> Table:
+def _pulse_table(result: Temporal) -> Table:
     """One row for each pulse and product, all seeds together."""
     rows: list[tuple[Cell, ...]] = []
     for name in result.survival:
@@ -192,12 +201,12 @@ def _pulse_table(result: Temporal, samples: str) -> Table:
         "accuracy and at the end, means over seeds. Band: least lower limit of a simultaneous 95 % band of the mean "
         "over time. Median recovery: Kaplan-Meier, none if fewer than half recovered. p of the end: two one-sided "
         "tests that accuracy at the end is within one point of that before (small: it is).",
-        samples=samples,
+        samples=_samples(result),
         digits=tuple((name, 2) for name in percent),
     )
 
 
-def _recovery_table(result: Temporal, samples: str) -> Table:
+def _recovery_table(result: Temporal) -> Table:
     rows = []
     for course, found in zip(result.courses, result.recoveries, strict=True):
         for p, (product, r) in enumerate(zip(result.products, found, strict=True)):
@@ -219,7 +228,7 @@ def _recovery_table(result: Temporal, samples: str) -> Table:
         f"the least accuracy and of the end, with {result.courses[0].n_fresh:,} other designs each; the least of many "
         "evaluations is too low, and this is not. No recovery time: censored at the end of the run. Controls are "
         "measured as if they had a window.",
-        samples=samples,
+        samples=_samples(result),
         digits=(*percent, ("retention", 3), ("residual", 2)),
     )
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from ich_jax import errors
 from ich_jax.config import PulseConfig
-from ich_jax.studies.interference import metrics
-from ich_jax.studies.interference import pulse as recovery
-from ich_jax.studies.interference.metrics import Recovery
+from ich_jax.studies.interference import pulse as pulse_lib
+from ich_jax.studies.interference import recovery
 from ich_jax.studies.interference.pulse import CONTROL, Course, Pulse
+from ich_jax.studies.interference.recovery import Recovery
 from ich_jax.studies.interference.schedules import Window, pulses
 from ich_jax.uncertainty import survival
 from ich_jax.uncertainty.intervals import Interval
@@ -65,7 +65,7 @@ def plan(config: PulseConfig) -> tuple[Window, list[Pulse]]:
                 raise errors.ConfigError(
                     f"pulse.pulses: got {text!r}; expected KIND:STRENGTH, such as label_flips:0.3."
                 ) from error
-    recovery.check(runs)
+    pulse_lib.check(runs)
     return window, runs
 
 
@@ -77,7 +77,7 @@ def name_of(pulse: Pulse) -> str:
 def collect(window: Window, courses: Sequence[Course], products: Sequence[str]) -> Temporal:
     """Measures drop and recovery of all courses."""
     each = tuple(
-        tuple(metrics.recovery(c.steps, c.accuracy[:, p], window.start, window.stop) for p in range(len(products)))
+        tuple(recovery.measure(c.steps, c.accuracy[:, p], window.start, window.stop) for p in range(len(products)))
         for c in courses
     )
     names = list(dict.fromkeys(name_of(c.pulse) for c in courses if c.pulse.kind != CONTROL))
@@ -101,16 +101,16 @@ def collect(window: Window, courses: Sequence[Course], products: Sequence[str]) 
         own = [c for c in courses if name_of(c.pulse) == name]
         accuracy = np.stack([c.accuracy for c in own])  # [seeds, K, products]
         n, steps = own[0].n * len(own), own[0].steps
-        before = np.flatnonzero(steps <= window.start)[-metrics.N_BEFORE :]
+        before = np.flatnonzero(steps <= window.start)[-recovery.N_BEFORE :]
         p_values, over_time, whole = [], [], []
         for p in range(len(products)):
-            m = (len(before) * n, metrics.N_BEFORE * n)
-            shares = accuracy[:, before, p].mean(), accuracy[:, -metrics.N_BEFORE :, p].mean()
+            m = (len(before) * n, recovery.N_BEFORE * n)
+            shares = accuracy[:, before, p].mean(), accuracy[:, -recovery.N_BEFORE :, p].mean()
             right = round(float(shares[0]) * m[0]), round(float(shares[1]) * m[1])
-            p_values.append(metrics.equivalent(right, m))
+            p_values.append(recovery.equivalence_p(right, m))
             mean = accuracy[:, :, p].mean(axis=0)
-            over_time.append(metrics.band(mean, n, jax.random.key(0)))
-            whole.append(metrics.recovery(steps, mean, window.start, window.stop))
+            over_time.append(recovery.band(mean, n, jax.random.key(0)))
+            whole.append(recovery.measure(steps, mean, window.start, window.stop))
         equivalence[name], bands[name], means[name] = tuple(p_values), tuple(over_time), tuple(whole)
     test = survival.log_rank(times, seen, groups) if len(names) > 1 and any(seen) else None
     return Temporal(tuple(products), window, tuple(courses), each, curves, test, equivalence, bands, means)

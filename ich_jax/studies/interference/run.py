@@ -20,8 +20,9 @@ from ich_jax.interference import disturbances
 from ich_jax.interference.disturbances import TABLE, Inputs
 from ich_jax.report import provenance
 from ich_jax.studies.console import Show, showing, shown
-from ich_jax.studies.interference import metrics, pulse_page, pulse_result, sweep, sweep_page, sweep_result
-from ich_jax.studies.interference import pulse as recovery
+from ich_jax.studies.interference import pulse as pulse_lib
+from ich_jax.studies.interference import pulse_page, pulse_result, sweep, sweep_page, sweep_result
+from ich_jax.studies.interference.paper import CLAIM
 from ich_jax.studies.shards import parse_shard
 from ich_jax.training import checkpoint, formulation, sampling
 from ich_jax.training import inspector as inspector_lib
@@ -132,18 +133,18 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         state = state_lib.create_state(seeded, dataset.space, dataset.size, dataset.channels)
         return checkpoint.init_from(source, state)[0]
 
-    run_one = recovery.make_runner(trained, dataset, start, inspector.read, formulation.choose(trained, Path(folder)))
+    run_one = pulse_lib.make_runner(trained, dataset, start, inspector.read, formulation.choose(trained, Path(folder)))
     with showing(len(runs[i::n]), live=config.progress) as show:
         for k, pulse in enumerate(runs[i::n]):
-            if recovery.load(folder, pulse) is None:
-                recovery.save(folder, run_one(pulse, window, every, config.pulse.n, config.pulse.n_fresh))
+            if pulse_lib.load(folder, pulse) is None:
+                pulse_lib.save(folder, run_one(pulse, window, every, config.pulse.n, config.pulse.n_fresh))
             show(f"{pulse_result.name_of(pulse)}, seed {pulse.seed}", k + 1)
     if n > 1:
         print(f"Shard {shard} is done. Once all are, give the command without --shard to report.")
         print(f"summary: shard={shard} runs={len(runs[i::n])}", flush=True)
         return
     liveness.at("page")
-    courses = [course for pulse in runs if (course := recovery.load(folder, pulse)) is not None]
+    courses = [course for pulse in runs if (course := pulse_lib.load(folder, pulse)) is not None]
     result = pulse_result.collect(window, courses, dataset.space.products)
     origin = provenance.provenance()
     page = pulse_page.write(
@@ -188,9 +189,7 @@ def report(
         provenance=origin,
     )
     summary = sweep_result.summary(result)
-    holds = {
-        name: sweep_result.holds_up_to(result, p) for p, name in enumerate(result.products) if name in metrics.CLAIM
-    }
+    holds = {name: sweep_result.holds_up_to(result, p) for p, name in enumerate(result.products) if name in CLAIM}
     workdir.write_json(
         Path(folder) / "results.json",
         {

@@ -25,6 +25,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.interference import disturbances
 from ich_jax.interference.corruptions import api as corruptions
 from ich_jax.interference.disturbances import SEVERITIES, TABLE, Inputs
+from ich_jax.studies.interference.curves import Correct
 from ich_jax.types import Brief, DesignSpace, Reading
 
 CLEAN = "clean"
@@ -34,7 +35,6 @@ REAL = "real_"
 
 Draw = Callable[[Any, jax.Array, Brief], jax.Array]
 Reader = Callable[[Any], Reading]
-Correct = npt.NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,11 @@ import numpy as np
 
 from ich_jax.config import InterferenceConfig
 from ich_jax.interference.disturbances import TABLE
-from ich_jax.studies.interference import metrics, sweep
-from ich_jax.studies.interference.metrics import Curve, InterferenceError
+from ich_jax.studies.interference import comparison, sweep
+from ich_jax.studies.interference import curves as curves_lib
+from ich_jax.studies.interference.comparison import InterferenceError
+from ich_jax.studies.interference.curves import Correct, Curve
+from ich_jax.studies.interference.paper import CLAIM
 from ich_jax.uncertainty import float64, intervals
 from ich_jax.uncertainty.intervals import Interval
 
@@ -91,7 +94,7 @@ def collect(
     bits = {
         judge: {kind: sweep.correct(folder, kind, seeds, judge) for kind in kinds} for judge in judges
     }  # [seeds, 6, products, n]
-    curves = {kind: tuple(metrics.curve(c[:, :, p]) for p in range(len(products))) for kind, c in bits[MAIN].items()}
+    curves = {kind: tuple(curves_lib.curve(c[:, :, p]) for p in range(len(products))) for kind, c in bits[MAIN].items()}
     clean = bits[MAIN][kinds[0]][:, 0]  # [seeds, products, n]
     jobs = [sweep.load(folder, kind, seed) for seed in seeds for kind in (sweep.CLEAN, *kinds)]
     scored = tuple(kind for kind in kinds if TABLE[kind].scored)
@@ -147,15 +150,15 @@ def _secondary(folder: str | Path, kinds: Sequence[str], seeds: Sequence[int], n
 
 
 def _error(
-    ours: dict[str, sweep.Correct], kinds: Sequence[str], seeds: Sequence[int], reference: str | Path | None
+    ours: dict[str, Correct], kinds: Sequence[str], seeds: Sequence[int], reference: str | Path | None
 ) -> InterferenceError:
     scored = [kind for kind in kinds if TABLE[kind].scored]
     if reference is None:
-        return metrics.withheld("no reference generator was given (--reference)")
+        return comparison.withheld("no reference generator was given (--reference)")
     if not scored:
-        return metrics.withheld("none of the kinds swept counts in a mean")
+        return comparison.withheld("none of the kinds swept counts in a mean")
     theirs = {kind: sweep.correct(reference, kind, seeds, MAIN) for kind in scored}
-    return metrics.compare({kind: ours[kind] for kind in scored}, theirs)
+    return comparison.compare({kind: ours[kind] for kind in scored}, theirs)
 
 
 def least(result: Static, product: int) -> tuple[Curve, str]:
@@ -178,7 +181,7 @@ def band(result: Static, product: int) -> dict[str, float64.Array]:
 
 def holds_up_to(result: Static, product: int) -> dict[str, int]:
     """Returns, by scored kind, the highest severity up to which `band` is above what the paper claims; -1: never."""
-    level = metrics.CLAIM[result.products[product]]
+    level = CLAIM[result.products[product]]
     failing = {kind: np.flatnonzero(low <= level) for kind, low in band(result, product).items()}
     return {kind: int(at[0]) - 1 if len(at) else 5 for kind, at in failing.items()}
 
