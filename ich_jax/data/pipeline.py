@@ -10,6 +10,7 @@ index)` with the `batch_indices` of that key and the step; `dataset.host_batches
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -21,7 +22,7 @@ import numpy as np
 
 from ich_jax import errors
 from ich_jax.data.dataset import Dataset
-from ich_jax.types import Batch, Brief, DesignSpace
+from ich_jax.types import Batch, Brief, DesignSpace, PyTree
 
 _DATA_STREAM = 0x64617461  # "data": keeps the order of images apart from every other use of the run's seed
 _ROUNDS = 8  # four make a pseudorandom permutation in theory; the halves of small sets have few bits, so twice that
@@ -204,36 +205,12 @@ def make_dataset(records: Records, *, device_limit_mib: int, workers: int) -> Da
     train_brief = _take(records.brief, rows["train"])
     on_device = fits_device(n_train, records.size, records.channels, device_limit_mib)
 
-    def batch_of(index: np.ndarray) -> Batch:
-        return Batch(to_unit(records.load(index)), _take(records.brief, index))
-
-    def sample(arrays: Any, index: jax.Array) -> Batch:
-        images, brief = arrays
-
-        def pick(x: jax.Array) -> jax.Array:
-            return x.at[index].get(mode="promise_in_bounds")
-
-        return Batch(to_unit(pick(images)), Brief(*(pick(x) for x in brief)))
-
-    def host_batches(seed: int, start_step: int, batch: int, own: np.ndarray | None = None) -> Iterator[Batch]:
-        words = np.asarray(_words(data_key(seed)))
-
-        def load(step: int) -> Batch:
-            index = batch_indices(words, step, batch, n_train, np)
-            return batch_of(rows["train"][index if own is None else index[own]])
-
-        steps = grain.MapDataset.range(start_step, np.iinfo(np.int32).max).map(load)
-        stream = steps.to_iter_dataset(grain.ReadOptions(num_threads=_DECODE_THREADS, prefetch_buffer_size=_PREFETCH))
-        if workers:
-            stream = stream.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
-        return iter(stream)
-
     def holdout(split: str, n: int) -> Batch:
         errors.require(split, ("validation", "test"), "Split of held-out images")
-        return jax.tree.map(jnp.asarray, batch_of(rows[split][:n]))
+        return _on_device(_batch(records, rows[split][:n]))
 
     def train_images(n: int) -> Batch:
-        return jax.tree.map(jnp.asarray, batch_of(rows["train"][:n]))
+        return _on_device(_batch(records, rows["train"][:n]))
 
     def briefs(key: jax.Array, n: int) -> Brief:
         index = jax.random.randint(key, (n,), 0, n_train)
@@ -247,13 +224,50 @@ def make_dataset(records: Records, *, device_limit_mib: int, workers: int) -> Da
         n_holdout=len(rows["validation"]) + len(rows["test"]),
         fingerprint=records.fingerprint,
         simulated=False,
-        arrays=jax.tree.map(jnp.asarray, (records.load(rows["train"]), train_brief)) if on_device else None,
-        sample=sample if on_device else None,
-        host_batches=None if on_device else host_batches,
+        arrays=_on_device((records.load(rows["train"]), train_brief)) if on_device else None,
+        sample=_sample if on_device else None,
+        host_batches=None if on_device else functools.partial(_host_batches, records, workers),
         holdout=holdout,
         train_images=train_images,
         briefs=briefs,
     )
+
+
+def _batch(records: Records, index: np.ndarray) -> Batch:
+    """Returns images and briefs at `index` `[B]`, on the host."""
+    return Batch(to_unit(records.load(index)), _take(records.brief, index))
+
+
+def _on_device(tree: PyTree) -> PyTree:
+    return jax.tree.map(jnp.asarray, tree)
+
+
+def _sample(arrays: tuple[jax.Array, Brief], index: jax.Array) -> Batch:
+    """Returns images and briefs at `index` `[B]` of arrays that are on the device; jittable."""
+    images, brief = arrays
+
+    def pick(x: jax.Array) -> jax.Array:
+        return x.at[index].get(mode="promise_in_bounds")
+
+    return Batch(to_unit(pick(images)), Brief(*(pick(x) for x in brief)))
+
+
+def _host_batches(
+    records: Records, workers: int, seed: int, start_step: int, batch: int, own: np.ndarray | None = None
+) -> Iterator[Batch]:
+    """Yields the training batches from `start_step` on, as `Dataset.host_batches` says."""
+    words = np.asarray(_words(data_key(seed)))
+    train = records.rows["train"]
+
+    def load(step: int) -> Batch:
+        index = batch_indices(words, step, batch, len(train), np)
+        return _batch(records, train[index if own is None else index[own]])
+
+    steps = grain.MapDataset.range(start_step, np.iinfo(np.int32).max).map(load)
+    stream = steps.to_iter_dataset(grain.ReadOptions(num_threads=_DECODE_THREADS, prefetch_buffer_size=_PREFETCH))
+    if workers:
+        stream = stream.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    return iter(stream)
 
 
 def check_batch(dataset: Dataset, batch: int) -> None:

@@ -124,17 +124,9 @@ def _geometry(brief: Brief, position: jax.Array, size: int) -> _Geometry:
 
     pixel = jnp.arange(size, dtype=jnp.float32) + 0.5
     px, py = pixel[None, None, None, :], pixel[None, None, :, None]
-
-    def plane(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:  # [B, P] each -> [B, P, H, W]
-        return a[:, :, None, None] * px + b[:, :, None, None] * py - c[:, :, None, None]
-
-    front = plane(nx[..., 0], ny[..., 0], offset[..., 0])
-    for v in range(1, shapes.VERTICES):
-        front = jnp.maximum(front, plane(nx[..., v], ny[..., v], offset[..., v]))
-    solid = slice(0, shapes.SOLIDS)
-    swept = plane(nx[:, solid, 0], ny[:, solid, 0], offset_back[:, solid, 0])
-    for v in range(1, shapes.VERTICES):
-        swept = jnp.maximum(swept, plane(nx[:, solid, v], ny[:, solid, v], offset_back[:, solid, v]))
+    all_parts, solid = slice(None), slice(0, shapes.SOLIDS)
+    front = _polygon_distance(nx, ny, offset, px, py, all_parts)
+    swept = _polygon_distance(nx, ny, offset_back, px, py, solid)
     # ... and adds the two half-planes that run along the segment.
     tx, ty = jnp.float32(-_DEPTH_DIRECTION[1]), jnp.float32(_DEPTH_DIRECTION[0])
     across = tx * vertices[:, solid, :, 0] + ty * vertices[:, solid, :, 1]
@@ -163,6 +155,24 @@ def _geometry(brief: Brief, position: jax.Array, size: int) -> _Geometry:
         hosts=jnp.asarray(table.hosts)[product, silhouette],
         roles=jnp.asarray(table.roles)[product, silhouette],
     )
+
+
+def _polygon_distance(
+    nx: jax.Array, ny: jax.Array, offset: jax.Array, px: jax.Array, py: jax.Array, parts: slice
+) -> jax.Array:
+    """Returns the signed distance of pixels to convex polygons, `[B, parts, H, W]`: the largest to any half-plane.
+
+    Normals and offsets `[B, P, V]` are those of the edges, `px` and `py` the coordinates of the pixels.
+    """
+
+    def plane(v: int) -> jax.Array:
+        a, b, c = nx[:, parts, v], ny[:, parts, v], offset[:, parts, v]
+        return a[:, :, None, None] * px + b[:, :, None, None] * py - c[:, :, None, None]
+
+    distance = plane(0)
+    for v in range(1, shapes.VERTICES):
+        distance = jnp.maximum(distance, plane(v))
+    return distance
 
 
 def _cover(distance: jax.Array) -> jax.Array:
@@ -227,87 +237,148 @@ def render(brief: Brief, nuisance: Nuisance, size: int) -> jax.Array:
     Returns:
         `[B, size, size, 3]` float32 in [0, 1].
     """
-    unit = size / 32.0
     geometry = _geometry(brief, nuisance.position, size)
     _, ornament, palette, trim, finish = (brief.elements[:, i] for i in range(len(SPACE.elements)))
     paint = jnp.concatenate(
         [jnp.asarray(_PALETTES)[palette], jnp.broadcast_to(jnp.asarray(_FIXED), (palette.shape[0], *_FIXED.shape))],
         axis=1,
     )  # [B, roles, 3]
+    angle, strength = nuisance.light[:, 0], nuisance.light[:, 1]
+    scene = _Scene(
+        unit=size / 32.0,
+        geometry=geometry,
+        is_book=brief.product == PRODUCTS.index("book"),
+        ornament=ornament,
+        trim=trim,
+        finish=finish,
+        paint=paint,
+        light_x=jnp.cos(angle),
+        light_y=jnp.sin(angle),
+        light_strength=strength,
+        x=geometry.local[:, 0],
+        y=geometry.local[:, 1],
+        half_width=geometry.half[:, 0, None, None],
+        half_height=geometry.half[:, 1, None, None],
+        swept=jnp.min(geometry.swept, axis=1),
+        front=jnp.min(geometry.front[:, : shapes.SOLIDS], axis=1),
+    )
+    image = _backdrop(scene, nuisance.backdrop, size)
+    image = _with_sides(image, scene)
+    image = _with_fronts(image, scene)
+    leaf_key, grain_key = (jax.vmap(lambda k, i=i: jax.random.fold_in(k, i))(nuisance.grain) for i in (0, 1))
+    image = _with_finish(image, scene, leaf_key)
+    grain = jax.vmap(lambda k: jax.random.normal(k, (size, size, 1), jnp.float32))(grain_key)
+    return jnp.clip(image + 0.012 * grain, 0.0, 1.0)
 
-    def over(image: jax.Array, alpha: jax.Array, colour: jax.Array) -> jax.Array:
-        """Blends a colour, `[3]`, `[B, 3]` or `[B, H, W, 3]`, over the image where alpha `[B, H, W]` says."""
-        colour = jnp.atleast_2d(colour)
-        colour = colour[:, None, None, :] if colour.ndim == 2 else colour
-        return image + alpha[..., None] * (colour - image)
 
-    def only(element: jax.Array, category: int) -> jax.Array:
-        return (element == category).astype(jnp.float32)[:, None, None]
+class _Scene(NamedTuple):
+    """What the layers of a picture are painted from; lengths in pixels."""
 
-    # Backdrop: a tinted wall above a slightly darker table, and a soft shadow away from the light.
+    unit: float  # a length of 1 px at 32 px
+    geometry: _Geometry
+    is_book: jax.Array  # [B]
+    ornament: jax.Array  # [B]
+    trim: jax.Array  # [B]
+    finish: jax.Array  # [B]
+    paint: jax.Array  # [B, roles, 3]
+    light_x: jax.Array  # [B] direction
+    light_y: jax.Array  # [B]
+    light_strength: jax.Array  # [B]
+    x: jax.Array  # [B, H, W] from the centre of the front face
+    y: jax.Array  # [B, H, W]
+    half_width: jax.Array  # [B, 1, 1] of the front face
+    half_height: jax.Array  # [B, 1, 1]
+    swept: jax.Array  # [B, H, W] signed distance to the union of the swept solids
+    front: jax.Array  # [B, H, W] signed distance to the union of their front faces
+
+    @property
+    def contour(self) -> float:
+        """Half the width of an ink line."""
+        return 0.36 * self.unit
+
+
+def _over(image: jax.Array, alpha: jax.Array, colour: jax.Array) -> jax.Array:
+    """Blends a colour, `[3]`, `[B, 3]` or `[B, H, W, 3]`, over the image with opacity alpha `[B, H, W]`."""
+    colour = jnp.atleast_2d(colour)
+    colour = colour[:, None, None, :] if colour.ndim == 2 else colour
+    return image + alpha[..., None] * (colour - image)
+
+
+def _only(element: jax.Array, category: int) -> jax.Array:
+    """Returns 1 for designs of this category and 0 for others, `[B, 1, 1]`."""
+    return (element == category).astype(jnp.float32)[:, None, None]
+
+
+def _backdrop(scene: _Scene, backdrop: jax.Array, size: int) -> jax.Array:
+    """Paints a tinted wall above a slightly darker table, and a soft shadow away from the light."""
+    unit, geometry = scene.unit, scene.geometry
     pixel = (jnp.arange(size, dtype=jnp.float32) + 0.5) / size
-    tint = 0.86 + 0.12 * nuisance.backdrop[:, :3]
-    table_edge = 0.55 + 0.35 * nuisance.backdrop[:, 3]
+    tint = 0.86 + 0.12 * backdrop[:, :3]
+    table_edge = 0.55 + 0.35 * backdrop[:, 3]
     below = _cover((table_edge[:, None] - pixel[None]) * size)  # [B, H]
     wall = tint[:, None, :] * (1.0 - 0.09 * below[..., None])
     image = jnp.broadcast_to(wall[:, :, None, :], (*below.shape, size, 3))
-    angle, strength = nuisance.light[:, 0], nuisance.light[:, 1]
-    lx, ly = jnp.cos(angle), jnp.sin(angle)
-    x, y = geometry.local[:, 0], geometry.local[:, 1]
-    hw, hh = geometry.half[:, 0, None, None], geometry.half[:, 1, None, None]
-    sx = (x - geometry.depth[:, 0, None, None] / 2 + 1.5 * unit * lx[:, None, None]) / (hw * 1.15 + 1.5 * unit)
-    sy = (y - hh) / (2.2 * unit)
+    sx = (scene.x - geometry.depth[:, 0, None, None] / 2 + 1.5 * unit * scene.light_x[:, None, None]) / (
+        scene.half_width * 1.15 + 1.5 * unit
+    )
+    sy = (scene.y - scene.half_height) / (2.2 * unit)
     shadow = 0.28 * jnp.exp(-2.0 * (sx**2 + sy**2))
-    image = image * (1.0 - shadow[..., None])
+    return image * (1.0 - shadow[..., None])
 
-    # Sides: swept solids, darkened; a book's are its page block.
-    is_book = brief.product == PRODUCTS.index("book")
-    side = paint[jnp.arange(palette.shape[0]), jnp.where(is_book, shapes.CREAM, shapes.MAIN)]
-    side_light = jnp.where(is_book, 0.78, 0.60) + 0.10 * strength * lx
+
+def _with_sides(image: jax.Array, scene: _Scene) -> jax.Array:
+    """Paints the swept solids, darkened; those of a book are its page block."""
+    unit, geometry, paint, is_book = scene.unit, scene.geometry, scene.paint, scene.is_book
+    side = paint[jnp.arange(is_book.shape[0]), jnp.where(is_book, shapes.CREAM, shapes.MAIN)]
+    side_light = jnp.where(is_book, 0.78, 0.60) + 0.10 * scene.light_strength * scene.light_x
     striped = is_book.astype(jnp.float32)[:, None, None]
     stripe = 1.0 - 0.14 * striped * (0.5 + 0.5 * jnp.cos(geometry.along * (2 * np.pi / (2.6 * unit))))
-    swept = jnp.min(geometry.swept, axis=1)
-    image = over(image, _cover(swept), (side * side_light[:, None])[:, None, None, :] * stripe[..., None])
-    second = _cover(_ornament(geometry.panel_back, geometry.panel_scale, ornament)) * geometry.paired[:, None, None]
+    image = _over(image, _cover(scene.swept), (side * side_light[:, None])[:, None, None, :] * stripe[..., None])
+    ornament = _ornament(geometry.panel_back, geometry.panel_scale, scene.ornament)
+    second = _cover(ornament) * geometry.paired[:, None, None]
     for k in range(shapes.HOSTS):  # the second of a pair carries the same ornament
         alpha = second * _cover(geometry.swept[:, k]) * geometry.hosts[:, k, None, None]
-        image = over(image, alpha, paint[:, shapes.SECOND] * side_light[:, None])
-    front_union = jnp.min(geometry.front[:, : shapes.SOLIDS], axis=1)
-    contour = 0.36 * unit
-    back_line = jnp.abs(swept + contour) - contour
-    image = over(image, 0.75 * _cover(back_line), jnp.asarray(_INKED))
+        image = _over(image, alpha, paint[:, shapes.SECOND] * side_light[:, None])
+    back_line = jnp.abs(scene.swept + scene.contour) - scene.contour
+    return _over(image, 0.75 * _cover(back_line), jnp.asarray(_INKED))
 
-    # Front faces, each with its ink line; ornament on its hosts.
-    ramp = 1.0 + 0.14 * strength[:, None, None] * (
-        lx[:, None, None] * x / (hw + unit) + ly[:, None, None] * y / (hh + unit)
+
+def _with_fronts(image: jax.Array, scene: _Scene) -> jax.Array:
+    """Paints the front faces, each with its ink line, and the ornament on its hosts."""
+    unit, geometry, paint = scene.unit, scene.geometry, scene.paint
+    ramp = 1.0 + 0.14 * scene.light_strength[:, None, None] * (
+        scene.light_x[:, None, None] * scene.x / (scene.half_width + unit)
+        + scene.light_y[:, None, None] * scene.y / (scene.half_height + unit)
     )
-    motif = _cover(_ornament(geometry.panel, geometry.panel_scale, ornament))
+    motif = _cover(_ornament(geometry.panel, geometry.panel_scale, scene.ornament))
     for k in range(shapes.SOLIDS + shapes.DECALS):
         distance = geometry.front[:, k]
         colour = jnp.take_along_axis(paint, geometry.roles[:, k, None, None], axis=1)[:, 0]
-        image = over(image, _cover(distance), colour[:, None, None, :] * ramp[..., None])
+        image = _over(image, _cover(distance), colour[:, None, None, :] * ramp[..., None])
         if k < shapes.HOSTS:
-            image = over(image, motif * _cover(distance) * geometry.hosts[:, k, None, None], paint[:, shapes.SECOND])
+            image = _over(image, motif * _cover(distance) * geometry.hosts[:, k, None, None], paint[:, shapes.SECOND])
         if k < shapes.SOLIDS:
-            line = jnp.abs(distance + contour) - contour
-            image = over(image, 0.8 * _cover(line), colour * 0.30)
+            line = jnp.abs(distance + scene.contour) - scene.contour
+            image = _over(image, 0.8 * _cover(line), colour * 0.30)
         if k == shapes.SOLIDS - 1:  # the trim runs along the edge of the front, under the decals
-            band = jnp.abs(front_union + 1.0 * unit) - 0.55 * unit
-            image = over(image, _cover(band) * only(trim, 1), jnp.asarray(_GILT))
-            band = jnp.abs(front_union + 0.75 * unit) - 0.75 * unit
-            image = over(image, _cover(band) * only(trim, 2), jnp.asarray(_INKED))
+            band = jnp.abs(scene.front + 1.0 * unit) - 0.55 * unit
+            image = _over(image, _cover(band) * _only(scene.trim, 1), jnp.asarray(_GILT))
+            band = jnp.abs(scene.front + 0.75 * unit) - 0.75 * unit
+            image = _over(image, _cover(band) * _only(scene.trim, 2), jnp.asarray(_INKED))
+    return image
 
-    # Finish: a glaze reflects, gold leaf is sprinkled; both also on the sides.
-    outline = jnp.minimum(swept, front_union)
+
+def _with_finish(image: jax.Array, scene: _Scene, leaf_key: jax.Array) -> jax.Array:
+    """Adds the reflection of a glaze or sprinkled gold leaf, on the sides as well."""
+    unit = scene.unit
+    outline = jnp.minimum(scene.swept, scene.front)
     body, inner = _cover(outline), _cover(outline + 1.2 * unit)  # leaf on an edge would hide where it lies
-    streak = jnp.abs((x + y) * np.float32(np.sqrt(0.5)) + 0.25 * (hw + hh)) - 0.11 * (hw + hh)
-    gloss = 0.55 * _cover(streak) * body * only(finish, 1)
-    image = over(image, gloss, jnp.ones((3,), jnp.float32))
-    leaf_key, grain_key = (jax.vmap(lambda k, i=i: jax.random.fold_in(k, i))(nuisance.grain) for i in (0, 1))
-    leaf = 0.92 * _cover(_flecks(geometry, leaf_key, unit)) * inner * only(finish, 2)
-    image = over(image, leaf, jnp.asarray(_LEAF))
-    grain = jax.vmap(lambda k: jax.random.normal(k, (size, size, 1), jnp.float32))(grain_key)
-    return jnp.clip(image + 0.012 * grain, 0.0, 1.0)
+    extent = scene.half_width + scene.half_height
+    streak = jnp.abs((scene.x + scene.y) * np.float32(np.sqrt(0.5)) + 0.25 * extent) - 0.11 * extent
+    gloss = 0.55 * _cover(streak) * body * _only(scene.finish, 1)
+    image = _over(image, gloss, jnp.ones((3,), jnp.float32))
+    leaf = 0.92 * _cover(_flecks(scene.geometry, leaf_key, unit)) * inner * _only(scene.finish, 2)
+    return _over(image, leaf, jnp.asarray(_LEAF))
 
 
 def draw_sketch(brief: Brief, size: int, position: jax.Array | None = None) -> jax.Array:
