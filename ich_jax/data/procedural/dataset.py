@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ich_jax import config
-from ich_jax.data import pipeline, renderer
+from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.data.renderer import Nuisance
-from ich_jax.data.shapes import PRODUCTS, SPACE
+from ich_jax.data.procedural import renderer
+from ich_jax.data.procedural.renderer import Nuisance
+from ich_jax.data.procedural.shapes import PRODUCTS, SPACE
 from ich_jax.types import AXIS_LIMIT, Batch, Brief
 
 
