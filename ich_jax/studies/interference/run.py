@@ -1,10 +1,8 @@
 """Sweeps and pulses as a whole: generator, images and judges, then the jobs that are missing, then the page."""
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,36 +12,19 @@ from absl import logging
 from ich_jax import config as config_lib
 from ich_jax import errors, liveness, workdir
 from ich_jax.config import InterferenceConfig
-from ich_jax.data import make, pipeline
+from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.interference import disturbances
 from ich_jax.interference.disturbances import TABLE, Inputs
 from ich_jax.report import provenance
 from ich_jax.studies.console import Show, showing, shown
+from ich_jax.studies.interference import generators, pulse_page, pulse_result, sweep, sweep_page, sweep_result
 from ich_jax.studies.interference import pulse as pulse_lib
-from ich_jax.studies.interference import pulse_page, pulse_result, sweep, sweep_page, sweep_result
 from ich_jax.studies.interference.paper import CLAIM
 from ich_jax.studies.shards import parse_shard
-from ich_jax.training import checkpoint, formulation, sampling
+from ich_jax.training import checkpoint, formulation
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
-
-_MODEL_FILE = "generator.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Reference:
-    """The generator to compare with.
-
-    Attributes:
-        folder: Where its sweep is, or goes; empty if there is no reference.
-        about: What it is, in words.
-        model: The generator if it is swept along; None if its sweep is finished.
-    """
-
-    folder: str = ""
-    about: str = ""
-    model: checkpoint.TrainedModel | None = None
 
 
 def run(config: InterferenceConfig, folder: str, source: str, *, reference: str = "", shard: str = "") -> None:
@@ -58,9 +39,9 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
             "such as latent_noise."
         )
     i, n = parse_shard(shard)
-    model, dataset = load(config, folder, source)
-    rival = load_reference(config, folder, reference, dataset)
-    claim(config, folder, model, dataset)
+    model, dataset = generators.load(config, folder, source)
+    rival = generators.load_reference(config, folder, reference, dataset)
+    generators.claim(config, folder, model, dataset)
 
     # ---------------- judges
     liveness.at("inspectors")
@@ -80,14 +61,14 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
     liveness.keeps(f"finished jobs in {folder} are kept, and the same command resumes")
     sweeps = [(folder, model, jobs, judges)]
     if rival.model is not None:
-        claim(config, rival.folder, rival.model, dataset)
+        generators.claim(config, rival.folder, rival.model, dataset)
         theirs = sweep.jobs([kind for kind in kinds if TABLE[kind].scored], config.sweep.seeds, real=False)
         sweeps.append((rival.folder, rival.model, theirs, {sweep_result.MAIN: judges[sweep_result.MAIN]}))
     for at, who, todo, by in sweeps:
         with showing(len(todo[i::n]), live=config.progress) as show:
-            logging.info("Sweeping the %s", describe(who))
+            logging.info("Sweeping the %s", generators.describe(who))
             sweep.run(
-                generator_of(who, dataset),
+                generators.generator_of(who, dataset),
                 dataset,
                 by,
                 at,
@@ -108,8 +89,8 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
     liveness.at("generator and images")
     window, runs = pulse_result.plan(config.pulse)
     i, n = parse_shard(shard)
-    model, dataset = load(config, folder, source)
-    claim(config, folder, model, dataset)
+    model, dataset = generators.load(config, folder, source)
+    generators.claim(config, folder, model, dataset)
     every = max(1, config.pulse.steps // config.pulse.evaluations)
     values = config_lib.to_dict(model.config)
     values["train"] |= {
@@ -152,12 +133,12 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         config=config,
         result=result,
         inspector=inspector.report.product_accuracy,
-        about=describe(model).capitalize(),
+        about=generators.describe(model).capitalize(),
         simulated=dataset.simulated,
         provenance=origin,
     )
     summary = pulse_result.summary(result)
-    found = {"summary": summary, "generator": workdir.read_json(Path(folder) / _MODEL_FILE), "pulses": result}
+    found = {"summary": summary, "generator": generators.read_identity(folder), "pulses": result}
     workdir.write_json(Path(folder) / "results.json", found | {"provenance": origin})
     print(f"Page: {page}")
     print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
@@ -170,7 +151,7 @@ def report(
     model: checkpoint.TrainedModel,
     dataset: Dataset,
     accuracies: dict[str, float],
-    rival: Reference,
+    rival: generators.Reference,
 ) -> None:
     """Writes page and `results.json`, and prints the summary line."""
     liveness.at("page")
@@ -182,9 +163,9 @@ def report(
         folder,
         config=config,
         result=result,
-        sheet=(kinds, draw_sheet(generator_of(model, dataset), dataset, kinds)),
+        sheet=(kinds, draw_sheet(generators.generator_of(model, dataset), dataset, kinds)),
         inspectors=accuracies,
-        about=describe(model).capitalize(),
+        about=generators.describe(model).capitalize(),
         simulated=dataset.simulated,
         provenance=origin,
     )
@@ -194,7 +175,7 @@ def report(
         Path(folder) / "results.json",
         {
             "summary": summary,
-            "generator": workdir.read_json(Path(folder) / _MODEL_FILE),
+            "generator": generators.read_identity(folder),
             "inspector_accuracy": accuracies,
             "chance": 1 / len(result.products),
             "holds_up_to": holds,
@@ -209,142 +190,6 @@ def report(
 def told(show: Show) -> Callable[[int, int, float, str], None]:
     """Returns what a sweep calls after each job."""
     return lambda done, total, spent, text: show(text, done)
-
-
-def load(config: InterferenceConfig, folder: str, source: str) -> tuple[checkpoint.TrainedModel, Dataset]:
-    """Reads generator and images; refuses a work directory of another config or generator, and writes nothing.
-
-    Raises:
-        CheckpointError: There is no good checkpoint, or its images are no longer the same.
-        WorkdirError: The folder belongs to another sweep.
-    """
-    model = checkpoint.restore_for_inference(source)
-    dataset = make.make(model.config.data, seed=model.config.seed)
-    check_data(model, dataset, source)
-    check_folder(config, folder, model, dataset)
-    return model, dataset
-
-
-def load_reference(config: InterferenceConfig, folder: str, reference: str, dataset: Dataset) -> Reference:
-    """Reads what `--reference` names: a training run, to be swept in a folder of its own, or a finished sweep.
-
-    Raises:
-        CheckpointError: The generator was trained on other images.
-        WorkdirError: The sweep is of another config or of other images, or the folder is neither.
-    """
-    if not reference:
-        return Reference()
-    if checkpoint.has_checkpoints(reference) or checkpoint.has_checkpoints(Path(reference).parent.parent):
-        model = checkpoint.restore_for_inference(reference)
-        check_data(model, dataset, reference)
-        own = str(Path(folder) / "reference")
-        check_folder(config, own, model, dataset)
-        return Reference(own, describe(model), model)
-    check_reference(config, reference)
-    identity = workdir.read_json(Path(reference) / _MODEL_FILE)
-    if identity.get("dataset") != dataset.fingerprint:
-        raise errors.WorkdirError(
-            f"{reference} is a sweep of a generator of other images; sweep one that was trained on the same."
-        )
-    return Reference(reference, identity.get("about", f"{identity.get('run')}, step {identity.get('step')}"))
-
-
-def describe(model: checkpoint.TrainedModel) -> str:
-    """Returns what a generator is, in words."""
-    return f"{model.config.generator.arm} generator of {model.config.name}, step {model.step:,}"
-
-
-def generator_of(model: checkpoint.TrainedModel, dataset: Dataset) -> sweep.Generator:
-    """Returns what a sweep disturbs."""
-    return sweep.Generator(
-        # As written: drawing alone is not faster in merged form (measured on a CPU), and takes longer to compile.
-        draw=sampling.make_draw(model.config, dataset.space, dataset.size, dataset.channels),
-        params=model.ema_params,
-        z_dim=model.config.generator.z_dim,
-        space=dataset.space,
-    )
-
-
-def identity_of(model: checkpoint.TrainedModel, dataset: Dataset) -> dict[str, Any]:
-    """Returns what tells a generator from others."""
-    return {"step": model.step, "params_sha256": digest(model.ema_params), "dataset": dataset.fingerprint}
-
-
-def check_folder(config: InterferenceConfig, folder: str, model: checkpoint.TrainedModel, dataset: Dataset) -> None:
-    """Checks that a work directory, if it is in use, is one of this config and this generator.
-
-    Raises:
-        WorkdirError: It is not.
-    """
-    if (Path(folder) / workdir.CONFIG_FILE).exists():
-        workdir.claim(folder, config)
-    check_same_model(folder, identity_of(model, dataset))
-
-
-def claim(config: InterferenceConfig, folder: str, model: checkpoint.TrainedModel, dataset: Dataset) -> None:
-    """Makes the work directory one of this config and this generator."""
-    workdir.claim(folder, config)
-    about = {"run": model.config.name, "about": describe(model)}
-    workdir.write_json(Path(folder) / _MODEL_FILE, identity_of(model, dataset) | about)
-
-
-def check_data(model: checkpoint.TrainedModel, dataset: Dataset, source: str) -> None:
-    """Checks that the images found are those that the generator was trained on.
-
-    Raises:
-        CheckpointError: They are not.
-    """
-    networks = state_lib.abstract_state(model.config, dataset.space, dataset.size, dataset.channels)
-    shapes = [jax.tree.map(jnp.shape, params) for params in (networks.ema_params, model.ema_params)]
-    if shapes[0] != shapes[1]:
-        raise errors.CheckpointError(
-            f"The generator in {source} has other layers than this version makes from its config: it was trained by "
-            "another version or is damaged. Train it again."
-        )
-    wanted = (model.space, model.size, model.channels)
-    if wanted != (dataset.space, dataset.size, dataset.channels):
-        raise errors.CheckpointError(
-            f"{source} was trained on images of {', '.join(model.space.products)} at {model.size} px, but its data are "
-            f"now {', '.join(dataset.space.products)} at {dataset.size} px. Put the images back where they were."
-        )
-
-
-def check_reference(config: InterferenceConfig, reference: str) -> None:
-    """Checks that a reference was swept with the same config.
-
-    Raises:
-        WorkdirError: It was not.
-    """
-    stored = config_lib.resolve(workdir.read_config(reference), InterferenceConfig)
-    if config_lib.fingerprint(stored) != config_lib.fingerprint(config):
-        raise errors.WorkdirError(
-            f"{reference} was swept with another config ({stored.name}); sweep the reference generator with "
-            f"{config.name} first."
-        )
-
-
-def check_same_model(folder: str, identity: dict[str, Any]) -> None:
-    """Checks that a sweep that goes on is one of the same generator.
-
-    Raises:
-        WorkdirError: It is not.
-    """
-    path = Path(folder) / _MODEL_FILE
-    if path.exists():
-        stored = workdir.read_json(path)
-        differing = [name for name in identity if stored.get(name) != identity[name]]
-        if differing:
-            raise errors.WorkdirError(
-                f"{folder} holds a sweep of another generator ({', '.join(differing)} differ); use another --workdir."
-            )
-
-
-def digest(params: Any) -> str:
-    """Returns the SHA-256 of all parameters."""
-    found = hashlib.sha256()
-    for leaf in jax.tree.leaves(params):
-        found.update(np.asarray(leaf).tobytes())
-    return found.hexdigest()
 
 
 def draw_sheet(generator: sweep.Generator, dataset: Dataset, kinds: Sequence[str]) -> np.ndarray:

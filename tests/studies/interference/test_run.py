@@ -86,6 +86,7 @@ def test_page_and_summary(whole: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert all(len(c["mcnemar_p"]) == 5 for curves in results["sweep"]["curves"].values() for c in curves)
     # An untrained reference reads too few right to be one.
     assert "less than 0.9" in results["sweep"]["error"]["withheld"] and results["summary"]["mie"] is None
+    assert list(results["generator"]) == ["step", "generator_sha256", "dataset", "run", "about"]
     page = (whole / "report" / "index.html").read_text()
     assert "mIE is withheld" in page
     assert {"grid_map.svg", "paired.csv", "retention.svg", "sheet.png"} <= {
