@@ -14,6 +14,7 @@ References:
     Hendrycks and Dietterich (2019), Benchmarking neural network robustness to common corruptions and perturbations.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -28,40 +29,55 @@ from ich_jax.interference.corruptions import blur, digital, noise, weather
 Kernel = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 """`(planes [B, C, H, W] in [0, 1], key words [B, 2] uint32, severity - 1) -> planes`."""
 
-_COMMON: dict[str, Kernel] = {
-    "gaussian_noise": noise.gaussian_noise,
-    "shot_noise": noise.shot_noise,
-    "impulse_noise": noise.impulse_noise,
-    "defocus_blur": blur.defocus_blur,
-    "glass_blur": blur.glass_blur,
-    "motion_blur": blur.motion_blur,
-    "zoom_blur": blur.zoom_blur,
-    "snow": weather.snow,
-    "frost": weather.frost,
-    "fog": weather.fog,
-    "brightness": digital.brightness,
-    "contrast": digital.contrast,
-    "elastic_transform": digital.elastic_transform,
-    "pixelate": digital.pixelate,
-    "jpeg_compression": digital.jpeg_compression,
+
+@dataclasses.dataclass(frozen=True)
+class Corruption:
+    """One kind of corruption.
+
+    Attributes:
+        kernel: Computes it.
+        benchmark: Part of the published benchmark that it belongs to, `common` or `validation`; empty: none.
+        rounded: The last step of the reference is ImageMagick's, which rounds to 8 bits; other results are cut off.
+    """
+
+    kernel: Kernel
+    benchmark: str = ""
+    rounded: bool = False
+
+
+_TABLE = {
+    "gaussian_noise": Corruption(noise.gaussian_noise, "common"),
+    "shot_noise": Corruption(noise.shot_noise, "common"),
+    "impulse_noise": Corruption(noise.impulse_noise, "common"),
+    "defocus_blur": Corruption(blur.defocus_blur, "common"),
+    "glass_blur": Corruption(blur.glass_blur, "common"),
+    "motion_blur": Corruption(blur.motion_blur, "common", rounded=True),
+    "zoom_blur": Corruption(blur.zoom_blur, "common"),
+    "snow": Corruption(weather.snow, "common"),
+    "frost": Corruption(weather.frost, "common"),
+    "fog": Corruption(weather.fog, "common"),
+    "brightness": Corruption(digital.brightness, "common"),
+    "contrast": Corruption(digital.contrast, "common"),
+    "elastic_transform": Corruption(digital.elastic_transform, "common"),
+    "pixelate": Corruption(digital.pixelate, "common"),
+    "jpeg_compression": Corruption(digital.jpeg_compression, "common"),
+    "speckle_noise": Corruption(noise.speckle_noise, "validation"),
+    "gaussian_blur": Corruption(blur.gaussian_blur, "validation"),
+    "spatter": Corruption(weather.spatter, "validation"),
+    "saturate": Corruption(digital.saturate, "validation"),
 }
-_VALIDATION: dict[str, Kernel] = {
-    "speckle_noise": noise.speckle_noise,
-    "gaussian_blur": blur.gaussian_blur,
-    "spatter": weather.spatter,
-    "saturate": digital.saturate,
-}
-COMMON = tuple(_COMMON)
+COMMON = tuple(kind for kind, corruption in _TABLE.items() if corruption.benchmark == "common")
 """The 15 kinds of the benchmark."""
-VALIDATION = tuple(_VALIDATION)
+VALIDATION = tuple(kind for kind, corruption in _TABLE.items() if corruption.benchmark == "validation")
 """The 4 kinds that are kept for validation."""
-KINDS = COMMON + VALIDATION
+KINDS = tuple(_TABLE)
+"""Every kind."""
+TABLES = noise.TABLES | blur.TABLES | weather.TABLES | digital.TABLES
+"""Parameters of every kind by severity; zoom blur has `blur.zoom_factors` instead."""
 
 MODES = ("reference", "permute")
 LEAST_SIZE, LARGEST_SIZE = 16, 1024
 _MAX_SEVERITY = 5
-_ROUNDED = ("motion_blur",)
-"""Kinds whose last step in the reference is ImageMagick's, which rounds to 8 bits; other results are cut off."""
 _SHORT = 1e-3  # of a level: float32 falls short of whole numbers
 
 
@@ -123,7 +139,7 @@ def _corrupt(
     if images.shape[0] == 1:  # a program for one image has other loops and rounds differently
         twice = jnp.repeat(images, 2, axis=0), jnp.repeat(words, 2, axis=0)
         return _corrupt(twice[0], kind, severity, twice[1], mode, texture)[:1]
-    kernel = (_COMMON | _VALIDATION)[kind]
+    kernel = _TABLE[kind].kernel
     if kind == "glass_blur" and mode == "permute":
         kernel = blur.glass_blur_permuted
     if kind == "frost" and texture is not None:
@@ -133,7 +149,7 @@ def _corrupt(
     result = kernel(planes, words, jnp.clip(severity - 1, 0, _MAX_SEVERITY - 1))
     result = jax.lax.optimization_barrier(result).transpose(0, 2, 3, 1)
     if images.dtype == jnp.uint8:
-        result = jnp.floor(result * 255.0 + (0.5 if kind in _ROUNDED else _SHORT)).astype(jnp.uint8)
+        result = jnp.floor(result * 255.0 + (0.5 if _TABLE[kind].rounded else _SHORT)).astype(jnp.uint8)
     result = jax.lax.optimization_barrier(result)
     return jnp.where(severity == 0, images, result)
 

@@ -8,7 +8,41 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax.interference.corruptions import draws, filters
-from ich_jax.interference.corruptions.severities import SEVERITIES, TABLES, zoom_factors
+from ich_jax.interference.corruptions.severities import LARGE, SEVERITIES, Table, scalar
+
+TABLES = {
+    "gaussian_blur": scalar("sd", (0.4, 0.6, 0.7, 0.8, 1), (1, 2, 3, 4, 6), ("sd",)),
+    "defocus_blur": Table(
+        ("radius", "alias_sd"),
+        ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),
+        ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
+        lengths=("radius", "alias_sd"),
+    ),
+    "glass_blur": Table(
+        ("sd", "shift", "iterations"),
+        ((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)),
+        ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),
+        lengths=("sd", "shift"),
+        whole=("shift",),
+    ),
+    "motion_blur": Table(
+        ("radius", "sd"),
+        ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)),
+        ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
+        lengths=("radius", "sd"),
+        whole=("radius",),
+    ),
+}
+"""Parameters by severity, but for zoom blur."""
+
+_ZOOMS_SMALL = (7, 12, 16, 21, 26)  # 1, 1.01, ...; numpy's arange ends before or after its bound as rounding has it
+_ZOOMS_LARGE = ((12, 0.01), (16, 0.01), (11, 0.02), (13, 0.02), (11, 0.03))
+
+
+def zoom_factors(size: int) -> list[list[float]]:
+    """Returns the zoom factors of zoom blur, severities 1 to 5."""
+    steps = [(n, 0.01) for n in _ZOOMS_SMALL] if size < LARGE else list(_ZOOMS_LARGE)
+    return [[round(1 + i * step, 2) for i in range(n)] for n, step in steps]
 
 
 def gaussian_blur(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:

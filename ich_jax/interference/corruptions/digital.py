@@ -8,7 +8,28 @@ import jax.numpy as jnp
 import numpy as np
 
 from ich_jax.interference.corruptions import draws, filters
-from ich_jax.interference.corruptions.severities import TABLES
+from ich_jax.interference.corruptions.severities import Table, scalar
+
+TABLES = {
+    "brightness": scalar("added", (0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5)),
+    "contrast": scalar("factor", (0.75, 0.5, 0.4, 0.3, 0.15), (0.4, 0.3, 0.2, 0.1, 0.05)),
+    "saturate": Table(
+        ("factor", "offset"),
+        ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2)),
+        ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)),
+    ),
+    "elastic_transform": Table(  # the published script multiplies by 244 at 224 px; that is kept
+        ("alpha", "sd", "jitter"),
+        tuple((32 * a, 32 * s, 32 * j) for a, s, j in ((0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06)))
+        + tuple((32 * a, 32 * s, 32 * j) for a, s, j in ((0.1, 0.04, 0.05), (0.1, 0.03, 0.03))),
+        tuple((244 * a, 244 * s, 244 * j) for a, s, j in ((2, 0.7, 0.1), (2, 0.08, 0.2), (0.05, 0.01, 0.02)))
+        + tuple((244 * a, 244 * s, 244 * j) for a, s, j in ((0.07, 0.01, 0.02), (0.12, 0.01, 0.02))),
+        lengths=("alpha", "sd", "jitter"),
+    ),
+    "pixelate": scalar("factor", (0.95, 0.9, 0.85, 0.75, 0.65), (0.6, 0.5, 0.4, 0.3, 0.25)),
+    "jpeg_compression": scalar("quality", (80, 65, 58, 50, 40), (25, 18, 15, 10, 7)),
+}
+"""Parameters by severity."""
 
 
 def brightness(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
