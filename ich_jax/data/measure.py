@@ -48,7 +48,7 @@ def measure(images: Any, xp: ModuleType = jnp) -> Any:
 
 
 def find_foreground(images: Any, xp: ModuleType = jnp) -> Any:
-    """Returns which pixels stand out from the colour of the border, `[B, H, W]` bool."""
+    """Returns which pixels differ from the colour of the border, `[B, H, W]` bool."""
     border = xp.concatenate([images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1)
     background = xp.sort(border, axis=1)[:, (border.shape[1] - 1) // 2]
     distance = xp.max(xp.abs(images - background[:, None, None, :]), axis=3)
@@ -56,7 +56,7 @@ def find_foreground(images: Any, xp: ModuleType = jnp) -> Any:
 
 
 def _extent(occupied: Any, xp: ModuleType) -> Any:
-    """Returns how far the occupied positions of `[B, L]` reach, first and last included; 0 if there is none."""
+    """Returns the extent of the occupied positions of `[B, L]`, first and last included; 0 if there is none."""
     length = occupied.shape[1]
     first = xp.argmax(occupied, axis=1)
     last = length - 1 - xp.argmax(occupied[:, ::-1], axis=1)

@@ -47,8 +47,8 @@ def data_key(seed: int | jax.Array) -> jax.Array:
 def shuffled_index(key: Any, epoch: Any, position: Any, n: int, xp: ModuleType = jnp) -> Any:
     """Evaluates a keyed permutation of range(n) without storing it.
 
-    A balanced Feistel network on the smallest even number of bits that holds n, walked along its cycle until it lands
-    inside range(n) (fewer than four visits on average).
+    A balanced Feistel network on the smallest even number of bits that can hold n, followed along its cycle until it
+    enters range(n) (fewer than four steps on average).
 
     Args:
         key: A jax key, or its words (`jax.random.key_data(key)`, `[K]` uint32), which is what numpy callers pass.
@@ -165,7 +165,7 @@ def to_uint8(images: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """Real images that are ready to be used, on the host.
+    """Prepared real images, on the host.
 
     Attributes:
         space: Names of products, elements and axes.
@@ -187,7 +187,7 @@ class Records:
 
 
 def fits_device(n: int, size: int, channels: int, limit_mib: int) -> bool:
-    """Whether n images may live on the device as uint8 under `config.data.device_limit_mib`."""
+    """Returns whether n images fit on the device as uint8 under `config.data.device_limit_mib`."""
     return n * size * size * channels <= limit_mib * 2**20
 
 
@@ -253,7 +253,7 @@ def _sample(arrays: tuple[jax.Array, Brief], index: jax.Array) -> Batch:
 
 
 def _host_batches(
-    records: Records, workers: int, seed: int, start_step: int, batch: int, own: np.ndarray | None = None
+    records: Records, workers: int, seed: int, start_step: int, batch: int, local_rows: np.ndarray | None = None
 ) -> Iterator[Batch]:
     """Yields the training batches from `start_step` on, as `Dataset.host_batches` says."""
     words = np.asarray(_words(data_key(seed)))
@@ -261,7 +261,7 @@ def _host_batches(
 
     def load(step: int) -> Batch:
         index = batch_indices(words, step, batch, len(train), np)
-        return _batch(records, train[index if own is None else index[own]])
+        return _batch(records, train[index if local_rows is None else index[local_rows]])
 
     steps = grain.MapDataset.range(start_step, np.iinfo(np.int32).max).map(load)
     stream = steps.to_iter_dataset(grain.ReadOptions(num_threads=_DECODE_THREADS, prefetch_buffer_size=_PREFETCH))
@@ -271,7 +271,7 @@ def _host_batches(
 
 
 def check_batch(dataset: Dataset, batch: int) -> None:
-    """Checks that a batch holds no image twice; to be called before anything is compiled.
+    """Checks that a batch holds no image twice; called before anything is compiled.
 
     Raises:
         DataError: The batch is larger than the training set.

@@ -1,4 +1,4 @@
-"""Which images of a set are trained on and which are kept to judge by."""
+"""The split of a set into images for training, validation and test."""
 
 import hashlib
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ def split_rows(
 
     Membership depends on the hash of an image's name, not on the order of files or on any seed, so adding images moves
     few others. Half of what is held out validates, half tests. Every class with three images or more has one in each
-    split, byte-identical files share a split, and every category of every element is kept in training. Files are
-    what is split: one picture drawn in several styles is several files, which may land on both sides.
+    split, byte-identical files share a split, and every category of every element is kept in training. The unit
+    is the file: one picture drawn in several styles is several files, which may end up in different splits.
 
     Args:
         product: `[N]` class of each image.
@@ -42,7 +42,7 @@ def split_rows(
     """
     hashes = [hashlib.sha256(name.encode()).digest() for name in names]
     order = np.array(sorted(range(len(names)), key=hashes.__getitem__), np.int64)
-    # Byte-identical images follow the first of them, so that none is trained on and judged by.
+    # Byte-identical images follow the first of them, so that none is in two splits.
     first: dict[str, int] = {}
     for row in order.tolist():
         first.setdefault(contents[row], row)

@@ -50,7 +50,7 @@ _INKED = np.array((26, 22, 24), np.float32) / 255
 
 
 class Nuisance(NamedTuple):
-    """What a brief does not state and the generator's noise has to explain.
+    """The parts of a picture that a brief leaves open and a generator's noise has to explain.
 
     Attributes:
         position: `[B, 2]` offset in [-1, 1] (times 1.2 px at 32 px).
@@ -73,7 +73,7 @@ def render(brief: Brief, nuisance: Nuisance, size: int) -> jax.Array:
 
     Args:
         brief: B briefs of `SPACE`; `given` is ignored, every value is drawn.
-        nuisance: What the briefs leave open.
+        nuisance: The parts that the briefs leave open.
         size: Height and width in pixels (static).
 
     Returns:
@@ -114,7 +114,7 @@ def render(brief: Brief, nuisance: Nuisance, size: int) -> jax.Array:
 
 
 class _Scene(NamedTuple):
-    """What the layers of a picture are painted from; lengths in pixels."""
+    """Inputs of the layers of a picture; lengths in pixels."""
 
     unit: float  # a length of 1 px at 32 px
     geometry: Geometry
@@ -221,7 +221,7 @@ def _with_finish(image: jax.Array, scene: _Scene, leaf_key: jax.Array) -> jax.Ar
     body, inner = (
         geometry.cover(outline),
         geometry.cover(outline + 1.2 * unit),
-    )  # leaf on an edge would hide where it lies
+    )  # gold leaf on an edge would hide the edge
     extent = scene.half_width + scene.half_height
     streak = jnp.abs((scene.x + scene.y) * np.float32(np.sqrt(0.5)) + 0.25 * extent) - 0.11 * extent
     gloss = 0.55 * geometry.cover(streak) * body * _only(scene.finish, 1)

@@ -4,9 +4,9 @@
     worse = corrupt(images, "motion_blur", 3, jax.random.key(0))
 
 An image's result depends on its pixels, its key, kind and severity alone: not on the batch, its order or the devices.
-Severity is an ordinary argument, so one compiled program serves all five; 0 gives the images back bit for bit.
+Severity is an ordinary argument, so one compiled program serves all five; 0 returns the images bit for bit.
 
-Where the reference is odd, `mode="reference"` keeps the oddity; each is named where it is computed. What differs:
+`mode="reference"` keeps the oddities of the reference; each is named where it is computed. Differences that remain:
 shot noise expands the Poisson quantile above 5 photons; frost is procedural unless textures are given; JPEG rounds its
 colour transform in floating point; defocus spreads evenly what the reference adds at the tips of its disc.
 
@@ -37,7 +37,7 @@ class Corruption:
     Attributes:
         kernel: Computes it.
         benchmark: Part of the published benchmark that it belongs to, `common` or `validation`; empty: none.
-        rounded: The last step of the reference is ImageMagick's, which rounds to 8 bits; other results are cut off.
+        rounded: The last step of the reference is ImageMagick's, which rounds to 8 bits; other results are truncated.
     """
 
     kernel: Kernel
@@ -69,7 +69,7 @@ _TABLE = {
 COMMON = tuple(kind for kind, corruption in _TABLE.items() if corruption.benchmark == "common")
 """The 15 kinds of the benchmark."""
 VALIDATION = tuple(kind for kind, corruption in _TABLE.items() if corruption.benchmark == "validation")
-"""The 4 kinds that are kept for validation."""
+"""The 4 kinds that the benchmark keeps for validation."""
 KINDS = tuple(_TABLE)
 """Every kind."""
 TABLES = noise.TABLES | blur.TABLES | weather.TABLES | digital.TABLES
@@ -78,7 +78,7 @@ TABLES = noise.TABLES | blur.TABLES | weather.TABLES | digital.TABLES
 MODES = ("reference", "permute")
 LEAST_SIZE, LARGEST_SIZE = 16, 1024
 _MAX_SEVERITY = 5
-_SHORT = 1e-3  # of a level: float32 falls short of whole numbers
+_TOLERANCE = 1e-3  # of an 8-bit level: float32 falls short of whole numbers
 
 
 def corrupt(
@@ -97,19 +97,19 @@ def corrupt(
         kind: One of `KINDS`.
         severity: 0 (nothing happens) to 5, an int or a traced int32.
         keys: One key per image, `[B]`, or a single key from which image i takes `fold_in(key, i)`.
-        mode: What glass blur does with a pixel and its neighbour: `reference` copies one over the other, as the
-            published sets were made; `permute` swaps them.
+        mode: How glass blur treats a pixel and its neighbour: `reference` copies one over the other, as in the
+            published sets; `permute` swaps them.
         texture: Frost textures `[T, h, w, C]`, uint8 or float32 in [0, 1], at the scale at which they are to appear
             and at least as large as the images; None: procedural frost.
 
     Returns:
-        Images of the same shape and type. uint8 is cut off, not rounded, as the published sets were (motion blur alone
+        Images of the same shape and type. uint8 is truncated, not rounded, as in the published sets (only motion blur
         is rounded).
 
     Raises:
         ConfigError: An unknown kind or mode, or a severity outside 0 to 5.
-        DataError: Images of an impossible type, shape or range, or another number of keys. Values can only be looked
-            at outside of jit.
+        DataError: Images of an impossible type, shape or range, or a wrong number of keys. Values are checked only
+            outside of jit.
     """
     errors.require(kind, KINDS, "kind of corruption")
     errors.require(mode, MODES, "mode of corruption")
@@ -149,7 +149,7 @@ def _corrupt(
     result = kernel(planes, words, jnp.clip(severity - 1, 0, _MAX_SEVERITY - 1))
     result = jax.lax.optimization_barrier(result).transpose(0, 2, 3, 1)
     if images.dtype == jnp.uint8:
-        result = jnp.floor(result * 255.0 + (0.5 if _TABLE[kind].rounded else _SHORT)).astype(jnp.uint8)
+        result = jnp.floor(result * 255.0 + (0.5 if _TABLE[kind].rounded else _TOLERANCE)).astype(jnp.uint8)
     result = jax.lax.optimization_barrier(result)
     return jnp.where(severity == 0, images, result)
 
@@ -191,6 +191,6 @@ def _checked(images: Any, where: str) -> jax.Array:
     if dtype == np.float32 and not isinstance(images, jax.core.Tracer) and not jnp.all((images >= 0) & (images <= 1)):
         raise errors.DataError(
             f"{where}: values reach from {np.nanmin(images):g} to {np.nanmax(images):g}, {np.isnan(images).sum()} are "
-            "NaN; expected float32 in [0, 1]. Images in [-1, 1] become such by 0.5 * images + 0.5."
+            "NaN; expected float32 in [0, 1]. Convert images in [-1, 1] by 0.5 * images + 0.5."
         )
     return jnp.asarray(images)

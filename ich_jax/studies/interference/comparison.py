@@ -17,22 +17,23 @@ from ich_jax.uncertainty.intervals import Interval
 LEAST_REFERENCE = 0.9
 """Accuracy at severity 0 below which a generator is no reference."""
 MEAN = "mean"
-"""Name of the figure over all kinds among intervals by kind."""
+"""Key of the figure over all kinds, among intervals by kind."""
 _LEAST_RISE = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
 class InterferenceError:
-    """Error relative to a reference generator, in percent: below 100 is better than the reference.
+    """Error relative to a reference generator, in percent; below 100 is better than the reference.
 
     Attributes:
-        each: Error summed over severities over the reference's, by kind; None where the reference makes no error.
-        mie: Their mean; None if withheld.
-        relative_each: The same of the rises above severity 0; None where the reference rises by at most 0.02.
-        relative_mie: Rises summed over kinds and severities over the reference's; None if withheld.
-        withheld: Why there are no figures; empty if there are.
-        interval: Bootstrap interval of each of `each`, and of `mie` under `MEAN`; none where there is no figure.
-        relative_interval: The same of `relative_each` and `relative_mie`.
+        each: By kind, error summed over severities, over that of the reference; None where the reference has no error.
+        mie: Mean of `each`; None if withheld.
+        relative_each: By kind, the same ratio of rises in error above severity 0; None where the reference rises by
+            0.02 or less.
+        relative_mie: Ratio of rises summed over kinds and severities; None if withheld.
+        withheld: The reason for withholding all figures; empty if they are given.
+        interval: Bootstrap intervals of `each` by kind, and of `mie` under `MEAN`; absent where there is no figure.
+        relative_interval: The same for `relative_each` and `relative_mie`.
     """
 
     each: dict[str, float | None]
@@ -44,9 +45,9 @@ class InterferenceError:
     relative_interval: dict[str, Interval] = dataclasses.field(default_factory=dict)
 
 
-def withheld(why: str) -> InterferenceError:
-    """Returns the error of a sweep that cannot be compared, with the reason."""
-    return InterferenceError({}, None, {}, None, why)
+def withheld(reason: str) -> InterferenceError:
+    """Returns the interference error of a sweep that cannot be compared."""
+    return InterferenceError({}, None, {}, None, reason)
 
 
 def interference_error(
@@ -58,7 +59,7 @@ def interference_error(
     """Compares accuracies `[6]` by kind with those of a reference generator.
 
     Raises:
-        DataError: Other kinds, or none.
+        DataError: The kinds differ, or there are none.
     """
     if not accuracy or accuracy.keys() != reference.keys():
         raise errors.DataError(
@@ -67,21 +68,20 @@ def interference_error(
         )
     clean = float(np.mean([a[0] for a in reference.values()]))
     if clean < least_reference:
-        why = f"the reference reads {clean:.3f} right without interference, less than {least_reference}"
-        return withheld(why)
+        return withheld(f"the reference reads {clean:.3f} right without interference, less than {least_reference}")
     ours = {kind: 1 - np.asarray(a, float) for kind, a in accuracy.items()}
     theirs = {kind: 1 - np.asarray(a, float) for kind, a in reference.items()}
     each: dict[str, float | None] = {}
     relative: dict[str, float | None] = {}
     for kind in ours:
-        own, other = ours[kind][1:].sum(), theirs[kind][1:].sum()
-        each[kind] = 100 * float(own / other) if other > 0 else None
-        rise, other_rise = own - 5 * ours[kind][0], other - 5 * theirs[kind][0]
-        relative[kind] = 100 * float(rise / other_rise) if other_rise / 5 > _LEAST_RISE else None
-    known = [value for value in each.values() if value is not None]
-    rises = [sum(float(e[1:].sum() - 5 * e[0]) for e in errors_of.values()) for errors_of in (ours, theirs)]
+        total, reference_total = ours[kind][1:].sum(), theirs[kind][1:].sum()
+        each[kind] = 100 * float(total / reference_total) if reference_total > 0 else None
+        rise, reference_rise = total - 5 * ours[kind][0], reference_total - 5 * theirs[kind][0]
+        relative[kind] = 100 * float(rise / reference_rise) if reference_rise / 5 > _LEAST_RISE else None
+    ratios = [value for value in each.values() if value is not None]
+    rises = [sum(float(e[1:].sum() - 5 * e[0]) for e in by_kind.values()) for by_kind in (ours, theirs)]
     pooled = 100 * rises[0] / rises[1] if rises[1] / (5 * len(ours)) > _LEAST_RISE else None
-    return InterferenceError(each, float(np.mean(known)) if known else None, relative, pooled, "")
+    return InterferenceError(each, float(np.mean(ratios)) if ratios else None, relative, pooled, "")
 
 
 def compare(
@@ -96,14 +96,14 @@ def compare(
 
     Args:
         ours: `[seeds, 6, products, n]` by kind, as `sweep.correct` reads it.
-        theirs: The same kinds, seeds, products and designs by the reference.
-        seed: Of the bootstrap. It draws designs within seed and product, the same ones for all kinds, severities and
-            both generators: they share briefs and noise.
-        n_resamples: Of the bootstrap.
-        confidence: Of the intervals (percentiles).
+        theirs: The reference's, of the same kinds, seeds, products and designs.
+        seed: Seed of the bootstrap, which draws designs within seed and product: the same ones for all kinds and
+            severities and for both generators, which share briefs and noise.
+        n_resamples: Bootstrap samples.
+        confidence: Level of the percentile intervals.
 
     Raises:
-        DataError: Other kinds or sizes, or none.
+        DataError: Kinds or sizes differ, or there are none.
     """
     if any(ours[kind].shape != theirs[kind].shape for kind in ours.keys() & theirs.keys()):
         raise errors.DataError("compare: the reference was swept with other seeds, products or numbers of designs.")

@@ -28,16 +28,16 @@ class Curve:
         interval: Wilson intervals, `[6]` each.
         by_seed: `[seeds, 6]`.
         mean: Mean over severities 1 to 5.
-        area: Area under the curve over severities 0 to 5 (trapezoids), over 5: 1 is perfect.
+        area: Area under the curve over severities 0 to 5 (trapezoids), divided by 5: 1 is perfect.
         minimum: Least accuracy of severities 1 to 5.
-        minimum_corrected: The same less its bias: the least of several noisy shares lies below the least share.
-        drop: Accuracy at severity 0 less the minimum.
-        retention: Minimum over accuracy at severity 0.
+        minimum_corrected: Minimum minus its bias: the least of several noisy shares lies below the least true share.
+        drop: Accuracy at severity 0 minus the minimum.
+        retention: Minimum divided by accuracy at severity 0.
         breakdown: Severity at which accuracy falls below nine tenths of severity 0, interpolated; infinite if never.
-        rises: How often accuracy is higher at the next severity.
+        rises: Number of severities at which accuracy is higher than at the one before.
         mcnemar_p: `[5]` exact McNemar tests of severities 1 to 5 against 0, adjusted by Holm.
-        trend: Change of log odds of a correct reading per severity (logistic regression).
-        trend_p: Two-sided, with errors clustered by design.
+        trend: Change in the log odds of a correct reading per severity (logistic regression).
+        trend_p: Two-sided p of the trend, with errors clustered by design.
     """
 
     n: int
@@ -58,16 +58,16 @@ class Curve:
 
 
 def curve(correct: Correct, *, seed: int = 0, n_resamples: int = 2000, confidence: float = 0.95) -> Curve:
-    """Summarises one curve.
+    """Summarises the readings of one product under one kind.
 
     Args:
         correct: `[seeds, 6, n]`, whether each design was read right at severities 0 to 5; the same n designs at each.
-        seed: Of the bootstrap behind the corrected minimum.
-        n_resamples: Of that bootstrap.
-        confidence: Of the intervals.
+        seed: Seed of the bootstrap behind the corrected minimum.
+        n_resamples: Bootstrap samples.
+        confidence: Level of the intervals.
 
     Raises:
-        DataError: Another shape, or no designs.
+        DataError: The shape is another, or there are no designs.
     """
     correct = np.asarray(correct, bool)
     if correct.ndim != 3 or correct.shape[1] != 6 or not correct.size:
@@ -75,7 +75,7 @@ def curve(correct: Correct, *, seed: int = 0, n_resamples: int = 2000, confidenc
     pooled = correct.transpose(1, 0, 2).reshape(6, -1)  # [6, N]
     n = pooled.shape[1]
     accuracy = pooled.mean(axis=1)
-    least = float(accuracy[1:].min())
+    minimum = float(accuracy[1:].min())
     rng = np.random.default_rng(seed)
     resampled = np.stack([pooled[1:, rng.integers(0, n, n)].mean(axis=1).min() for _ in range(n_resamples)])
     p = np.array([mcnemar(pooled[0], pooled[s]) for s in range(1, 6)])
@@ -87,10 +87,10 @@ def curve(correct: Correct, *, seed: int = 0, n_resamples: int = 2000, confidenc
         by_seed=correct.mean(axis=2),
         mean=float(accuracy[1:].mean()),
         area=float(np.trapezoid(accuracy) / 5),
-        minimum=least,
-        minimum_corrected=float(min(1.0, 2 * least - resampled.mean())),
-        drop=float(accuracy[0] - least),
-        retention=float(least / accuracy[0]) if accuracy[0] > 0 else float("nan"),
+        minimum=minimum,
+        minimum_corrected=float(min(1.0, 2 * minimum - resampled.mean())),
+        drop=float(accuracy[0] - minimum),
+        retention=float(minimum / accuracy[0]) if accuracy[0] > 0 else float("nan"),
         breakdown=breakdown(accuracy),
         rises=int((np.diff(accuracy) > 0).sum()),
         mcnemar_p=multiplicity.holm(p),
@@ -110,13 +110,13 @@ def breakdown(accuracy: npt.ArrayLike, share: float = 0.9) -> float:
 
 
 def mcnemar(before: Correct, after: Correct) -> float:
-    """Returns the exact two-sided p of McNemar's test that two sets of paired readings are right equally often."""
+    """Returns the exact two-sided p of McNemar's test that paired readings are equally often correct."""
     worse, better = int((before & ~after).sum()), int((~before & after).sum())
     return float(stats.binomtest(worse, worse + better).pvalue) if worse + better else 1.0
 
 
 def _trend(pooled: Correct) -> tuple[float, float]:
-    """Slope of a logistic regression on severity and its p; NaN where all are alike or a severity splits them."""
+    """Slope of a logistic regression on severity and its p; NaN if all readings agree or a severity separates them."""
     if pooled.all() or not pooled.any():
         return float("nan"), float("nan")
     severity = np.arange(6.0)

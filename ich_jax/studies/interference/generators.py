@@ -21,6 +21,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.studies.interference import sweep
 from ich_jax.training import checkpoint, sampling
 from ich_jax.training import state as state_lib
+from ich_jax.training.checkpoint import TrainedModel
 from ich_jax.types import PyTree
 
 FILE = "generator.json"
@@ -30,20 +31,20 @@ _RENAMED = {"params_sha256": "generator_sha256"}
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """The generator to compare with.
+    """The generator that a sweep is compared with.
 
     Attributes:
-        folder: Where its sweep is, or goes; empty if there is no reference.
-        about: What it is, in words.
-        model: The generator if it is swept along; None if its sweep is finished.
+        folder: Work directory of its sweep, finished or to be made; empty if there is no reference.
+        about: Its name as pages print it.
+        model: The generator, if its sweep belongs to this run; None if it was swept before.
     """
 
     folder: str = ""
     about: str = ""
-    model: checkpoint.TrainedModel | None = None
+    model: TrainedModel | None = None
 
 
-def load(config: InterferenceConfig, folder: str, source: str) -> tuple[checkpoint.TrainedModel, Dataset]:
+def load(config: InterferenceConfig, folder: str, source: str) -> tuple[TrainedModel, Dataset]:
     """Reads generator and images; refuses a work directory of another config or generator, and writes nothing.
 
     Raises:
@@ -69,25 +70,26 @@ def load_reference(config: InterferenceConfig, folder: str, reference: str, data
     if checkpoint.has_checkpoints(reference) or checkpoint.has_checkpoints(Path(reference).parent.parent):
         model = checkpoint.restore_for_inference(reference)
         check_data(model, dataset, reference)
-        own = str(Path(folder) / "reference")
-        check_folder(config, own, model, dataset)
-        return Reference(own, describe(model), model)
+        reference_folder = str(Path(folder) / "reference")
+        check_folder(config, reference_folder, model, dataset)
+        return Reference(reference_folder, describe(model), model)
     check_reference(config, reference)
     stored = read_identity(reference)
     if stored.get("dataset") != dataset.fingerprint:
         raise errors.WorkdirError(
-            f"{reference} is a sweep of a generator of other images; sweep one that was trained on the same."
+            f"{reference} is a sweep of a generator that was trained on other images; sweep one that was trained on "
+            "the same."
         )
     return Reference(reference, stored.get("about", f"{stored.get('run')}, step {stored.get('step')}"))
 
 
-def describe(model: checkpoint.TrainedModel) -> str:
-    """Returns what a generator is, in words."""
+def describe(model: TrainedModel) -> str:
+    """Returns the name of a generator as pages print it."""
     return f"{model.config.generator.arm} generator of {model.config.name}, step {model.step:,}"
 
 
-def generator_of(model: checkpoint.TrainedModel, dataset: Dataset) -> sweep.Generator:
-    """Returns what a sweep disturbs."""
+def sampler(model: TrainedModel, dataset: Dataset) -> sweep.Generator:
+    """Returns the generator in the form that a sweep disturbs."""
     return sweep.Generator(
         # As written: drawing alone is not faster in merged form (measured on a CPU), and takes longer to compile.
         draw=sampling.make_draw(model.config, dataset.space, dataset.size, dataset.channels),
@@ -97,12 +99,12 @@ def generator_of(model: checkpoint.TrainedModel, dataset: Dataset) -> sweep.Gene
     )
 
 
-def identity(model: checkpoint.TrainedModel, dataset: Dataset) -> dict[str, Any]:
+def identity(model: TrainedModel, dataset: Dataset) -> dict[str, Any]:
     """Returns the fields by which two generators differ."""
     return {"step": model.step, "generator_sha256": digest(model.ema_params), "dataset": dataset.fingerprint}
 
 
-def check_folder(config: InterferenceConfig, folder: str, model: checkpoint.TrainedModel, dataset: Dataset) -> None:
+def check_folder(config: InterferenceConfig, folder: str, model: TrainedModel, dataset: Dataset) -> None:
     """Checks that a work directory, if it is in use, is one of this config and this generator.
 
     Raises:
@@ -113,18 +115,18 @@ def check_folder(config: InterferenceConfig, folder: str, model: checkpoint.Trai
     check_same_generator(folder, identity(model, dataset))
 
 
-def claim(config: InterferenceConfig, folder: str, model: checkpoint.TrainedModel, dataset: Dataset) -> None:
-    """Makes the work directory one of this config and this generator."""
+def claim(config: InterferenceConfig, folder: str, model: TrainedModel, dataset: Dataset) -> None:
+    """Marks a work directory as one of this config and this generator."""
     workdir.claim(folder, config)
     about = {"run": model.config.name, "about": describe(model)}
     workdir.write_json(Path(folder) / FILE, identity(model, dataset) | about)
 
 
-def check_data(model: checkpoint.TrainedModel, dataset: Dataset, source: str) -> None:
-    """Checks that the images found are those that the generator was trained on.
+def check_data(model: TrainedModel, dataset: Dataset, source: str) -> None:
+    """Checks that the dataset is the one that the generator was trained on.
 
     Raises:
-        CheckpointError: They are not.
+        CheckpointError: It is not.
     """
     networks = state_lib.abstract_state(model.config, dataset.space, dataset.size, dataset.channels)
     shapes = [jax.tree.map(jnp.shape, params) for params in (networks.ema_params, model.ema_params)]
@@ -133,8 +135,7 @@ def check_data(model: checkpoint.TrainedModel, dataset: Dataset, source: str) ->
             f"The generator in {source} has other layers than this version makes from its config: it was trained by "
             "another version or is damaged. Train it again."
         )
-    wanted = (model.space, model.size, model.channels)
-    if wanted != (dataset.space, dataset.size, dataset.channels):
+    if (model.space, model.size, model.channels) != (dataset.space, dataset.size, dataset.channels):
         raise errors.CheckpointError(
             f"{source} was trained on images of {', '.join(model.space.products)} at {model.size} px, but its data are "
             f"now {', '.join(dataset.space.products)} at {dataset.size} px. Put the images back where they were."
@@ -165,7 +166,7 @@ def read_identity(folder: str | Path) -> dict[str, Any]:
     return {_RENAMED.get(name, name): value for name, value in stored.items()}
 
 
-def check_same_generator(folder: str, wanted: dict[str, Any]) -> None:
+def check_same_generator(folder: str, expected: dict[str, Any]) -> None:
     """Checks that a work directory, if it is in use, is one of the generator of this identity.
 
     Raises:
@@ -173,7 +174,7 @@ def check_same_generator(folder: str, wanted: dict[str, Any]) -> None:
     """
     if (Path(folder) / FILE).exists():
         stored = read_identity(folder)
-        differing = [name for name in wanted if stored.get(name) != wanted[name]]
+        differing = [name for name in expected if stored.get(name) != expected[name]]
         if differing:
             raise errors.WorkdirError(
                 f"{folder} holds a sweep of another generator ({', '.join(differing)} differ); use another --workdir."

@@ -1,4 +1,4 @@
-"""A pulse of interference while a generator trains, and what comes after it, beside a control without the pulse.
+"""Training through a pulse of interference and beyond, beside a control without the pulse.
 
 Interference reaches the training step through its input: images and briefs of a batch pass a function whose strength is
 an argument of the compiled call, 0 outside the window. A run and its control share seed, batches and noise, and a
@@ -46,11 +46,11 @@ _Lowest = list[tuple[float, PyTree]]
 
 @dataclasses.dataclass(frozen=True)
 class Pulse:
-    """One run.
+    """One run: a pulse, or a control.
 
     Attributes:
         kind: A name in `TABLE`, or `control`.
-        strength: Inside the window.
+        strength: Strength inside the window.
         seed: Training seed.
     """
 
@@ -61,20 +61,20 @@ class Pulse:
 
 @dataclasses.dataclass(frozen=True)
 class Course:
-    """Accuracy over a run.
+    """Accuracy in the course of a run.
 
     Attributes:
-        pulse: Which run.
-        window: When interference acted.
+        pulse: The run.
+        window: Steps in which interference acted.
         steps: `[K]` steps of the evaluations.
         accuracy: `[K, products]` of the averaged generator.
         n: Designs of each product at each evaluation.
-        n_fresh: Designs of each product behind the next two; others than those of the evaluations.
-        fresh_minimum: `[products]` accuracy of the generator of the evaluation at which the product was read right
-            least often after the window opened. The evaluation's own accuracy is too low, as it is the least of many.
-        fresh_end: `[products]` accuracy of the generator at the end.
-        skipped: Steps that changed nothing because something was not finite.
-        params_sha256: Of the final parameters.
+        n_fresh: Designs of each product behind the next two figures; none of them belongs to an evaluation.
+        fresh_minimum: `[products]` accuracy on fresh designs of the generator whose evaluation was the lowest after the
+            window opened. That evaluation itself is biased downward, since it is the least of many.
+        fresh_end: `[products]` accuracy on fresh designs of the generator at the end.
+        skipped: Steps that were skipped because a value was not finite.
+        params_sha256: Digest of the final parameters of all networks.
         seconds: Wall time.
     """
 
@@ -92,10 +92,10 @@ class Course:
 
 
 def check(pulses: Sequence[Pulse]) -> None:
-    """Refuses unknown kinds and strengths that mean nothing.
+    """Checks kinds and strengths.
 
     Raises:
-        ConfigError: As said.
+        ConfigError: An unknown kind, or a strength out of range.
     """
     for pulse in pulses:
         errors.require(pulse.kind, (CONTROL, *TABLE), "kind of pulse")
@@ -135,14 +135,14 @@ def _correct(evaluator: _Evaluator, params: PyTree, brief: Brief, key: jax.Array
 def _accuracy(evaluator: _Evaluator, params: PyTree, seed: int, step: int, n: int) -> float64.Array:
     """Returns the accuracy of each product, `[products]`, over n designs of each that depend on seed and step."""
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 4), step)
-    correct = _correct(evaluator, params, sweep.briefs_of(evaluator.dataset, seed, n), key)
+    correct = _correct(evaluator, params, sweep.product_briefs(evaluator.dataset, seed, n), key)
     return np.asarray(correct.reshape(-1, n).mean(axis=1))
 
 
 def _fresh_accuracy(evaluator: _Evaluator, params: PyTree, seed: int, product: int, n: int, batch: int) -> float:
     """Returns the accuracy of one product over n other designs, in batches as large as an evaluation."""
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 6), product)
-    briefs = sweep.briefs_of(evaluator.dataset, seed + _FRESH, n)
+    briefs = sweep.product_briefs(evaluator.dataset, seed + _FRESH, n)
     briefs = _rows(briefs, np.arange(product * n, (product + 1) * n))
     correct = []
     for i in range(0, n, batch):
@@ -166,18 +166,18 @@ def make_runner(
     read: sweep.Reader,
     choice: Choice = AS_WRITTEN,
 ) -> Callable[..., Course]:
-    """Returns a function that makes one run under a pulse.
+    """Returns a function that trains through one pulse.
 
     Args:
         config: The training run; `train.steps` is its length.
         dataset: Its images, sampled on the device.
-        start: From a seed to the state before the first step.
+        start: Function from a seed to the state before the first step.
         read: The inspector.
         choice: How convolutions are computed.
 
     Returns:
-        `run(pulse, window, every, n, n_fresh, like="") -> Course`: evaluates before the first step, then after every
-        `every` steps, n designs of each product at a time, other ones each time; n_fresh for the minima and the end.
+        `run(pulse, window, every, n, n_fresh, like="") -> Course`: evaluates before the first step and after every
+        `every` steps, each time on n other designs of each product; on n_fresh designs for the minima and the end.
         `like` is, for a control, the kind whose program it shares. Programs are compiled once for all runs of a kind.
 
     Raises:
@@ -321,7 +321,7 @@ def save(folder: str | Path, course: Course) -> None:
 
 
 def load(folder: str | Path, pulse: Pulse) -> Course | None:
-    """Reads a course; None if that run was not made.
+    """Reads a course; None if the run has not been made.
 
     Raises:
         WorkdirError: The file is damaged.
@@ -342,7 +342,7 @@ def load(folder: str | Path, pulse: Pulse) -> Course | None:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise errors.WorkdirError(
-            f"{path} does not hold a course ({error}); remove it and give the command again."
+            f"{path} does not hold the course of a run ({error}); remove it and give the command again."
         ) from error
 
 

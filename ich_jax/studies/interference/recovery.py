@@ -6,8 +6,8 @@ References:
 """
 
 import dataclasses
-from typing import Any
 
+import jax
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
@@ -24,17 +24,17 @@ class Recovery:
     Attributes:
         before: Mean of the last ten evaluations before the window.
         minimum: Least accuracy from the window's start on.
-        minimum_step: When.
-        drop: `before` less `minimum`.
-        retention: `minimum` over `before`.
+        minimum_step: Step at which that is.
+        drop: `before` minus `minimum`.
+        retention: `minimum` divided by `before`.
         loss_area: Mean shortfall below `before` from the window's start to the end (0 is best).
-        resilience: 1 less that over `before`.
+        resilience: 1 minus `loss_area` divided by `before`.
         recovery_steps: From the window's end to the first evaluation from which accuracy stays within the margin of
             `before`, five evaluations in a row; if that never happens, from the window's end to the last evaluation.
-        recovered: Whether it happened; otherwise `recovery_steps` is censored.
-        half_life: Steps in which the shortfall after the window halves (exponential fit); NaN if there is none.
-        residual: `before` less the mean of the last ten evaluations.
-        ratio: Share of the drop that is made good by the last ten evaluations; NaN without a drop.
+        recovered: Whether that happens; otherwise `recovery_steps` is censored.
+        half_life: Steps in which the shortfall after the window halves (exponential fit); NaN if it does not shrink.
+        residual: `before` minus the mean of the last ten evaluations.
+        ratio: Share of the drop that the last ten evaluations have made up for; NaN without a drop.
     """
 
     before: float
@@ -64,10 +64,10 @@ def measure(
         accuracy: `[K]`.
         start: First step of the window.
         stop: First step after it.
-        margin: How far below the level before still counts as recovered.
+        margin: Largest shortfall below `before` that counts as recovered.
 
     Raises:
-        DataError: No evaluation before or after the window, or steps that do not increase.
+        DataError: There is no evaluation before or after the window, or steps do not increase.
     """
     t, a = np.asarray(steps, np.int64), float64.finite(accuracy, "recovery: accuracy", ndim=1)
     earlier, later, after = t <= start, t > start, t >= stop
@@ -81,8 +81,8 @@ def measure(
     shortfall = np.maximum(0.0, before - a)
     gaps = np.diff(t, prepend=t[0])
     loss = float((shortfall * gaps)[later].sum() / gaps[later].sum())
-    good = a >= before - margin
-    first = next((i for i in np.flatnonzero(after) if i + IN_A_ROW <= len(t) and good[i : i + IN_A_ROW].all()), None)
+    within = a >= before - margin
+    first = next((i for i in np.flatnonzero(after) if i + IN_A_ROW <= len(t) and within[i : i + IN_A_ROW].all()), None)
     last = float(a[-N_BEFORE:].mean())
     drop = before - float(a[lowest])
     return Recovery(
@@ -116,23 +116,23 @@ def _half_life(t: npt.NDArray[np.int64], a: float64.Array) -> float:
     return float(np.log(2) * tau) if fit.x[0] > fit.x[1] and tau < 10 * span else float("nan")
 
 
-def band(accuracy: npt.ArrayLike, n: int, key: Any, *, confidence: float = 0.95) -> Interval:
-    """Returns a simultaneous (sup-t) band of accuracy over time: a claim of all points holds if the whole band does.
+def band(accuracy: npt.ArrayLike, n: int, key: jax.Array, *, confidence: float = 0.95) -> Interval:
+    """Returns a simultaneous (sup-t) band of accuracy over time: a claim about all points needs the whole band.
 
     Args:
-        accuracy: `[K]` shares of n designs, each point with designs of its own.
-        n: Designs behind each point.
+        accuracy: `[K]` shares of n designs, other designs at each point.
+        n: Designs at each point.
         key: Random key of the band.
-        confidence: Chance that the band covers all points.
+        confidence: Probability that the band covers all points.
     """
     a = float64.finite(accuracy, "band: accuracy", ndim=1)
     smoothed = (a * n + 2) / (n + 4)  # Agresti-Coull: a share of exactly 1 would have no variance
-    found = intervals.sup_t(smoothed, np.diag(smoothed * (1 - smoothed) / (n + 4)), key, confidence=confidence)
-    return Interval(np.clip(found.low, 0.0, a), np.clip(found.high, a, 1.0))
+    sup_t = intervals.sup_t(smoothed, np.diag(smoothed * (1 - smoothed) / (n + 4)), key, confidence=confidence)
+    return Interval(np.clip(sup_t.low, 0.0, a), np.clip(sup_t.high, a, 1.0))
 
 
 def equivalence_p(successes: tuple[int, int], n: tuple[int, int], *, margin: float = MARGIN) -> float:
-    """Returns the p of two one-sided tests that two shares differ by less than the margin (small: they are equivalent).
+    """Returns the p of two one-sided tests that two shares differ by the margin or more; small: they are equivalent.
 
     References:
         Schuirmann (1987), A comparison of the two one-sided tests procedure and the power approach.

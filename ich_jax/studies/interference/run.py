@@ -1,23 +1,24 @@
-"""Sweeps and pulses as a whole: generator, images and judges, then the jobs that are missing, then the page."""
+"""The studies from end to end: generator, images and inspectors, then the jobs that are missing, then the page."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 from absl import logging
 
 from ich_jax import config as config_lib
 from ich_jax import errors, liveness, workdir
-from ich_jax.config import InterferenceConfig
+from ich_jax.config import Config, InterferenceConfig
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.interference import disturbances
 from ich_jax.interference.disturbances import TABLE, Inputs
 from ich_jax.report import provenance
-from ich_jax.studies.console import Show, showing, shown
+from ich_jax.studies.console import showing, shown
 from ich_jax.studies.interference import generators, pulse_page, pulse_result, sweep, sweep_page, sweep_result
 from ich_jax.studies.interference import pulse as pulse_lib
 from ich_jax.studies.interference.paper import CLAIM
@@ -25,58 +26,55 @@ from ich_jax.studies.shards import parse_shard
 from ich_jax.training import checkpoint, formulation
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
+from ich_jax.training.checkpoint import TrainedModel
 
 
 def run(config: InterferenceConfig, folder: str, source: str, *, reference: str = "", shard: str = "") -> None:
-    """Sweeps, and reports unless it was one shard of several."""
+    """Runs a sweep, and reports unless it was one shard of several.
+
+    Args:
+        config: The sweep.
+        folder: Work directory.
+        source: Work directory of a training run, or one of its checkpoints.
+        reference: Training run, or finished sweep, of the generator to compare with; empty: none.
+        shard: `i/n`: does every n-th job, from the i-th on; empty: all.
+
+    Raises:
+        IchJaxError: An argument or a file cannot be used; the message says which and why. Nothing is written then.
+    """
     liveness.at("generator and images")
-    # ---------------- everything that can be refused is refused here, before anything is written
+    # ---------------- whatever can be refused is refused here, before anything is written
     kinds = tuple(TABLE) if config.sweep.kinds == ("all",) else config.sweep.kinds
     jobs = sweep.jobs(kinds, config.sweep.seeds, real=config.sweep.real)
-    if not any(TABLE[kind].scored for kind in kinds):
+    scored = [kind for kind in kinds if TABLE[kind].scored]
+    if not scored:
         raise errors.ConfigError(
-            f"sweep.kinds: none of {', '.join(kinds)} counts in a mean or minimum; add one that acts on the generator, "
-            "such as latent_noise."
+            f"sweep.kinds: none of {', '.join(kinds)} counts towards a mean or minimum; add one that acts on the "
+            "generator, such as latent_noise."
         )
     i, n = parse_shard(shard)
     model, dataset = generators.load(config, folder, source)
     rival = generators.load_reference(config, folder, reference, dataset)
     generators.claim(config, folder, model, dataset)
 
-    # ---------------- judges
+    # ---------------- inspectors
     liveness.at("inspectors")
-    judges, accuracies = {}, {}
-    for name, judge_config in ((sweep_result.MAIN, model.config.inspector), (sweep_result.SECOND, config.judge)):
-        if name == sweep_result.MAIN or config.second:
-            its_config = config_lib.resolve(
-                config_lib.to_dict(model.config) | {"inspector": config_lib.to_dict(judge_config)}
-            )
-            inspector = inspector_lib.get(its_config, dataset)
-            judges[name], accuracies[name] = inspector.read, inspector.report.product_accuracy
-            logging.info(
-                "The %s inspector (%s) reads real products right: %.4f", name, inspector.source, accuracies[name]
-            )
+    inspectors = {sweep_result.MAIN: inspector_lib.get(model.config, dataset)}
+    if config.second:
+        inspectors[sweep_result.SECOND] = inspector_lib.get(_with_inspector(model.config, config), dataset)
+    accuracies = {name: inspector.report.product_accuracy for name, inspector in inspectors.items()}
+    for name, inspector in inspectors.items():
+        logging.info("The %s inspector (%s) reads real products right: %.4f", name, inspector.source, accuracies[name])
+    readers = {name: inspector.read for name, inspector in inspectors.items()}
 
     # ---------------- sweep
     liveness.keeps(f"finished jobs in {folder} are kept, and the same command resumes")
-    sweeps = [(folder, model, jobs, judges)]
+    _sweep(config, folder, model, dataset, readers, jobs[i::n])
     if rival.model is not None:
         generators.claim(config, rival.folder, rival.model, dataset)
-        theirs = sweep.jobs([kind for kind in kinds if TABLE[kind].scored], config.sweep.seeds, real=False)
-        sweeps.append((rival.folder, rival.model, theirs, {sweep_result.MAIN: judges[sweep_result.MAIN]}))
-    for at, who, todo, by in sweeps:
-        with showing(len(todo[i::n]), live=config.progress) as show:
-            logging.info("Sweeping the %s", generators.describe(who))
-            sweep.run(
-                generators.generator_of(who, dataset),
-                dataset,
-                by,
-                at,
-                todo[i::n],
-                n=config.sweep.n,
-                batch=config.sweep.batch,
-                progress=told(show),
-            )
+        rival_jobs = sweep.jobs(scored, config.sweep.seeds, real=False)[i::n]
+        main_reader = {sweep_result.MAIN: readers[sweep_result.MAIN]}
+        _sweep(config, rival.folder, rival.model, dataset, main_reader, rival_jobs)
     if n > 1:
         print(f"Shard {shard} is done. Once all are, give the command without --shard to report.")
         print(f"summary: shard={shard} jobs={len(jobs[i::n])}", flush=True)
@@ -84,76 +82,114 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
     report(config, folder, kinds, model, dataset, accuracies, rival)
 
 
+def _with_inspector(trained: Config, config: InterferenceConfig) -> Config:
+    """Returns the config of a training run with the second inspector in the place of its own."""
+    return config_lib.resolve(config_lib.to_dict(trained) | {"inspector": config_lib.to_dict(config.judge)})
+
+
+def _sweep(
+    config: InterferenceConfig,
+    folder: str,
+    model: TrainedModel,
+    dataset: Dataset,
+    readers: dict[str, sweep.Reader],
+    jobs: Sequence[tuple[str, int]],
+) -> None:
+    with showing(len(jobs), live=config.progress) as show:
+        logging.info("Sweeping the %s", generators.describe(model))
+        sweep.run(
+            generators.sampler(model, dataset),
+            dataset,
+            readers,
+            folder,
+            jobs,
+            n=config.sweep.n,
+            batch=config.sweep.batch,
+            progress=show,
+        )
+
+
 def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: str = "") -> None:
-    """Trains on under pulses, and reports unless it was one shard of several."""
+    """Trains on under pulses, and reports unless it was one shard of several.
+
+    Args:
+        config: The pulses.
+        folder: Work directory.
+        source: Work directory of a training run, or one of its checkpoints.
+        shard: `i/n`: makes every n-th run, from the i-th on; empty: all.
+
+    Raises:
+        IchJaxError: An argument or a file cannot be used; the message says which and why. Nothing is written then.
+    """
     liveness.at("generator and images")
-    window, runs = pulse_result.plan(config.pulse)
+    window, pulses = pulse_result.plan(config.pulse)
     i, n = parse_shard(shard)
     model, dataset = generators.load(config, folder, source)
     generators.claim(config, folder, model, dataset)
     every = max(1, config.pulse.steps // config.pulse.evaluations)
-    values = config_lib.to_dict(model.config)
-    values["train"] |= {
-        "steps": config.pulse.steps,
-        "images": 0,
-        "g_lr": model.config.train.g_lr * config.pulse.lr,
-        "d_lr": model.config.train.d_lr * config.pulse.lr,
-        "ema": config.pulse.ema,
-        # Constant before, in and after the window, so that a curve changes because of the pulse alone.
-        "warmup": max(1, every),
-        "final_lr": 1.0,
-    }
-    trained = config_lib.resolve(values)
+    trained = _pulse_training(model.config, config, every)
     liveness.at("inspector")
     inspector = inspector_lib.get(model.config, dataset)
     liveness.keeps(f"finished runs in {folder} are kept, and the same command resumes")
     liveness.at("choice of how convolutions are computed")
+    choice = formulation.choose(trained, Path(folder))
 
     def start(seed: int) -> state_lib.TrainState:
         seeded = dataclasses.replace(trained, seed=seed)
         state = state_lib.create_state(seeded, dataset.space, dataset.size, dataset.channels)
         return checkpoint.init_from(source, state)[0]
 
-    run_one = pulse_lib.make_runner(trained, dataset, start, inspector.read, formulation.choose(trained, Path(folder)))
-    with showing(len(runs[i::n]), live=config.progress) as show:
-        for k, pulse in enumerate(runs[i::n]):
+    run_pulse = pulse_lib.make_runner(trained, dataset, start, inspector.read, choice)
+    with showing(len(pulses[i::n]), live=config.progress) as show:
+        for done, pulse in enumerate(pulses[i::n], start=1):
             if pulse_lib.load(folder, pulse) is None:
-                pulse_lib.save(folder, run_one(pulse, window, every, config.pulse.n, config.pulse.n_fresh))
-            show(f"{pulse_result.name_of(pulse)}, seed {pulse.seed}", k + 1)
+                pulse_lib.save(folder, run_pulse(pulse, window, every, config.pulse.n, config.pulse.n_fresh))
+            show(f"{pulse_result.pulse_name(pulse)}, seed {pulse.seed}", done)
     if n > 1:
         print(f"Shard {shard} is done. Once all are, give the command without --shard to report.")
-        print(f"summary: shard={shard} runs={len(runs[i::n])}", flush=True)
+        print(f"summary: shard={shard} runs={len(pulses[i::n])}", flush=True)
         return
-    liveness.at("page")
-    courses = [course for pulse in runs if (course := pulse_lib.load(folder, pulse)) is not None]
+    courses = [course for pulse in pulses if (course := pulse_lib.load(folder, pulse)) is not None]
     result = pulse_result.collect(window, courses, dataset.space.products)
-    origin = provenance.provenance()
-    page = pulse_page.write(
-        folder,
-        config=config,
-        result=result,
-        inspector=inspector.report.product_accuracy,
-        about=generators.describe(model).capitalize(),
-        simulated=dataset.simulated,
-        provenance=origin,
-    )
-    summary = pulse_result.summary(result)
-    found = {"summary": summary, "generator": generators.read_identity(folder), "pulses": result}
-    workdir.write_json(Path(folder) / "results.json", found | {"provenance": origin})
-    print(f"Page: {page}")
-    print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
+    report_pulses(config, folder, result, model, dataset, inspector.report.product_accuracy)
+
+
+def _pulse_training(trained: Config, config: InterferenceConfig, every: int) -> Config:
+    """Returns the config by which a generator is trained on under pulses, evaluated after every `every` steps."""
+    values = config_lib.to_dict(trained)
+    values["train"] |= {
+        "steps": config.pulse.steps,
+        "images": 0,
+        "g_lr": trained.train.g_lr * config.pulse.lr,
+        "d_lr": trained.train.d_lr * config.pulse.lr,
+        "ema": config.pulse.ema,
+        # Constant before, in and after the window, so that a curve changes because of the pulse alone.
+        "warmup": every,
+        "final_lr": 1.0,
+    }
+    return config_lib.resolve(values)
 
 
 def report(
     config: InterferenceConfig,
     folder: str,
     kinds: tuple[str, ...],
-    model: checkpoint.TrainedModel,
+    model: TrainedModel,
     dataset: Dataset,
     accuracies: dict[str, float],
     rival: generators.Reference,
 ) -> None:
-    """Writes page and `results.json`, and prints the summary line."""
+    """Writes the page and `results.json` of a finished sweep, and prints the summary line.
+
+    Args:
+        config: The sweep.
+        folder: Its work directory.
+        kinds: Kinds that were swept.
+        model: The generator.
+        dataset: Its images.
+        accuracies: Accuracy of each inspector on held-out real images, by name.
+        rival: The reference generator.
+    """
     liveness.at("page")
     result = sweep_result.collect(
         config, folder, kinds, dataset.space.products, reference=rival.folder or None, about_reference=rival.about
@@ -163,7 +199,7 @@ def report(
         folder,
         config=config,
         result=result,
-        sheet=(kinds, draw_sheet(generators.generator_of(model, dataset), dataset, kinds)),
+        sheet=(kinds, draw_sheet(generators.sampler(model, dataset), dataset, kinds)),
         inspectors=accuracies,
         about=generators.describe(model).capitalize(),
         simulated=dataset.simulated,
@@ -171,30 +207,67 @@ def report(
     )
     summary = sweep_result.summary(result)
     holds = {name: sweep_result.holds_up_to(result, p) for p, name in enumerate(result.products) if name in CLAIM}
-    workdir.write_json(
-        Path(folder) / "results.json",
-        {
-            "summary": summary,
-            "generator": generators.read_identity(folder),
-            "inspector_accuracy": accuracies,
-            "chance": 1 / len(result.products),
-            "holds_up_to": holds,
-            "sweep": result,
-            "provenance": origin,
-        },
+    results = {
+        "summary": summary,
+        "generator": generators.read_identity(folder),
+        "inspector_accuracy": accuracies,
+        "chance": 1 / len(result.products),
+        "holds_up_to": holds,
+        "sweep": result,
+        "provenance": origin,
+    }
+    _finish(folder, page, results, summary)
+
+
+def report_pulses(
+    config: InterferenceConfig,
+    folder: str,
+    result: pulse_result.Temporal,
+    model: TrainedModel,
+    dataset: Dataset,
+    accuracy: float,
+) -> None:
+    """Writes the page and `results.json` of finished pulses, and prints the summary line.
+
+    Args:
+        config: The pulses.
+        folder: Their work directory.
+        result: What they did.
+        model: The generator that was trained on.
+        dataset: Its images.
+        accuracy: Of the inspector on held-out real images.
+    """
+    liveness.at("page")
+    origin = provenance.provenance()
+    page = pulse_page.write(
+        folder,
+        config=config,
+        result=result,
+        inspector=accuracy,
+        about=generators.describe(model).capitalize(),
+        simulated=dataset.simulated,
+        provenance=origin,
     )
+    summary = pulse_result.summary(result)
+    results = {
+        "summary": summary,
+        "generator": generators.read_identity(folder),
+        "pulses": result,
+        "provenance": origin,
+    }
+    _finish(folder, page, results, summary)
+
+
+def _finish(folder: str, page: Path, results: dict[str, object], summary: dict[str, float]) -> None:
+    """Writes `results.json` and prints the page's path and the summary line."""
+    workdir.write_json(Path(folder) / "results.json", results)
     print(f"Page: {page}")
     print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
 
 
-def told(show: Show) -> Callable[[int, int, float, str], None]:
-    """Returns what a sweep calls after each job."""
-    return lambda done, total, spent, text: show(text, done)
-
-
-def draw_sheet(generator: sweep.Generator, dataset: Dataset, kinds: Sequence[str]) -> np.ndarray:
+def draw_sheet(generator: sweep.Generator, dataset: Dataset, kinds: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Draws the first design of the last product under every kind, `[kinds, 6, H, W, C]` uint8."""
-    brief = jax.tree.map(lambda x: jnp.repeat(x[-1:], 2, axis=0), sweep.briefs_of(dataset, 0, 1))
+    brief = jax.tree.map(lambda x: jnp.repeat(x[-1:], 2, axis=0), sweep.product_briefs(dataset, 0, 1))
     keys = jnp.repeat(sweep.design_keys(0, 1, 1), 2)
     z = jnp.repeat(jax.random.normal(jax.random.key(0), (1, generator.z_dim), jnp.float32), 2, axis=0)
     rows = []
@@ -202,4 +275,5 @@ def draw_sheet(generator: sweep.Generator, dataset: Dataset, kinds: Sequence[str
         draw = jax.jit(disturbances.make_disturbed(generator.draw, generator.space, kind))
         inputs = Inputs(generator.params, z, brief)
         rows.append([draw(inputs, jnp.int32(s), keys, jax.random.key(1))[0] for s in range(6)])
-    return pipeline.to_uint8(np.nan_to_num(np.array(rows)))
+    images: npt.NDArray[np.uint8] = pipeline.to_uint8(np.nan_to_num(np.array(rows)))
+    return images

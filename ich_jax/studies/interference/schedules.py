@@ -1,4 +1,4 @@
-"""When interference acts: windows of steps."""
+"""Schedules of interference: windows of steps."""
 
 import dataclasses
 from typing import Any

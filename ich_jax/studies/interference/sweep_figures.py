@@ -52,11 +52,11 @@ def heat_map(result: Static) -> Picture:
 def error_bars(error: InterferenceError) -> Picture:
     """Interference error and relative error of each kind and over all, with their intervals."""
     dots = []
-    for series, figures_of, mean, intervals in (
+    for series, by_kind, mean, intervals in (
         ("IE", error.each, error.mie, error.interval),
         ("relative IE", error.relative_each, error.relative_mie, error.relative_interval),
     ):
-        for kind, value in {**figures_of, MEAN: mean}.items():
+        for kind, value in {**by_kind, MEAN: mean}.items():
             if value is not None:
                 ends, label = intervals[kind], "all kinds" if kind == MEAN else kind.replace("_", " ")
                 dots.append(Dot(label, value, float(ends.low), float(ends.high), series=series))

@@ -36,10 +36,10 @@ def write(
     Args:
         folder: Work directory.
         config: The sweep.
-        result: What it found.
+        result: Its result.
         sheet: One design under each kind.
-        inspectors: Accuracy of each judge on held-out real images, by name.
-        about: Which generator it was.
+        inspectors: Accuracy of each inspector on held-out real images, by name.
+        about: Name of the generator.
         simulated: Whether the images it was trained on are simulated.
         provenance: Command, machine, versions and revision.
 
@@ -68,7 +68,7 @@ def _summary(result: Static, about: str) -> str:
     worst = min(range(len(result.products)), key=lambda p: sweep_result.least(result, p)[0].minimum)
     curve, kind = sweep_result.least(result, worst)
     return (
-        f"{about}. {len(result.scored)} kinds of interference count, at five severities. Lowest accuracy: "
+        f"{about}, under {len(result.scored)} scored kinds of interference at five severities. Lowest accuracy: "
         f"{result.products[worst]}, {curve.minimum:.1%} under {kind}; without interference "
         f"{result.clean.min():.1%} to {result.clean.max():.1%}."
     )
@@ -88,15 +88,16 @@ def _headlines(result: Static) -> list[page.Headline]:
 
 
 def _warnings(result: Static, inspectors: dict[str, float]) -> list[str]:
-    found = []
+    warnings = []
     low = [f"{name} {share:.1%}" for name, share in inspectors.items() if share < 0.98]
     if low:
-        found.append(
-            f"An inspector itself reads held-out real images at {', '.join(low)}: no accuracy can be above it."
+        warnings.append(
+            f"Inspectors misread real images themselves (accuracy on held-out ones: {', '.join(low)}), which bounds "
+            "every accuracy shown."
         )
     if result.error.withheld and result.reference:
-        found.append(f"mIE is withheld: {result.error.withheld}.")
-    return found
+        warnings.append(f"mIE is withheld: {result.error.withheld}.")
+    return warnings
 
 
 def _sections(
@@ -131,8 +132,8 @@ def _introduction(judges: str, chance: str) -> page.Section:
             "A generator draws the same designs, from the same noise and briefs, under more and more interference. "
             "Accuracy is the share of designs in which the inspector reads the product that was asked for. "
             f"Inspectors on held-out real images: {judges}; {chance}.",
-            "Product flips ask for another product and lose by construction; corruptions of finished images test "
-            "the inspector, not the generator. Both are shown, and neither enters a mean or a minimum.",
+            "Product flips ask for another product, so accuracy has to fall; corruptions of finished images test the "
+            "inspector, not the generator. Both are shown, but enter no mean and no minimum: they are not scored.",
         ),
         items=(PAPER,),
     )
@@ -146,8 +147,8 @@ def _accuracy_section(result: Static, judges: str, chance: str) -> page.Section:
                 "curves",
                 "Accuracy over severity",
                 sweep_figures.curves(result),
-                "One line for each kind that counts; bands are 95 % Wilson intervals. The grey line is what the "
-                "paper claims of the book (97 %) and of the earrings (92.99 %). Inspectors on real images: "
+                "One line for each scored kind; bands are 95 % Wilson intervals. The grey line is the paper's claim "
+                "for the book (97 %) and the earrings (92.99 %). Inspectors on real images: "
                 f"{judges}; {chance}.",
                 sweep_tables.samples(result),
             ),
@@ -165,8 +166,8 @@ def _grid_section(result: Static) -> page.Section:
                 "grid_map",
                 "Accuracy by kind and severity, %",
                 sweep_figures.heat_map(result),
-                "White is 100 %. Kinds that count stand above the line, product flips and corruptions of finished "
-                "images below it.",
+                "White is 100 %. Scored kinds are above the line, product flips and corruptions of finished images "
+                "below it.",
                 sweep_tables.samples(result),
             ),
             sweep_tables.grid(result),
@@ -184,7 +185,7 @@ def _retention_section(result: Static) -> page.Section:
                 "retention",
                 "Least accuracy as a share of accuracy without interference",
                 sweep_figures.retention(result),
-                "One dot for each product and kind that counts, over severities 1 to 5.",
+                "One dot for each product and scored kind, over severities 1 to 5.",
                 sweep_tables.samples(result),
             ),
         ),
@@ -194,7 +195,7 @@ def _retention_section(result: Static) -> page.Section:
 def _sheet_section(sheet: Sheet) -> page.Section:
     kinds, images = sheet
     return page.Section(
-        "What it does to one design",
+        "One design under interference",
         items=(
             page.Figure(
                 "sheet",

@@ -1,4 +1,4 @@
-"""The static sweep as one result: curves by kind and product, judges compared, what breaks first."""
+"""The result of a static sweep: curves by kind and product, agreement of the inspectors, and the paper's claims."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ MAIN, SECOND = "main", "second"
 
 @dataclasses.dataclass(frozen=True)
 class Static:
-    """What a static sweep found.
+    """The result of a static sweep.
 
     Attributes:
         products: Product names.
         kinds: Kinds of interference.
-        scored: Those that count in means and minima.
+        scored: Kinds that enter means and minima.
         n: Designs of each product at each severity and seed.
         seeds: Sampling seeds.
         curves: `{kind: one curve for each product}`.
@@ -35,16 +35,15 @@ class Static:
         clean_interval: Wilson interval of it.
         elements: `{kind: [6]}` share of elements read as asked; NaN without elements.
         axes: `{kind: [6]}` mean absolute error of the axes; NaN without axes.
-        agreement: `{kind: [6]}` share of designs that both judges read alike; empty with one judge.
-        second_clean: Accuracy without interference by the second judge, by product; empty with one judge.
+        agreement: `{kind: [6]}` share of designs that both inspectors read alike; empty with one inspector.
+        second_clean: Accuracy without interference by the second inspector, by product; empty with one inspector.
         real: `{kind: [6]}` accuracy on corrupted real images; severity 0 is missing (NaN).
-        error: Against a reference generator; without one, why there is none.
-        reference: What the reference is, in words; empty without one.
-        rate: Designs drawn and read per second, compilation left out.
-        compile_s: Seconds of first calls, all kinds.
-        share: Share of the time of the kinds that count which interference takes: what they take, compilation left
-            out, over what the same designs take without, each by its fastest seed, which other work delayed least;
-            NaN where that cannot be told.
+        error: Interference error against a reference generator; without one, the reason.
+        reference: Name of the reference; empty without one.
+        rate: Designs drawn and read per second, without compilation.
+        compile_s: Seconds of the first calls of all kinds.
+        share: Share of the time of the scored kinds that interference adds to drawing and reading the same designs
+            without it; without compilation, each by its fastest seed, which other work delayed least; NaN if unknown.
     """
 
     products: tuple[str, ...]
@@ -83,8 +82,8 @@ def collect(
         folder: Its work directory.
         kinds: Names in `disturbances.TABLE`.
         products: Product names.
-        reference: Work directory of the same sweep of a reference generator; None: there is none.
-        about_reference: What that is, in words.
+        reference: Work directory of the same sweep of a reference generator; None without one.
+        about_reference: Its name.
 
     Raises:
         WorkdirError: A job is missing or damaged.
@@ -130,23 +129,28 @@ def collect(
 
 
 def _share(folder: str | Path, kinds: Sequence[str], seeds: Sequence[int], batch: float) -> float:
-    """`batch`: of one severity, the share that is drawn in one call; the first call of a job is left out."""
+    """Returns `Static.share`; a call draws the share `batch` of a severity, and the first call of a job is left out."""
 
     def seconds(kind: str) -> float:
-        """Time of one severity."""
-        found = [sweep.load(folder, kind, seed) for seed in seeds]
-        calls = [len(job.severities) - min(batch, 1.0) for job in found]
-        return min((job.seconds - job.first_s) / n if n > 0 else np.nan for job, n in zip(found, calls, strict=True))
+        """Returns the time of one severity."""
+        jobs = [sweep.load(folder, kind, seed) for seed in seeds]
+        severities = [len(job.severities) - min(batch, 1.0) for job in jobs]
+        return min(
+            (job.seconds - job.first_s) / n if n > 0 else np.nan for job, n in zip(jobs, severities, strict=True)
+        )
 
     spent = sum(seconds(kind) for kind in kinds)
     return max(0.0, 1.0 - len(kinds) * seconds(sweep.CLEAN) / spent) if spent > 0 else float("nan")
 
 
 def _secondary(folder: str | Path, kinds: Sequence[str], seeds: Sequence[int], name: str) -> dict[str, float64.Array]:
-    def of(kind: str, seed: int) -> Any:
-        return np.concatenate([getattr(sweep.load(folder, k, seed), name) for k in (sweep.CLEAN, kind)]).mean(axis=1)
+    """Returns `{kind: [6]}`, the mean of a figure of the readings over products and seeds."""
 
-    return {kind: np.mean([of(kind, seed) for seed in seeds], axis=0) for kind in kinds}
+    def severity_means(kind: str, seed: int) -> float64.Array:
+        jobs = [sweep.load(folder, k, seed) for k in (sweep.CLEAN, kind)]
+        return np.asarray(np.concatenate([getattr(job, name) for job in jobs]).mean(axis=1))
+
+    return {kind: np.mean([severity_means(kind, seed) for seed in seeds], axis=0) for kind in kinds}
 
 
 def _error(
@@ -156,7 +160,7 @@ def _error(
     if reference is None:
         return comparison.withheld("no reference generator was given (--reference)")
     if not scored:
-        return comparison.withheld("none of the kinds swept counts in a mean")
+        return comparison.withheld("none of the kinds swept counts towards a mean")
     theirs = {kind: sweep.correct(reference, kind, seeds, MAIN) for kind in scored}
     return comparison.compare({kind: ours[kind] for kind in scored}, theirs)
 
@@ -180,17 +184,17 @@ def band(result: Static, product: int) -> dict[str, float64.Array]:
 
 
 def holds_up_to(result: Static, product: int) -> dict[str, int]:
-    """Returns, by scored kind, the highest severity up to which `band` is above what the paper claims; -1: never."""
+    """Returns, by scored kind, the highest severity up to which `band` lies above the paper's claim; -1: never."""
     level = CLAIM[result.products[product]]
     failing = {kind: np.flatnonzero(low <= level) for kind, low in band(result, product).items()}
-    return {kind: int(at[0]) - 1 if len(at) else 5 for kind, at in failing.items()}
+    return {kind: int(severities[0]) - 1 if len(severities) else 5 for kind, severities in failing.items()}
 
 
 def summary(result: Static) -> dict[str, Any]:
     """Returns the headline figures of a sweep.
 
-    `book_holds_up_to` is the highest severity up to which the paper's claim of the book holds under every kind that
-    counts (-1: not even without interference), and `book_band_low` the least lower limit up to there.
+    `book_holds_up_to` is the highest severity up to which the paper's claim about the book holds under every scored
+    kind (-1: not even without interference), and `book_band_low` the least lower limit up to that severity.
     """
     figures: dict[str, Any] = {}
     for p, name in enumerate(result.products):

@@ -23,7 +23,7 @@ def worst(result: Static) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for p, name in enumerate(result.products):
         curve, kind = sweep_result.least(result, p)
-        at = int(np.argmin(curve.accuracy[1:])) + 1
+        severity = int(np.argmin(curve.accuracy[1:])) + 1
         mean = float(np.mean([result.curves[k][p].mean for k in result.scored]))
         rows.append(
             (
@@ -35,7 +35,7 @@ def worst(result: Static) -> Table:
                 100 * curve.minimum,
                 100 * curve.minimum_corrected,
                 kind,
-                at,
+                severity,
                 100 * curve.drop,
             )
         )
@@ -55,7 +55,7 @@ def worst(result: Static) -> Table:
             "drop, points",
         ),
         tuple(rows),
-        caption="Least accuracy over all kinds that count and their severities; corrected for the bias of a minimum by "
+        caption="Least accuracy over all scored kinds and their severities; corrected for the bias of a minimum by "
         "a bootstrap. Intervals are 95 % Wilson.",
         samples=samples(result),
         digits=tuple(
@@ -65,7 +65,7 @@ def worst(result: Static) -> Table:
 
 
 def claims(result: Static) -> list[Table]:
-    """Up to which severity each claim of the paper holds, a table for each product of which it claims something."""
+    """The severity up to which the paper's claims hold, a table for each product with a claim."""
     tables = []
     for p, name in enumerate(result.products):
         if name in CLAIM:
@@ -91,8 +91,8 @@ def claims(result: Static) -> list[Table]:
 def _claim(name: str, severity: int) -> str:
     claim = f"that accuracy of {name} stays above {CLAIM[name]:.2%}"
     if severity < 0:
-        return f"The claim {claim} is not shown even without interference."
-    return f"The claim {claim} holds under every kind that counts up to severity {severity}."
+        return f"The claim {claim} is not supported even without interference."
+    return f"The claim {claim} holds under every scored kind up to severity {severity}."
 
 
 def grid(result: Static) -> Table:
@@ -101,7 +101,7 @@ def grid(result: Static) -> Table:
     for kind in result.kinds:
         accuracy = np.mean([c.accuracy for c in result.curves[kind]], axis=0)
         rows.append((kind, "yes" if TABLE[kind].scored else "no", *(100 * float(a) for a in accuracy)))
-    columns = ("kind", "counts", *(f"severity {s}, %" for s in range(6)))
+    columns = ("kind", "scored", *(f"severity {s}, %" for s in range(6)))
     return Table(
         "grid",
         "Accuracy over all products",
@@ -170,7 +170,7 @@ def paired(result: Static) -> Table:
         for name, c in zip(result.products, result.curves[kind], strict=True):
             change = 100 * (c.accuracy[1:] - c.accuracy[0])
             rows.append((kind, name, *(x for pair in zip(change, c.mcnemar_p, strict=True) for x in map(float, pair))))
-    columns = tuple(f"{what} {s}" for s in range(1, 6) for what in ("change", "p"))
+    columns = tuple(f"{figure} {s}" for s in range(1, 6) for figure in ("change", "p"))
     return Table(
         "paired",
         "With interference against without, the same designs",
@@ -187,9 +187,9 @@ def observer(result: Static, kinds: Sequence[str]) -> Table:
     """Accuracy of the inspector on corrupted designs and on corrupted real images."""
     rows: list[tuple[Cell, ...]] = []
     for kind in kinds:
-        own = np.mean([c.accuracy for c in result.curves[kind]], axis=0)
+        designs = np.mean([c.accuracy for c in result.curves[kind]], axis=0)
         real = result.real.get(kind, np.full(6, np.nan))
-        shares = (*own[1:], *real[1:])
+        shares = (*designs[1:], *real[1:])
         rows.append((kind.removeprefix("image_"), *(100 * float(a) if np.isfinite(a) else None for a in shares)))
     columns = ("corruption", *(f"designs {s}, %" for s in range(1, 6)), *(f"real {s}, %" for s in range(1, 6)))
     return Table(
@@ -198,7 +198,7 @@ def observer(result: Static, kinds: Sequence[str]) -> Table:
         columns,
         tuple(rows),
         caption="Accuracy of the inspector on corrupted designs and on corrupted held-out real images: where both fall "
-        "alike, it is the inspector that fails.",
+        "alike, the inspector fails, not the generator.",
         samples=samples(result),
         digits=tuple((c, 1) for c in columns[1:]),
     )
@@ -225,8 +225,8 @@ def error(result: Static) -> Table:
     figures = result.error
 
     def ends(intervals: dict[str, Interval], kind: str) -> tuple[float | None, float | None]:
-        found = intervals.get(kind)
-        return (None, None) if found is None else (float(found.low), float(found.high))
+        interval = intervals.get(kind)
+        return (None, None) if interval is None else (float(interval.low), float(interval.high))
 
     rows = [
         (name, each, *ends(figures.interval, kind), relative, *ends(figures.relative_interval, kind))

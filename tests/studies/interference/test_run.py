@@ -103,7 +103,7 @@ def test_bad_input_is_refused_and_nothing_written(whole: Path, tmp_path: Path) -
     new = str(tmp_path / "new")
     for config, folder, source, others, wanted in (
         (sweep_config(kinds=("latent_noize",)), new, "residual", {}, "did you mean 'latent_noise'"),
-        (sweep_config(kinds=("image_contrast",)), new, "residual", {}, "counts in a mean"),
+        (sweep_config(kinds=("image_contrast",)), new, "residual", {}, "counts towards a mean"),
         (sweep_config(), new, "residual", {"shard": "2/2"}, "expected i/n"),
         (sweep_config(), new, "residual", {"reference": str(tmp_path)}, "does not exist"),
         (sweep_config(n=30), str(whole), "residual", {}, "belongs to another run"),
