@@ -22,7 +22,7 @@ import numpy as np
 
 from ich_jax import errors
 from ich_jax.data.dataset import Dataset
-from ich_jax.types import Batch, Brief, DesignSpace, PyTree
+from ich_jax.types import Array, ArrayT, Batch, Brief, DesignSpace, PyTree
 
 _DATA_STREAM = 0x64617461  # "data": keeps the order of images apart from every other use of the run's seed
 _ROUNDS = 8  # four make a pseudorandom permutation in theory; the halves of small sets have few bits, so twice that
@@ -44,7 +44,7 @@ def data_key(seed: int | jax.Array) -> jax.Array:
     return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), _DATA_STREAM)
 
 
-def shuffled_index(key: Any, epoch: Any, position: Any, n: int, xp: ModuleType = jnp) -> Any:
+def shuffled_index(key: Array, epoch: Array, position: Array, n: int, xp: ModuleType = jnp) -> Any:
     """Evaluates a keyed permutation of range(n) without storing it.
 
     A balanced Feistel network on the smallest even number of bits that can hold n, followed along its cycle until it
@@ -73,13 +73,13 @@ def shuffled_index(key: Any, epoch: Any, position: Any, n: int, xp: ModuleType =
         stream = _mix(stream ^ words[k : k + 1])
     round_keys = [_mix(stream + np.uint32(0x9E3779B9 * (r + 1) & 0xFFFFFFFF)) for r in range(_ROUNDS)]
 
-    def permute(x: Any) -> Any:
+    def permute(x: ArrayT) -> ArrayT:
         left, right = x >> shift, x & mask
         for round_key in round_keys:
             left, right = right, left ^ (_mix(right ^ round_key) & mask)
         return (left << shift) | right
 
-    def walk(x: Any) -> Any:
+    def walk(x: ArrayT) -> Any:
         return xp.where(x >= np.uint32(n), permute(x), x)
 
     x = permute(xp.asarray(position, dtype=np.uint32))
@@ -90,7 +90,7 @@ def shuffled_index(key: Any, epoch: Any, position: Any, n: int, xp: ModuleType =
     return jax.lax.while_loop(lambda x: jnp.any(x >= np.uint32(n)), walk, x)
 
 
-def batch_indices(key: Any, step: Any, batch: int, n: int, xp: ModuleType = jnp) -> Any:
+def batch_indices(key: Array, step: Array | int, batch: int, n: int, xp: ModuleType = jnp) -> Any:
     """Returns which training images make up the batch of a step.
 
     Image i of the batch sits at position step * batch + i of the endless stream; batches may straddle epochs.
@@ -107,7 +107,7 @@ def batch_indices(key: Any, step: Any, batch: int, n: int, xp: ModuleType = jnp)
     """
     n32 = np.uint32(n)
 
-    def carry(epoch: Any, offset: Any) -> tuple[Any, Any]:
+    def carry(epoch: Any, offset: Any) -> tuple[Any, Any]:  # of xp
         over = offset >= n32
         return epoch + over.astype(np.uint32), xp.where(over, offset - n32, offset)
 
@@ -125,12 +125,12 @@ def batch_indices(key: Any, step: Any, batch: int, n: int, xp: ModuleType = jnp)
     return shuffled_index(key, epoch, offset, n, xp)
 
 
-def _words(key: Any) -> Any:
+def _words(key: Array) -> Array:
     """Returns the uint32 words of a jax key; words are returned as they are."""
     return jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
 
 
-def _mix(x: Any) -> Any:
+def _mix(x: ArrayT) -> ArrayT:
     """Hashes uint32 words (the finaliser `lowbias32` of Wellons' hash prospector)."""
     x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
     x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
@@ -140,7 +140,7 @@ def _mix(x: Any) -> Any:
 # ---------------------------------------------------------------- units
 
 
-def to_unit(images: Any) -> Any:
+def to_unit(images: ArrayT) -> ArrayT:
     """Maps uint8 images to float32 in [-1, 1], 0 to -1 and 255 to 1.
 
     Works on numpy and jax arrays with the same bits: 2 x - 255 is exact, so there is one rounding, which no fusion of
@@ -149,12 +149,12 @@ def to_unit(images: Any) -> Any:
     return (images.astype(np.float32) * np.float32(2.0) - np.float32(255.0)) * np.float32(1.0 / 255.0)
 
 
-def as_unit(images: Any) -> Any:
+def as_unit(images: ArrayT) -> ArrayT:
     """Returns images as floats in [-1, 1]: uint8 is mapped by `to_unit`, floats are left as they are."""
     return to_unit(images) if images.dtype == np.uint8 else images
 
 
-def to_uint8(images: Any) -> Any:
+def to_uint8(images: ArrayT) -> ArrayT:
     """Maps images in [-1, 1] to uint8, rounded to nearest and clipped; the inverse of `to_unit`."""
     scaled = (images.astype(np.float32) + np.float32(1.0)) * np.float32(127.5)
     return scaled.round().clip(0.0, 255.0).astype(np.uint8)
@@ -235,7 +235,8 @@ def make_dataset(records: Records, *, device_limit_mib: int, workers: int) -> Da
 
 def _batch(records: Records, index: np.ndarray) -> Batch:
     """Returns images and briefs at `index` `[B]`, on the host."""
-    return Batch(to_unit(records.load(index)), _take(records.brief, index))
+    image: Any = to_unit(records.load(index))  # numpy where Batch says jax
+    return Batch(image, _take(records.brief, index))
 
 
 def _on_device(tree: PyTree) -> PyTree:

@@ -17,7 +17,6 @@ References:
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +24,7 @@ import numpy as np
 
 from ich_jax import errors
 from ich_jax.interference.corruptions import blur, digital, noise, weather
+from ich_jax.types import Array
 
 Kernel = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 """`(planes [B, C, H, W] in [0, 1], key words [B, 2] uint32, severity - 1) -> planes`."""
@@ -82,13 +82,13 @@ _TOLERANCE = 1e-3  # of an 8-bit level: float32 falls short of whole numbers
 
 
 def corrupt(
-    images: Any,
+    images: Array,
     kind: str,
-    severity: Any,
+    severity: int | jax.Array,
     keys: jax.Array,
     *,
     mode: str = "reference",
-    texture: Any = None,
+    texture: Array | None = None,
 ) -> jax.Array:
     """Corrupts images.
 
@@ -125,7 +125,7 @@ def corrupt(
     return _corrupt(images, kind, jnp.asarray(severity, jnp.int32), _words(keys, images.shape[0]), mode, texture)
 
 
-def image_keys(key: jax.Array, first: Any, n: int) -> jax.Array:
+def image_keys(key: jax.Array, first: int | jax.Array, n: int) -> jax.Array:
     """Returns the keys of images first..first+n-1 of a set: `fold_in(key, i)`, `[n]`."""
     return jax.vmap(jax.random.fold_in, (None, 0))(key, first + jnp.arange(n, dtype=jnp.int32))
 
@@ -169,7 +169,7 @@ def _words(keys: jax.Array, n: int) -> jax.Array:
     return jax.random.key_data(keys)[:, :2]
 
 
-def _check_severity(severity: Any) -> None:
+def _check_severity(severity: int | jax.Array) -> None:
     if isinstance(severity, jax.core.Tracer):
         return
     value = np.asarray(severity)
@@ -179,7 +179,7 @@ def _check_severity(severity: Any) -> None:
         )
 
 
-def _checked(images: Any, where: str) -> jax.Array:
+def _checked(images: Array, where: str) -> jax.Array:
     shape, dtype = np.shape(images), getattr(images, "dtype", None)
     if len(shape) != 4 or shape[3] not in (1, 3) or not all(LEAST_SIZE <= n <= LARGEST_SIZE for n in shape[1:3]):
         raise errors.DataError(

@@ -99,7 +99,7 @@ def sampler(model: TrainedModel, dataset: Dataset) -> sweep.Generator:
     )
 
 
-def identity(model: TrainedModel, dataset: Dataset) -> dict[str, Any]:
+def identity(model: TrainedModel, dataset: Dataset) -> dict[str, int | str]:
     """Returns the fields by which two generators differ."""
     return {"step": model.step, "generator_sha256": digest(model.ema_params), "dataset": dataset.fingerprint}
 
@@ -166,7 +166,7 @@ def read_identity(folder: str | Path) -> dict[str, Any]:
     return {_RENAMED.get(name, name): value for name, value in stored.items()}
 
 
-def check_same_generator(folder: str, expected: dict[str, Any]) -> None:
+def check_same_generator(folder: str, expected: dict[str, int | str]) -> None:
     """Checks that a work directory, if it is in use, is one of the generator of this identity.
 
     Raises:

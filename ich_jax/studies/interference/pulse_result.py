@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -143,12 +142,12 @@ def least(result: Temporal, product: int) -> tuple[float, str]:
     return float(worst.fresh_minimum[product]), pulse_name(worst.pulse)
 
 
-def summary(result: Temporal) -> dict[str, Any]:
+def summary(result: Temporal) -> dict[str, float]:
     """Returns the headline figures: over all pulses, means of levels, the least of minima, medians of recovery.
 
     Minima and ends are those of fresh designs, so that no minimum is low only because it is the least of many.
     """
-    figures: dict[str, Any] = {}
+    figures: dict[str, float] = {}
     disturbed = [i for i, c in enumerate(result.courses) if c.pulse.kind != CONTROL]
     for p, name in enumerate(result.products):
         recoveries = [result.recoveries[i][p] for i in disturbed]

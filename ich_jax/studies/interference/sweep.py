@@ -37,6 +37,8 @@ Draw = Callable[[PyTree, jax.Array, Brief], jax.Array]
 """`(params, z [B, z_dim], brief) -> images [B, H, W, C]`."""
 Reader = Callable[[jax.Array], Reading]
 """`(images [B, H, W, C] in [-1, 1]) -> reading`, as inspectors have it."""
+Program = Callable[..., Any]
+"""A compiled function of one kind: it corrupts real images, or draws designs."""
 Progress = Callable[[str, int], None]
 """`(name of a job, jobs done)`."""
 
@@ -117,7 +119,7 @@ def run(
         progress: Called after each job with its name and the number of jobs done.
     """
     missing = [job for job in jobs if not _path(folder, *job).is_file()]
-    programs: dict[str, Callable[..., Any]] = {}
+    programs: dict[str, Program] = {}
     for done, (kind, seed) in enumerate(missing, start=len(jobs) - len(missing) + 1):
         started = time.perf_counter()
         if kind not in programs:
@@ -145,7 +147,7 @@ def design_keys(seed: int, products: int, n: int) -> jax.Array:
     return by_number(by_product, jnp.arange(n)).reshape(-1)
 
 
-def _program(generator: Generator, kind: str) -> Callable[..., jax.Array]:
+def _program(generator: Generator, kind: str) -> Program:
     """Returns the compiled drawing function of a kind, which serves all severities."""
     # Not hash(), which differs from process to process.
     number = zlib.crc32(kind.removeprefix(REAL).encode()) & 0x7FFFFFFF
@@ -181,9 +183,7 @@ _Images = Callable[[npt.NDArray[np.int64], jax.Array], tuple[jax.Array, npt.Arra
 """`(rows [B], severity) -> uint8 images [B, H, W, C] and whether each was finite [B]`."""
 
 
-def _designs(
-    generator: Generator, dataset: Dataset, program: Callable[..., Any], seed: int, n: int
-) -> tuple[Brief, _Images]:
+def _designs(generator: Generator, dataset: Dataset, program: Program, seed: int, n: int) -> tuple[Brief, _Images]:
     """Returns the briefs of a job on n designs of each product, and a function that draws them."""
     brief = product_briefs(dataset, seed, n)
     keys = design_keys(seed, len(dataset.space.products), n)
@@ -197,7 +197,7 @@ def _designs(
     return brief, draw
 
 
-def _real_images(dataset: Dataset, program: Callable[..., Any], seed: int, n: int) -> tuple[Brief, _Images]:
+def _real_images(dataset: Dataset, program: Program, seed: int, n: int) -> tuple[Brief, _Images]:
     """Returns the briefs of a job on n held-out real images, and a function that corrupts them."""
     real = dataset.holdout("test", min(n, dataset.n_holdout))
     stored = pipeline.to_uint8(np.asarray(real.image))
@@ -213,7 +213,7 @@ def _job(
     generator: Generator,
     dataset: Dataset,
     judges: dict[str, Reader],
-    program: Callable[..., Any],
+    program: Program,
     kind: str,
     seed: int,
     *,
@@ -240,7 +240,7 @@ def _job(
         for start in range(0, total, batch):
             rows = np.minimum(np.arange(start, start + batch), total - 1)  # one shape: the last batch is filled up
             images, finite = images_at(rows, jnp.int32(severity))
-            unit = pipeline.to_unit(np.asarray(images))
+            unit: Any = pipeline.to_unit(np.asarray(images))  # on the host; readers say jax
             for name, judge in judges.items():
                 batches[name].append(jax.tree.map(np.asarray, judge(unit)))
             finite_batches.append(np.asarray(finite))

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -190,13 +189,13 @@ def holds_up_to(result: Static, product: int) -> dict[str, int]:
     return {kind: int(severities[0]) - 1 if len(severities) else 5 for kind, severities in failing.items()}
 
 
-def summary(result: Static) -> dict[str, Any]:
+def summary(result: Static) -> dict[str, float]:
     """Returns the headline figures of a sweep.
 
     `book_holds_up_to` is the highest severity up to which the paper's claim about the book holds under every scored
     kind (-1: not even without interference), and `book_band_low` the least lower limit up to that severity.
     """
-    figures: dict[str, Any] = {}
+    figures: dict[str, float] = {}
     for p, name in enumerate(result.products):
         curve, _ = least(result, p)
         figures |= {
