@@ -1,7 +1,7 @@
 """The vocabulary that the rooms share: design spaces, briefs and batches."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -13,6 +13,10 @@ AXIS_LIMIT = 3.0
 
 PyTree = Any
 """Nested tuples, dicts and dataclasses with arrays as leaves; the name says what the type checker cannot."""
+Array = jax.Array | np.ndarray
+"""An array on a device or on the host."""
+ArrayT = TypeVar("ArrayT", jax.Array, np.ndarray)
+"""For functions that return the kind of array that they are given."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,13 +30,14 @@ from peers.corruption_libraries import DETERMINISTIC
 from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.data import make, pipeline
-from ich_jax.interference import KINDS, corrupt, image_keys
+from ich_jax.interference import COMMON, VALIDATION, corrupt, image_keys
 from ich_jax.report import benchmark, provenance, tables
 from ich_jax.training import inspector
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "procedural_32.py"
 TEXTURED = "frost, textures given"
 SEVERITIES = range(1, 6)
+KINDS = COMMON + VALIDATION  # those that the reference has
 LIMIT = 0.5
 """Points of accuracy that both may differ."""
 _BATCH, _Z = 250, 1.96

@@ -8,11 +8,10 @@ from . import (
     npz,
     pipeline,
     procedural,
-    renderer,
 )
 from .dataset import Dataset
 from .pipeline import to_uint8, to_unit
-from .renderer import render
+from .procedural import render
 
 __all__ = [
     "Dataset",
@@ -26,7 +25,6 @@ __all__ = [
     "pipeline",
     "procedural",
     "render",
-    "renderer",
     "to_uint8",
     "to_unit",
 ]

@@ -1,7 +1,7 @@
 """Differentiable augmentation of real and generated images alike, for small sets.
 
-A discriminator that only ever sees augmented images, real and generated, cannot memorise a small set, and because every
-operation is differentiable the generator learns through it. Shifts and masks leave 0 (mid-grey), which says nothing.
+A discriminator that sees only augmented images, real and generated, cannot memorise a small set, and since every
+operation is differentiable, the generator learns through it. Shifts and masks are filled with 0 (mid-grey).
 
 References:
     Zhao et al. (2020), Differentiable augmentation for data-efficient GAN training.
@@ -27,7 +27,7 @@ def make_augment(policy: str) -> Callable[[jax.Array, jax.Array], jax.Array]:
 
     Returns:
         `augment(keys, images)`: keys `[B]` and images `[B, H, W, C]` in [-1, 1] to the same shape. The same key gives
-        the same draws, so a real and a generated image can be treated alike. `color` may leave [-1, 1].
+        the same draws, so a real and a generated image can be augmented alike. `color` may leave [-1, 1].
 
     Raises:
         ConfigError: An unknown name in the policy.
@@ -35,12 +35,12 @@ def make_augment(policy: str) -> Callable[[jax.Array, jax.Array], jax.Array]:
     names = [name for name in policy.split(",") if name]
     operations = [_OPERATIONS[errors.require(name, _OPERATIONS, "--config.data.augment")] for name in names]
 
-    def one(key: jax.Array, image: jax.Array) -> jax.Array:
+    def augment_image(key: jax.Array, image: jax.Array) -> jax.Array:
         for i, operation in enumerate(operations):
             image = operation(jax.random.fold_in(key, i), image)
         return image
 
-    return jax.vmap(one) if operations else lambda keys, images: images
+    return jax.vmap(augment_image) if operations else lambda keys, images: images
 
 
 def _flip(key: jax.Array, image: jax.Array) -> jax.Array:

@@ -1,12 +1,11 @@
-"""What training and evaluation need to know of a set of images, wherever it comes from."""
+"""The interface of a data set to training and evaluation, whatever its source."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import jax
 
-from ich_jax.types import Batch, Brief, DesignSpace
+from ich_jax.types import Batch, Brief, DesignSpace, PyTree
 
 SPLITS = ("train", "validation", "test")
 
@@ -30,12 +29,12 @@ class Dataset:
         arrays: Pytree of device arrays that `sample` reads; an argument of the compiled step, never a constant in it.
         sample: `(arrays, index) -> Batch` of the training images at `index` `[B]` uint32, jittable. None when the set
             is fed from the host.
-        host_batches: `(seed, start_step, batch, own=None) -> iterator` of host `Batch`es from `start_step` on; None
-            when sampled in the step. `seed` is the integer from which the data key is made; `own` are the rows of each
-            batch to load, by default all.
+        host_batches: `(seed, start_step, batch, local_rows=None) -> iterator` of host `Batch`es from `start_step` on;
+            None when sampled in the step. `seed` is the integer from which the data key is made; `local_rows` are the
+            rows of each batch to load, by default all.
         holdout: `(split, n) -> Batch` of the first n images of `validation` or `test`, which training never sees.
         train_images: `(n) -> Batch` of n training images (memorisation check, sheets), without augmentation.
-        briefs: `(key, n) -> Brief` drawn from the distribution of the set's briefs, everything that is known stated.
+        briefs: `(key, n) -> Brief` drawn from the distribution of the set's briefs, with everything known stated.
     """
 
     space: DesignSpace
@@ -45,8 +44,8 @@ class Dataset:
     n_holdout: int
     fingerprint: str
     simulated: bool
-    arrays: Any
-    sample: Callable[[Any, jax.Array], Batch] | None
+    arrays: PyTree
+    sample: Callable[[PyTree, jax.Array], Batch] | None
     host_batches: Callable[..., Iterator[Batch]] | None
     holdout: Callable[[str, int], Batch]
     train_images: Callable[[int], Batch]

@@ -1,6 +1,6 @@
 """From an image file to the square uint8 pixels of a model.
 
-Whatever the file holds, the same steps follow: EXIF orientation is applied; 16 bits become 8; palettes, CMYK and grey
+Every file goes through the same steps: EXIF orientation is applied; 16 bits become 8; palettes, CMYK and grey
 become RGB; transparency is composited over white; the picture is scaled by exact area averaging so that its longer side
 fits, and centred on a square in the median colour of its own border. Colour profiles are not applied: values are taken
 as sRGB. Of an animation, the first frame counts.
@@ -18,14 +18,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ich_jax import errors
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-FORMATS = ("PNG", "JPEG", "WEBP")  # by content: what a name says is not trusted
+FORMATS = ("PNG", "JPEG", "WEBP")  # by content: the extension is not trusted
 
 
 @contextmanager
 def decoder_warnings() -> Iterator[None]:
-    """Makes absurdly large pictures fail instead of warn, and silences remarks on odd but readable files.
+    """Turns warnings about excessively large pictures into errors, and silences those about odd but readable files.
 
-    Filters are global to the process: to be entered once around a pool of threads, not within it.
+    Filters are global to the process: enter once around a pool of threads, not within it.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -46,7 +46,7 @@ def decode(data: bytes, channels: int, formats: tuple[str, ...] = FORMATS) -> np
 
     Raises:
         DataError: The bytes are empty, damaged, of another format, or of more pixels than is sensible; the message
-            is the reason only, as the caller knows the file.
+            gives the reason only, since the caller knows the file.
     """
     if not data:
         raise errors.DataError("the file is empty (0 bytes)")
@@ -82,8 +82,8 @@ def _on_white(image: Image.Image) -> Image.Image:
 def fit_square(pixels: np.ndarray, size: int) -> np.ndarray:
     """Scales a picture down to a square, its aspect kept.
 
-    Every output pixel is the mean over the area that it covers, fractions of source pixels included; what the picture
-    does not cover is filled with the median colour of its border.
+    Every output pixel is the mean over the area that it covers, fractions of source pixels included; area outside the
+    picture is filled with the median colour of its border.
 
     Args:
         pixels: `[h, w, C]` uint8 whose longer side is at least `size`.
@@ -107,9 +107,9 @@ def fit_square(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def _average(x: np.ndarray, side: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Averages over intervals: n rows, centred on `side` rows of which the others count 0, become `size` rows.
+    """Averages n rows, centred among `side` rows whose others are 0, over `size` intervals.
 
-    Whole rows are summed, and the fractions at both ends of an interval are corrected for. Additions in a fixed order
+    Full rows are summed, and the fractions at both ends of an interval are corrected for. Additions in a fixed order
     give the same pixels everywhere; a matrix product would not, and its threads would compete with those that decode.
 
     Args:
@@ -122,7 +122,7 @@ def _average(x: np.ndarray, side: int, size: int) -> tuple[np.ndarray, np.ndarra
     """
     n, step = len(x), side / size
     edges = np.clip(np.arange(size + 1) * step - (side - n) / 2, 0, n)
-    whole = np.floor(edges).astype(int)
-    sums = np.stack([x[a:b].astype(np.float32).sum(axis=0) for a, b in itertools.pairwise(whole)])
-    fraction = (edges - whole).astype(np.float32)[:, None] * x[np.minimum(whole, n - 1)]
+    full = np.floor(edges).astype(int)
+    sums = np.stack([x[a:b].astype(np.float32).sum(axis=0) for a, b in itertools.pairwise(full)])
+    fraction = (edges - full).astype(np.float32)[:, None] * x[np.minimum(full, n - 1)]
     return (sums + np.diff(fraction, axis=0)) / np.float32(step), np.diff(edges).astype(np.float32) / np.float32(step)

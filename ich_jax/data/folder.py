@@ -18,7 +18,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.types import Brief, DesignSpace
 
 PREPARATION = 1
-"""Part of the fingerprint: to be raised whenever the same files would give other pixels, briefs or splits."""
+"""Part of the fingerprint; raise it whenever the same files would give other pixels, briefs or splits."""
 
 _REPORT_EVERY = 5000  # images between log lines while a large set is read
 
@@ -28,7 +28,7 @@ _U = TypeVar("_U")
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """What lies in an image folder.
+    """The contents of an image folder.
 
     Attributes:
         root: The folder.
@@ -48,7 +48,7 @@ class Picture:
     Attributes:
         name: `class/file`.
         digest: SHA-256 of its bytes.
-        pixels: `[size, size, C]` uint8, or None if they are to be decoded again when needed.
+        pixels: `[size, size, C]` uint8, or None if the file is decoded again when needed.
         axes: `[3]` float32, its measured width, height and mass.
     """
 
@@ -60,12 +60,12 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Read:
-    """What came of reading image files.
+    """The outcome of reading image files.
 
     Attributes:
-        pictures: Those that can be used.
-        bad: One line for each that cannot be read: its name and why.
-        small: Those smaller than asked for: `{line with name and size: longer side in pixels}`.
+        pictures: Usable images.
+        bad: A line for each unreadable file: its name and the reason.
+        small: Images smaller than required: `{line with name and size: longer side in pixels}`.
     """
 
     pictures: list[Picture]
@@ -76,41 +76,41 @@ class Read:
 def make(config: DataConfig) -> Dataset:
     """Makes the dataset of an image folder.
 
-    Every file is read and decoded once before anything else happens, so that damaged ones are known. Sets within
-    `config.device_limit_mib` keep the pixels; of larger ones the images are decoded again as batches need them.
+    Every file is read and decoded once before anything else, so that damaged ones are known. Sets within
+    `config.device_limit_mib` keep their pixels; images of larger sets are decoded again when a batch needs them.
 
     Raises:
         DataError: Images or metadata that cannot be used, naming file, row or field and how to repair it.
     """
-    found = scan(Path(config.path))
-    table = found.root / metadata.FILE_NAME
-    cells = metadata.read(table, found.names)
+    folder = scan(Path(config.path))
+    table = folder.root / metadata.FILE_NAME
+    cells = metadata.read(table, folder.names)
     # Columns are checked before the images: it takes no time, and decoding a large set does.
-    metadata.read_elements(cells, found.names, config.elements, config.keywords)
-    metadata.read_axes(cells, found.names, config.axes)
+    metadata.read_elements(cells, folder.names, config.elements, config.keywords)
+    metadata.read_axes(cells, folder.names, config.axes)
 
-    keep = pipeline.fits_device(len(found.names), config.size, config.channels, config.device_limit_mib)
-    pictures = read_pictures(found, config.size, config.channels, config.max_bad_share, keep=keep)
+    keep = pipeline.fits_device(len(folder.names), config.size, config.channels, config.device_limit_mib)
+    pictures = read_pictures(folder, config.size, config.channels, config.max_bad_share, keep=keep)
     names = [picture.name for picture in pictures]
     digests = [picture.digest for picture in pictures]
-    product = np.array([found.classes.index(name.split("/")[0]) for name in names], np.int32)
+    product = np.array([folder.classes.index(name.split("/")[0]) for name in names], np.int32)
     elements, categories, known_elements = metadata.read_elements(cells, names, config.elements, config.keywords)
     axes = metadata.read_axes(cells, names, config.axes)
     if axes is None:
         measured = np.stack([picture.axes for picture in pictures])
         axes = (measure.AXES, measured, np.ones_like(measured))
     axis_names, values, known_axes = axes
-    known = np.concatenate([np.ones((len(names), 1), np.float32), known_elements, known_axes], axis=1)
+    given = np.concatenate([np.ones((len(names), 1), np.float32), known_elements, known_axes], axis=1)
 
-    brief: tuple[Any, ...] = (product, categories, values, known)  # of the host: numpy where Brief says jax
+    brief: tuple[Any, ...] = (product, categories, values, given)  # on the host: numpy where Brief says jax
 
     def load(rows: np.ndarray) -> np.ndarray:
         if keep:
             return np.stack([pictures[row].pixels for row in rows])
-        return np.stack([_decode_file(found.root, names[row], config.size, config.channels) for row in rows])
+        return np.stack([_decode_file(folder.root, names[row], config.size, config.channels) for row in rows])
 
     records = pipeline.Records(
-        space=DesignSpace(found.classes, elements, axis_names),
+        space=DesignSpace(folder.classes, elements, axis_names),
         size=config.size,
         channels=config.channels,
         brief=Brief(*brief),
@@ -131,15 +131,15 @@ def make(config: DataConfig) -> Dataset:
 def scan(root: Path) -> Folder:
     """Lists the images of a folder without opening them.
 
-    Hidden files and folders are passed over; files of other kinds inside a class folder are passed over with a warning.
+    Hidden files and folders are ignored; other kinds of file inside a class folder are ignored with a warning.
 
     Raises:
         DataError: The folder is missing or empty, holds images outside a class folder, or has a class without images.
     """
     layout = f"expected {root}/<class>/*{{{','.join(decode.SUFFIXES)}}}"
     if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
-        raise errors.DataError(f"The image folder {root} {what}; {layout}. Correct --config.data.path.")
+        state = "is a file" if root.exists() else "does not exist"
+        raise errors.DataError(f"The image folder {root} {state}; {layout}. Correct --config.data.path.")
     entries = sorted((entry for entry in root.iterdir() if not entry.name.startswith(".")), key=lambda e: e.name)
     classes = tuple(entry.name for entry in entries if entry.is_dir() and entry.name != "__MACOSX")
     stray = [entry.name for entry in entries if _is_image(entry)]
@@ -172,45 +172,46 @@ def scan(root: Path) -> Folder:
             )
         names += images
     if others:
-        logging.warning("%s: passed over %d files that are no images:%s", root, len(others), metadata.list_some(others))
+        logging.warning("%s: ignored %d files that are not images:%s", root, len(others), metadata.list_some(others))
     return Folder(root, classes, tuple(names))
 
 
-def read_pictures(found: Folder, size: int, channels: int, max_bad_share: float, *, keep: bool) -> list[Picture]:
+def read_pictures(folder: Folder, size: int, channels: int, max_bad_share: float, *, keep: bool) -> list[Picture]:
     """Reads every image of a folder once and leaves out the few that cannot be read.
 
     Args:
-        found: The images.
-        size: Height and width to bring them to.
+        folder: The images.
+        size: Height and width to scale them to.
         channels: 3 or 1.
-        max_bad_share: Unreadable images up to this share are left out with a warning; more are an error.
+        max_bad_share: Up to this share, unreadable images are left out with a warning; more are an error.
         keep: Whether the pictures keep their pixels.
 
     Raises:
-        DataError: Too many unreadable images, a class that has no other, or images smaller than `size`; all are listed.
+        DataError: Too many images are unreadable, a class has no readable one, or images are smaller than `size`; all
+            are listed.
     """
-    files = [(name, found.root / name) for name in found.names]
+    files = [(name, folder.root / name) for name in folder.names]
     read = read_files(files, size, channels, keep=keep)
     if read.small:
         raise errors.DataError(
-            f"{found.root}: {len(read.small)} of {len(files)} images are smaller than the model's {size} px on their "
+            f"{folder.root}: {len(read.small)} of {len(files)} images are smaller than the model's {size} px on their "
             f"longer side, and are not enlarged:{metadata.list_some(list(read.small))}\nSet --config.data.size to "
             f"{min(read.small.values())} or less, or replace or remove these files."
         )
     if read.bad:
         share = len(read.bad) / len(files)
-        report = f"{found.root}: {len(read.bad)} of {len(files)} images ({share:.2%}) cannot be read"
+        report = f"{folder.root}: {len(read.bad)} of {len(files)} images ({share:.2%}) cannot be read"
         if share > max_bad_share:
             raise errors.DataError(
                 f"{report}, allowed are up to {max_bad_share:.2%}:{metadata.list_some(read.bad)}\nReplace or remove "
-                "these files, or raise --config.data.max_bad_share to go on without them."
+                "these files, or raise --config.data.max_bad_share to continue without them."
             )
-        logging.warning("%s:\n  %s\nThe run goes on without them.", report, "\n  ".join(read.bad))
+        logging.warning("%s:\n  %s\nThe run continues without them.", report, "\n  ".join(read.bad))
     remaining = {picture.name.split("/")[0] for picture in read.pictures}
-    for label in found.classes:
+    for label in folder.classes:
         if label not in remaining:
             raise errors.DataError(
-                f"The class folder {found.root / label} has no readable image; replace its files or remove the folder."
+                f"The class folder {folder.root / label} has no readable image; replace its files or remove the folder."
             )
     return read.pictures
 
@@ -227,7 +228,7 @@ def read_files(
 
     Args:
         files: Name and path of each.
-        size: Height and width to bring them to.
+        size: Height and width to scale them to.
         channels: 3 or 1.
         keep: Whether the pictures keep their pixels.
         formats: Pillow's names of the formats that are read.
@@ -249,13 +250,14 @@ def read_files(
         return Picture(name, hashlib.sha256(data).hexdigest(), pixels if keep else None, axes)
 
     with decode.decoder_warnings():
-        for i, one in enumerate(_map_threads(read, files)):
-            if isinstance(one, Picture):
-                result.pictures.append(one)
-            elif isinstance(one, str):
-                result.bad.append(one)
+        for i, outcome in enumerate(_map_threads(read, files)):
+            if isinstance(outcome, Picture):
+                result.pictures.append(outcome)
+            elif isinstance(outcome, str):
+                result.bad.append(outcome)
             else:
-                result.small[one[0]] = one[1]
+                line, side = outcome
+                result.small[line] = side
             if (i + 1) % _REPORT_EVERY == 0:
                 logging.info("Read %d of %d images.", i + 1, len(files))
     return result
@@ -274,7 +276,7 @@ def _decode_file(root: Path, name: str, size: int, channels: int) -> np.ndarray:
 
 def _map_threads(fn: Callable[[_T], _U], items: Sequence[_T]) -> Iterator[_U]:
     """Applies fn in threads, in order; decoders release the interpreter lock."""
-    block = 1024  # bounds what waits in memory
+    block = 1024  # bounds the results that wait in memory
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for start in range(0, len(items), block):
             yield from pool.map(fn, items[start : start + block])

@@ -1,4 +1,4 @@
-"""One entry to every source of images."""
+"""The entry to all sources of images."""
 
 from ich_jax import errors
 from ich_jax.config import SOURCES, DataConfig

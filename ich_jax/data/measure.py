@@ -13,19 +13,18 @@ photograph, a painting) still gets the same numbers every time, but they describ
 """
 
 from types import ModuleType
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from ich_jax.types import AXIS_LIMIT
+from ich_jax.types import AXIS_LIMIT, ArrayT
 
 AXES = ("width", "height", "mass")
 THRESHOLD = 0.2
 """Distance from the background in units of [-1, 1], a tenth of the range. In 8 bits it lies between two levels."""
 
 
-def measure(images: Any, xp: ModuleType = jnp) -> Any:
+def measure(images: ArrayT, xp: ModuleType = jnp) -> ArrayT:
     """Measures width, height and mass.
 
     Args:
@@ -47,16 +46,16 @@ def measure(images: Any, xp: ModuleType = jnp) -> Any:
     return xp.stack(axes, axis=1)
 
 
-def find_foreground(images: Any, xp: ModuleType = jnp) -> Any:
-    """Returns which pixels stand out from the colour of the border, `[B, H, W]` bool."""
+def find_foreground(images: ArrayT, xp: ModuleType = jnp) -> ArrayT:
+    """Returns which pixels differ from the colour of the border, `[B, H, W]` bool."""
     border = xp.concatenate([images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1)
     background = xp.sort(border, axis=1)[:, (border.shape[1] - 1) // 2]
     distance = xp.max(xp.abs(images - background[:, None, None, :]), axis=3)
     return distance > np.float32(THRESHOLD)
 
 
-def _extent(occupied: Any, xp: ModuleType) -> Any:
-    """Returns how far the occupied positions of `[B, L]` reach, first and last included; 0 if there is none."""
+def _extent(occupied: ArrayT, xp: ModuleType) -> ArrayT:
+    """Returns the extent of the occupied positions of `[B, L]`, first and last included; 0 if there is none."""
     length = occupied.shape[1]
     first = xp.argmax(occupied, axis=1)
     last = length - 1 - xp.argmax(occupied[:, ::-1], axis=1)

@@ -1,4 +1,4 @@
-"""The optional metadata.csv of an image folder: what is known of each picture.
+"""The optional metadata.csv of an image folder: the known parts of the brief of each picture.
 
 One row per image: `file_name` (relative to the folder, `class/picture.png`) and any columns. Columns become design
 elements (categories), axes (numbers in [-3, 3]) or, split at `;`, keywords. An empty cell leaves that part of the
@@ -153,12 +153,12 @@ def _read_element(metadata: Metadata, names: Sequence[str], name: str, column: s
         )
     single = [(image, value) for image, value in zip(names, values, strict=True) if value and count[value] == 1]
     if single:
-        seen = [category for category in categories if count[category] > 1]
+        frequent = [category for category in categories if count[category] > 1]
         listed = [f"row {metadata.lines[image]} ({image}): {value!r}" for image, value in single]
         raise errors.DataError(
             f"{metadata.path}, column {column!r}: {len(single)} categories are on one image only, so either training "
             f"or judging would never see them:{list_some(listed)}\nFor the first: "
-            f"{errors.nearest(single[0][1], seen[:50])}. Correct the cells, empty them (left open), add images, or "
+            f"{errors.nearest(single[0][1], frequent[:50])}. Correct the cells, empty them (left open), add images, or "
             "leave the element out of --config.data.elements."
         )
     codes = {category: code for code, category in enumerate(categories)}
@@ -178,8 +178,8 @@ def _read_keywords(metadata: Metadata, names: Sequence[str], n: int) -> list[tup
         )
     words = [{w for w in map(str.strip, metadata.cells[name]["keywords"].lower().split(";")) if w} for name in names]
     count = collections.Counter(word for row in words for word in row)
-    known = sum(bool(row) for row in words)
-    usable = sorted((w for w, c in count.items() if 1 < c < known), key=lambda word: (-count[word], word))
+    n_described = sum(bool(row) for row in words)
+    usable = sorted((w for w, c in count.items() if 1 < c < n_described), key=lambda word: (-count[word], word))
     if len(usable) < n:
         raise errors.DataError(
             f"{metadata.path}, column 'keywords': only {len(usable)} keywords are on two images or more and not on "
@@ -243,11 +243,11 @@ def _number(cell: str) -> float:
 
 
 def _find(metadata: Metadata, setting: str, prefix: str, field: str) -> list[tuple[str, str]]:
-    """Returns (name, column) of what a setting asks for: auto, none, or names with or without the prefix."""
+    """Returns (name, column) of the columns that a setting selects: auto, none, or names with or without the prefix."""
     columns = metadata.columns
     if setting == "auto":
         return [(column.removeprefix(prefix), column) for column in columns if column.startswith(prefix)]
-    found = []
+    columns_found = []
     for name in dict.fromkeys(filter(None, map(str.strip, setting.split(",")))):
         if name == "none":
             continue
@@ -259,5 +259,5 @@ def _find(metadata: Metadata, setting: str, prefix: str, field: str) -> list[tup
         column = name if name in columns else prefix + name
         if column not in columns:
             raise errors.DataError(f"{field}: {metadata.path} has no column {name!r}; {errors.nearest(name, columns)}.")
-        found.append((name.removeprefix(prefix), column))
-    return found
+        columns_found.append((name.removeprefix(prefix), column))
+    return columns_found

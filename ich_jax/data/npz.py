@@ -15,7 +15,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.types import Brief, DesignSpace
 
 PREPARATION = 1
-"""Part of the fingerprint: to be raised whenever the same file would give other pixels, briefs or splits."""
+"""Part of the fingerprint; raise it whenever the same file would give other pixels, briefs or splits."""
 
 _IMAGES = ("x", "image", "images")
 _LABELS = ("y", "label", "labels")
@@ -43,7 +43,7 @@ def make(config: DataConfig) -> Dataset:
         )
     if config.axes not in ("auto", "measured", "none", ""):
         raise errors.DataError(
-            f"{path}: --config.data.axes={config.axes!r} names columns, which a .npz file has not; allowed: auto, "
+            f"{path}: --config.data.axes={config.axes!r} names columns, which a .npz file does not have; allowed: auto, "
             "measured, none."
         )
     pixels = _convert(images, config)
@@ -59,7 +59,7 @@ def make(config: DataConfig) -> Dataset:
         elements,
         axes,
         np.ones((n, 1 + axes.shape[1]), np.float32),
-    )  # numpy: of the host
+    )  # on the host: numpy where Brief says jax
     records = pipeline.Records(
         space=DesignSpace(products, (), measure.AXES if measured else ()),
         size=config.size,
@@ -95,8 +95,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise errors.DataError(
-            f"{path} is no readable .npz file of plain arrays ({error}); write it again with numpy.savez(path, x=..., "
-            "y=...). Arrays of Python objects are refused because reading them can run code."
+            f"{path} is not a readable .npz file of plain arrays ({error}); write it again with "
+            "numpy.savez(path, x=..., y=...). Arrays of Python objects are refused because reading them can run code."
         ) from error
 
 

@@ -10,6 +10,7 @@ index)` with the `batch_indices` of that key and the step; `dataset.host_batches
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -21,7 +22,7 @@ import numpy as np
 
 from ich_jax import errors
 from ich_jax.data.dataset import Dataset
-from ich_jax.types import Batch, Brief, DesignSpace
+from ich_jax.types import Array, ArrayT, Batch, Brief, DesignSpace, PyTree
 
 _DATA_STREAM = 0x64617461  # "data": keeps the order of images apart from every other use of the run's seed
 _ROUNDS = 8  # four make a pseudorandom permutation in theory; the halves of small sets have few bits, so twice that
@@ -43,11 +44,11 @@ def data_key(seed: int | jax.Array) -> jax.Array:
     return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), _DATA_STREAM)
 
 
-def shuffled_index(key: Any, epoch: Any, position: Any, n: int, xp: ModuleType = jnp) -> Any:
+def shuffled_index(key: Array, epoch: Array, position: Array, n: int, xp: ModuleType = jnp) -> Any:
     """Evaluates a keyed permutation of range(n) without storing it.
 
-    A balanced Feistel network on the smallest even number of bits that holds n, walked along its cycle until it lands
-    inside range(n) (fewer than four visits on average).
+    A balanced Feistel network on the smallest even number of bits that can hold n, followed along its cycle until it
+    enters range(n) (fewer than four steps on average).
 
     Args:
         key: A jax key, or its words (`jax.random.key_data(key)`, `[K]` uint32), which is what numpy callers pass.
@@ -72,13 +73,13 @@ def shuffled_index(key: Any, epoch: Any, position: Any, n: int, xp: ModuleType =
         stream = _mix(stream ^ words[k : k + 1])
     round_keys = [_mix(stream + np.uint32(0x9E3779B9 * (r + 1) & 0xFFFFFFFF)) for r in range(_ROUNDS)]
 
-    def permute(x: Any) -> Any:
+    def permute(x: ArrayT) -> ArrayT:
         left, right = x >> shift, x & mask
         for round_key in round_keys:
             left, right = right, left ^ (_mix(right ^ round_key) & mask)
         return (left << shift) | right
 
-    def walk(x: Any) -> Any:
+    def walk(x: ArrayT) -> Any:
         return xp.where(x >= np.uint32(n), permute(x), x)
 
     x = permute(xp.asarray(position, dtype=np.uint32))
@@ -89,7 +90,7 @@ def shuffled_index(key: Any, epoch: Any, position: Any, n: int, xp: ModuleType =
     return jax.lax.while_loop(lambda x: jnp.any(x >= np.uint32(n)), walk, x)
 
 
-def batch_indices(key: Any, step: Any, batch: int, n: int, xp: ModuleType = jnp) -> Any:
+def batch_indices(key: Array, step: Array | int, batch: int, n: int, xp: ModuleType = jnp) -> Any:
     """Returns which training images make up the batch of a step.
 
     Image i of the batch sits at position step * batch + i of the endless stream; batches may straddle epochs.
@@ -106,7 +107,7 @@ def batch_indices(key: Any, step: Any, batch: int, n: int, xp: ModuleType = jnp)
     """
     n32 = np.uint32(n)
 
-    def carry(epoch: Any, offset: Any) -> tuple[Any, Any]:
+    def carry(epoch: Any, offset: Any) -> tuple[Any, Any]:  # of xp
         over = offset >= n32
         return epoch + over.astype(np.uint32), xp.where(over, offset - n32, offset)
 
@@ -124,12 +125,12 @@ def batch_indices(key: Any, step: Any, batch: int, n: int, xp: ModuleType = jnp)
     return shuffled_index(key, epoch, offset, n, xp)
 
 
-def _words(key: Any) -> Any:
+def _words(key: Array) -> Array:
     """Returns the uint32 words of a jax key; words are returned as they are."""
     return jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
 
 
-def _mix(x: Any) -> Any:
+def _mix(x: ArrayT) -> ArrayT:
     """Hashes uint32 words (the finaliser `lowbias32` of Wellons' hash prospector)."""
     x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
     x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
@@ -139,7 +140,7 @@ def _mix(x: Any) -> Any:
 # ---------------------------------------------------------------- units
 
 
-def to_unit(images: Any) -> Any:
+def to_unit(images: ArrayT) -> ArrayT:
     """Maps uint8 images to float32 in [-1, 1], 0 to -1 and 255 to 1.
 
     Works on numpy and jax arrays with the same bits: 2 x - 255 is exact, so there is one rounding, which no fusion of
@@ -148,12 +149,12 @@ def to_unit(images: Any) -> Any:
     return (images.astype(np.float32) * np.float32(2.0) - np.float32(255.0)) * np.float32(1.0 / 255.0)
 
 
-def as_unit(images: Any) -> Any:
+def as_unit(images: ArrayT) -> ArrayT:
     """Returns images as floats in [-1, 1]: uint8 is mapped by `to_unit`, floats are left as they are."""
     return to_unit(images) if images.dtype == np.uint8 else images
 
 
-def to_uint8(images: Any) -> Any:
+def to_uint8(images: ArrayT) -> ArrayT:
     """Maps images in [-1, 1] to uint8, rounded to nearest and clipped; the inverse of `to_unit`."""
     scaled = (images.astype(np.float32) + np.float32(1.0)) * np.float32(127.5)
     return scaled.round().clip(0.0, 255.0).astype(np.uint8)
@@ -164,7 +165,7 @@ def to_uint8(images: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """Real images that are ready to be used, on the host.
+    """Prepared real images, on the host.
 
     Attributes:
         space: Names of products, elements and axes.
@@ -186,7 +187,7 @@ class Records:
 
 
 def fits_device(n: int, size: int, channels: int, limit_mib: int) -> bool:
-    """Whether n images may live on the device as uint8 under `config.data.device_limit_mib`."""
+    """Returns whether n images fit on the device as uint8 under `config.data.device_limit_mib`."""
     return n * size * size * channels <= limit_mib * 2**20
 
 
@@ -204,36 +205,12 @@ def make_dataset(records: Records, *, device_limit_mib: int, workers: int) -> Da
     train_brief = _take(records.brief, rows["train"])
     on_device = fits_device(n_train, records.size, records.channels, device_limit_mib)
 
-    def batch_of(index: np.ndarray) -> Batch:
-        return Batch(to_unit(records.load(index)), _take(records.brief, index))
-
-    def sample(arrays: Any, index: jax.Array) -> Batch:
-        images, brief = arrays
-
-        def pick(x: jax.Array) -> jax.Array:
-            return x.at[index].get(mode="promise_in_bounds")
-
-        return Batch(to_unit(pick(images)), Brief(*(pick(x) for x in brief)))
-
-    def host_batches(seed: int, start_step: int, batch: int, own: np.ndarray | None = None) -> Iterator[Batch]:
-        words = np.asarray(_words(data_key(seed)))
-
-        def load(step: int) -> Batch:
-            index = batch_indices(words, step, batch, n_train, np)
-            return batch_of(rows["train"][index if own is None else index[own]])
-
-        steps = grain.MapDataset.range(start_step, np.iinfo(np.int32).max).map(load)
-        stream = steps.to_iter_dataset(grain.ReadOptions(num_threads=_DECODE_THREADS, prefetch_buffer_size=_PREFETCH))
-        if workers:
-            stream = stream.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
-        return iter(stream)
-
     def holdout(split: str, n: int) -> Batch:
         errors.require(split, ("validation", "test"), "Split of held-out images")
-        return jax.tree.map(jnp.asarray, batch_of(rows[split][:n]))
+        return _on_device(_batch(records, rows[split][:n]))
 
     def train_images(n: int) -> Batch:
-        return jax.tree.map(jnp.asarray, batch_of(rows["train"][:n]))
+        return _on_device(_batch(records, rows["train"][:n]))
 
     def briefs(key: jax.Array, n: int) -> Brief:
         index = jax.random.randint(key, (n,), 0, n_train)
@@ -247,17 +224,55 @@ def make_dataset(records: Records, *, device_limit_mib: int, workers: int) -> Da
         n_holdout=len(rows["validation"]) + len(rows["test"]),
         fingerprint=records.fingerprint,
         simulated=False,
-        arrays=jax.tree.map(jnp.asarray, (records.load(rows["train"]), train_brief)) if on_device else None,
-        sample=sample if on_device else None,
-        host_batches=None if on_device else host_batches,
+        arrays=_on_device((records.load(rows["train"]), train_brief)) if on_device else None,
+        sample=_sample if on_device else None,
+        host_batches=None if on_device else functools.partial(_host_batches, records, workers),
         holdout=holdout,
         train_images=train_images,
         briefs=briefs,
     )
 
 
+def _batch(records: Records, index: np.ndarray) -> Batch:
+    """Returns images and briefs at `index` `[B]`, on the host."""
+    image: Any = to_unit(records.load(index))  # numpy where Batch says jax
+    return Batch(image, _take(records.brief, index))
+
+
+def _on_device(tree: PyTree) -> PyTree:
+    return jax.tree.map(jnp.asarray, tree)
+
+
+def _sample(arrays: tuple[jax.Array, Brief], index: jax.Array) -> Batch:
+    """Returns images and briefs at `index` `[B]` of arrays that are on the device; jittable."""
+    images, brief = arrays
+
+    def pick(x: jax.Array) -> jax.Array:
+        return x.at[index].get(mode="promise_in_bounds")
+
+    return Batch(to_unit(pick(images)), Brief(*(pick(x) for x in brief)))
+
+
+def _host_batches(
+    records: Records, workers: int, seed: int, start_step: int, batch: int, local_rows: np.ndarray | None = None
+) -> Iterator[Batch]:
+    """Yields the training batches from `start_step` on, as `Dataset.host_batches` says."""
+    words = np.asarray(_words(data_key(seed)))
+    train = records.rows["train"]
+
+    def load(step: int) -> Batch:
+        index = batch_indices(words, step, batch, len(train), np)
+        return _batch(records, train[index if local_rows is None else index[local_rows]])
+
+    steps = grain.MapDataset.range(start_step, np.iinfo(np.int32).max).map(load)
+    stream = steps.to_iter_dataset(grain.ReadOptions(num_threads=_DECODE_THREADS, prefetch_buffer_size=_PREFETCH))
+    if workers:
+        stream = stream.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    return iter(stream)
+
+
 def check_batch(dataset: Dataset, batch: int) -> None:
-    """Checks that a batch holds no image twice; to be called before anything is compiled.
+    """Checks that a batch holds no image twice; called before anything is compiled.
 
     Raises:
         DataError: The batch is larger than the training set.

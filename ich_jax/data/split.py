@@ -1,4 +1,4 @@
-"""Which images of a set are trained on and which are kept to judge by."""
+"""The split of a set into images for training, validation and test."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ich_jax import errors
+from ich_jax.data.dataset import SPLITS
+
+_TRAIN, _VALIDATION, _TEST = range(3)  # as in SPLITS
 
 
 def split_rows(
@@ -20,8 +23,8 @@ def split_rows(
 
     Membership depends on the hash of an image's name, not on the order of files or on any seed, so adding images moves
     few others. Half of what is held out validates, half tests. Every class with three images or more has one in each
-    split, byte-identical files share a split, and every category of every element is kept in training. Files are
-    what is split: one picture drawn in several styles is several files, which may land on both sides.
+    split, byte-identical files share a split, and every category of every element is kept in training. The unit
+    is the file: one picture drawn in several styles is several files, which may end up in different splits.
 
     Args:
         product: `[N]` class of each image.
@@ -39,28 +42,19 @@ def split_rows(
     """
     hashes = [hashlib.sha256(name.encode()).digest() for name in names]
     order = np.array(sorted(range(len(names)), key=hashes.__getitem__), np.int64)
-    # Byte-identical images follow the first of them, so that none is trained on and judged by.
+    # Byte-identical images follow the first of them, so that none is in two splits.
     first: dict[str, int] = {}
     for row in order.tolist():
         first.setdefault(contents[row], row)
     leader = np.array([first[content] for content in contents], np.int64)
 
-    code = np.zeros(len(names), np.int32)  # 0 train, 1 validation, 2 test
-    leaders = order[leader[order] == order]
-    for label in np.unique(product):
-        rows = leaders[product[leaders] == label]
-        n = int(holdout_share * len(rows) + 0.5)
-        if holdout_share > 0 and len(rows) > 2:
-            n = max(n, 2)
-        held_out = rows[: min(n, len(rows) - 1)] if len(rows) else rows
-        code[held_out[0::2]], code[held_out[1::2]] = 2, 1
-    code = code[leader]
+    code = _split_classes(product, order, leader, holdout_share)[leader]
     for e in range(elements.shape[1]):
         for category in np.unique(elements[given[:, e] > 0, e]):
             rows = order[(given[order, e] > 0) & (elements[order, e] == category)]
             if code[rows].all():
-                code[leader == leader[rows[-1]]] = 0
-    splits = {name: order[code[order] == i] for i, name in enumerate(("train", "validation", "test"))}
+                code[leader == leader[rows[-1]]] = _TRAIN
+    splits = {name: order[code[order] == i] for i, name in enumerate(SPLITS)}
     for name, rows in splits.items():
         if not len(rows):
             raise errors.DataError(
@@ -69,3 +63,17 @@ def split_rows(
                 "(0.15 keeps 15 % out of training)."
             )
     return splits
+
+
+def _split_classes(product: np.ndarray, order: np.ndarray, leader: np.ndarray, holdout_share: float) -> np.ndarray:
+    """Returns the split of each row that leads a group of identical images, class by class, `[N]`; 0 for others."""
+    code = np.full(len(product), _TRAIN, np.int32)
+    leaders = order[leader[order] == order]
+    for label in np.unique(product):
+        rows = leaders[product[leaders] == label]
+        n = int(holdout_share * len(rows) + 0.5)
+        if holdout_share > 0 and len(rows) > 2:
+            n = max(n, 2)
+        held_out = rows[: min(n, len(rows) - 1)] if len(rows) else rows
+        code[held_out[0::2]], code[held_out[1::2]] = _TEST, _VALIDATION
+    return code

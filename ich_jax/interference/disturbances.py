@@ -1,9 +1,9 @@
 """Interference on a generator: on its noise, its brief, its weights, its activations and its images.
 
-A kind is one function and one line in `TABLE`. The function gets what the generator is about to draw from and a
-severity, and gives back what it draws from instead. Severity is traced and 0 is the identity bit for bit. Draws depend
-on each design's key alone (on the cell's key for weights) and not on severity, which only scales them: curves over
-severity are made of the same designs under more and more of the same interference.
+A kind is one function and one row of `TABLE`. The function maps the inputs of the generator, given a strength, to the
+inputs it draws from instead. Severity is traced, and 0 is the identity bit for bit. Random draws depend on the key of a
+design alone (for weights, on the key of the cell), not on severity, which only scales them: a curve over severity shows
+the same designs under more and more of the same interference.
 """
 
 import dataclasses
@@ -19,32 +19,32 @@ import numpy as np
 from ich_jax import errors
 from ich_jax.interference.corruptions import api as corruptions
 from ich_jax.interference.corruptions import draws
-from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace
+from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace, PyTree
 
 SEVERITIES = tuple(range(1, 6))
 
 
 class Inputs(NamedTuple):
-    """What B designs are drawn from.
+    """Inputs of the generator for B designs.
 
     Attributes:
         params: The generator's parameters.
         z: Noise, `[B, z_dim]`.
-        brief: What was asked for.
+        brief: The briefs.
     """
 
-    params: Any
+    params: PyTree
     z: jax.Array
     brief: Brief
 
 
 class Source(NamedTuple):
-    """Where interference takes its random numbers from.
+    """Source of the random numbers of interference.
 
     Attributes:
         words: Key of each design, `[B, 2]` uint32.
         cell: Key of the weights' interference, the same for all designs of a sampling seed.
-        space: What briefs can ask for.
+        space: The design space of the briefs.
     """
 
     words: jax.Array
@@ -63,13 +63,13 @@ class Disturbance:
     """One kind of interference.
 
     Attributes:
-        on: What it acts on: latent, brief, weights, activations or image.
+        on: Target: latent, brief, weights or image.
         grid: Strength at severities 1 to 5.
-        unit: What the strength is.
-        change: Changes what is drawn from.
-        layer: Changes what a layer of the generator receives.
-        scored: False where accuracy has to fall by construction (another product is asked for) or where the observer is
-            tested (images): outside every mean.
+        unit: Meaning of the strength.
+        change: Change of the inputs of the generator; None: none.
+        layer: Change of the input of each of its layers; None: none.
+        scored: Whether it enters means and minima. False where accuracy has to fall by construction (another product is
+            requested) or where it tests the inspector (images).
     """
 
     on: str
@@ -84,7 +84,7 @@ class Disturbance:
 
 
 def _latent_noise(inputs: Inputs, strength: jax.Array, source: Source) -> Inputs:
-    """Adds noise of this deviation; scaled back to unit variance it would be another draw, and no interference."""
+    """Adds noise of this deviation, without scaling back: at unit variance it would be just another draw."""
     return inputs._replace(z=inputs.z + strength * draws.normal(source.words, inputs.z.shape[1:]))
 
 
@@ -97,7 +97,7 @@ def _element_dropout(inputs: Inputs, strength: jax.Array, source: Source) -> Inp
 
 
 def _element_swap(inputs: Inputs, strength: jax.Array, source: Source) -> Inputs:
-    """Asks for another category of each element with this probability."""
+    """Replaces each element by another category with this probability."""
     brief, sizes = inputs.brief, source.space.cardinalities
     other = [
         (brief.elements[:, i] + 1 + draws.integers(source.words, (), n - 1, 2 + i)) % n for i, n in enumerate(sizes)
@@ -109,7 +109,7 @@ def _element_swap(inputs: Inputs, strength: jax.Array, source: Source) -> Inputs
 
 
 def _product_flip(inputs: Inputs, strength: jax.Array, source: Source) -> Inputs:
-    """Asks for another product with this probability, while the one in the brief is looked for."""
+    """Replaces the product by another with this probability; the reading is still compared with the brief."""
     brief, n = inputs.brief, len(source.space.products)
     other = (brief.product + 1 + draws.integers(source.words, (), n - 1, 1)) % n
     flipped = draws.uniform(source.words, ()) < strength
@@ -117,13 +117,13 @@ def _product_flip(inputs: Inputs, strength: jax.Array, source: Source) -> Inputs
 
 
 def _axis_noise(inputs: Inputs, strength: jax.Array, source: Source) -> Inputs:
-    """Adds Gaussian noise to each axis, inside the scale of the brief."""
+    """Adds Gaussian noise to each axis, within the scale of briefs."""
     noise = strength * draws.normal(source.words, inputs.brief.axes.shape[1:])
     return _with_axes(inputs, inputs.brief.axes + noise)
 
 
 def _axis_bias(inputs: Inputs, strength: jax.Array, source: Source) -> Inputs:
-    """Shifts all axes of a design by this much, up or down, inside the scale of the brief."""
+    """Shifts all axes of a design by this much, up or down, within the scale of briefs."""
     sign = jnp.where(draws.uniform(source.words, (1,)) < 0.5, -1.0, 1.0)
     return _with_axes(inputs, inputs.brief.axes + strength * sign)
 
@@ -153,7 +153,7 @@ def _condition_length(space: DesignSpace) -> int:
 
 
 def _each_weight(inputs: Inputs, source: Source, change: Callable[[jax.Array, jax.Array], jax.Array]) -> Inputs:
-    """Applies `change(key words [1, 2], weights)` to every tensor of parameters with draws of its own."""
+    """Applies `change(key words [1, 2], weights)` to every tensor of parameters, with separate key words for each."""
     leaves, tree = jax.tree.flatten(inputs.params)
     words = [jax.random.key_data(jax.random.fold_in(source.cell, i)).reshape(1, 2) for i in range(len(leaves))]
     changed = [change(w, leaf) for w, leaf in zip(words, leaves, strict=True)]
@@ -161,7 +161,7 @@ def _each_weight(inputs: Inputs, source: Source, change: Callable[[jax.Array, ja
 
 
 def _weight_noise(inputs: Inputs, strength: jax.Array, source: Source) -> Inputs:
-    """Adds Gaussian noise, relative to the deviation of each tensor."""
+    """Adds Gaussian noise whose deviation is relative to that of each tensor."""
     return _each_weight(inputs, source, lambda words, w: w + strength * jnp.std(w) * draws.normal(words, w.shape)[0])
 
 
@@ -223,7 +223,7 @@ def _quantised_weights(inputs: Inputs, strength: jax.Array, source: Source) -> I
 
 
 def _quantised_activations(name: str, arguments: tuple[Any, ...], strength: jax.Array, source: Source) -> jax.Array:
-    """Rounds what a layer receives to this many bits, one scale for each design."""
+    """Rounds the input of a layer to this many bits, one scale for each design."""
     del name, source
     x = arguments[0]
     return _quantise(x, strength, tuple(range(1, x.ndim)))
@@ -257,7 +257,7 @@ TABLE = {
         for kind in corruptions.COMMON
     },
 }
-"""Every kind of interference on a generator. What a sketch suffers will join with the sketch."""
+"""Every kind of interference on a generator."""
 
 
 def check(kinds: tuple[str, ...]) -> None:
@@ -271,17 +271,17 @@ def check(kinds: tuple[str, ...]) -> None:
 
 
 def make_disturbed(
-    draw: Callable[[Any, jax.Array, Brief], jax.Array], space: DesignSpace, kind: str
+    draw: Callable[[PyTree, jax.Array, Brief], jax.Array], space: DesignSpace, kind: str
 ) -> Callable[[Inputs, jax.Array, jax.Array, jax.Array], jax.Array]:
     """Returns a generator under one kind of interference.
 
     Args:
-        draw: `(params, z [B, z_dim], brief) -> images [B, H, W, C]`, as `training.step.make_draw` gives it.
-        space: What briefs can ask for.
+        draw: `(params, z [B, z_dim], brief) -> images [B, H, W, C]`, as `training.sampling.make_draw` returns it.
+        space: The design space of the briefs.
         kind: A name in `TABLE`.
 
     Returns:
-        `draw(inputs, severity, keys [B], cell_key) -> images [B, H, W, C]` float32 as the generator makes them;
+        `draw(inputs, severity, keys [B], cell_key) -> images [B, H, W, C]` float32 in the range of the generator;
         jittable, severity a traced int32 from 0 to 5.
 
     Raises:
@@ -322,8 +322,8 @@ def _intercept(
     context: nn.module.InterceptorContext,
 ) -> Any:
     """Changes the first argument of every layer that has weights."""
-    leaf = context.module.name is not None and context.method_name == "__call__" and _has_kernel(context.module)
-    if not leaf:
+    is_layer = context.module.name is not None and context.method_name == "__call__" and _has_kernel(context.module)
+    if not is_layer:
         return method(*arguments, **named)
     changed = layer(str(context.module.name), arguments, strength, source)
     return method(jnp.where(severity == 0, arguments[0], changed), *arguments[1:], **named)

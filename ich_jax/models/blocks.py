@@ -1,11 +1,11 @@
 """The block that the two arms of every comparison differ in, and the heads that read a brief."""
 
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from ich_jax.models import convolutions, layers
 from ich_jax.models.convolutions import DIRECT, Formulation
@@ -33,7 +33,7 @@ class Block(nn.Module):
     arm: str
     gain: float
     activation: str = "silu"
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
     form: Formulation = DIRECT
 
     @nn.compact
@@ -56,7 +56,7 @@ class Block(nn.Module):
 
 
 def downward(
-    x: jax.Array, widths: tuple[int, ...], n_blocks: int, block: Callable[..., Block], dtype: Any
+    x: jax.Array, widths: tuple[int, ...], n_blocks: int, block: Callable[..., Block], dtype: DTypeLike
 ) -> jax.Array:
     """Runs stages of blocks from the largest feature map downward, within the module that calls it.
 

@@ -1,9 +1,9 @@
-"""Convolutions in more than one way of computing them: the same values and gradients, other arithmetic.
+"""Convolutions computed in several ways: the same values and gradients by different arithmetic.
 
 A 3x3 convolution next to a change of resolution does work that its neighbour makes redundant. As *written* (`direct`)
 the picture is resampled and then convolved, or convolved and then resampled; *merged* forms compute the same map with
-fewer multiplications. Parameters are ordinary `[3, 3, in, out]` and `[in, out]` kernels in both, so a checkpoint does
-not know how it was computed.
+fewer multiplications. Parameters are ordinary `[3, 3, in, out]` and `[in, out]` kernels in both, so checkpoints do
+not depend on the form.
 
 Everything is NHWC and keeps zero padding. `convolve` and `correlate` have derivatives of their own that call each
 other, so gradients of gradients take the same forms.
@@ -15,7 +15,6 @@ References:
 
 import dataclasses
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -140,14 +139,14 @@ def _conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _conv3x3_narrow(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`_conv3x3` from or to few channels. On CPU the backend's own is several times slower where the few are made.
+    """`_conv3x3` from or to few channels. On CPU the backend's own is several times slower where it makes few channels.
 
     From 128 to 3 channels, 32 images of 32 px: 2.7 ms instead of 12.6, kernel gradient 5 instead of 12 to 28.
     """
     n_in, n_out = kernel.shape[2:]
     if n_in <= n_out:
         return _conv3x3(x, kernel)
-    # What every pixel adds to each of its neighbours, then the sum.
+    # The contribution of every pixel to each of its neighbours, then their sum.
     b, h, w, _ = x.shape
     parts = x @ kernel.transpose(2, 0, 1, 3).reshape(n_in, -1)
     padded = _pad(parts, 1).reshape(b, h + 2, w + 2, 9, n_out)
@@ -226,13 +225,17 @@ def _interleave(y: jax.Array) -> jax.Array:
     h, w, n = h - 1, w - 1, n // 4
     y = y.reshape(b, h + 1, w + 1, 2, 2, n)
 
-    def at(i: int, j: int) -> jax.Array:
+    def phase_at(i: int, j: int) -> jax.Array:
         phase = lax.slice(y, (0, i, j, i, j, 0), (b, h + i, w + j, i + 1, j + 1, n)).reshape(b, h, 1, w, 1, n)
         return jnp.broadcast_to(phase, (b, h, 2, w, 2, n))
 
     row, column = (lax.broadcasted_iota(jnp.int32, (1, 1, 2, 1, 2, 1), axis) == 0 for axis in (2, 4))
     row, column = (jnp.broadcast_to(x, (b, h, 2, w, 2, n)) for x in (row, column))
-    placed = jnp.where(row, jnp.where(column, at(0, 0), at(0, 1)), jnp.where(column, at(1, 0), at(1, 1)))
+    placed = jnp.where(
+        row,
+        jnp.where(column, phase_at(0, 0), phase_at(0, 1)),
+        jnp.where(column, phase_at(1, 0), phase_at(1, 1)),
+    )
     return placed.reshape(b, 2 * h, 2 * w, n)
 
 
@@ -384,7 +387,7 @@ def _pad(x: jax.Array, n: int) -> jax.Array:
     return jnp.pad(x, ((0, 0), (n, n), (n, n), (0, 0)))
 
 
-def _pairs(kernel: Any, axis: int, place: int) -> jax.Array:
+def _pairs(kernel: jax.Array, axis: int, place: int) -> jax.Array:
     """Adds the two taps of three along `axis` that fall on the same old pixel: `[..., 3, ...]` to `[..., 2, ...]`."""
     a, b, c = (lax.index_in_dim(kernel, i, axis, keepdims=False) for i in range(3))
     return jnp.stack([a, b + c] if place == 0 else [a + b, c], axis=axis)

@@ -1,11 +1,11 @@
 """The discriminator: scores realism given the brief, and reads the brief off the picture."""
 
 import functools
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from ich_jax.config import DiscriminatorConfig
 from ich_jax.models import blocks, convolutions, layers
@@ -20,7 +20,7 @@ class Discriminator(nn.Module):
     where things are. The reading does not see the brief.
 
     Attributes:
-        space: What briefs can ask for.
+        space: The design space of the briefs.
         arm: `residual` or `plain`.
         widths: Channels per stage, from half the picture's size downward.
         n_blocks: Blocks per stage.
@@ -39,7 +39,7 @@ class Discriminator(nn.Module):
     n_blocks: int
     activation: str
     gain: float
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
     form: Formulation = DIRECT
 
     @nn.compact
@@ -66,7 +66,9 @@ class Discriminator(nn.Module):
         return score, blocks.Heads(self.space, name="reading")(h)
 
 
-def create(config: DiscriminatorConfig, space: DesignSpace, dtype: Any, form: Formulation = DIRECT) -> Discriminator:
+def create(
+    config: DiscriminatorConfig, space: DesignSpace, dtype: DTypeLike, form: Formulation = DIRECT
+) -> Discriminator:
     """Returns the discriminator that `config` describes; size and channels are read off the pictures."""
     return Discriminator(
         space=space,

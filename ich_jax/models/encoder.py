@@ -1,11 +1,11 @@
-"""The encoder: which noise would draw this picture? Used in training only."""
+"""The encoder: the noise that a picture would be drawn from. Used in training only."""
 
 import functools
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from ich_jax.config import DiscriminatorConfig
 from ich_jax.models import blocks, convolutions, layers
@@ -13,14 +13,14 @@ from ich_jax.models.convolutions import DIRECT, Formulation
 from ich_jax.types import Brief, DesignSpace
 
 _LOG_SD = (-6.0, 2.0)  # keeps exp() of it, and its square, far from overflow
-_MEAN = 4.0  # deviations: noise beyond is hardly ever drawn, so nothing may be said there
+_MEAN = 4.0  # deviations: noise beyond is hardly ever drawn, so means are kept below
 
 
 class Encoder(nn.Module):
-    """A residual network that reads off a picture, given its brief, what the brief does not say.
+    """A residual network that infers from a picture, given its brief, what the brief leaves open.
 
     Attributes:
-        space: What briefs can ask for.
+        space: The design space of the briefs.
         z_dim: Length of the noise vector.
         widths: Channels per stage, from half the picture's size downward.
         activation: Name of the activation.
@@ -36,7 +36,7 @@ class Encoder(nn.Module):
     z_dim: int
     widths: tuple[int, ...]
     activation: str
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
     form: Formulation = DIRECT
 
     @nn.compact
@@ -45,7 +45,7 @@ class Encoder(nn.Module):
 
         Args:
             images: `[B, H, W, C]` float in [-1, 1]; size divisible by 2**len(widths).
-            brief: What each picture shows.
+            brief: The brief of each picture.
         """
         act = layers.activation(self.activation)
         x = convolutions.space_to_depth(images.astype(self.dtype), 2)
@@ -54,16 +54,16 @@ class Encoder(nn.Module):
         x = blocks.downward(x, self.widths, 1, block, self.dtype)
         n_hidden = 2 * self.z_dim
         hidden = nn.Dense(n_hidden, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name="hidden")
-        told = nn.Dense(n_hidden, use_bias=False, name="brief")(layers.brief_features(brief, self.space))
-        h = act(hidden(act(x).reshape(x.shape[0], -1)).astype(jnp.float32) + told)
+        condition = nn.Dense(n_hidden, use_bias=False, name="brief")(layers.brief_features(brief, self.space))
+        h = act(hidden(act(x).reshape(x.shape[0], -1)).astype(jnp.float32) + condition)
         mean = _MEAN * jnp.tanh(nn.Dense(self.z_dim, name="mean")(h) / _MEAN)
-        # Starts at a small deviation: the generator hears of z from the first step on.
+        # Starts at a small deviation, so that z matters to the generator from the first step on.
         log_sd = nn.Dense(self.z_dim, kernel_init=nn.initializers.zeros, name="log_sd")(h) - 1.0
         return mean, jnp.clip(log_sd, *_LOG_SD)
 
 
 def create(
-    config: DiscriminatorConfig, space: DesignSpace, z_dim: int, dtype: Any, form: Formulation = DIRECT
+    config: DiscriminatorConfig, space: DesignSpace, z_dim: int, dtype: DTypeLike, form: Formulation = DIRECT
 ) -> Encoder:
     """Returns an encoder half as wide as the discriminator that `config` describes, with one block per stage."""
     widths = tuple(-(-width // 2) for width in config.widths)

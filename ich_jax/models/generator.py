@@ -1,10 +1,9 @@
 """The generator: noise and brief in, picture out."""
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from ich_jax.config import GeneratorConfig
 from ich_jax.models import blocks, convolutions, layers
@@ -25,7 +24,7 @@ class Generator(nn.Module):
     apart.
 
     Attributes:
-        space: What briefs can ask for.
+        space: The design space of the briefs.
         size: Height and width of the picture; divisible by 2**len(widths).
         channels: 1 or 3.
         arm: `residual` or `plain`.
@@ -47,7 +46,7 @@ class Generator(nn.Module):
     n_blocks: int
     activation: str
     gain: float
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
     form: Formulation = DIRECT
 
     @nn.compact
@@ -103,7 +102,7 @@ class Generator(nn.Module):
 
 
 def create(
-    config: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: Any, form: Formulation = DIRECT
+    config: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: DTypeLike, form: Formulation = DIRECT
 ) -> Generator:
     """Returns the generator that `config` describes, for pictures of `size` x `size` x `channels`."""
     return Generator(

@@ -6,12 +6,12 @@ of the other forms are many times slower on CPU.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
 from ich_jax import errors
 from ich_jax.models import convolutions
@@ -63,7 +63,7 @@ def he_normal(gain: float | jax.Array) -> Callable[..., jax.Array]:
         He et al., Delving deep into rectifiers, 2015, eq. 10. A gain of 0 is allowed and gives zeros.
     """
 
-    def init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> jax.Array:
         fan_in = 1
         for n in shape[:-1]:
             fan_in *= n
@@ -81,7 +81,7 @@ def nearest_subpixel(factor: int) -> Callable[..., jax.Array]:
         Aitken et al., Checkerboard artifact free sub-pixel convolution, 2017 (ICNR).
     """
 
-    def init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+    def init(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> jax.Array:
         kernel = he_normal(1.0)(key, (*shape[:-1], shape[-1] // factor**2), dtype)
         return jnp.tile(kernel, (1,) * (len(shape) - 1) + (factor**2,))
 
@@ -103,7 +103,7 @@ class Conv3x3(nn.Module):
     kernel_init: Callable[..., jax.Array] = he_normal(1.0)
     resample: str = ""
     form: Formulation = convolutions.DIRECT
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -129,7 +129,7 @@ class Conv1x1(nn.Module):
     resample: str
     kernel_init: Callable[..., jax.Array] = he_normal(1.0)
     form: Formulation = convolutions.DIRECT
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -158,7 +158,7 @@ class Ramps(nn.Module):
         an input; here the style weighs it).
     """
 
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, style: jax.Array) -> jax.Array:

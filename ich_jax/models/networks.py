@@ -1,6 +1,4 @@
-"""The networks that a run asks for by name."""
-
-from typing import Any
+"""The networks of a run, chosen by the names in its config."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -18,27 +16,33 @@ def create_generator(
 
     Args:
         config: The run.
-        space: What briefs can ask for.
+        space: The design space of the briefs.
         size: Height and width of the pictures.
         channels: 1 or 3.
         form: How convolutions are computed.
     """
-    own, dtype = config.generator, _dtype(config)
-    if own.network == "sngan":
-        return sngan.Generator(space, size, channels, own.widths, own.residual_scale, own.activation, form, dtype)
-    if own.network == "r3gan":
-        return r3gan.Generator(space, size, channels, own.widths, own.blocks, own.activation, form, dtype)
-    return generator.create(own, space, size, channels, dtype, form)
+    settings, dtype = config.generator, _dtype(config)
+    if settings.network == "sngan":
+        return sngan.Generator(
+            space, size, channels, settings.widths, settings.residual_scale, settings.activation, form, dtype
+        )
+    if settings.network == "r3gan":
+        return r3gan.Generator(
+            space, size, channels, settings.widths, settings.blocks, settings.activation, form, dtype
+        )
+    return generator.create(settings, space, size, channels, dtype, form)
 
 
 def create_discriminator(config: Config, space: DesignSpace, form: Formulation = DIRECT) -> nn.Module:
     """Returns the discriminator of a run: `(images [B, H, W, C], brief) -> (score [B], Reading)`, float32."""
-    own, dtype = config.discriminator, _dtype(config)
-    if own.network == "sngan":
-        return sngan.Discriminator(space, own.widths, own.blocks, own.residual_scale, own.activation, form, dtype)
-    if own.network == "r3gan":
-        return r3gan.Discriminator(space, own.widths, own.blocks, own.activation, form, dtype)
-    return discriminator.create(own, space, dtype, form)
+    settings, dtype = config.discriminator, _dtype(config)
+    if settings.network == "sngan":
+        return sngan.Discriminator(
+            space, settings.widths, settings.blocks, settings.residual_scale, settings.activation, form, dtype
+        )
+    if settings.network == "r3gan":
+        return r3gan.Discriminator(space, settings.widths, settings.blocks, settings.activation, form, dtype)
+    return discriminator.create(settings, space, dtype, form)
 
 
 def create_encoder(config: Config, space: DesignSpace, form: Formulation = DIRECT) -> nn.Module:
@@ -46,5 +50,5 @@ def create_encoder(config: Config, space: DesignSpace, form: Formulation = DIREC
     return encoder.create(config.discriminator, space, config.generator.z_dim, _dtype(config), form)
 
 
-def _dtype(config: Config) -> Any:
+def _dtype(config: Config) -> jnp.dtype:
     return jnp.dtype(config.compute.dtype)

@@ -1,4 +1,4 @@
-"""The networks of R3GAN, so that the field's summit can be timed beside ours on the same accelerator.
+"""The networks of R3GAN, to time the state of the art beside ours on the same accelerator.
 
 No normalisation, no attention, leaky ReLU with unit gain. Briefs enter where R3GAN's class labels do.
 
@@ -9,11 +9,11 @@ References:
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from ich_jax.models import blocks, convolutions, layers
 from ich_jax.models.convolutions import DIRECT, Formulation
@@ -54,7 +54,7 @@ class Block(nn.Module):
     gain: float
     activation: str
     form: Formulation = DIRECT
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -73,7 +73,7 @@ class Generator(nn.Module):
     """A learned 4 px basis weighed by noise and brief, then blocks between bilinear doublings.
 
     Attributes:
-        space: What briefs can ask for.
+        space: The design space of the briefs.
         size: Height and width of the picture.
         channels: 1 or 3.
         widths: Channels at each resolution, from the lowest to the full one.
@@ -90,17 +90,17 @@ class Generator(nn.Module):
     n_blocks: int
     activation: str
     form: Formulation = DIRECT
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, z: jax.Array, brief: Brief) -> jax.Array:
         """Draws B pictures `[B, H, W, C]`, float32, from noise `[B, z_dim]` and briefs; not clipped."""
         side = self.size // 2 ** (len(self.widths) - 1)
         gain = _fixup_gain(len(self.widths) * self.n_blocks)
-        told = nn.Dense(z.shape[-1], False, kernel_init=_normal(1.0), name="brief")(
+        condition = nn.Dense(z.shape[-1], False, kernel_init=_normal(1.0), name="brief")(
             layers.brief_features(brief, self.space)
         )
-        z = jnp.concatenate([z.astype(jnp.float32), told], axis=-1)
+        z = jnp.concatenate([z.astype(jnp.float32), condition], axis=-1)
         weight = nn.Dense(self.widths[0], False, self.dtype, kernel_init=_normal(1.0), name="weight")(z)
         basis = self.param("basis", nn.initializers.normal(1.0), (side, side, self.widths[0]), jnp.float32)
         x = basis.astype(self.dtype)[None] * weight[:, None, None, :]
@@ -117,10 +117,10 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Blocks between bilinear halvings down to the lowest resolution, each position of which is weighed by itself.
+    """Blocks between bilinear halvings down to the lowest resolution, where every position has its own weights.
 
     Attributes:
-        space: What briefs can ask for.
+        space: The design space of the briefs.
         widths: Channels at each resolution, from the full one downward.
         n_blocks: Blocks per resolution.
         activation: Name of the activation.
@@ -133,7 +133,7 @@ class Discriminator(nn.Module):
     n_blocks: int
     activation: str
     form: Formulation = DIRECT
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, brief: Brief) -> tuple[jax.Array, Reading]:
@@ -159,6 +159,6 @@ class Discriminator(nn.Module):
         return jnp.sum(embedding * h, axis=-1), blocks.Heads(self.space, name="reading")(h)
 
 
-def _position_init(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+def _position_init(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike) -> jax.Array:
     """Normal with the deviation of a depthwise convolution over all positions."""
     return jax.random.normal(key, shape, dtype) / jnp.sqrt(jnp.asarray(shape[0] * shape[1], dtype))

@@ -13,6 +13,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from ich_jax.models import blocks, layers
 from ich_jax.models.convolutions import DIRECT, Formulation
@@ -38,7 +39,7 @@ class Block(nn.Module):
     resample: str = ""
     first: bool = False
     form: Formulation = DIRECT
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -58,7 +59,7 @@ class Generator(nn.Module):
     """Noise and brief in, picture out: a dense layer to 4 px, then one up-sampling block per doubling.
 
     Attributes:
-        space: What briefs can ask for.
+        space: The design space of the briefs.
         size: Height and width of the picture.
         channels: 1 or 3.
         widths: Channels at each resolution, from the lowest to the full one.
@@ -75,7 +76,7 @@ class Generator(nn.Module):
     gain: float
     activation: str
     form: Formulation = DIRECT
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, z: jax.Array, brief: Brief) -> jax.Array:
@@ -96,7 +97,7 @@ class Discriminator(nn.Module):
     """Halves the picture in one block per width, then two blocks at the lowest resolution, summed over positions.
 
     Attributes:
-        space: What briefs can ask for.
+        space: The design space of the briefs.
         widths: Channels of each halving, from the full size downward.
         n_blocks: Blocks at the lowest resolution.
         gain: Initial gain of each block's last layer.
@@ -111,7 +112,7 @@ class Discriminator(nn.Module):
     gain: float
     activation: str
     form: Formulation = DIRECT
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, brief: Brief) -> tuple[jax.Array, Reading]:

@@ -23,8 +23,9 @@ from benchmarks import programs
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.config import Config
-from ich_jax.data import procedural, shapes
+from ich_jax.data import procedural
 from ich_jax.data.dataset import Dataset
+from ich_jax.data.procedural import shapes
 from ich_jax.models.convolutions import Formulation
 from ich_jax.perf import counts, lowering
 from ich_jax.report import benchmark, tables

@@ -23,7 +23,8 @@ from benchmarks import programs
 
 from ich_jax.adversarial import OBJECTIVES
 from ich_jax.config import Config
-from ich_jax.data import pipeline, shapes
+from ich_jax.data import pipeline
+from ich_jax.data.procedural import shapes
 from ich_jax.models import layers, networks
 from ich_jax.models.convolutions import Formulation
 from ich_jax.perf import counts, timing

@@ -15,8 +15,9 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.data import make as make_data
-from ich_jax.data import pipeline, shapes
+from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
+from ich_jax.data.procedural import shapes
 from ich_jax.models import layers
 from ich_jax.models.convolutions import DIRECT
 from ich_jax.perf import timing

@@ -21,7 +21,8 @@ from benchmarks import programs
 
 from ich_jax import errors
 from ich_jax.config import Config
-from ich_jax.data import procedural, shapes
+from ich_jax.data import procedural
+from ich_jax.data.procedural import shapes
 from ich_jax.models import networks
 from ich_jax.models.convolutions import Formulation
 from ich_jax.perf import compilation, counts, roofline, timing

@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from ich_jax import errors
-from ich_jax.interference import KINDS
-from ich_jax.interference.corruptions.severities import TABLES, zoom_factors
+from ich_jax.interference import COMMON, VALIDATION
+from ich_jax.interference.corruptions.api import TABLES
+from ich_jax.interference.corruptions.blur import zoom_factors
 
 DETERMINISTIC = (
     *("defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate", "jpeg_compression"),
@@ -103,7 +104,7 @@ def imagecorruptions(clone: Path) -> Library:
     def make(kind: str, severity: int) -> Severity:
         return lambda images: [package.corrupt(x, severity=severity, corruption_name=kind) for x in images]
 
-    kinds = {kind: [make(kind, severity) for severity in range(1, 6)] for kind in KINDS}
+    kinds = {kind: [make(kind, severity) for severity in range(1, 6)] for kind in (*COMMON, *VALIDATION)}
     return Library("imagecorruptions", kinds, list, np.stack, one_by_one=True)
 
 

@@ -181,7 +181,7 @@ def test_few_bad_files_are_left_out_and_listed(
     assert "2 of 22 images (9.09%) cannot be read" in caplog.text
     assert "book/03.png: the file is empty (0 bytes)" in caplog.text
     assert "fan/04.png: damaged" in caplog.text
-    assert "The run goes on without them" in caplog.text
+    assert "The run continues without them" in caplog.text
 
 
 def test_other_files_are_passed_over_with_a_warning(
@@ -190,7 +190,7 @@ def test_other_files_are_passed_over_with_a_warning(
     root = image_folder()
     (root / "book" / "notes.txt").write_text("hello")
     folder.make(configure(root))
-    assert "passed over 1 files that are no images" in caplog.text
+    assert "ignored 1 files that are not images" in caplog.text
     assert "book/notes.txt" in caplog.text
 
 

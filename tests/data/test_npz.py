@@ -115,11 +115,11 @@ def test_files_that_are_no_plain_arrays_are_refused(tmp_path: Path) -> None:
         npz.make(_config(objects))
     for content in (b"", b"not a zip", _save(tmp_path, x=IMAGES).read_bytes()[:2000]):
         (tmp_path / "set.npz").write_bytes(content)
-        with pytest.raises(errors.DataError, match=r"set\.npz is no readable \.npz file"):
+        with pytest.raises(errors.DataError, match=r"set\.npz is not a readable \.npz file"):
             npz.make(_config(tmp_path / "set.npz"))
     with (tmp_path / "one.npy").open("wb") as file:
         np.save(file, IMAGES)
-    with pytest.raises(errors.DataError, match=r"one\.npy is no readable \.npz file"):
+    with pytest.raises(errors.DataError, match=r"one\.npy is not a readable \.npz file"):
         npz.make(_config(tmp_path / "one.npy"))
 
 

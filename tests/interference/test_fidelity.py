@@ -12,7 +12,7 @@ from PIL import Image
 
 from ich_jax.interference import corrupt
 from ich_jax.interference.corruptions import blur, digital, weather
-from ich_jax.interference.corruptions.severities import TABLES
+from ich_jax.interference.corruptions.api import TABLES
 
 STORED = np.load(Path(__file__).parents[1] / "reference" / "corruptions.npz")
 STRIDE = {32: 1, 224: 14}

@@ -4,9 +4,9 @@
     worse = corrupt(images, "motion_blur", 3, jax.random.key(0))
 
 An image's result depends on its pixels, its key, kind and severity alone: not on the batch, its order or the devices.
-Severity is an ordinary argument, so one compiled program serves all five; 0 gives the images back bit for bit.
+Severity is an ordinary argument, so one compiled program serves all five; 0 returns the images bit for bit.
 
-Where the reference is odd, `mode="reference"` keeps the oddity; each is named where it is computed. What differs:
+`mode="reference"` keeps the oddities of the reference; each is named where it is computed. Differences that remain:
 shot noise expands the Poisson quantile above 5 photons; frost is procedural unless textures are given; JPEG rounds its
 colour transform in floating point; defocus spreads evenly what the reference adds at the tips of its disc.
 
@@ -14,9 +14,9 @@ References:
     Hendrycks and Dietterich (2019), Benchmarking neural network robustness to common corruptions and perturbations.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,55 +24,71 @@ import numpy as np
 
 from ich_jax import errors
 from ich_jax.interference.corruptions import blur, digital, noise, weather
+from ich_jax.types import Array
 
 Kernel = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 """`(planes [B, C, H, W] in [0, 1], key words [B, 2] uint32, severity - 1) -> planes`."""
 
-_COMMON: dict[str, Kernel] = {
-    "gaussian_noise": noise.gaussian_noise,
-    "shot_noise": noise.shot_noise,
-    "impulse_noise": noise.impulse_noise,
-    "defocus_blur": blur.defocus_blur,
-    "glass_blur": blur.glass_blur,
-    "motion_blur": blur.motion_blur,
-    "zoom_blur": blur.zoom_blur,
-    "snow": weather.snow,
-    "frost": weather.frost,
-    "fog": weather.fog,
-    "brightness": digital.brightness,
-    "contrast": digital.contrast,
-    "elastic_transform": digital.elastic_transform,
-    "pixelate": digital.pixelate,
-    "jpeg_compression": digital.jpeg_compression,
+
+@dataclasses.dataclass(frozen=True)
+class Corruption:
+    """One kind of corruption.
+
+    Attributes:
+        kernel: Computes it.
+        benchmark: Part of the published benchmark that it belongs to, `common` or `validation`; empty: none.
+        rounded: The last step of the reference is ImageMagick's, which rounds to 8 bits; other results are truncated.
+    """
+
+    kernel: Kernel
+    benchmark: str = ""
+    rounded: bool = False
+
+
+_TABLE = {
+    "gaussian_noise": Corruption(noise.gaussian_noise, "common"),
+    "shot_noise": Corruption(noise.shot_noise, "common"),
+    "impulse_noise": Corruption(noise.impulse_noise, "common"),
+    "defocus_blur": Corruption(blur.defocus_blur, "common"),
+    "glass_blur": Corruption(blur.glass_blur, "common"),
+    "motion_blur": Corruption(blur.motion_blur, "common", rounded=True),
+    "zoom_blur": Corruption(blur.zoom_blur, "common"),
+    "snow": Corruption(weather.snow, "common"),
+    "frost": Corruption(weather.frost, "common"),
+    "fog": Corruption(weather.fog, "common"),
+    "brightness": Corruption(digital.brightness, "common"),
+    "contrast": Corruption(digital.contrast, "common"),
+    "elastic_transform": Corruption(digital.elastic_transform, "common"),
+    "pixelate": Corruption(digital.pixelate, "common"),
+    "jpeg_compression": Corruption(digital.jpeg_compression, "common"),
+    "speckle_noise": Corruption(noise.speckle_noise, "validation"),
+    "gaussian_blur": Corruption(blur.gaussian_blur, "validation"),
+    "spatter": Corruption(weather.spatter, "validation"),
+    "saturate": Corruption(digital.saturate, "validation"),
 }
-_VALIDATION: dict[str, Kernel] = {
-    "speckle_noise": noise.speckle_noise,
-    "gaussian_blur": blur.gaussian_blur,
-    "spatter": weather.spatter,
-    "saturate": digital.saturate,
-}
-COMMON = tuple(_COMMON)
+COMMON = tuple(kind for kind, corruption in _TABLE.items() if corruption.benchmark == "common")
 """The 15 kinds of the benchmark."""
-VALIDATION = tuple(_VALIDATION)
-"""The 4 kinds that are kept for validation."""
-KINDS = COMMON + VALIDATION
+VALIDATION = tuple(kind for kind, corruption in _TABLE.items() if corruption.benchmark == "validation")
+"""The 4 kinds that the benchmark keeps for validation."""
+KINDS = tuple(_TABLE)
+"""Every kind."""
+TABLES = noise.TABLES | blur.TABLES | weather.TABLES | digital.TABLES
+"""Parameters of every kind by severity; zoom blur has `blur.zoom_factors` instead."""
 
 MODES = ("reference", "permute")
 LEAST_SIZE, LARGEST_SIZE = 16, 1024
 _MAX_SEVERITY = 5
-_ROUNDED = ("motion_blur",)
-"""Kinds whose last step in the reference is ImageMagick's, which rounds to 8 bits; other results are cut off."""
-_SHORT = 1e-3  # of a level: float32 falls short of whole numbers
+_TOLERANCE = 1e-3  # of an 8-bit level: float32 falls short of whole numbers
 
 
 def corrupt(
-    images: Any,
+    images: Array,
     kind: str,
-    severity: Any,
+    severity: int | jax.Array,
     keys: jax.Array,
     *,
     mode: str = "reference",
-    texture: Any = None,
+    texture: Array | None = None,
 ) -> jax.Array:
     """Corrupts images.
 
@@ -81,19 +97,19 @@ def corrupt(
         kind: One of `KINDS`.
         severity: 0 (nothing happens) to 5, an int or a traced int32.
         keys: One key per image, `[B]`, or a single key from which image i takes `fold_in(key, i)`.
-        mode: What glass blur does with a pixel and its neighbour: `reference` copies one over the other, as the
-            published sets were made; `permute` swaps them.
+        mode: How glass blur treats a pixel and its neighbour: `reference` copies one over the other, as in the
+            published sets; `permute` swaps them.
         texture: Frost textures `[T, h, w, C]`, uint8 or float32 in [0, 1], at the scale at which they are to appear
             and at least as large as the images; None: procedural frost.
 
     Returns:
-        Images of the same shape and type. uint8 is cut off, not rounded, as the published sets were (motion blur alone
+        Images of the same shape and type. uint8 is truncated, not rounded, as in the published sets (only motion blur
         is rounded).
 
     Raises:
         ConfigError: An unknown kind or mode, or a severity outside 0 to 5.
-        DataError: Images of an impossible type, shape or range, or another number of keys. Values can only be looked
-            at outside of jit.
+        DataError: Images of an impossible type, shape or range, or a wrong number of keys. Values are checked only
+            outside of jit.
     """
     errors.require(kind, KINDS, "kind of corruption")
     errors.require(mode, MODES, "mode of corruption")
@@ -109,7 +125,7 @@ def corrupt(
     return _corrupt(images, kind, jnp.asarray(severity, jnp.int32), _words(keys, images.shape[0]), mode, texture)
 
 
-def image_keys(key: jax.Array, first: Any, n: int) -> jax.Array:
+def image_keys(key: jax.Array, first: int | jax.Array, n: int) -> jax.Array:
     """Returns the keys of images first..first+n-1 of a set: `fold_in(key, i)`, `[n]`."""
     return jax.vmap(jax.random.fold_in, (None, 0))(key, first + jnp.arange(n, dtype=jnp.int32))
 
@@ -123,7 +139,7 @@ def _corrupt(
     if images.shape[0] == 1:  # a program for one image has other loops and rounds differently
         twice = jnp.repeat(images, 2, axis=0), jnp.repeat(words, 2, axis=0)
         return _corrupt(twice[0], kind, severity, twice[1], mode, texture)[:1]
-    kernel = (_COMMON | _VALIDATION)[kind]
+    kernel = _TABLE[kind].kernel
     if kind == "glass_blur" and mode == "permute":
         kernel = blur.glass_blur_permuted
     if kind == "frost" and texture is not None:
@@ -133,7 +149,7 @@ def _corrupt(
     result = kernel(planes, words, jnp.clip(severity - 1, 0, _MAX_SEVERITY - 1))
     result = jax.lax.optimization_barrier(result).transpose(0, 2, 3, 1)
     if images.dtype == jnp.uint8:
-        result = jnp.floor(result * 255.0 + (0.5 if kind in _ROUNDED else _SHORT)).astype(jnp.uint8)
+        result = jnp.floor(result * 255.0 + (0.5 if _TABLE[kind].rounded else _TOLERANCE)).astype(jnp.uint8)
     result = jax.lax.optimization_barrier(result)
     return jnp.where(severity == 0, images, result)
 
@@ -153,7 +169,7 @@ def _words(keys: jax.Array, n: int) -> jax.Array:
     return jax.random.key_data(keys)[:, :2]
 
 
-def _check_severity(severity: Any) -> None:
+def _check_severity(severity: int | jax.Array) -> None:
     if isinstance(severity, jax.core.Tracer):
         return
     value = np.asarray(severity)
@@ -163,7 +179,7 @@ def _check_severity(severity: Any) -> None:
         )
 
 
-def _checked(images: Any, where: str) -> jax.Array:
+def _checked(images: Array, where: str) -> jax.Array:
     shape, dtype = np.shape(images), getattr(images, "dtype", None)
     if len(shape) != 4 or shape[3] not in (1, 3) or not all(LEAST_SIZE <= n <= LARGEST_SIZE for n in shape[1:3]):
         raise errors.DataError(
@@ -175,6 +191,6 @@ def _checked(images: Any, where: str) -> jax.Array:
     if dtype == np.float32 and not isinstance(images, jax.core.Tracer) and not jnp.all((images >= 0) & (images <= 1)):
         raise errors.DataError(
             f"{where}: values reach from {np.nanmin(images):g} to {np.nanmax(images):g}, {np.isnan(images).sum()} are "
-            "NaN; expected float32 in [0, 1]. Images in [-1, 1] become such by 0.5 * images + 0.5."
+            "NaN; expected float32 in [0, 1]. Convert images in [-1, 1] by 0.5 * images + 0.5."
         )
     return jnp.asarray(images)

@@ -8,7 +8,41 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax.interference.corruptions import draws, filters
-from ich_jax.interference.corruptions.severities import SEVERITIES, TABLES, zoom_factors
+from ich_jax.interference.corruptions.severities import LARGE, SEVERITIES, Table, scalar
+
+TABLES = {
+    "gaussian_blur": scalar("sd", (0.4, 0.6, 0.7, 0.8, 1), (1, 2, 3, 4, 6), ("sd",)),
+    "defocus_blur": Table(
+        ("radius", "alias_sd"),
+        ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),
+        ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
+        lengths=("radius", "alias_sd"),
+    ),
+    "glass_blur": Table(
+        ("sd", "shift", "iterations"),
+        ((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)),
+        ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),
+        lengths=("sd", "shift"),
+        whole=("shift",),
+    ),
+    "motion_blur": Table(
+        ("radius", "sd"),
+        ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)),
+        ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
+        lengths=("radius", "sd"),
+        whole=("radius",),
+    ),
+}
+"""Parameters by severity, but for zoom blur."""
+
+_ZOOMS_SMALL = (7, 12, 16, 21, 26)  # 1, 1.01, ...; numpy's arange ends before or after its bound as rounding has it
+_ZOOMS_LARGE = ((12, 0.01), (16, 0.01), (11, 0.02), (13, 0.02), (11, 0.03))
+
+
+def zoom_factors(size: int) -> list[list[float]]:
+    """Returns the zoom factors of zoom blur, severities 1 to 5."""
+    steps = [(n, 0.01) for n in _ZOOMS_SMALL] if size < LARGE else list(_ZOOMS_LARGE)
+    return [[round(1 + i * step, 2) for i in range(n)] for n, step in steps]
 
 
 def gaussian_blur(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
@@ -32,7 +66,7 @@ def defocus_blur(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
     within = table["radius"][:, None] ** 2 - offsets[None] ** 2  # [5, columns of the disc]
     half = np.where(within >= 0, np.sqrt(np.maximum(within, 0)) + 1e-6, -1).astype(np.int32)
     area = (2 * half + 1).clip(min=0).sum(axis=1)
-    gain = np.array([_gain(*each) for each in zip(table["radius"], half, antialias, strict=True)], np.float32)
+    gain = np.array([_gain(*row) for row in zip(table["radius"], half, antialias, strict=True)], np.float32)
     smooth = antialias.shape[1] // 2
     height, width = x.shape[2:]
 
@@ -76,24 +110,24 @@ def _antialias(radius: filters.Table, sd: filters.Table) -> filters.Table:
     reach = 1 if radius.max() <= 8 else 2
     kernels = np.zeros((SEVERITIES, 2 * reach + 1))
     for row, r, s in zip(kernels, radius, sd, strict=True):
-        own = 1 if r <= 8 else 2
-        offsets = np.arange(-own, own + 1)
+        row_reach = 1 if r <= 8 else 2
+        offsets = np.arange(-row_reach, row_reach + 1)
         weights = np.exp(-0.5 * (offsets / float(s)) ** 2)
-        row[reach - own : reach + own + 1] = weights / weights.sum()
+        row[reach - row_reach : reach + row_reach + 1] = weights / weights.sum()
     return kernels.astype(np.float32)
 
 
 def glass_blur(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
-    """Blurs, moves pixels about, and blurs again.
+    """Blurs, displaces pixels, and blurs again.
 
-    The reference means to swap pixels but copies them: both sides of its assignment are views of one array. Every pixel
-    takes the value of a neighbour, shifts exclude +shift, and some values are lost. That is kept.
+    The reference intends to swap pixels but copies them: both sides of its assignment are views of one array. Every
+    pixel takes the value of a neighbour, shifts exclude +shift, and some values are lost. This is kept.
     """
     return glass(x, _shares(x, words), level, _copied)
 
 
 def glass_blur_permuted(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
-    """The same with pixels swapped one after the other, as the reference meant it: slower, and no value is lost."""
+    """Glass blur with pixels swapped one after the other, as the reference intends: slower, and no value is lost."""
     return glass(x, _shares(x, words), level, _swapped)
 
 
@@ -102,8 +136,8 @@ Shuffle = Callable[[jax.Array, jax.Array, jax.Array, jax.Array, int], jax.Array]
 
 
 def _shares(x: jax.Array, words: jax.Array) -> jax.Array:
-    most = int(TABLES["glass_blur"].at(min(x.shape[2:]))["iterations"].max())
-    return jnp.stack([draws.uniform(words, (2, *x.shape[2:]), i) for i in range(most)])
+    passes = int(TABLES["glass_blur"].at(min(x.shape[2:]))["iterations"].max())
+    return jnp.stack([draws.uniform(words, (2, *x.shape[2:]), i) for i in range(passes)])
 
 
 def glass(x: jax.Array, shares: jax.Array, level: jax.Array, shuffle: Shuffle) -> jax.Array:
@@ -123,28 +157,28 @@ def glass(x: jax.Array, shares: jax.Array, level: jax.Array, shuffle: Shuffle) -
     iterations = jnp.asarray(table["iterations"].astype(np.int32))[level]
     x = jnp.floor(filters.separable(x, kernel, "edge") * 255.0 + 1e-3) / 255.0  # the reference stores 8 bits here
     moves = jnp.floor(shares * (2 * shift).astype(x.dtype)).astype(jnp.int32) - shift
-    here = jnp.arange(height * width, dtype=jnp.int32).reshape(1, height, width)
-    most = int(table["shift"].max())
+    identity = jnp.arange(height * width, dtype=jnp.int32).reshape(1, height, width)
+    max_shift = int(table["shift"].max())
 
     def pass_over(i: jax.Array, source: jax.Array) -> jax.Array:
-        return shuffle(source, moves[i, :, 0], moves[i, :, 1], shift, most)
+        return shuffle(source, moves[i, :, 0], moves[i, :, 1], shift, max_shift)
 
-    source = jax.lax.fori_loop(0, iterations, pass_over, jnp.broadcast_to(here, (x.shape[0], height, width)))
+    source = jax.lax.fori_loop(0, iterations, pass_over, jnp.broadcast_to(identity, (x.shape[0], height, width)))
     return jnp.clip(filters.separable(filters.take(x, source), kernel, "edge"), 0.0, 1.0)
 
 
-def _copied(source: jax.Array, down: jax.Array, right: jax.Array, shift: jax.Array, most: int) -> jax.Array:
+def _copied(source: jax.Array, down: jax.Array, right: jax.Array, shift: jax.Array, max_shift: int) -> jax.Array:
     """One pass of copies, from the last pixel to the first.
 
-    Where a pixel copies from depends on whether its neighbour has been visited, that is, lies later. Following such
-    neighbours is a chain, of which each look doubles the length: no loop over pixels.
+    The source of a pixel depends on whether its neighbour has been visited, that is, lies later. Such neighbours form
+    chains, of which every look-up doubles the length followed: no loop over pixels is needed.
     """
     height, width = source.shape[1:]
     y, x = jnp.arange(height)[:, None], jnp.arange(width)[None]
     visited = (y > shift) & (y <= height - shift) & (x > shift) & (x <= width - shift)
     here = (y * width + x)[None]
     neighbour = jnp.where(visited[None], here + down * width + right, here)
-    if most > 1:  # shifts of one pixel only lead to earlier pixels
+    if max_shift > 1:  # shifts of one pixel only lead to earlier pixels
         later = (neighbour > here) & visited[None]
         goes_on = later & _pick(jnp.broadcast_to(visited[None], later.shape), neighbour)
         follow = jnp.where(goes_on, neighbour, here)
@@ -154,9 +188,9 @@ def _copied(source: jax.Array, down: jax.Array, right: jax.Array, shift: jax.Arr
     return _pick(source, neighbour)
 
 
-def _swapped(source: jax.Array, down: jax.Array, right: jax.Array, shift: jax.Array, most: int) -> jax.Array:
+def _swapped(source: jax.Array, down: jax.Array, right: jax.Array, shift: jax.Array, max_shift: int) -> jax.Array:
     """One pass of swaps, from the last pixel to the first, for all images at once."""
-    del most
+    del max_shift
     batch, height, width = source.shape
     flat = source.reshape(batch, -1)
     step = (down * width + right).reshape(batch, -1)
@@ -167,14 +201,14 @@ def _swapped(source: jax.Array, down: jax.Array, right: jax.Array, shift: jax.Ar
         y, x = here // width, here % width
         visited = (y > shift) & (y <= height - shift) & (x > shift) & (x <= width - shift)
         there = jnp.where(visited, here + step[:, here], here)
-        mine, theirs = flat[:, here], flat[images, there]
-        return flat.at[:, here].set(theirs).at[images, there].set(mine)
+        first, second = flat[:, here], flat[images, there]
+        return flat.at[:, here].set(second).at[images, there].set(first)
 
     return jax.lax.fori_loop(0, height * width, swap, flat).reshape(source.shape)
 
 
 def _pick(values: jax.Array, index: jax.Array) -> jax.Array:
-    # The barrier: in one loop with the next look, each of its reads would repeat this one.
+    # The barrier: fused into one loop with the next look-up, each of its reads would repeat this one.
     values, index = jax.lax.optimization_barrier((values, index))
     batch = values.shape[0]
     picked = jnp.take_along_axis(values.reshape(batch, -1), index.reshape(batch, -1), axis=1, mode="promise_in_bounds")
@@ -182,7 +216,7 @@ def _pick(values: jax.Array, index: jax.Array) -> jax.Array:
 
 
 def motion_blur(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
-    """Smears each image in a direction of its own, within 45 degrees of the horizontal."""
+    """Smears each image in a random direction within 45 degrees of the horizontal."""
     table = TABLES["motion_blur"].at(min(x.shape[2:]))
     angle = (draws.uniform(words, ()) - 0.5) * (np.pi / 2)
     return jnp.clip(smear(x, angle, motion_kernels(table["radius"], table["sd"])[level]), 0.0, 1.0)
@@ -202,7 +236,7 @@ def smear(x: jax.Array, angle: jax.Array, kernel: jax.Array) -> jax.Array:
     """Averages each image with copies of itself shifted along a line.
 
     Args:
-        x: `[B, C, H, W]`; edge pixels go on beyond the edge.
+        x: `[B, C, H, W]`; edge pixels are repeated beyond the edge.
         angle: Direction of each image, `[B]`, in radians.
         kernel: Weight of each copy, `[n]`.
     """
@@ -212,7 +246,7 @@ def smear(x: jax.Array, angle: jax.Array, kernel: jax.Array) -> jax.Array:
     down, right = (jnp.ceil(steps[None] * part(angle)[:, None] - 0.5).astype(jnp.int32) for part in (jnp.sin, jnp.cos))
     padded = filters.pad(x, reach, reach, "edge")
 
-    def one(image: jax.Array, down: jax.Array, right: jax.Array) -> jax.Array:
+    def smear_image(image: jax.Array, down: jax.Array, right: jax.Array) -> jax.Array:
         def copy(i: int) -> jax.Array:
             start = (jnp.zeros_like(down[0]), reach + down[i], reach + right[i])
             return kernel[i] * jax.lax.dynamic_slice(image, start, (channels, height, width))
@@ -222,14 +256,14 @@ def smear(x: jax.Array, angle: jax.Array, kernel: jax.Array) -> jax.Array:
             total += copy(i)
         return total
 
-    return each_image(one, padded, down, right)
+    return each_image(smear_image, padded, down, right)
 
 
 def each_image(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
-    """Applies `function` image by image: in turns on a CPU, where slices at traced places stay slices; else at once."""
+    """Applies `function` to every image: in a loop on CPUs, where slices at traced places stay slices; else batched."""
     result: jax.Array = jax.lax.platform_dependent(
         *arrays,
-        cpu=lambda *arrays: jax.lax.map(lambda each: function(*each), arrays),
+        cpu=lambda *arrays: jax.lax.map(lambda image_arrays: function(*image_arrays), arrays),
         default=jax.vmap(function),
     )
     return result

@@ -8,7 +8,28 @@ import jax.numpy as jnp
 import numpy as np
 
 from ich_jax.interference.corruptions import draws, filters
-from ich_jax.interference.corruptions.severities import TABLES
+from ich_jax.interference.corruptions.severities import Table, scalar
+
+TABLES = {
+    "brightness": scalar("added", (0.05, 0.1, 0.15, 0.2, 0.3), (0.1, 0.2, 0.3, 0.4, 0.5)),
+    "contrast": scalar("factor", (0.75, 0.5, 0.4, 0.3, 0.15), (0.4, 0.3, 0.2, 0.1, 0.05)),
+    "saturate": Table(
+        ("factor", "offset"),
+        ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2)),
+        ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)),
+    ),
+    "elastic_transform": Table(  # the published script multiplies by 244 at 224 px; that is kept
+        ("alpha", "sd", "jitter"),
+        tuple((32 * a, 32 * s, 32 * j) for a, s, j in ((0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06)))
+        + tuple((32 * a, 32 * s, 32 * j) for a, s, j in ((0.1, 0.04, 0.05), (0.1, 0.03, 0.03))),
+        tuple((244 * a, 244 * s, 244 * j) for a, s, j in ((2, 0.7, 0.1), (2, 0.08, 0.2), (0.05, 0.01, 0.02)))
+        + tuple((244 * a, 244 * s, 244 * j) for a, s, j in ((0.07, 0.01, 0.02), (0.12, 0.01, 0.02))),
+        lengths=("alpha", "sd", "jitter"),
+    ),
+    "pixelate": scalar("factor", (0.95, 0.9, 0.85, 0.75, 0.65), (0.6, 0.5, 0.4, 0.3, 0.25)),
+    "jpeg_compression": scalar("quality", (80, 65, 58, 50, 40), (25, 18, 15, 10, 7)),
+}
+"""Parameters by severity."""
 
 
 def brightness(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
@@ -35,8 +56,8 @@ def saturate(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
         return x
     table = TABLES["saturate"].at(min(x.shape[2:]))
     factor, offset = (jnp.asarray(table[name])[level] for name in ("factor", "offset"))
-    value, least = _over_channels(jnp.maximum, x), _over_channels(jnp.minimum, x)
-    spread = value - least
+    value, smallest = _over_channels(jnp.maximum, x), _over_channels(jnp.minimum, x)
+    spread = value - smallest
     # How far each channel lies below the value, as a share of the spread. The hue of a grey is red by convention.
     red = jnp.asarray([0.0, 1.0, 1.0], x.dtype).reshape(1, 3, 1, 1)
     depth = jnp.where(spread > 0, (value - x) / jnp.where(spread > 0, spread, 1.0), red)
@@ -53,7 +74,7 @@ def contrast(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
 
 
 def elastic_transform(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
-    """Moves three points at random, with the affine map that goes with them, then displaces every pixel smoothly."""
+    """Applies the affine map that moves three points at random, then displaces every pixel smoothly."""
     height, width = x.shape[2:]
     jitter = 2.0 * draws.uniform(words, (3, 2), 0) - 1.0
     fields = 2.0 * draws.uniform(words, (2, height, width), 1) - 1.0
@@ -95,14 +116,14 @@ def elastic(x: jax.Array, jitter: jax.Array, fields: jax.Array, level: jax.Array
 
 
 def _smoothing(sds: filters.Table, side: int) -> filters.Table:
-    """Matrices `[5, side, side]` that smooth a line by a Gaussian, mirrored at its ends as often as it takes."""
+    """Matrices `[5, side, side]` that smooth a line by a Gaussian, mirrored at its ends as often as necessary."""
     matrices = np.zeros((len(sds), side, side))
     for i, matrix in enumerate(matrices):
         kernel = filters.gaussian_kernels(sds[i : i + 1], truncate=3.0)[0]
         reach = len(kernel) // 2
         for offset, weight in zip(range(-reach, reach + 1), kernel, strict=True):
-            at = (np.arange(side) + offset) % (2 * side)
-            matrix[np.arange(side), np.minimum(at, 2 * side - 1 - at)] += weight
+            column = (np.arange(side) + offset) % (2 * side)
+            matrix[np.arange(side), np.minimum(column, 2 * side - 1 - column)] += weight
     return matrices.astype(np.float32)
 
 
@@ -127,7 +148,7 @@ def pixelate(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
     return x * (1 / 255.0)
 
 
-def _sums(x: jax.Array, axis: int, first: jax.Array, count: jax.Array, most: int) -> jax.Array:
+def _sums(x: jax.Array, axis: int, first: jax.Array, count: jax.Array, max_count: int) -> jax.Array:
     """Adds up neighbouring rows (axis 2) or columns (axis 3) of planes: `count[i]` of them from `first[i]` on."""
     side = x.shape[axis]
     if axis == 3 and side < _DENSE:
@@ -137,13 +158,13 @@ def _sums(x: jax.Array, axis: int, first: jax.Array, count: jax.Array, most: int
         summed: jax.Array = jnp.einsum("bchv,wv->bchw", x, matrix, precision=jax.lax.Precision.HIGHEST)
         return summed
     total = jnp.take(x, first, axis, mode="clip")
-    for k in range(1, most):
+    for k in range(1, max_count):
         total += jnp.where(_spread(count, axis) > k, jnp.take(x, first + k, axis, mode="clip"), 0.0)
     return total
 
 
 def _spread(values: jax.Array, axis: int) -> jax.Array:
-    """Lays one value for each row (axis 2) or column (axis 3) over planes."""
+    """Shapes one value for each row (axis 2) or column (axis 3) to broadcast over planes."""
     return values.reshape(1, 1, 1, -1) if axis == 3 else values.reshape(1, 1, -1, 1)
 
 
@@ -209,7 +230,7 @@ def jpeg_compression(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Ar
     cb = jnp.round(-0.168735892 * red - 0.331264108 * green + 0.5 * blue + 128.0)
     cr = jnp.round(0.5 * red - 0.418687589 * green - 0.081312411 * blue + 128.0)
     chroma = jax.lax.optimization_barrier(jnp.stack([cb, cr], axis=1))
-    # The mean of four, ties rounded up and down in turns along the row.
+    # The mean of four; ties are rounded up and down alternately along the row.
     half = chroma.reshape(*chroma.shape[:2], chroma.shape[2] // 2, 2, chroma.shape[3])
     half = half[:, :, :, 0] + half[:, :, :, 1]
     half = half[:, :, :, ::2] + half[:, :, :, 1::2]

@@ -1,8 +1,8 @@
-"""Random fields for corruptions: one hash of (key, counter) for each number, so that no draw depends on a batch.
+"""Random fields for corruptions: each number is a hash of (key, counter), so that no draw depends on the batch.
 
-Corruptions need many numbers and little else: with JAX's own generator most of their time on a CPU goes into its
-twenty rounds. Here a number is two rounds of an integer hash with the two words of the image's key added before each.
-Keys come from `jax.random`; only the numbers under one key are made this way. They are not fit for cryptography.
+Corruptions need many random numbers and little else: with JAX's own generator, its twenty rounds take most of their
+time on a CPU. Here a number takes two rounds of an integer hash, before each of which a word of the image's key is
+added. Keys come from `jax.random`; only the numbers under a key are made this way. They are unfit for cryptography.
 
 References:
     The rounds are `lowbias32` of C. Wellons, hash-prospector (2018, public domain), a search for multipliers and shifts
@@ -27,7 +27,7 @@ def bits(words: jax.Array, shape: tuple[int, ...], stream: jax.Array | int = 0) 
 
 
 def bits_at(words: jax.Array, counter: jax.Array, stream: jax.Array | int = 0) -> jax.Array:
-    """Returns those of the words that `bits` has at given positions, `[*shape]` uint32, in whatever order."""
+    """Returns the words of `bits` at given positions, `[*shape]` uint32, which may have any order."""
     first, second = (words[:, i].reshape(-1, *[1] * counter.ndim) for i in range(2))
     mixed = _mix(counter[None] + first + jnp.asarray(stream, jnp.uint32) * jnp.uint32(0x9E3779B9))
     return _mix(mixed + second)

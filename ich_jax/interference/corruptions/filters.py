@@ -26,7 +26,7 @@ def separable(x: jax.Array, kernel: jax.Array, pad_mode: str) -> jax.Array:
     Args:
         x: `[B, C, H, W]`.
         kernel: Odd number of weights, traced.
-        pad_mode: How `jnp.pad` goes on beyond the edge: `edge`, or `reflect` (the edge pixel once).
+        pad_mode: Mode of `jnp.pad` beyond the edge: `edge`, or `reflect` (the edge pixel once).
     """
     reach = kernel.shape[0] // 2
     if not reach:
@@ -95,7 +95,7 @@ def zoom_matrices(side: int, factors: npt.NDArray[np.float32]) -> Table:
 
 
 def zoom_positions(side: int, factor: float) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Returns where each pixel of an enlarged line comes from: the left neighbour's index and the right one's share."""
+    """Returns the source of each pixel of an enlarged line: index of its left neighbour and weight of the right one."""
     factor = round(factor, 6)  # float32 tables: 2.25 and 1.06 as they are written
     crop = int(np.ceil(side / factor))
     enlarged = round(crop * factor)
@@ -121,7 +121,7 @@ def sample_bilinear(x: jax.Array, y_at: jax.Array, x_at: jax.Array, mode: str) -
     top, left = top.astype(jnp.int32), left.astype(jnp.int32)
     rows = [_fold(top + i, height, mode) * width for i in range(2)]
     columns = [_fold(left + i, width, mode) for i in range(2)]
-    # Barriers: what is not laid down between them would be computed again for every read of every channel.
+    # Barriers: values that are not stored between them would be computed again for every read of every channel.
     corners = jax.lax.optimization_barrier([row + column for row in rows for column in columns])
     a, b, c, d = jax.lax.optimization_barrier([take(x, corner) for corner in corners])
     upper = a + right * (b - a)
@@ -133,7 +133,7 @@ def take(x: jax.Array, index: jax.Array) -> jax.Array:
     """Picks pixels of planes `[B, C, H, W]` by their position in a plane, `[B, H, W]` int32."""
     batch, channels, height, width = x.shape
     flat = x.reshape(batch, channels, height * width)
-    picked = jax.vmap(lambda planes, at: planes.at[:, at].get(mode="promise_in_bounds"))(
+    picked = jax.vmap(lambda planes, positions: planes.at[:, positions].get(mode="promise_in_bounds"))(
         flat, index.reshape(batch, height * width)
     )
     return picked.reshape(x.shape)

@@ -4,7 +4,15 @@ import jax
 import jax.numpy as jnp
 
 from ich_jax.interference.corruptions import draws
-from ich_jax.interference.corruptions.severities import TABLES
+from ich_jax.interference.corruptions.severities import scalar
+
+TABLES = {
+    "gaussian_noise": scalar("sd", (0.04, 0.06, 0.08, 0.09, 0.10), (0.08, 0.12, 0.18, 0.26, 0.38)),
+    "shot_noise": scalar("photons", (500, 250, 100, 75, 50), (60, 25, 12, 5, 3)),
+    "impulse_noise": scalar("share", (0.01, 0.02, 0.03, 0.05, 0.07), (0.03, 0.06, 0.09, 0.17, 0.27)),
+    "speckle_noise": scalar("sd", (0.06, 0.1, 0.12, 0.16, 0.2), (0.15, 0.2, 0.35, 0.45, 0.6)),
+}
+"""Parameters by severity."""
 
 _FEW = 5.0  # photons; below this the Poisson distribution is summed, above it expanded
 _TERMS = 19  # P(more than 18 photons | 5 expected) < 1e-6

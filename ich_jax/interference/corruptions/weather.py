@@ -8,7 +8,58 @@ import jax.numpy as jnp
 import numpy as np
 
 from ich_jax.interference.corruptions import blur, draws, filters
-from ich_jax.interference.corruptions.severities import TABLES
+from ich_jax.interference.corruptions.severities import Table
+
+TABLES = {
+    "snow": Table(
+        ("mean", "sd", "zoom", "threshold", "radius", "blur_sd", "mix"),
+        (
+            (0.1, 0.2, 1, 0.6, 8, 3, 0.95),
+            (0.1, 0.2, 1, 0.5, 10, 4, 0.9),
+            (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
+            (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85),
+            (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
+        ),
+        (
+            (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
+            (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
+            (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+            (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
+            (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+        ),
+        lengths=("zoom", "radius", "blur_sd"),
+        whole=("radius",),
+    ),
+    "frost": Table(
+        ("image", "frost"),
+        ((1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)),
+        ((1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)),
+    ),
+    "fog": Table(
+        ("amount", "decay"),
+        ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)),
+        ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)),
+    ),
+    "spatter": Table(
+        ("mean", "sd", "blur", "threshold", "strength", "mud"),
+        (
+            (0.62, 0.1, 0.7, 0.7, 0.5, 0),
+            (0.65, 0.1, 0.8, 0.7, 0.5, 0),
+            (0.65, 0.3, 1, 0.69, 0.5, 0),
+            (0.65, 0.1, 0.7, 0.69, 0.6, 1),
+            (0.65, 0.1, 0.5, 0.68, 0.6, 1),
+        ),
+        (
+            (0.65, 0.3, 4, 0.69, 0.6, 0),
+            (0.65, 0.3, 3, 0.68, 0.6, 0),
+            (0.65, 0.3, 2, 0.68, 0.5, 0),
+            (0.65, 0.3, 1, 0.65, 1.5, 1),
+            (0.67, 0.4, 1, 0.65, 1.5, 1),
+        ),
+        lengths=("blur",),
+    ),
+}
+"""Parameters by severity."""
 
 _GREY = (0.299, 0.587, 0.114)
 
@@ -21,7 +72,7 @@ def snow(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
 
 
 def snow_with(x: jax.Array, noise: jax.Array, angle: jax.Array, level: jax.Array) -> jax.Array:
-    """Lays given snow.
+    """Adds snow of given draws.
 
     Args:
         x: `[B, C, H, W]`.
@@ -60,7 +111,7 @@ n + 2, n + 2]`, the same with the last row and column before the first and the f
 
 
 def _uniform(words: jax.Array) -> Draw:
-    """Returns wrapped draws, which need not be laid down before they are wrapped."""
+    """Returns wrapped draws, which need not be stored before they are wrapped."""
 
     def draw(n: int) -> jax.Array:
         index = (jnp.arange(n + 2, dtype=jnp.uint32) + (n - 1)) % n
@@ -88,7 +139,7 @@ def plasma(draw: Draw, side: int, decay: jax.Array) -> jax.Array:
     """Returns plasma fractals by the diamond-square algorithm on a torus, `[B, side, side]` in [0, 1].
 
     The torus is unrolled: an n x n grid is held with two rows and columns more on each side (the outermost before the
-    first is never read), so that neighbours are slices. Turning arrays round takes twice the time to compile.
+    first is never read), so that neighbours are slices. Rolling arrays instead takes twice the time to compile.
 
     Args:
         draw: Random numbers, wrapped.
@@ -113,8 +164,8 @@ def plasma(draw: Draw, side: int, decay: jax.Array) -> jax.Array:
         field = jnp.concatenate([upper, lower], axis=2).reshape(-1, 2 * n + 4, 2 * n + 4)
         field, root, n = jax.lax.optimization_barrier(field), root / decay, 2 * n
     field = field[:, 2:-2, 2:-2]
-    least, most = (pick(field, axis=(1, 2), keepdims=True) for pick in (jnp.min, jnp.max))
-    return (field - least) / (most - least)
+    low, high = (extreme(field, axis=(1, 2), keepdims=True) for extreme in (jnp.min, jnp.max))
+    return (field - low) / (high - low)
 
 
 # Textures of the reference (frost1 to frost5 of github.com/hendrycks/robustness, of which frost6 is never taken), crops
@@ -207,7 +258,7 @@ def _coloured(colour: tuple[float, ...], x: jax.Array) -> jax.Array:
 
 
 def _water(x: jax.Array, liquid: jax.Array, value: dict[str, jax.Array]) -> jax.Array:
-    """Drops that shine where they are far from their edge."""
+    """Adds drops of water, which shine where they are far from their edge."""
     level = jnp.floor(jnp.where(liquid < value["threshold"], 0.0, liquid) * 255.0)
     distance = jnp.minimum(_distance(_edges(level)), 20.0)
     distance = _equalised(jnp.floor(_mean3(distance) + 1e-4))
@@ -216,8 +267,8 @@ def _water(x: jax.Array, liquid: jax.Array, value: dict[str, jax.Array]) -> jax.
     height, width = x.shape[2:]
     lit = sum(relief[i][j] * padded[:, :, i : i + height, j : j + width] for i in range(3) for j in range(3))
     shine = level * jnp.round(_mean3(jnp.clip(lit, 0.0, 255.0)))
-    most = jnp.max(shine, axis=(2, 3), keepdims=True)
-    shine = shine / jnp.where(most > 0, most, 1.0) * value["strength"]
+    brightest = jnp.max(shine, axis=(2, 3), keepdims=True)
+    shine = shine / jnp.where(brightest > 0, brightest, 1.0) * value["strength"]
     return jnp.clip(x + shine * _coloured(_WATER, x), 0.0, 1.0)
 
 
@@ -249,8 +300,8 @@ def _edges(level: jax.Array) -> jax.Array:
     weak, strong = peak & (size > 50), peak & (size > 150)
 
     def grow(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        found = jax.lax.reduce_window(state[0], False, jax.lax.bitwise_or, (1, 1, 3, 3), (1, 1, 1, 1), "SAME") & weak
-        return found, jnp.any(found != state[0])
+        grown = jax.lax.reduce_window(state[0], False, jax.lax.bitwise_or, (1, 1, 3, 3), (1, 1, 1, 1), "SAME") & weak
+        return grown, jnp.any(grown != state[0])
 
     return jax.lax.while_loop(lambda state: state[1], grow, (strong, jnp.asarray(True)))[0]
 
@@ -277,8 +328,8 @@ def _equalised(x: jax.Array) -> jax.Array:
     cumulative = jnp.cumsum(counts, axis=1)
     total = cumulative[:, -1:]
     first = jnp.take_along_axis(counts, jnp.argmax(counts > 0, axis=1)[:, None], axis=1)
-    seen = jnp.clip((cumulative - first) / jnp.maximum(total - first, 1.0), 0.0, 1.0)
-    table = jnp.where(first == total, levels[None], jnp.round(255.0 * seen))
+    rank = jnp.clip((cumulative - first) / jnp.maximum(total - first, 1.0), 0.0, 1.0)
+    table = jnp.where(first == total, levels[None], jnp.round(255.0 * rank))
     return _total(jnp.where(x == k, table[:, k].reshape(-1, 1, 1, 1), 0.0) for k in range(21))
 
 

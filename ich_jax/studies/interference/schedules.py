@@ -1,7 +1,8 @@
-"""When interference acts: windows of steps."""
+"""Schedules of interference: windows of steps."""
 
 import dataclasses
-from typing import Any
+
+import jax
 
 from ich_jax import errors
 
@@ -18,7 +19,7 @@ class Window:
     start: int
     stop: int
 
-    def holds(self, step: Any) -> Any:
+    def holds(self, step: int | jax.Array) -> bool | jax.Array:
         """Returns whether a step, traced or not, lies inside."""
         return (step >= self.start) & (step < self.stop)
 

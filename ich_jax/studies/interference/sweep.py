@@ -1,9 +1,9 @@
 """The static sweep: a frozen generator under every kind of interference, severities 0 to 5.
 
-Work is cut into jobs, one for each kind and sampling seed, and each job is one file: a sweep that was stopped goes on
-with the jobs that are missing, and several processes can share them. A design's noise and interference follow from
-(seed, product, number of the design, kind) alone: neither batch size nor the order of jobs changes a reading, and all
-kinds and severities see the same designs. Only severity 0 is drawn once for all kinds, where nothing happens to any.
+The work is divided into jobs, one for each kind and sampling seed, and each job is one file: a stopped sweep resumes
+with the missing jobs, and several processes can share them. A design's noise and interference are functions of (seed,
+product, number of the design, kind) alone: neither batch size nor the order of jobs changes a reading, and all kinds
+and severities see the same designs. Severity 0, at which no kind changes anything, is drawn once for all of them.
 """
 
 import dataclasses
@@ -25,16 +25,22 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.interference import disturbances
 from ich_jax.interference.corruptions import api as corruptions
 from ich_jax.interference.disturbances import SEVERITIES, TABLE, Inputs
-from ich_jax.types import Brief, DesignSpace, Reading
+from ich_jax.studies.interference.curves import Correct
+from ich_jax.types import Brief, DesignSpace, PyTree, Reading
 
 CLEAN = "clean"
 """Job without interference: severity 0 of every kind."""
 REAL = "real_"
 """Prefix of jobs that corrupt held-out real images instead of designs."""
 
-Draw = Callable[[Any, jax.Array, Brief], jax.Array]
-Reader = Callable[[Any], Reading]
-Correct = npt.NDArray[np.bool_]
+Draw = Callable[[PyTree, jax.Array, Brief], jax.Array]
+"""`(params, z [B, z_dim], brief) -> images [B, H, W, C]`."""
+Reader = Callable[[jax.Array], Reading]
+"""`(images [B, H, W, C] in [-1, 1]) -> reading`, as inspectors have it."""
+Program = Callable[..., Any]
+"""A compiled function of one kind: it corrupts real images, or draws designs."""
+Progress = Callable[[str, int], None]
+"""`(name of a job, jobs done)`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,21 +48,21 @@ class Generator:
     """A trained generator.
 
     Attributes:
-        draw: `(params, z [B, z_dim], brief) -> images [B, H, W, C]`, as `training.step.make_draw` gives it.
+        draw: As `training.sampling.make_draw` returns it.
         params: Its parameters.
         z_dim: Length of the noise.
         space: What briefs can ask for.
     """
 
     draw: Draw
-    params: Any
+    params: PyTree
     z_dim: int
     space: DesignSpace
 
 
 @dataclasses.dataclass(frozen=True)
 class Readings:
-    """What inspectors made of the designs of one job.
+    """How inspectors read the designs of one job.
 
     Attributes:
         severities: Severities in the order of the arrays.
@@ -84,9 +90,9 @@ def jobs(kinds: Sequence[str], seeds: Sequence[int], *, real: bool) -> list[tupl
         real: Corrupt held-out real images as well, once, for every kind that acts on images.
     """
     disturbances.check(tuple(kinds))
-    each = [(kind, seed) for seed in seeds for kind in (CLEAN, *kinds)]
-    images = [kind for kind in kinds if TABLE[kind].on == "image"]
-    return each + [(REAL + kind, seeds[0]) for kind in images if real]
+    design_jobs = [(kind, seed) for seed in seeds for kind in (CLEAN, *kinds)]
+    image_kinds = [kind for kind in kinds if TABLE[kind].on == "image"]
+    return design_jobs + [(REAL + kind, seeds[0]) for kind in image_kinds if real]
 
 
 def run(
@@ -94,41 +100,39 @@ def run(
     dataset: Dataset,
     judges: dict[str, Reader],
     folder: str | Path,
-    todo: Sequence[tuple[str, int]],
+    jobs: Sequence[tuple[str, int]],
     *,
     n: int,
     batch: int,
-    progress: Callable[[int, int, float, str], None] = lambda *_: None,
+    progress: Progress = lambda text, done: None,
 ) -> None:
     """Does the jobs whose files are missing.
 
     Args:
-        generator: What is disturbed.
-        dataset: Gives briefs and held-out real images.
+        generator: The generator that is disturbed.
+        dataset: Source of briefs and held-out real images.
         judges: Inspectors by name; the first one's readings of elements and axes are kept too.
         folder: Receives one file per job.
-        todo: What `jobs` returned, or a part of it.
+        jobs: (kind, seed) of each job, as `jobs` lists them, or a part of them.
         n: Designs of each product.
         batch: Designs per call.
-        progress: Called after each job with jobs done, jobs in all, seconds spent on those done here, and the job.
+        progress: Called after each job with its name and the number of jobs done.
     """
-    missing = [job for job in todo if not _path(folder, *job).is_file()]
-    programs: dict[str, Any] = {}
-    spent = 0.0
-    for i, (kind, seed) in enumerate(missing):
+    missing = [job for job in jobs if not _path(folder, *job).is_file()]
+    programs: dict[str, Program] = {}
+    for done, (kind, seed) in enumerate(missing, start=len(jobs) - len(missing) + 1):
         started = time.perf_counter()
         if kind not in programs:
             programs[kind] = _program(generator, kind)
         readings = _job(generator, dataset, judges, programs[kind], kind, seed, n=n, batch=batch, started=started)
         save(_path(folder, kind, seed), readings)
-        spent += readings.seconds
-        progress(len(todo) - len(missing) + i + 1, len(todo), spent, f"{kind}, seed {seed}")
+        progress(f"{kind}, seed {seed}", done)
 
 
 # ---------------------------------------------------------------- one job
 
 
-def briefs_of(dataset: Dataset, seed: int, n: int) -> Brief:
+def product_briefs(dataset: Dataset, seed: int, n: int) -> Brief:
     """Returns n briefs of every product, `[products n]`: briefs of the data with the product replaced."""
     products = len(dataset.space.products)
     drawn = dataset.briefs(jax.random.fold_in(jax.random.key(seed), 0), products * n)
@@ -143,7 +147,7 @@ def design_keys(seed: int, products: int, n: int) -> jax.Array:
     return by_number(by_product, jnp.arange(n)).reshape(-1)
 
 
-def _program(generator: Generator, kind: str) -> Callable[..., jax.Array]:
+def _program(generator: Generator, kind: str) -> Program:
     """Returns the compiled drawing function of a kind, which serves all severities."""
     # Not hash(), which differs from process to process.
     number = zlib.crc32(kind.removeprefix(REAL).encode()) & 0x7FFFFFFF
@@ -152,19 +156,19 @@ def _program(generator: Generator, kind: str) -> Callable[..., jax.Array]:
 
         @jax.jit
         def corrupted(images: jax.Array, keys: jax.Array, severity: jax.Array) -> jax.Array:
-            own = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
-            return corruptions.corrupt(images, corruption, severity, own)
+            kind_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+            return corruptions.corrupt(images, corruption, severity, kind_keys)
 
         return corrupted
     disturbed = disturbances.make_disturbed(generator.draw, generator.space, _first_kind(kind))
 
     @jax.jit
     def drawn(
-        params: Any, keys: jax.Array, brief: Brief, severity: jax.Array, cell: jax.Array
+        params: PyTree, keys: jax.Array, brief: Brief, severity: jax.Array, cell: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         z = jax.vmap(lambda key: jax.random.normal(jax.random.fold_in(key, 0), (generator.z_dim,), jnp.float32))(keys)
-        own = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
-        images = disturbed(Inputs(params, z, brief), severity, own, jax.random.fold_in(cell, number))
+        kind_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+        images = disturbed(Inputs(params, z, brief), severity, kind_keys, jax.random.fold_in(cell, number))
         finite = jnp.all(jnp.isfinite(images), axis=(1, 2, 3))
         return pipeline.to_uint8(jnp.nan_to_num(images, nan=0.0)), finite
 
@@ -175,11 +179,41 @@ def _first_kind(kind: str) -> str:
     return next(iter(TABLE)) if kind == CLEAN else kind
 
 
+_Images = Callable[[npt.NDArray[np.int64], jax.Array], tuple[jax.Array, npt.ArrayLike]]
+"""`(rows [B], severity) -> uint8 images [B, H, W, C] and whether each was finite [B]`."""
+
+
+def _designs(generator: Generator, dataset: Dataset, program: Program, seed: int, n: int) -> tuple[Brief, _Images]:
+    """Returns the briefs of a job on n designs of each product, and a function that draws them."""
+    brief = product_briefs(dataset, seed, n)
+    keys = design_keys(seed, len(dataset.space.products), n)
+    cell = jax.random.fold_in(jax.random.key(seed), 3)
+
+    def draw(rows: npt.NDArray[np.int64], severity: jax.Array) -> tuple[jax.Array, jax.Array]:
+        selected = jax.tree.map(lambda x: x[rows], brief)
+        images, finite = program(generator.params, keys[rows], selected, severity, cell)
+        return images, finite
+
+    return brief, draw
+
+
+def _real_images(dataset: Dataset, program: Program, seed: int, n: int) -> tuple[Brief, _Images]:
+    """Returns the briefs of a job on n held-out real images, and a function that corrupts them."""
+    real = dataset.holdout("test", min(n, dataset.n_holdout))
+    stored = pipeline.to_uint8(np.asarray(real.image))
+    keys = corruptions.image_keys(jax.random.fold_in(jax.random.key(seed), 2), 0, len(stored))
+
+    def corrupt(rows: npt.NDArray[np.int64], severity: jax.Array) -> tuple[jax.Array, npt.ArrayLike]:
+        return program(stored[rows], keys[rows], severity), np.ones(len(rows), bool)
+
+    return real.brief, corrupt
+
+
 def _job(
     generator: Generator,
     dataset: Dataset,
     judges: dict[str, Reader],
-    program: Callable[..., Any],
+    program: Program,
     kind: str,
     seed: int,
     *,
@@ -190,44 +224,37 @@ def _job(
     severities = (0,) if kind == CLEAN else SEVERITIES
     products = len(dataset.space.products)
     if kind.startswith(REAL):
-        real = dataset.holdout("test", min(products * n, dataset.n_holdout))
-        images, brief = pipeline.to_uint8(np.asarray(real.image)), real.brief
-        keys = corruptions.image_keys(jax.random.fold_in(jax.random.key(seed), 2), 0, len(images))
-        call = lambda rows, severity: (program(images[rows], keys[rows], severity), np.ones(len(rows), bool))  # noqa: E731
+        brief, images_at = _real_images(dataset, program, seed, products * n)
+        groups = np.asarray(brief.product)
     else:
-        brief = briefs_of(dataset, seed, n)
-        keys = design_keys(seed, products, n)
-        cell = jax.random.fold_in(jax.random.key(seed), 3)
-        call = lambda rows, severity: program(  # noqa: E731
-            generator.params, keys[rows], jax.tree.map(lambda x: x[rows], brief), severity, cell
-        )
-    total = len(keys)
+        brief, images_at = _designs(generator, dataset, program, seed, n)
+        groups = np.repeat(np.arange(products), n)
+    total = len(groups)
     first_s = 0.0
-    product: dict[str, list[Correct]] = {name: [] for name in judges}
+    correct: dict[str, list[Correct]] = {name: [] for name in judges}
     elements, axes = [], []
     for severity in severities:
         liveness.stage(f"{kind}, seed {seed}, severity {severity}")
-        read: dict[str, list[Reading]] = {name: [] for name in judges}
-        sound: list[Correct] = []
+        batches: dict[str, list[Reading]] = {name: [] for name in judges}
+        finite_batches: list[Correct] = []
         for start in range(0, total, batch):
             rows = np.minimum(np.arange(start, start + batch), total - 1)  # one shape: the last batch is filled up
-            drawn, finite = call(rows, jnp.int32(severity))
-            stored = pipeline.to_unit(np.asarray(drawn))
+            images, finite = images_at(rows, jnp.int32(severity))
+            unit: Any = pipeline.to_unit(np.asarray(images))  # on the host; readers say jax
             for name, judge in judges.items():
-                read[name].append(jax.tree.map(np.asarray, judge(stored)))
-            sound.append(np.asarray(finite))
+                batches[name].append(jax.tree.map(np.asarray, judge(unit)))
+            finite_batches.append(np.asarray(finite))
             first_s = first_s or time.perf_counter() - started
-        joined = {name: jax.tree.map(lambda *x: np.concatenate(x)[:total], *parts) for name, parts in read.items()}
-        whole = np.concatenate(sound)[:total]  # a picture that is not finite is not right
-        for name, reading in joined.items():
-            product[name].append((reading.product.argmax(axis=1) == np.asarray(brief.product)) & whole)
-        main = next(iter(joined.values()))
+        readings = {name: jax.tree.map(lambda *x: np.concatenate(x)[:total], *parts) for name, parts in batches.items()}
+        is_finite = np.concatenate(finite_batches)[:total]  # an image that is not finite counts as wrong
+        for name, reading in readings.items():
+            correct[name].append((reading.product.argmax(axis=1) == np.asarray(brief.product)) & is_finite)
+        main = next(iter(readings.values()))
         elements.append(_element_accuracy(main, brief))
         axes.append(_axis_error(main, brief))
-    groups = np.asarray(brief.product) if kind.startswith(REAL) else np.repeat(np.arange(products), n)
     return Readings(
         severities=severities,
-        product={name: _by_product(np.stack(rows), groups, products) for name, rows in product.items()},
+        product={name: _by_product(np.stack(rows), groups, products) for name, rows in correct.items()},
         element_accuracy=_means(np.stack(elements), groups, products),
         axis_error=_means(np.stack(axes), groups, products),
         seconds=time.perf_counter() - started,

@@ -1,16 +1,18 @@
-"""The static sweep as one result: curves by kind and product, judges compared, what breaks first."""
+"""The result of a static sweep: curves by kind and product, agreement of the inspectors, and the paper's claims."""
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ich_jax.config import InterferenceConfig
 from ich_jax.interference.disturbances import TABLE
-from ich_jax.studies.interference import metrics, sweep
-from ich_jax.studies.interference.metrics import Curve, InterferenceError
+from ich_jax.studies.interference import comparison, sweep
+from ich_jax.studies.interference import curves as curves_lib
+from ich_jax.studies.interference.comparison import InterferenceError
+from ich_jax.studies.interference.curves import Correct, Curve
+from ich_jax.studies.interference.paper import CLAIM
 from ich_jax.uncertainty import float64, intervals
 from ich_jax.uncertainty.intervals import Interval
 
@@ -19,12 +21,12 @@ MAIN, SECOND = "main", "second"
 
 @dataclasses.dataclass(frozen=True)
 class Static:
-    """What a static sweep found.
+    """The result of a static sweep.
 
     Attributes:
         products: Product names.
         kinds: Kinds of interference.
-        scored: Those that count in means and minima.
+        scored: Kinds that enter means and minima.
         n: Designs of each product at each severity and seed.
         seeds: Sampling seeds.
         curves: `{kind: one curve for each product}`.
@@ -32,16 +34,15 @@ class Static:
         clean_interval: Wilson interval of it.
         elements: `{kind: [6]}` share of elements read as asked; NaN without elements.
         axes: `{kind: [6]}` mean absolute error of the axes; NaN without axes.
-        agreement: `{kind: [6]}` share of designs that both judges read alike; empty with one judge.
-        second_clean: Accuracy without interference by the second judge, by product; empty with one judge.
+        agreement: `{kind: [6]}` share of designs that both inspectors read alike; empty with one inspector.
+        second_clean: Accuracy without interference by the second inspector, by product; empty with one inspector.
         real: `{kind: [6]}` accuracy on corrupted real images; severity 0 is missing (NaN).
-        error: Against a reference generator; without one, why there is none.
-        reference: What the reference is, in words; empty without one.
-        rate: Designs drawn and read per second, compilation left out.
-        compile_s: Seconds of first calls, all kinds.
-        share: Share of the time of the kinds that count which interference takes: what they take, compilation left
-            out, over what the same designs take without, each by its fastest seed, which other work delayed least;
-            NaN where that cannot be told.
+        error: Interference error against a reference generator; without one, the reason.
+        reference: Name of the reference; empty without one.
+        rate: Designs drawn and read per second, without compilation.
+        compile_s: Seconds of the first calls of all kinds.
+        share: Share of the time of the scored kinds that interference adds to drawing and reading the same designs
+            without it; without compilation, each by its fastest seed, which other work delayed least; NaN if unknown.
     """
 
     products: tuple[str, ...]
@@ -80,8 +81,8 @@ def collect(
         folder: Its work directory.
         kinds: Names in `disturbances.TABLE`.
         products: Product names.
-        reference: Work directory of the same sweep of a reference generator; None: there is none.
-        about_reference: What that is, in words.
+        reference: Work directory of the same sweep of a reference generator; None without one.
+        about_reference: Its name.
 
     Raises:
         WorkdirError: A job is missing or damaged.
@@ -91,7 +92,7 @@ def collect(
     bits = {
         judge: {kind: sweep.correct(folder, kind, seeds, judge) for kind in kinds} for judge in judges
     }  # [seeds, 6, products, n]
-    curves = {kind: tuple(metrics.curve(c[:, :, p]) for p in range(len(products))) for kind, c in bits[MAIN].items()}
+    curves = {kind: tuple(curves_lib.curve(c[:, :, p]) for p in range(len(products))) for kind, c in bits[MAIN].items()}
     clean = bits[MAIN][kinds[0]][:, 0]  # [seeds, products, n]
     jobs = [sweep.load(folder, kind, seed) for seed in seeds for kind in (sweep.CLEAN, *kinds)]
     scored = tuple(kind for kind in kinds if TABLE[kind].scored)
@@ -127,35 +128,40 @@ def collect(
 
 
 def _share(folder: str | Path, kinds: Sequence[str], seeds: Sequence[int], batch: float) -> float:
-    """`batch`: of one severity, the share that is drawn in one call; the first call of a job is left out."""
+    """Returns `Static.share`; a call draws the share `batch` of a severity, and the first call of a job is left out."""
 
     def seconds(kind: str) -> float:
-        """Time of one severity."""
-        found = [sweep.load(folder, kind, seed) for seed in seeds]
-        calls = [len(job.severities) - min(batch, 1.0) for job in found]
-        return min((job.seconds - job.first_s) / n if n > 0 else np.nan for job, n in zip(found, calls, strict=True))
+        """Returns the time of one severity."""
+        jobs = [sweep.load(folder, kind, seed) for seed in seeds]
+        severities = [len(job.severities) - min(batch, 1.0) for job in jobs]
+        return min(
+            (job.seconds - job.first_s) / n if n > 0 else np.nan for job, n in zip(jobs, severities, strict=True)
+        )
 
     spent = sum(seconds(kind) for kind in kinds)
     return max(0.0, 1.0 - len(kinds) * seconds(sweep.CLEAN) / spent) if spent > 0 else float("nan")
 
 
 def _secondary(folder: str | Path, kinds: Sequence[str], seeds: Sequence[int], name: str) -> dict[str, float64.Array]:
-    def of(kind: str, seed: int) -> Any:
-        return np.concatenate([getattr(sweep.load(folder, k, seed), name) for k in (sweep.CLEAN, kind)]).mean(axis=1)
+    """Returns `{kind: [6]}`, the mean of a figure of the readings over products and seeds."""
 
-    return {kind: np.mean([of(kind, seed) for seed in seeds], axis=0) for kind in kinds}
+    def severity_means(kind: str, seed: int) -> float64.Array:
+        jobs = [sweep.load(folder, k, seed) for k in (sweep.CLEAN, kind)]
+        return np.asarray(np.concatenate([getattr(job, name) for job in jobs]).mean(axis=1))
+
+    return {kind: np.mean([severity_means(kind, seed) for seed in seeds], axis=0) for kind in kinds}
 
 
 def _error(
-    ours: dict[str, sweep.Correct], kinds: Sequence[str], seeds: Sequence[int], reference: str | Path | None
+    ours: dict[str, Correct], kinds: Sequence[str], seeds: Sequence[int], reference: str | Path | None
 ) -> InterferenceError:
     scored = [kind for kind in kinds if TABLE[kind].scored]
     if reference is None:
-        return metrics.withheld("no reference generator was given (--reference)")
+        return comparison.withheld("no reference generator was given (--reference)")
     if not scored:
-        return metrics.withheld("none of the kinds swept counts in a mean")
+        return comparison.withheld("none of the kinds swept counts towards a mean")
     theirs = {kind: sweep.correct(reference, kind, seeds, MAIN) for kind in scored}
-    return metrics.compare({kind: ours[kind] for kind in scored}, theirs)
+    return comparison.compare({kind: ours[kind] for kind in scored}, theirs)
 
 
 def least(result: Static, product: int) -> tuple[Curve, str]:
@@ -177,19 +183,19 @@ def band(result: Static, product: int) -> dict[str, float64.Array]:
 
 
 def holds_up_to(result: Static, product: int) -> dict[str, int]:
-    """Returns, by scored kind, the highest severity up to which `band` is above what the paper claims; -1: never."""
-    level = metrics.CLAIM[result.products[product]]
+    """Returns, by scored kind, the highest severity up to which `band` lies above the paper's claim; -1: never."""
+    level = CLAIM[result.products[product]]
     failing = {kind: np.flatnonzero(low <= level) for kind, low in band(result, product).items()}
-    return {kind: int(at[0]) - 1 if len(at) else 5 for kind, at in failing.items()}
+    return {kind: int(severities[0]) - 1 if len(severities) else 5 for kind, severities in failing.items()}
 
 
-def summary(result: Static) -> dict[str, Any]:
+def summary(result: Static) -> dict[str, float]:
     """Returns the headline figures of a sweep.
 
-    `book_holds_up_to` is the highest severity up to which the paper's claim of the book holds under every kind that
-    counts (-1: not even without interference), and `book_band_low` the least lower limit up to there.
+    `book_holds_up_to` is the highest severity up to which the paper's claim about the book holds under every scored
+    kind (-1: not even without interference), and `book_band_low` the least lower limit up to that severity.
     """
-    figures: dict[str, Any] = {}
+    figures: dict[str, float] = {}
     for p, name in enumerate(result.products):
         curve, _ = least(result, p)
         figures |= {

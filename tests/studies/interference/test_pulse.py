@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from ich_jax import errors
-from ich_jax.studies.interference import pulse as recovery
+from ich_jax.studies.interference import pulse as pulse_lib
 from ich_jax.studies.interference.pulse import CONTROL, Pulse
 from ich_jax.studies.interference.schedules import Window
 from ich_jax.training import state as state_lib
-from ich_jax.types import Batch, Reading
+from ich_jax.types import Reading
 from tests import helpers
 from tests.training import made
 
@@ -35,7 +35,7 @@ def start(seed: int) -> state_lib.TrainState:
 
 @pytest.fixture(scope="module")
 def run() -> Any:
-    return recovery.make_runner(CONFIG, DATASET, start, read)
+    return pulse_lib.make_runner(CONFIG, DATASET, start, read)
 
 
 def test_a_pulse_changes_the_run_and_its_control_repeats(run: Any, tmp_path: Path) -> None:
@@ -44,11 +44,11 @@ def test_a_pulse_changes_the_run_and_its_control_repeats(run: Any, tmp_path: Pat
     assert control.params_sha256 == again.params_sha256 != flipped.params_sha256
     assert control.steps.tolist() == [0, 2, 4, 6, 8] and control.accuracy.shape == (5, 2)
     assert (control.accuracy[:2] == flipped.accuracy[:2]).all()  # before the window
-    recovery.save(tmp_path, flipped)
-    stored = recovery.load(tmp_path, flipped.pulse)
+    pulse_lib.save(tmp_path, flipped)
+    stored = pulse_lib.load(tmp_path, flipped.pulse)
     assert stored is not None and stored.params_sha256 == flipped.params_sha256 and stored.window == WINDOW
     assert (stored.accuracy == flipped.accuracy).all()
-    assert recovery.load(tmp_path, control.pulse) is None
+    assert pulse_lib.load(tmp_path, control.pulse) is None
 
 
 def test_nan_batches_are_refused_and_counted(run: Any) -> None:
@@ -71,7 +71,7 @@ def test_weight_noise_is_once(run: Any) -> None:
 def test_a_frozen_network_stands_still() -> None:
     """It has the same values before and after each step of the window, and others after each step outside."""
     seen: dict[str, list[Any]] = {}
-    make_step = recovery.step_lib.make_step
+    make_step = pulse_lib.step_lib.make_step
 
     def spied(*arguments: Any, **named: Any) -> Any:
         step = make_step(*arguments, **named)
@@ -84,8 +84,8 @@ def test_a_frozen_network_stands_still() -> None:
         return call
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recovery.step_lib, "make_step", spied)
-        frozen_run = recovery.make_runner(CONFIG, DATASET, start, read)
+        patch.setattr(pulse_lib.step_lib, "make_step", spied)
+        frozen_run = pulse_lib.make_runner(CONFIG, DATASET, start, read)
         for kind, still in (("frozen_generator", "g_params ema_params"), ("frozen_discriminator", "d_params")):
             seen.clear()
             frozen_run(Pulse(kind, 1.0, 1), WINDOW, 8, 6, 20, like="label_flips")
@@ -94,49 +94,13 @@ def test_a_frozen_network_stands_still() -> None:
                 assert same == [name in still.split() and WINDOW.holds(i) for i in range(7)], (kind, name)
 
 
-@pytest.mark.parametrize("kind", ["label_flips", "condition_mismatch", "missing_product"])
-def test_what_a_batch_becomes(kind: str) -> None:
-    change = recovery.TABLE[kind].batch
-    assert change is not None and DATASET.sample is not None
-    batch = DATASET.sample(DATASET.arrays, jnp.arange(12, dtype=jnp.uint32))
-    words = jnp.asarray(np.random.default_rng(0).integers(0, 2**32, (12, 2), dtype=np.uint32))
-    after = change(batch, words, jnp.float32(1.0), DATASET)
-    same = {
-        name: (np.asarray(getattr(after.brief, name)) == np.asarray(getattr(batch.brief, name))).all()
-        for name in ("product", "elements", "axes")
-    }
-    if kind == "label_flips":
-        assert (np.asarray(after.brief.product) == 1 - np.asarray(batch.brief.product)).all()
-        assert same == {"product": False, "elements": True, "axes": True}
-    elif kind == "condition_mismatch":
-        assert same["product"] and not same["axes"]
-    else:
-        assert set(np.asarray(after.brief.product)) == {0}
-        kept = np.asarray(batch.brief.product) == 0
-        assert (np.asarray(after.image)[kept] == np.asarray(batch.image)[kept]).all()
-
-
-def test_a_share_of_the_images_is_corrupted() -> None:
-    """On images of 16 px; those of the run are smaller than a corruption takes."""
-    change = recovery.TABLE["corrupted_images"].batch
-    assert change is not None
-    rng = np.random.default_rng(0)
-    brief = made.dataset().holdout("test", 1).brief
-    image = jnp.asarray(rng.uniform(-0.8, 0.8, (40, 16, 16, 3)).astype(np.float32))
-    words = jnp.asarray(rng.integers(0, 2**32, (40, 2), dtype=np.uint32))
-    after = [np.asarray(change(Batch(image, brief), words, jnp.float32(s), DATASET).image) for s in (0.0, 0.4, 1.0)]
-    hit = [(np.abs(a - np.asarray(image)) > 1e-3).any(axis=(1, 2, 3)) for a in after]
-    assert hit[0].sum() == 0 and 8 < hit[1].sum() < 24 and hit[2].all()
-    assert (hit[1] <= hit[2]).all()
-
-
 def test_bad_input_is_refused() -> None:
     with pytest.raises(errors.ConfigError, match="did you mean 'label_flips'"):
-        recovery.check((Pulse("label_flip", 0.5, 1),))
+        pulse_lib.check((Pulse("label_flip", 0.5, 1),))
     with pytest.raises(errors.ConfigError, match="expected a number from 1e-09 to 1"):
-        recovery.check((Pulse("label_flips", 1.5, 1),))
+        pulse_lib.check((Pulse("label_flips", 1.5, 1),))
     with pytest.raises(errors.DataError, match="lie on the device"):
-        recovery.make_runner(CONFIG, made.dataset(from_host=True), start, read)
+        pulse_lib.make_runner(CONFIG, made.dataset(from_host=True), start, read)
 
 
 def test_a_run_compiles_its_step_and_its_drawing_once() -> None:
@@ -145,7 +109,7 @@ def test_a_run_compiles_its_step_and_its_drawing_once() -> None:
     def placed(seed: int) -> state_lib.TrainState:
         return jax.device_put(start(seed), jax.devices()[0])
 
-    fresh = recovery.make_runner(CONFIG, DATASET, placed, read)
+    fresh = pulse_lib.make_runner(CONFIG, DATASET, placed, read)
     with helpers.count_compiles() as compilations:
         fresh(Pulse("weight_noise", 0.1, 1), WINDOW, 4, 6, 20)
     names = " ".join(compilations.functions).replace("(", "_").replace(")", "").split()
@@ -168,8 +132,8 @@ def test_least_accuracy_again_is_of_the_generator_that_had_it(monkeypatch: pytes
         guess = np.sin(1e3 * seen[-1] + np.arange(len(images)))
         return Reading(np.stack([-guess, guess], axis=1), (), np.zeros((len(images), 0)))
 
-    monkeypatch.setattr(recovery.sampling, "make_draw", make_draw)
-    course = recovery.make_runner(CONFIG, DATASET, start, keeping)(Pulse(CONTROL, 0.0, 1), Window(2, 3), 1, 6, 50)
+    monkeypatch.setattr(pulse_lib.sampling, "make_draw", make_draw)
+    course = pulse_lib.make_runner(CONFIG, DATASET, start, keeping)(Pulse(CONTROL, 0.0, 1), Window(2, 3), 1, 6, 50)
     evaluations, again = seen[:9], seen[9:]
     levels = [float(level[0]) for level in evaluations]
     assert len(set(levels)) == 9 and len(again) == 2 * 2 * 5  # minimum and end, each product, 50 in batches of 12

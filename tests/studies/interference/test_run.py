@@ -86,6 +86,7 @@ def test_page_and_summary(whole: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert all(len(c["mcnemar_p"]) == 5 for curves in results["sweep"]["curves"].values() for c in curves)
     # An untrained reference reads too few right to be one.
     assert "less than 0.9" in results["sweep"]["error"]["withheld"] and results["summary"]["mie"] is None
+    assert list(results["generator"]) == ["step", "generator_sha256", "dataset", "run", "about"]
     page = (whole / "report" / "index.html").read_text()
     assert "mIE is withheld" in page
     assert {"grid_map.svg", "paired.csv", "retention.svg", "sheet.png"} <= {
@@ -102,7 +103,7 @@ def test_bad_input_is_refused_and_nothing_written(whole: Path, tmp_path: Path) -
     new = str(tmp_path / "new")
     for config, folder, source, others, wanted in (
         (sweep_config(kinds=("latent_noize",)), new, "residual", {}, "did you mean 'latent_noise'"),
-        (sweep_config(kinds=("image_contrast",)), new, "residual", {}, "counts in a mean"),
+        (sweep_config(kinds=("image_contrast",)), new, "residual", {}, "counts towards a mean"),
         (sweep_config(), new, "residual", {"shard": "2/2"}, "expected i/n"),
         (sweep_config(), new, "residual", {"reference": str(tmp_path)}, "does not exist"),
         (sweep_config(n=30), str(whole), "residual", {}, "belongs to another run"),

@@ -68,9 +68,7 @@ JOBS = sweep.jobs(KINDS, SEEDS, real=True)
 def run(folder: Path, jobs: Any = JOBS, *, batch: int = 32) -> list[str]:
     seen: list[str] = []
     judges = {"main": read, "second": lambda images: read(-np.asarray(images))}
-    sweep.run(
-        GENERATOR, DATASET, judges, folder, jobs, n=N, batch=batch, progress=lambda d, t, s, name: seen.append(name)
-    )
+    sweep.run(GENERATOR, DATASET, judges, folder, jobs, n=N, batch=batch, progress=lambda name, done: seen.append(name))
     return seen
 
 

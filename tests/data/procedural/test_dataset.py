@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from ich_jax.config import DataConfig
-from ich_jax.data import pipeline, procedural, renderer
-from ich_jax.data.shapes import PAIRED, PRODUCTS, SPACE
+from ich_jax.data import pipeline, procedural
+from ich_jax.data.procedural import geometry as geometry_lib
+from ich_jax.data.procedural import renderer, shapes
+from ich_jax.data.procedural.shapes import PAIRED, PRODUCTS, SPACE
 from ich_jax.types import Brief
 from tests import helpers
 
 silhouette_distance = jax.jit(renderer.silhouette_distance, static_argnums=1)
-geometry_of = jax.jit(renderer._geometry, static_argnums=2)
+geometry_of = jax.jit(geometry_lib.build, static_argnums=2)
 render = jax.jit(renderer.render, static_argnums=2)
 KINDS = list(itertools.product(range(len(PRODUCTS)), range(len(SPACE.elements[0].categories))))
 
@@ -37,7 +39,7 @@ def box_of(mask, size):
 @pytest.mark.parametrize(("product", "silhouette"), KINDS)
 def test_every_axis_moves_the_outline_by_ten_pixels(product, silhouette):
     size = 256
-    assert 6 * renderer._WIDTH[1] >= 10 and 6 * renderer._HEIGHT[1] >= 10 and 6 * renderer._DEPTH[1] >= 10
+    assert 6 * geometry_lib._WIDTH[1] >= 10 and 6 * geometry_lib._HEIGHT[1] >= 10 and 6 * geometry_lib._DEPTH[1] >= 10
     for axis, sides in ((0, (0, 2)), (1, (1, 3))):
         low, high = np.zeros(3), np.zeros(3)
         low[axis], high[axis] = -3, 3
@@ -60,7 +62,7 @@ def test_width_and_height_are_the_extent_of_the_front_face(product, silhouette):
     size = 256
     axes = (1.5, -2.0, 0.5)
     geometry = geometry_of(brief_of(product, silhouette, axes), jnp.zeros((1, 2)), size)
-    front = np.asarray(geometry.front[0, : renderer.shapes.SOLIDS]).min(0) < 0
+    front = np.asarray(geometry.front[0, : shapes.SOLIDS]).min(0) < 0
     left, top, right, bottom = box_of(front, size)
     assert right - left == pytest.approx(17 + 5 / 3 * axes[0], abs=0.5)
     assert bottom - top == pytest.approx(17 + 5 / 3 * axes[1], abs=0.5)
@@ -86,8 +88,8 @@ def test_sweep_is_the_union_of_all_shifted_faces(product, silhouette):
     steps = [1.0] if PRODUCTS[product] in PAIRED else np.linspace(0, 1, 60)
     union = np.zeros_like(swept)
     for t in steps:  # moving the whole design by one jitter unit moves it by _JITTER * size / 32 pixels
-        offset = jnp.asarray([t * depth / (renderer._JITTER * size / 32)], jnp.float32)
-        union |= np.asarray(geometry_of(brief, offset, size).front[0, : renderer.shapes.SOLIDS]) < 0
+        offset = jnp.asarray([t * depth / (geometry_lib._JITTER * size / 32)], jnp.float32)
+        union |= np.asarray(geometry_of(brief, offset, size).front[0, : shapes.SOLIDS]) < 0
     assert (swept != union).mean() < 0.002
 
 

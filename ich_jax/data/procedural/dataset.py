@@ -1,14 +1,15 @@
-"""The procedural data set: designs whose briefs are known exactly, drawn when they are asked for."""
+"""The procedural data set: designs with exactly known briefs, drawn on demand."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ich_jax import config
-from ich_jax.data import pipeline, renderer
+from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.data.renderer import Nuisance
-from ich_jax.data.shapes import PRODUCTS, SPACE
+from ich_jax.data.procedural import renderer
+from ich_jax.data.procedural.renderer import Nuisance
+from ich_jax.data.procedural.shapes import PRODUCTS, SPACE
 from ich_jax.types import AXIS_LIMIT, Batch, Brief
 
 
@@ -25,7 +26,7 @@ def sample_brief(key: jax.Array, n: int) -> Brief:
 
 
 def sample_nuisance(key: jax.Array, n: int) -> Nuisance:
-    """Draws what n briefs leave open."""
+    """Draws the nuisances of n designs."""
     k_position, k_angle, k_strength, k_backdrop, k_grain = jax.random.split(key, 5)
     angle = jax.random.uniform(k_angle, (n,), jnp.float32, 0.0, 2 * np.pi)
     return Nuisance(
@@ -73,7 +74,7 @@ def _designs(key: jax.Array, index: jax.Array) -> tuple[Brief, Nuisance]:
 
 
 def make(data: config.DataConfig) -> Dataset:
-    """Builds the procedural data set: image i is drawn when it is asked for, so nothing is stored or loaded."""
+    """Builds the procedural data set: image i is drawn on demand, so nothing is stored or loaded."""
     size = data.size
 
     @jax.jit
@@ -85,7 +86,7 @@ def make(data: config.DataConfig) -> Dataset:
         del arrays
         return draw(_key("train"), index)
 
-    def many(split: str, n: int) -> Batch:
+    def first_images(split: str, n: int) -> Batch:
         """Draws in blocks so that thousands of images need no more memory than one block."""
         block, key = 256, _key(split)
         batches = [draw(key, jnp.arange(i, i + block)) for i in range(0, n, block)]
@@ -104,7 +105,7 @@ def make(data: config.DataConfig) -> Dataset:
         arrays=(),
         sample=sample,
         host_batches=None,
-        holdout=many,
-        train_images=lambda n: many("train", min(n, data.n_train)),
+        holdout=first_images,
+        train_images=lambda n: first_images("train", min(n, data.n_train)),
         briefs=sample_brief,
     )

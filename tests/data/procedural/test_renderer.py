@@ -1,6 +1,6 @@
 """Pictures of stored briefs are the stored pictures: whoever changes them has to change `renderer.VERSION`, too.
 
-    python -m tests.data.test_renderer
+    python -m tests.data.procedural.test_renderer
 
 stores the pictures of the present version.
 """
@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ich_jax.data import procedural, renderer
+from ich_jax.data import procedural
+from ich_jax.data.procedural import geometry, renderer
 
-STORED = Path(__file__).parents[1] / "reference" / "renderer.npz"
+STORED = Path(__file__).parents[2] / "reference" / "renderer.npz"
 _INDEX = np.arange(24)  # all four products are among them
 _SIZES = (16, 32)
 
@@ -28,7 +29,7 @@ def pictures() -> dict[str, np.ndarray]:
 def test_pictures_of_this_version() -> None:
     stored, drawn = np.load(STORED), pictures()
     assert stored["version"] == renderer.VERSION, (
-        "store the pictures of the new version: python -m tests.data.test_renderer"
+        "store the pictures of the new version: python -m tests.data.procedural.test_renderer"
     )
     for n in _SIZES:
         difference = np.abs(stored[f"size_{n}"].astype(int) - drawn[f"size_{n}"].astype(int))
@@ -40,7 +41,7 @@ def test_pictures_of_this_version() -> None:
 
 
 def test_a_small_change_is_seen(monkeypatch) -> None:
-    monkeypatch.setattr(renderer, "_JITTER", 1.3)
+    monkeypatch.setattr(geometry, "_JITTER", 1.3)
     stored, drawn = np.load(STORED)["size_32"], pictures()["size_32"]
     assert np.abs(stored.astype(int) - drawn.astype(int)).max() > 2
 
