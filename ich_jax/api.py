@@ -1,19 +1,20 @@
-"""What a notebook starts from: load a config, train, load a generator, draw, read, corrupt, evaluate.
+"""What a notebook starts from: load a config, train, load a generator, draw, choose, save, read, corrupt, evaluate.
 
     import ich_jax
 
     generator = ich_jax.load_generator("runs/demo")
     brief = generator.space.brief(product="fan", palette="indigo", width=1.5)
     images = generator.draw(brief, seed=0, n=12)
+    ich_jax.save(ich_jax.choose(generator, brief, n=12), "runs/fans")
 
 `ich_jax` re-exports these names and imports this module, and with it JAX, when the first of them is used.
 """
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -30,6 +31,9 @@ from ich_jax.evaluation.drawing import Images
 from ich_jax.training import checkpoint, sampling
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.types import Brief, DesignSpace
+
+if TYPE_CHECKING:  # a study imports all rooms; drawing needs few of them
+    from ich_jax.studies.design.choosing import Chosen
 
 
 def load_config(name: str | Path = "quick", overrides: Mapping[str, Any] | None = None) -> Config:
@@ -88,6 +92,72 @@ def load_generator(path: str | Path, *, best: bool = True) -> "Generator":
         WorkdirError: The folder is no work directory, or damaged.
     """
     return Generator(checkpoint.restore_for_inference(path, best=best))
+
+
+def choose(
+    generator: "Generator",
+    brief: Brief,
+    *,
+    n: int = 12,
+    candidates: int = 256,
+    seed: int = 0,
+    select: str = "diverse",
+    tolerance: float = 0.5,
+    style_strength: float = 1.0,
+    criteria: npt.ArrayLike | Callable[[Images], npt.ArrayLike] | None = None,
+) -> "Chosen":
+    """Draws candidates for a brief, and takes some of those that meet it as `experiments/design.py` does.
+
+    The run's own discriminator reads the candidates; the inspector takes no part, so that `generator.read` of what was
+    chosen stays an honest judgement.
+
+    Args:
+        generator: Draws.
+        brief: One brief.
+        n: Designs to choose; fewer are returned where fewer candidates meet the brief.
+        candidates: How many to draw.
+        seed: Of their noise.
+        select: `diverse`, `best` or `first`.
+        tolerance: Largest error of a stated axis.
+        style_strength: Strength of the brief; 1: as trained.
+        criteria: Further figures of the candidates `[candidates, M]` of which lower is better, such as a price, or a
+            function from images `[candidates, H, W, C]` uint8 to them; the first Pareto fronts are preferred.
+
+    Raises:
+        ConfigError: An unknown rule, a number outside its limits, several briefs, or n above `candidates`.
+        CheckpointError: The run trained no reading head.
+        DataError: Criteria of another shape, or not finite.
+    """
+    from ich_jax.studies.design import choosing
+
+    config = config_lib.DesignConfig(
+        name="choose",
+        candidates=candidates,
+        deliver=n,
+        select=select,
+        tolerance=tolerance,
+        seed=seed,
+        style_strength=style_strength,
+    )
+    return choosing.choose(generator.model, brief, config, criteria)
+
+
+def save(chosen: "Chosen", folder: str | Path) -> list[Path]:
+    """Saves chosen designs: a PNG for each, which says how it was drawn, with a large copy, and `sheet.png`.
+
+    Args:
+        chosen: As `choose` returned them.
+        folder: Receives `designs/` and `sheet.png`; files of that name that are there already are left alone.
+
+    Returns:
+        The files of native size, by rank. `experiments/design.py --redraw=FILE` draws one again.
+
+    Raises:
+        WorkdirError: A file cannot be written, or the folder holds designs of another choice.
+    """
+    from ich_jax.studies.design import choosing
+
+    return choosing.save(chosen, folder)
 
 
 def corrupt(images: Images, kind: str, severity: int, *, seed: int = 0) -> Images:
