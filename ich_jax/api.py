@@ -28,6 +28,8 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import designs, drawing
 from ich_jax.evaluation.designs import DesignEvaluation
 from ich_jax.evaluation.drawing import Images
+from ich_jax.studies.design import recipes
+from ich_jax.studies.design.designer import Designer
 from ich_jax.training import checkpoint, sampling
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.types import Brief, DesignSpace
@@ -217,12 +219,16 @@ class Generator:
         model = self.model
         return sampling.make_sampler(model.config, model.space, model.size, model.channels)
 
+    @functools.cached_property
+    def _designer(self) -> Designer:
+        return Designer(self.model, self.model.config.evaluation.style_strength)
+
     def draw(self, brief: Brief, *, seed: int = 0, n: int = 1) -> Images:
-        """Draws designs.
+        """Draws designs; they are the first n candidates that `choose` would have of that seed.
 
         Args:
             brief: B briefs.
-            seed: Of the noise; the same brief, seed and n give the same images.
+            seed: Of the noise, n times the same for every brief; the same brief, seed and n give the same images.
             n: Designs of each brief.
 
         Returns:
@@ -232,9 +238,10 @@ class Generator:
             ConfigError: n is below 1.
         """
         errors.require_within(n, 1, 10**6, "n", whole=True)
-        return drawing.draw(
-            self._sampler, self.model.ema_params, jax.random.key(seed), drawing.repeat(drawing.on_host(brief), n)
-        )
+        errors.require_within(seed, 0, 2**63 - 1, "seed", whole=True)
+        made = [recipes.Noise(seed, i) for i in range(n)]
+        noise = np.tile(recipes.noise(made, self.model.config.generator.z_dim), (len(np.asarray(brief.product)), 1))
+        return self._designer.draw(noise, drawing.repeat(drawing.on_host(brief), n))
 
     def read(self, images: Images) -> dict[str, np.ndarray]:
         """Returns what the inspector reads off images.

@@ -1,4 +1,5 @@
 import html.parser
+import json
 import re
 from pathlib import Path
 
@@ -178,3 +179,18 @@ def test_files_need_names_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"'same\.svg'"):
         page.write_files(tmp_path, [page.Section("S", items=(figure, figure))])
     assert not list(tmp_path.iterdir())
+
+
+def test_sections_with_facets_can_be_filtered() -> None:
+    def rendered(*values: str) -> str:
+        sections = [
+            page.Section(value, text=("x",), facets=(("product", value), ("palette", "red"))) for value in values
+        ]
+        return page.render(title="t", summary="s", sections=sections, provenance=PROVENANCE)
+
+    both = rendered("fan", "book <&'\">")
+    assert both.count("<select") == 1 and '<select name="product">' in both  # one palette is nothing to choose from
+    facets = re.findall(r'data-facets="([^"]*)"', both)
+    assert [json.loads(html.unescape(text))["product"] for text in facets] == ["fan", "book <&'\">"]
+    assert "<script" in both
+    assert "<script" not in rendered("fan")

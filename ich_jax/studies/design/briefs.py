@@ -140,7 +140,7 @@ def named(found: Sequence[Asked]) -> tuple[Asked, ...]:
     names = []
     for i, one in enumerate(found):
         words = [v if isinstance(v, str) else f"{n}{v:+g}" for n, v in one.stated if v != "absent"]
-        slug = re.sub(r"[^\w.+-]+", "-", "_".join(words))[:_NAME_LENGTH].strip("_-.")
+        slug = re.sub(r"[^\w.+-]+", "-", "_".join(words))[:_NAME_LENGTH].strip("_-.") or "open"
         names.append(f"{i + 1:0{width}d}_{slug}")
     return tuple(dataclasses.replace(one, name=name) for one, name in zip(found, names, strict=True))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.config import DesignConfig
 from ich_jax.evaluation.drawing import Images
@@ -81,9 +82,12 @@ def save(chosen: Chosen, folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     job = chosen.choice.job
-    run.check_folder(chosen.config, str(folder), plan.identity(chosen.config, chosen.designer, (job,)))
+    identity = plan.identity(chosen.designer, (job,))
+    # Which were taken may depend on criteria, which no config holds.
+    identity["jobs"][job.name] = config_lib.fingerprint([identity["jobs"][job.name], chosen.choice.index.tolist()])
+    run.check_folder(chosen.config, str(folder), identity)
     workdir.claim(folder, chosen.config)
-    workdir.write_json(folder / run.REQUEST_FILE, plan.identity(chosen.config, chosen.designer, (job,)))
+    workdir.write_json(folder / run.REQUEST_FILE, identity)
     names = run.write_pictures(folder, chosen.designer, chosen.choice, chosen.config)
     sheet = figures.brief_sheet(chosen.result, chosen.images)
     if sheet is not None:

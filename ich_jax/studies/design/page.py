@@ -48,8 +48,10 @@ def write(
     found = summary(results, config.deliver)
     samples = f"{found['n_briefs']} briefs, {found['n_designs']} designs \u00b7 seed {config.seed}"
     sections = [
-        page.Section("How well briefs are followed", items=(design_tables.quality_table(results, samples),)),
-        *(_brief(one, of, space) for one, of in zip(results[:SHOWN], images, strict=False)),
+        page.Section(
+            "How well briefs are followed", items=(design_tables.quality_table(results, samples),), simulated=simulated
+        ),
+        *(_brief(one, of, space, simulated) for one, of in zip(results[:SHOWN], images, strict=False)),
     ]
     if inspector is not None:
         sections.append(
@@ -78,7 +80,7 @@ def write(
     )
 
 
-def _brief(result: BriefResult, images: Images, space: DesignSpace) -> page.Section:
+def _brief(result: BriefResult, images: Images, space: DesignSpace, simulated: bool) -> page.Section:
     items: list[page.Figure | tables.Table | page.PaperQuote] = []
     picture = figures.brief_sheet(result, images)
     n = len(result.delivered)
@@ -104,7 +106,7 @@ def _brief(result: BriefResult, images: Images, space: DesignSpace) -> page.Sect
         text = (
             "No candidate meets this brief, so nothing is delivered. Ask for less, or raise candidates or tolerance.",
         )
-    return page.Section(result.title, text=text, items=tuple(items), facets=_facets(result, space), folded=False)
+    return page.Section(result.title, text=text, items=tuple(items), facets=_facets(result, space), simulated=simulated)
 
 
 def _facets(result: BriefResult, space: DesignSpace) -> tuple[tuple[str, str], ...]:

@@ -123,7 +123,7 @@ def check_same(designer: Designer, card: Card, path: str) -> None:
         )
 
 
-def identity(config: DesignConfig, designer: Designer, jobs: tuple[Job, ...]) -> dict[str, Any]:
+def identity(designer: Designer, jobs: tuple[Job, ...]) -> dict[str, Any]:
     """Returns what tells a request from others: checkpoint, and each job by a fingerprint of all that decides it."""
 
     def fingerprint(one: Job) -> str:
@@ -158,7 +158,7 @@ def _path(config: DesignConfig, designer: Designer, pair: str) -> Job:
     made = [_place(cards[0].recipe, cards[1].recipe, float(share)) for share in shares]
     return Job(
         name=f"morph_{a.name}_to_{b.name}"[:120],
-        title=f"from {a.name} to {b.name}",
+        title=f"path: from {a.name} to {b.name}",
         stated=a.stated,
         brief=_stack([between(a.brief, b.brief, float(share)) for share in shares]),
         recipes=tuple(made),
@@ -188,7 +188,7 @@ def _sweep(config: DesignConfig, space: DesignSpace, asked: Asked, axis: str, no
     row = [space.brief(**(dict(asked.stated) | {axis: value})) for value in values]
     return Job(
         name=f"sweep_{axis}_{asked.name}",
-        title=f"{axis} from {signed(values[0])} to {signed(values[-1])}: {asked.text}",
+        title=f"{axis} {signed(values[0])} to {signed(values[-1])}: {asked.text}",
         stated=asked.stated,
         brief=_stack(row * len(noises)),
         recipes=tuple(noise for noise in noises for _ in values),

@@ -14,7 +14,7 @@ from ich_jax import errors, liveness, workdir
 from ich_jax.config import DesignConfig
 from ich_jax.data import make
 from ich_jax.data.dataset import Dataset
-from ich_jax.evaluation import designs, drawing
+from ich_jax.evaluation import diversity, drawing
 from ich_jax.evaluation.drawing import Images
 from ich_jax.report import contact, provenance
 from ich_jax.studies.console import showing, shown
@@ -58,7 +58,7 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
     jobs = plan.plan(config, designer, request)
     check_size(config, designer)
     check_readable(designer)
-    identity = plan.identity(config, designer, jobs)
+    identity = plan.identity(designer, jobs)
     check_folder(config, folder, identity)
     if dry_run:
         describe(config, designer, jobs)
@@ -265,7 +265,7 @@ def collect(
     job, space, index = choice.job, designer.space, choice.index
     own = result.seen(space, job.brief, choice.reading, config.tolerance)
     judged: list[result.Seen | None] = [None] * (len(index) + 1)
-    spread = designs.pixel_sd(choice.images[None]) if len(index) > 1 and job.chosen else None
+    spread = diversity.pixel_sd(choice.images[None]) if len(index) > 1 and job.chosen else None
     real_spread = None
     if judging is not None:
         brief = drawing.rows(job.brief, np.append(index, 0))
@@ -324,7 +324,7 @@ def real_images_spread(judging: Judging, brief: Brief, n: int) -> float:
         axes=np.where(given[:, 1 + n_elements :], asked.axes, drawn.axes),
     )
     images = drawing.draw_real(judging.real_draws, jax.random.fold_in(key, 1), full, 1)
-    return designs.pixel_sd(images[:, 0][None])
+    return diversity.pixel_sd(images[:, 0][None])
 
 
 def name_of(job: Job, rank: int, suffix: str = "") -> str:
