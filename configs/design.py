@@ -12,8 +12,8 @@ a page with the candidates, why each design was taken, and what the inspector re
 Variants:
     :quick   64 candidates, the 6 most diverse.
     :folder  for a generator of an image folder, whose axes are measured: the tolerance is 1.
-    :tiny    the whole road: 16 candidates, of which up to 4 are delivered at a tolerance that everything meets, on a
-             generator that configs/quick.py:tiny has made (--checkpoint=runs/tiny). Its page means nothing.
+    :tiny    the whole road: 16 candidates, of which up to 4 are delivered, any axis being good enough, by a generator
+             that configs/quick.py:tiny has made (--checkpoint=runs/tiny). Its page means nothing.
 """
 
 from typing import Any

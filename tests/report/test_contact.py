@@ -36,9 +36,8 @@ def streams(pdf: bytes) -> list[bytes]:
 def test_images_stand_on_paper_as_large_as_they_say() -> None:
     pdf = made(1)
     assert b"/MediaBox [ 0 0 595.27" in pdf  # A4
-    placed = [line for stream in streams(pdf) for line in stream.split(b"\n") if re.search(rb" cm$", line)]
-    sides = {round(float(line.split()[0]) / PT_PER_MM, 1) for line in placed if len(line.split()) == 7}
-    assert 25.4 in sides  # 8 px at 8 dpi are an inch
+    placed = [float(side) for text in streams(pdf) for side in re.findall(rb"cm ([\d.]+) 0 0 -\1 0 \1 cm", text)]
+    assert [round(side / PT_PER_MM, 1) for side in placed] == [25.4]  # 8 px at 8 dpi are an inch
 
 
 def test_pages_are_filled_and_equal_input_gives_equal_bytes() -> None:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -86,7 +87,7 @@ def test_pictures_tables_sheets_and_page(whole: Path, easy: str) -> None:
     assert (whole / "sheet.pdf").read_bytes().startswith(b"%PDF-")
     page = (whole / "report" / "index.html").read_text()
     assert easy in page and "took no part in choosing" in page and "data-facets=" in page
-    assert "http" not in page.replace("http://www.w3.org", "")  # nothing is loaded
+    assert not re.search(r"""(src|href)=["']?(http|//)""", page)  # nothing is loaded
 
 
 def test_delivered_designs_are_those_that_the_rule_takes(
@@ -143,6 +144,11 @@ def test_changed_pixels_and_other_checkpoints_are_found_out(whole: Path, untrain
         design.run(made(), str(tmp_path / "new"), str(untrained), Request(around=str(changed)))
 
 
+def apart(one: np.ndarray, other: np.ndarray) -> int:
+    """Largest difference of two images; the same design may stand in another row of its call, or in another program."""
+    return int(np.abs(one.astype(int) - other).max())
+
+
 def records(folder: Path) -> list[Any]:
     found = json.loads((folder / "results.json").read_text())["briefs"]
     return [{name: value for name, value in one.items() if name != "seconds"} for one in found]
@@ -187,14 +193,13 @@ def test_variations_paths_and_sweeps(whole: Path, untrained: Path, tmp_path: Pat
 
     original, other = files.decode(first)[0], files.decode(second)[0]
     for image in drawn("same", Request(around=str(first)), spread=0.0):
-        np.testing.assert_array_equal(image, original)
+        assert apart(image, original) <= 1
     varied = drawn("around", Request(around=str(first)), spread=0.5)
     assert any((image != original).any() for image in varied)
 
     path = drawn("morph", Request(morph=f"{first},{second}"), columns=4)
     assert len(path) == 4
-    np.testing.assert_array_equal(path[0], original)
-    np.testing.assert_array_equal(path[-1], other)
+    assert apart(path[0], original) <= 1 and apart(path[-1], other) <= 1
 
     swept = drawn("sweep", Request((FAN,), sweep="width"), columns=3)
     assert len(swept) == 3 * 3
@@ -216,7 +221,7 @@ def test_seeds_deliver_a_design_each_in_order(untrained: Path, tmp_path: Path) -
     images = [files.decode(folder / "designs" / f"01_book_{rank}.png")[0] for folder, rank in (
         (tmp_path / "run", "03"), (alone, "01")
     )]  # fmt: skip
-    assert np.abs(images[0].astype(int) - images[1]).max() <= 1  # another row of the call
+    assert apart(*images) <= 1
 
 
 def test_a_brief_that_nothing_meets_says_so(
@@ -313,7 +318,7 @@ def test_style_strength_changes_what_is_drawn(untrained: Path, designer: designe
     noise = recipes.Noise(0, 0)
     assert (strong.redraw(noise, brief, 0) != designer.redraw(noise, brief, 0)).any()
     none = dataclasses.replace(designer, strength=0.0)
-    np.testing.assert_array_equal(none.redraw(noise, brief, 0), designer.redraw(noise, designer.space.brief(), 0))
+    assert apart(none.redraw(noise, brief, 0), designer.redraw(noise, designer.space.brief(), 0)) <= 1
 
 
 def test_damaged_records_are_refused(whole: Path, tmp_path: Path) -> None:
