@@ -14,7 +14,7 @@ from . import (
     uncertainty,
     workdir,
 )
-from .api import Generator, corrupt, load_config, load_generator, make_dataset, train
+from .api import Generator, choose, corrupt, load_config, load_generator, make_dataset, save, train
 from .config import Config
 from .data.dataset import Dataset
 from .errors import IchJaxError
@@ -29,6 +29,7 @@ __all__ = [
     "DesignSpace",
     "Generator",
     "IchJaxError",
+    "choose",
     "config",
     "corrupt",
     "data",
@@ -42,6 +43,7 @@ __all__ = [
     "models",
     "perf",
     "report",
+    "save",
     "studies",
     "train",
     "training",

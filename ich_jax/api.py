@@ -1,19 +1,20 @@
-"""What a notebook starts from: load a config, train, load a generator, draw, read, corrupt, evaluate.
+"""What a notebook starts from: load a config, train, load a generator, draw, choose, save, read, corrupt, evaluate.
 
     import ich_jax
 
     generator = ich_jax.load_generator("runs/demo")
     brief = generator.space.brief(product="fan", palette="indigo", width=1.5)
     images = generator.draw(brief, seed=0, n=12)
+    ich_jax.save(ich_jax.choose(generator, brief, n=12), "runs/fans")
 
 `ich_jax` re-exports these names and imports this module, and with it JAX, when the first of them is used.
 """
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -27,9 +28,14 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import designs, drawing
 from ich_jax.evaluation.designs import DesignEvaluation
 from ich_jax.evaluation.drawing import Images
+from ich_jax.studies.design import recipes
+from ich_jax.studies.design.designer import Designer
 from ich_jax.training import checkpoint, sampling
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.types import Brief, DesignSpace
+
+if TYPE_CHECKING:  # a study imports all rooms; drawing needs few of them
+    from ich_jax.studies.design.choosing import Chosen
 
 
 def load_config(name: str | Path = "quick", overrides: Mapping[str, Any] | None = None) -> Config:
@@ -90,6 +96,72 @@ def load_generator(path: str | Path, *, best: bool = True) -> "Generator":
     return Generator(checkpoint.restore_for_inference(path, best=best))
 
 
+def choose(
+    generator: "Generator",
+    brief: Brief,
+    *,
+    n: int = 12,
+    candidates: int = 256,
+    seed: int = 0,
+    select: str = "diverse",
+    tolerance: float = 0.5,
+    style_strength: float = 1.0,
+    criteria: npt.ArrayLike | Callable[[Images], npt.ArrayLike] | None = None,
+) -> "Chosen":
+    """Draws candidates for a brief, and takes some of those that meet it as `experiments/design.py` does.
+
+    The run's own discriminator reads the candidates; the inspector takes no part, so that `generator.read` of what was
+    chosen stays an honest judgement.
+
+    Args:
+        generator: Draws.
+        brief: One brief.
+        n: Designs to choose; fewer are returned where fewer candidates meet the brief.
+        candidates: How many to draw.
+        seed: Of their noise.
+        select: `diverse`, `best` or `first`.
+        tolerance: Largest error of a stated axis.
+        style_strength: Strength of the brief; 1: as trained.
+        criteria: Further figures of the candidates `[candidates, M]` of which lower is better, such as a price, or a
+            function from images `[candidates, H, W, C]` uint8 to them; the first Pareto fronts are preferred.
+
+    Raises:
+        ConfigError: An unknown rule, a number outside its limits, several briefs, or n above `candidates`.
+        CheckpointError: The run trained no reading head.
+        DataError: Criteria of another shape, or not finite.
+    """
+    from ich_jax.studies.design import choosing
+
+    config = config_lib.DesignConfig(
+        name="choose",
+        candidates=candidates,
+        deliver=n,
+        select=select,
+        tolerance=tolerance,
+        seed=seed,
+        style_strength=style_strength,
+    )
+    return choosing.choose(generator.model, brief, config, criteria)
+
+
+def save(chosen: "Chosen", folder: str | Path) -> list[Path]:
+    """Saves chosen designs: a PNG for each, which says how it was drawn, with a large copy, and `sheet.png`.
+
+    Args:
+        chosen: As `choose` returned them.
+        folder: Receives `designs/` and `sheet.png`; files of that name that are there already are left alone.
+
+    Returns:
+        The files of native size, by rank. `experiments/design.py --redraw=FILE` draws one again.
+
+    Raises:
+        WorkdirError: A file cannot be written, or the folder holds designs of another choice.
+    """
+    from ich_jax.studies.design import choosing
+
+    return choosing.save(chosen, folder)
+
+
 def corrupt(images: Images, kind: str, severity: int, *, seed: int = 0) -> Images:
     """Corrupts images as the interference study does.
 
@@ -147,12 +219,16 @@ class Generator:
         model = self.model
         return sampling.make_sampler(model.config, model.space, model.size, model.channels)
 
+    @functools.cached_property
+    def _designer(self) -> Designer:
+        return Designer(self.model, self.model.config.evaluation.style_strength)
+
     def draw(self, brief: Brief, *, seed: int = 0, n: int = 1) -> Images:
-        """Draws designs.
+        """Draws designs; they are the first n candidates that `choose` would have of that seed.
 
         Args:
             brief: B briefs.
-            seed: Of the noise; the same brief, seed and n give the same images.
+            seed: Of the noise, n times the same for every brief; the same brief, seed and n give the same images.
             n: Designs of each brief.
 
         Returns:
@@ -162,9 +238,10 @@ class Generator:
             ConfigError: n is below 1.
         """
         errors.require_within(n, 1, 10**6, "n", whole=True)
-        return drawing.draw(
-            self._sampler, self.model.ema_params, jax.random.key(seed), drawing.repeat(drawing.on_host(brief), n)
-        )
+        errors.require_within(seed, 0, 2**63 - 1, "seed", whole=True)
+        made = [recipes.Noise(seed, i) for i in range(n)]
+        noise = np.tile(recipes.noise(made, self.model.config.generator.z_dim), (len(np.asarray(brief.product)), 1))
+        return self._designer.draw(noise, drawing.repeat(drawing.on_host(brief), n))
 
     def read(self, images: Images) -> dict[str, np.ndarray]:
         """Returns what the inspector reads off images.

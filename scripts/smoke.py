@@ -71,6 +71,7 @@ def _fast_compilation() -> str:
 CHAINS = (
     (
         _experiment("train", "quick.py:tiny", "tiny", 600),
+        _experiment("design", "design.py:tiny", "designs", 400, _TINY, "--brief=product=fan", "--brief=product=book"),
         _experiment("interference_sweep", "interference_sweep.py:tiny_pulse", "pulses", 600, _TINY),
     ),
     (

@@ -5,9 +5,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 import ich_jax
 from ich_jax import errors
@@ -62,6 +65,41 @@ def test_a_brief_is_drawn_and_read(generator: ich_jax.Generator) -> None:
     assert set(table["product"]) <= set(generator.space.products)
     assert (np.abs(table["width"]) <= 3).all()
     assert "figurine, earrings, fan, book; 32 x 32 x 3" in repr(generator)
+
+
+def test_designs_are_chosen_and_saved(generator: ich_jax.Generator, tmp_path: Path) -> None:
+    brief = generator.space.brief(product="fan", width=1.5)
+
+    def choose(**others: Any) -> Any:
+        return ich_jax.choose(generator, generator.space.brief(), n=3, candidates=9, **others)
+
+    chosen = choose()  # everything meets an open brief
+    assert chosen.images.shape == (3, 32, 32, 3) and "3 designs of 9 that meet it, 9 candidates" in repr(chosen)
+    candidates = generator.draw(generator.space.brief(), n=9)
+    np.testing.assert_array_equal(chosen.images, candidates[chosen.choice.index])
+    np.testing.assert_array_equal(choose(select="first").images, candidates[:3])
+    darkness = candidates.mean(axis=(1, 2, 3))[:, None]
+    dark = choose(select="first", criteria=lambda images: images.mean(axis=(1, 2, 3))[:, None])
+    np.testing.assert_array_equal(dark.images, candidates[np.sort(np.argsort(darkness[:, 0])[:3])])
+    assert len(ich_jax.choose(generator, brief, n=3, candidates=9, tolerance=0.001).images) <= 3
+
+    paths = ich_jax.save(chosen, tmp_path / "fans")
+    assert [path.name for path in paths] == ["01_open_01.png", "01_open_02.png", "01_open_03.png"]
+    for path, image in zip(paths, chosen.images, strict=True):
+        with Image.open(path) as file:
+            np.testing.assert_array_equal(np.asarray(file), image)
+    assert (tmp_path / "fans" / "sheet.png").is_file()
+    assert ich_jax.save(chosen, tmp_path / "fans") == paths
+    with pytest.raises(errors.WorkdirError, match="belongs to another run"):
+        ich_jax.save(dark, tmp_path / "fans")
+    last = np.where(np.isin(np.arange(9), chosen.choice.index), 1.0, 0.0)[:, None]  # those that were not taken first
+    with pytest.raises(errors.WorkdirError, match="holds designs of other briefs"):
+        ich_jax.save(choose(criteria=last), tmp_path / "fans")
+    two = jax.tree.map(lambda part: np.repeat(part, 2, axis=0), brief)
+    with pytest.raises(errors.ConfigError, match="got 2 briefs"):
+        ich_jax.choose(generator, two)
+    with pytest.raises(errors.ConfigError, match="3 designs cannot be chosen among 2 candidates"):
+        ich_jax.choose(generator, brief, n=3, candidates=2)
 
 
 def test_the_inspector_reads_real_images_by_name(generator: ich_jax.Generator) -> None:

@@ -13,6 +13,7 @@ from ich_jax.config.benefit import (
     SimulationConfig,
     SizeStudyConfig,
 )
+from ich_jax.config.design import SELECTIONS, DesignConfig
 from ich_jax.config.error_comparison import COMPARED, ComparisonConfig, ErrorComparisonConfig
 from ich_jax.config.fields import editable, execution, fingerprint, flatten, load_editable, result, section, to_dict
 from ich_jax.config.interference import INTERFERENCE_TASKS, InterferenceConfig, PulseConfig, SweepConfig
@@ -59,6 +60,7 @@ __all__ = [
     "PENALTY_RULES",
     "SALES",
     "SCALES",
+    "SELECTIONS",
     "SIMULATED_PRODUCTS",
     "SOURCES",
     "TASKS",
@@ -69,6 +71,7 @@ __all__ = [
     "ComputeConfig",
     "Config",
     "DataConfig",
+    "DesignConfig",
     "DiscriminatorConfig",
     "ErrorComparisonConfig",
     "EvalConfig",

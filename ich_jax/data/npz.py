@@ -43,8 +43,8 @@ def make(config: DataConfig) -> Dataset:
         )
     if config.axes not in ("auto", "measured", "none", ""):
         raise errors.DataError(
-            f"{path}: --config.data.axes={config.axes!r} names columns, which a .npz file does not have; allowed: auto, "
-            "measured, none."
+            f"{path}: --config.data.axes={config.axes!r} names columns, which a .npz file does not have; allowed: "
+            "auto, measured, none."
         )
     pixels = _convert(images, config)
     n, measured = len(images), config.axes in ("auto", "measured")

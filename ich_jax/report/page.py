@@ -70,6 +70,7 @@ class Section:
         notes: Short remarks after the items.
         simulated: Whether its figures and tables rest on simulated data; each then says so.
         folded: Whether it is closed until the reader opens it.
+        facets: `(name, value)` by which readers may filter sections; those without any always stay.
     """
 
     title: str
@@ -78,6 +79,7 @@ class Section:
     notes: tuple[str, ...] = ()
     simulated: bool = False
     folded: bool = False
+    facets: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -153,7 +155,13 @@ def render(
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"prose": _prose, "data_uri": _data_uri, "table": _table, "csv_uri": _csv_uri}
+    environment.filters |= {
+        "prose": _prose,
+        "data_uri": _data_uri,
+        "table": _table,
+        "csv_uri": _csv_uri,
+        "facets_json": _facets_json,
+    }
     templates = importlib.resources.files("ich_jax.report") / "templates"
     template = environment.from_string((templates / "page.html").read_text(encoding="utf-8"))
     return template.render(
@@ -166,6 +174,8 @@ def render(
         warnings=warnings,
         simulated=simulated,
         words=glossary.used([summary, warnings, headlines, sections]),
+        facets=_facets(sections),
+        js=markupsafe.Markup((templates / "filter.js").read_text(encoding="utf-8")),
         css=markupsafe.Markup((templates / "page.css").read_text(encoding="utf-8")),
     )
 
@@ -202,6 +212,16 @@ def write_files(folder: str | Path, sections: Sequence[Section]) -> list[Path]:
     return [Path(folder) / name for name in contents]
 
 
+def _facets(sections: Sequence[Section]) -> dict[str, list[str]]:
+    """Returns the names by which sections can be told apart, each with its values in the order of the page."""
+    found: dict[str, list[str]] = {}
+    for name, value in (facet for section in sections for facet in section.facets):
+        values = found.setdefault(name, [])
+        if value not in values:
+            values.append(value)
+    return {name: values for name, values in found.items() if len(values) > 1}
+
+
 def _anchors(sections: Sequence[Section]) -> list[str]:
     """Returns an id for each section, unique on the page."""
     anchors: list[str] = []
@@ -227,3 +247,7 @@ def _table(table: Table) -> markupsafe.Markup:
 
 def _csv_uri(table: Table) -> str:
     return f"data:text/csv;base64,{base64.b64encode(to_csv(table).encode()).decode('ascii')}"
+
+
+def _facets_json(facets: Sequence[tuple[str, str]]) -> str:
+    return workdir.json_text(dict(facets))

@@ -1,7 +1,8 @@
-from . import benefit, error_comparison, interference, train
+from . import benefit, design, error_comparison, interference, train
 
 __all__ = [
     "benefit",
+    "design",
     "error_comparison",
     "interference",
     "train",

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ich_jax import config as config_lib
-from ich_jax.config import Config
 from ich_jax.report.tables import Table
 
 
@@ -89,7 +88,7 @@ def judge_tables(inspector: Judge) -> list[Table]:
     return tables
 
 
-def config_table(config: Config) -> Table:
+def config_table(config: Any) -> Table:
     """Every field of the configuration."""
     kinds = {kind: config_lib.flatten(config, kind) for kind in ("result", "execution")}
     return Table(

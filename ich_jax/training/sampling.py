@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from ich_jax import errors
 from ich_jax.config import Config
-from ich_jax.models import networks
+from ich_jax.models import blocks, networks
 from ich_jax.models.convolutions import DIRECT, Formulation
-from ich_jax.types import Brief, DesignSpace
+from ich_jax.types import Brief, DesignSpace, Reading
 
 
 def make_sampler(
@@ -58,3 +60,42 @@ def make_draw(
         return left_open + strength * (given - left_open)
 
     return draw
+
+
+def make_read(config: Config, space: DesignSpace) -> Callable[[Any, jax.Array], tuple[Reading, jax.Array]]:
+    """Returns what a run's own discriminator reads off pictures; not compiled.
+
+    Returns:
+        `read(d_params, images [B, H, W, C] in [-1, 1]) -> (reading, features [B, F])`; the features are those that the
+        reading is a linear function of. Neither depends on a brief.
+
+    Raises:
+        CheckpointError: The run trained no reading head.
+    """
+    if config.objective.reading_d == 0.0:
+        raise errors.CheckpointError(
+            f"The discriminator of {config.name} has no trained reading head (objective.reading_d is 0), so nothing "
+            "can be read off its designs. Take a run with objective.reading_d above 0."
+        )
+    module = networks.create_discriminator(config, space)
+
+    def read(d_params: Any, images: jax.Array) -> tuple[Reading, jax.Array]:
+        seen: list[jax.Array] = []
+
+        def look(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+            if isinstance(context.module, blocks.Heads):
+                seen.append(args[0])
+            return call(*args, **kwargs)
+
+        n = images.shape[0]
+        nothing = Brief(
+            jnp.zeros((n,), jnp.int32),
+            jnp.zeros((n, len(space.elements)), jnp.int32),
+            jnp.zeros((n, len(space.axes)), jnp.float32),
+            jnp.zeros((n, space.n_given), jnp.float32),
+        )
+        with nn.intercept_methods(look):
+            _, reading = module.apply({"params": d_params}, images, nothing)
+        return reading, seen[0].astype(jnp.float32)
+
+    return read

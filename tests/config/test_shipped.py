@@ -11,6 +11,7 @@ from ich_jax import errors
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 # Of other experiments than train.
 OTHERS = {
+    "design": config_lib.DesignConfig,
     "economic_benefit": config_lib.BenefitConfig,
     "error_comparison": config_lib.ErrorComparisonConfig,
     "interference_sweep": config_lib.InterferenceConfig,
@@ -94,7 +95,7 @@ def test_configs_of_other_experiments_resolve(name: str) -> None:
 
 def _variant(name: str, variant: str) -> Any:
     path = f"{CONFIGS / name}.py:{variant}"
-    own_images = variant in ("csv", "folder") and name != "interference_sweep"
+    own_images = variant in ("csv", "folder") and name not in ("design", "interference_sweep")
     return config_lib.load(path, {"data.path": "some/path"} if own_images else {}, OTHERS[name])
 
 

@@ -24,6 +24,7 @@ SCRIPTS = {
     "train": "configs/quick.py:tiny",
     "error_comparison": "configs/error_comparison.py:tiny",
     "interference_sweep": "configs/interference_sweep.py:tiny",
+    "design": "configs/design.py:tiny",
     "economic_benefit": "configs/economic_benefit.py:tiny",
 }
 DRIVER = """

@@ -1,4 +1,5 @@
 import html.parser
+import json
 import re
 from pathlib import Path
 
@@ -186,3 +187,18 @@ def test_the_footer_explains_the_words_of_the_page_and_no_others() -> None:
     assert "<details" in footer and "<dt>arm</dt>" in footer and "<dt>shard</dt>" in footer
     assert "<dt>donor</dt>" not in footer
     assert "<footer>" not in render(summary="")
+
+
+def test_sections_with_facets_can_be_filtered() -> None:
+    def rendered(*values: str) -> str:
+        sections = [
+            page.Section(value, text=("x",), facets=(("product", value), ("palette", "red"))) for value in values
+        ]
+        return page.render(title="t", summary="s", sections=sections, provenance=PROVENANCE)
+
+    both = rendered("fan", "book <&'\">")
+    assert both.count("<select") == 1 and '<select name="product">' in both  # one palette is nothing to choose from
+    facets = re.findall(r'data-facets="([^"]*)"', both)
+    assert [json.loads(html.unescape(text))["product"] for text in facets] == ["fan", "book <&'\">"]
+    assert "<script" in both
+    assert "<script" not in rendered("fan")

@@ -250,7 +250,7 @@ def _run(
     products = len(evaluator.dataset.space.products)
     lowest: _Lowest = [(np.inf, None)] * products
     for i in range(steps):
-        liveness.at(f"pulse {pulse.kind}, seed {seed}: step {i + 1} of {steps}")
+        liveness.stage(f"pulse {pulse.kind}, seed {seed}: step {i + 1} of {steps}")
         inside = bool(window.holds(i))
         state = _disturb_state(state, kind, pulse.strength, window, i, key)
         strength = jnp.float32(pulse.strength if inside and kind.batch is not None else 0.0)

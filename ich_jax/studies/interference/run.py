@@ -237,7 +237,7 @@ def report_pulses(
         dataset: Its images.
         accuracy: Of the inspector on held-out real images.
     """
-    liveness.at("page")
+    liveness.stage("page")
     origin = provenance.provenance()
     page = pulse_page.write(
         folder,

@@ -1,0 +1,1 @@
+"""From a brief to a chosen sheet: what a designer does with a trained generator."""

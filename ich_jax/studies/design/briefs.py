@@ -1,0 +1,252 @@
+"""Briefs as people write them: `product=fan, palette=indigo, width=+1.5`, rows of a CSV file, objects of a JSON file.
+
+Names are those of the run's design space. The columns of a `metadata.csv` are taken as they are: `element_palette` for
+`palette`, `axis_width` for `width`, `keywords` separated by `;`, and the folder of a `file_name` for the product. What
+is not stated is left open.
+"""
+
+import csv
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ich_jax import errors
+from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace
+
+_NAME_LENGTH = 48  # of the names of files, without rank
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """One brief that designs are wanted for.
+
+    Attributes:
+        name: Stem of its files, unique among the briefs of a call.
+        stated: What it states, `(name, category or number)` in the order of the design space.
+        brief: The same as numpy arrays, B = 1.
+    """
+
+    name: str
+    stated: tuple[tuple[str, str | float], ...]
+    brief: Brief
+
+    @property
+    def text(self) -> str:
+        """As it could be written on the command line."""
+        return ", ".join(f"{n}={v if isinstance(v, str) else format(v, '+g')}" for n, v in self.stated) or "open"
+
+
+def read(texts: Sequence[str], file: str, space: DesignSpace) -> tuple[Asked, ...]:
+    """Reads the briefs of a command line and of a file, in this order.
+
+    Args:
+        texts: Such as `product=fan, width=1.5`.
+        file: A CSV or JSON file; empty: none.
+        space: What briefs can ask for.
+
+    Raises:
+        ConfigError: A brief states nothing, something that the run does not know, a part twice, or a number outside the
+            scale; the message says which brief.
+        DataError: The file cannot be read, or holds no brief.
+    """
+    found = [(f"--brief={text!r}", parse(text)) for text in texts]
+    if file:
+        found += read_file(file, space)
+    return named([asked(values, space, where) for where, values in found])
+
+
+def parse(text: str) -> list[tuple[str, Any]]:
+    """Reads `name=value, name=value`; names are not checked yet.
+
+    Raises:
+        ConfigError: A part is not of that form.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if not re.fullmatch(r"[^=]*[^=\s][^=]*=[^=]*[^=\s][^=]*", part):
+            raise errors.ConfigError(
+                f"--brief={text!r}: {part!r} is not of the form name=value; write for example "
+                '--brief="product=fan, palette=indigo, width=+1.5".'
+            )
+    pairs = (part.partition("=") for part in parts)
+    return [(name.strip(), value.strip()) for name, _, value in pairs]
+
+
+def read_file(path: str | Path, space: DesignSpace) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """Reads a CSV file with a row for each brief, or a JSON file with an object for each.
+
+    Returns:
+        Where each brief stands, for messages, and what it states; names are not checked yet.
+
+    Raises:
+        DataError: The file cannot be read, is neither, or holds no brief.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.DataError(f"--briefs={path} cannot be read as UTF-8 text: {error}.") from error
+    found = _from_json(path, text) if path.suffix.lower() == ".json" else _from_csv(path, text, space)
+    if not found:
+        raise errors.DataError(
+            f"--briefs={path} holds no brief; give it a row for each, such as:\nproduct,palette,width\nfan,indigo,1.5"
+        )
+    return found
+
+
+def asked(values: Sequence[tuple[str, Any]], space: DesignSpace, where: str) -> Asked:
+    """Checks what a brief states; its name is still empty.
+
+    Args:
+        values: Name and value of each part; None leaves it open.
+        space: What briefs can ask for.
+        where: Names the brief in messages.
+
+    Raises:
+        ConfigError: See `read`.
+    """
+    stated: dict[str, str | float] = {}
+    for name, value in ((_bare(name, space), value) for name, value in values if value is not None):
+        if name in stated:
+            raise errors.ConfigError(
+                f"{where}: {name} is stated twice, as {stated[name]!r} and as {value!r}; keep one of them."
+            )
+        if isinstance(value, list | dict | bool):
+            raise errors.ConfigError(f"{where}: {name}: got {value!r}; a brief states one value of each part.")
+        stated[name] = _number(value) if name in space.axes and isinstance(value, str) else value
+    if not stated:
+        raise errors.ConfigError(
+            f"{where}: it states nothing; state at least one part, such as product={space.products[0]}."
+        )
+    try:
+        brief = space.brief(**stated)
+    except errors.ConfigError as error:
+        raise errors.ConfigError(f"{where}: {str(error).removeprefix('brief: ')} (--list shows all.)") from error
+    order = ("product", *(element.name for element in space.elements), *space.axes)
+    parts = tuple(
+        (name, float(stated[name]) if name in space.axes else str(stated[name])) for name in order if name in stated
+    )
+    return Asked("", parts, brief)
+
+
+def named(found: Sequence[Asked]) -> tuple[Asked, ...]:
+    """Gives each brief a name for its files: its number and the first words of what it states."""
+    width = max(2, len(str(len(found))))
+    names = []
+    for i, one in enumerate(found):
+        words = [v if isinstance(v, str) else f"{n}{v:+g}" for n, v in one.stated if v != "absent"]
+        slug = re.sub(r"[^\w.+-]+", "-", "_".join(words))[:_NAME_LENGTH].strip("_-.") or "open"
+        names.append(f"{i + 1:0{width}d}_{slug}")
+    return tuple(dataclasses.replace(one, name=name) for one, name in zip(found, names, strict=True))
+
+
+def from_arrays(brief: Brief, space: DesignSpace) -> tuple[tuple[str, str | float], ...]:
+    """Returns what the first of B briefs states, as `Asked.stated`."""
+    given = np.asarray(brief.given[0]) > 0
+    kinds = (("product", space.products), *((element.name, element.categories) for element in space.elements))
+    codes = (int(np.asarray(brief.product)[0]), *(int(code) for code in np.asarray(brief.elements)[0]))
+    parts: list[tuple[str, str | float]] = [
+        (name, categories[code]) for (name, categories), code, known in zip(kinds, codes, given, strict=False) if known
+    ]
+    axes = np.asarray(brief.axes)[0]
+    return (
+        *parts,
+        *((name, float(str(axes[a]))) for a, name in enumerate(space.axes) if given[len(kinds) + a]),
+    )
+
+
+def listed(space: DesignSpace) -> str:
+    """Returns the design space for people: what `--list` prints."""
+    lines = [f"product      {', '.join(space.products)}"]
+    lines += [f"{element.name:<12} {', '.join(element.categories)}" for element in space.elements]
+    lines += [f"{axis:<12} a number from {-AXIS_LIMIT:+g} to {AXIS_LIMIT:+g}" for axis in space.axes]
+    return "\n".join(lines)
+
+
+def _bare(name: str, space: DesignSpace) -> str:
+    """Returns the name of the design space that a column of a metadata.csv stands for."""
+    known = {element.name for element in space.elements} | set(space.axes) | {"product"}
+    for prefix in ("element_", "axis_"):
+        if name not in known and name.removeprefix(prefix) in known:
+            return name.removeprefix(prefix)
+    return name
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text.replace("\u2212", "-"))
+    except ValueError:
+        return text
+
+
+def _from_csv(path: Path, text: str, space: DesignSpace) -> list[tuple[str, list[tuple[str, Any]]]]:
+    reader = csv.reader(text.splitlines())
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise errors.DataError(f"--briefs={path} is not comma-separated text: {error}.") from error
+    found = []
+    for line, row in rows:
+        where = f"{path}, row {line}"
+        if len(row) != len(header):
+            raise errors.DataError(
+                f"{where}: {len(row)} cells for {len(header)} columns; quote cells that hold commas."
+            )
+        cells = [(name, cell) for name, cell in zip(header, row, strict=True) if cell]
+        found.append((where, _metadata(cells, space)))
+    return found
+
+
+def _metadata(cells: list[tuple[str, Any]], space: DesignSpace) -> list[tuple[str, Any]]:
+    """Replaces the columns that only a metadata.csv has: the file's folder is a product, keywords are elements."""
+    names = {name for name, _ in cells}
+    values: list[tuple[str, Any]] = []
+    for name, cell in cells:
+        if name == "file_name" and "product" not in names:
+            values.append(("product", cell.replace("\\", "/").removeprefix("./").partition("/")[0]))
+        elif name == "keywords" and "keywords" not in {element.name for element in space.elements}:
+            words = filter(None, map(str.strip, cell.lower().split(";")))
+            values += [(f"keyword_{word}", "present") for word in words]
+        elif name != "file_name":
+            values.append((name, cell))
+    return values
+
+
+def _from_json(path: Path, text: str) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """Reads one object, a list of them, or such a list under `briefs`; parts may stand under `elements` and `axes`."""
+    try:
+        # Pairs, as a dictionary would silently keep the last of two values of one name.
+        values = json.loads(text, object_pairs_hook=_Pairs) if text.strip() else []
+    except ValueError as error:
+        raise errors.DataError(f"--briefs={path} is not valid JSON: {error}.") from error
+    if isinstance(values, _Pairs) and [name for name, _ in values.pairs] == ["briefs"]:
+        values = values.pairs[0][1]
+    rows = [values] if isinstance(values, _Pairs) else values
+    if not isinstance(rows, list) or not all(isinstance(row, _Pairs) for row in rows):
+        raise errors.DataError(
+            f'--briefs={path}: expected an object for each brief, such as [{{"product": "fan", "width": 1.5}}].'
+        )
+    return [(f"{path}, brief {i + 1}", _flat(row)) for i, row in enumerate(rows)]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Pairs:
+    """A JSON object with every pair that it was written with."""
+
+    pairs: list[tuple[str, Any]]
+
+
+def _flat(row: _Pairs) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in row.pairs:
+        if isinstance(value, _Pairs):
+            found += value.pairs if name in ("elements", "axes") else [(name, dict(value.pairs))]
+        else:
+            found.append((name, value))
+    return found

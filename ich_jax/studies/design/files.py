@@ -1,0 +1,147 @@
+"""Designs as files: PNG with everything that is needed to draw it again, larger copies, and what is read from both."""
+
+import dataclasses
+import importlib.metadata
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import PIL
+from PIL import Image, PngImagePlugin
+
+import ich_jax
+from ich_jax import errors, workdir
+from ich_jax.evaluation.drawing import Images
+from ich_jax.studies.design import recipes
+from ich_jax.studies.design.recipes import Recipe
+
+CHUNK = "ich_jax"
+"""Keyword of the text chunk that holds a `Card` as JSON."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Card:
+    """How a design was drawn.
+
+    Attributes:
+        stated: What its brief states.
+        recipe: Of its noise.
+        checkpoint: SHA-256 of the parameters.
+        run: Name and step of the run, for people.
+        style_strength: Strength of the brief.
+        batch: Designs per call.
+        row: Its row in the call.
+        versions: Of the packages that drew it, by name.
+        enlarged: How a larger copy was made, such as `nearest 384`; empty at native size.
+    """
+
+    stated: tuple[tuple[str, str | float], ...]
+    recipe: Recipe
+    checkpoint: str
+    run: str
+    style_strength: float
+    batch: int
+    row: int
+    versions: Mapping[str, str]
+    enlarged: str = ""
+
+
+def encode(image: Images, card: Card) -> bytes:
+    """Returns a PNG file of an image `[H, W, C]` uint8 with its card in text chunks."""
+    info = PngImagePlugin.PngInfo()
+    start = recipes.source(card.recipe)
+    brief = ", ".join(
+        f"{name}={value if isinstance(value, str) else format(value, '+g')}" for name, value in card.stated
+    )
+    for key, text in (
+        ("Software", f"ich_jax {ich_jax.__version__}"),
+        ("Brief", brief or "open"),
+        ("Seed", str(start.seed)),
+        ("Noise", str(start.index)),
+        ("Checkpoint", f"{card.run}, SHA-256 {card.checkpoint}"),
+        (CHUNK, workdir.json_text(dataclasses.asdict(card) | {"recipe": recipes.to_json(card.recipe)})),
+    ):
+        info.add_itxt(key, text)
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def decode(path: str | Path) -> tuple[Images, Card]:
+    """Reads a PNG file that `encode` made, `[H, W, C]` uint8 with its card.
+
+    Raises:
+        DataError: There is no such file, it is no PNG, or it does not say how it was drawn.
+    """
+    try:
+        with Image.open(path) as file:
+            file.load()
+            text = file.text.get(CHUNK, "") if isinstance(file, PngImagePlugin.PngImageFile) else ""
+            image = np.asarray(file)
+    except (OSError, ValueError, SyntaxError, PIL.UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise errors.DataError(f"{path} cannot be read as a PNG image: {error}.") from error
+    if not text:
+        raise errors.DataError(
+            f"{path} does not say how it was drawn: it is no design of this package, or a program that saved it again "
+            f"dropped its text. Take the file from designs/ of a work directory."
+        )
+    try:
+        values = json.loads(text)
+        card = Card(
+            **values
+            | {
+                "stated": tuple((str(name), value) for name, value in values["stated"]),
+                "recipe": recipes.from_json(values["recipe"]),
+            }
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise errors.DataError(f"{path}: what it says of how it was drawn is damaged ({error}).") from error
+    return image if image.ndim == 3 else image[..., None], card
+
+
+def enlarge(image: Images, side: int, how: str) -> Images:
+    """Returns a larger copy of an image `[H, W, C]` uint8.
+
+    Args:
+        image: The image.
+        side: Pixels that its larger side should have.
+        how: `nearest`: every pixel becomes a square, of the whole number of pixels that comes closest to `side`;
+            `lanczos`: exactly `side`, resampled.
+    """
+    height, width = image.shape[:2]
+    if how == "nearest":
+        factor = max(1, round(side / max(height, width)))
+        return image.repeat(factor, axis=0).repeat(factor, axis=1)
+    scale = side / max(height, width)
+    plain = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    larger = plain.resize((round(width * scale), round(height * scale)), Image.Resampling.LANCZOS)
+    return np.asarray(larger).reshape(round(height * scale), round(width * scale), image.shape[-1])
+
+
+def enlarged_as(card: Card, image: Images) -> Images:
+    """Makes the copy that a card describes from an image of native size."""
+    if not card.enlarged:
+        return image
+    how, _, side = card.enlarged.partition(" ")
+    return enlarge(image, int(side), how)
+
+
+def versions() -> dict[str, Any]:
+    """Returns the versions of what decides the bits of a design."""
+    return {
+        "ich_jax": ich_jax.__version__,
+        "jax": jax.__version__,
+        "jaxlib": importlib.metadata.version("jaxlib"),
+        "numpy": np.__version__,
+        "backend": jax.default_backend(),
+    }
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Writes a file that is not there yet; one that is there was delivered before and is left alone."""
+    if not path.exists():
+        workdir.write_bytes(path, data)

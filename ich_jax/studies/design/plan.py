@@ -1,0 +1,203 @@
+"""What a call asks for: briefs, variations, paths and sweeps, each as a job of candidates."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+
+from ich_jax import config as config_lib
+from ich_jax import errors
+from ich_jax.config import DesignConfig
+from ich_jax.evaluation import drawing
+from ich_jax.report.text import signed
+from ich_jax.studies.design import briefs, files, recipes
+from ich_jax.studies.design.briefs import Asked
+from ich_jax.studies.design.designer import Designer, Job
+from ich_jax.studies.design.files import Card
+from ich_jax.studies.design.recipes import Between, Near, Noise, Recipe
+from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace
+
+_SWEPT = 3  # noises at which the sweep of a brief is drawn
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """What designs are wanted of.
+
+    Attributes:
+        briefs: As written on the command line.
+        file: A file of briefs; empty: none.
+        around: A design, as a PNG file, of which variations are wanted.
+        morph: Two designs, `A.png,B.png`, between which a path is wanted.
+        sweep: An axis along which each brief, or the design of `around`, is drawn.
+    """
+
+    briefs: tuple[str, ...] = ()
+    file: str = ""
+    around: str = ""
+    morph: str = ""
+    sweep: str = ""
+
+
+def plan(config: DesignConfig, designer: Designer, request: Request) -> tuple[Job, ...]:
+    """Returns the jobs of a request.
+
+    Raises:
+        ConfigError: The request cannot be met: see `briefs.read`; or it asks for nothing, or for too much at once.
+        DataError: A file cannot be read.
+        CheckpointError: A design was drawn by another checkpoint.
+    """
+    space = designer.space
+    if request.sweep:
+        errors.require(request.sweep, space.axes, "--sweep")
+    if request.morph:
+        if request.briefs or request.file or request.around or request.sweep or config.seeds:
+            raise errors.ConfigError("--morph takes its briefs from the two designs; leave the other requests out.")
+        return (_path(config, designer, request.morph),)
+    if request.around:
+        if request.briefs or request.file:
+            raise errors.ConfigError("--around takes its brief from the design; leave --brief and --briefs out.")
+        card = card_of(designer, request.around)
+        asked = _asked(card, space, Path(request.around).stem)
+        if request.sweep:
+            return (_sweep(config, space, asked, request.sweep, (card.recipe,)),)
+        return (_around(config, asked, card),)
+    found = briefs.read(request.briefs, request.file, space)
+    if not found:
+        raise errors.ConfigError(
+            f'No brief is given. Write for example --brief="product={space.products[0]}", or --briefs=FILE; --list '
+            "shows what a brief can state."
+        )
+    if request.sweep:
+        noises = [Noise(seed, 0) for seed in config.seeds] or [Noise(config.seed, i) for i in range(_SWEPT)]
+        return tuple(_sweep(config, space, asked, request.sweep, tuple(noises)) for asked in found)
+    return tuple(brief_job(config, asked) for asked in found)
+
+
+def brief_job(config: DesignConfig, asked: Asked) -> Job:
+    """Returns the job of a brief: candidates of one seed, or one design of each of several seeds."""
+    if config.seeds:
+        return job(
+            asked, [Noise(seed, 0) for seed in config.seeds], chosen=False, labels=[f"seed {s}" for s in config.seeds]
+        )
+    return job(asked, [Noise(config.seed, i) for i in range(config.candidates)])
+
+
+def job(asked: Asked, made: list[Recipe] | list[Noise], *, chosen: bool = True, labels: list[str] | None = None) -> Job:
+    """Returns the job of one brief with as many candidates as there are recipes."""
+    repeated = drawing.repeat(drawing.on_host(asked.brief), len(made))
+    return Job(asked.name, asked.text, asked.stated, repeated, tuple(made), chosen, tuple(labels or ()))
+
+
+def card_of(designer: Designer, path: str) -> Card:
+    """Reads how a design was drawn, and checks that this checkpoint drew it.
+
+    Raises:
+        DataError: It does not say.
+        CheckpointError: Another one did.
+    """
+    _, card = files.decode(path)
+    check_same(designer, card, path)
+    if card.style_strength != designer.strength:
+        logging.warning(
+            "%s was drawn with --style_strength=%g; what is drawn now has %g.",
+            path, card.style_strength, designer.strength,
+        )  # fmt: skip
+    return card
+
+
+def check_same(designer: Designer, card: Card, path: str) -> None:
+    """Checks that a design was drawn by this checkpoint.
+
+    Raises:
+        CheckpointError: It was not.
+    """
+    if card.checkpoint != designer.checkpoint:
+        model = designer.model
+        raise errors.CheckpointError(
+            f"{path} was drawn by another checkpoint ({card.run}, SHA-256 {card.checkpoint[:12]}) than "
+            f"{model.config.name}, step {model.step} ({designer.checkpoint[:12]}). Give its run as --checkpoint."
+        )
+
+
+def identity(designer: Designer, jobs: tuple[Job, ...]) -> dict[str, Any]:
+    """Returns what tells a request from others: checkpoint, and each job by a fingerprint of all that decides it."""
+
+    def fingerprint(one: Job) -> str:
+        values = [one.stated, one.labels, one.chosen, [recipes.to_json(recipe) for recipe in one.recipes]]
+        return config_lib.fingerprint([*values, *(np.asarray(part).tolist() for part in one.brief)])
+
+    model = designer.model
+    return {
+        "run": f"{model.config.name}, step {model.step}",
+        "checkpoint": designer.checkpoint,
+        "jobs": {one.name: fingerprint(one) for one in jobs},
+    }
+
+
+def _asked(card: Card, space: DesignSpace, name: str) -> Asked:
+    return Asked(name, card.stated, space.brief(**dict(card.stated)))
+
+
+def _around(config: DesignConfig, asked: Asked, card: Card) -> Job:
+    made: list[Recipe] = [Near(card.recipe, config.spread, Noise(config.seed, i)) for i in range(config.candidates)]
+    found = job(dataclasses.replace(asked, name=f"around_{asked.name}"), made)
+    return dataclasses.replace(found, title=f"around {asked.name}: {asked.text}")
+
+
+def _path(config: DesignConfig, designer: Designer, pair: str) -> Job:
+    ends = [part.strip() for part in pair.split(",") if part.strip()]
+    if len(ends) != 2:
+        raise errors.ConfigError(f"--morph={pair}: expected two designs, such as --morph=A.png,B.png.")
+    cards = [card_of(designer, end) for end in ends]
+    a, b = (_asked(card, designer.space, Path(end).stem) for card, end in zip(cards, ends, strict=True))
+    shares = np.linspace(0.0, 1.0, config.columns)
+    made = [_place(cards[0].recipe, cards[1].recipe, float(share)) for share in shares]
+    return Job(
+        name=f"morph_{a.name}_to_{b.name}"[:120],
+        title=f"path: from {a.name} to {b.name}",
+        stated=a.stated,
+        brief=_stack([between(a.brief, b.brief, float(share)) for share in shares]),
+        recipes=tuple(made),
+        chosen=False,
+        labels=tuple(f"{100 * share:.0f} %" for share in shares),
+        columns=config.columns,
+    )
+
+
+def _place(start: Recipe, end: Recipe, share: float) -> Recipe:
+    """Returns a place on a path; its ends are the designs themselves, bit for bit."""
+    return start if share == 0.0 else end if share == 1.0 else Between(start, end, share)
+
+
+def between(a: Brief, b: Brief, share: float) -> Brief:
+    """Returns a brief between two: axes that both state in proportion, everything else of the nearer one."""
+    near = a if share < 0.5 else b
+    n_axes = np.asarray(a.axes).shape[1]
+    both = (np.asarray(a.given) * np.asarray(b.given))[:, -n_axes:] > 0 if n_axes else np.zeros((1, 0), bool)
+    mixed = (1 - share) * np.asarray(a.axes, np.float64) + share * np.asarray(b.axes, np.float64)
+    axes = np.where(both, mixed, np.asarray(near.axes)).astype(np.float32)
+    return near._replace(axes=axes)  # type: ignore[arg-type]  # numpy is welcome
+
+
+def _sweep(config: DesignConfig, space: DesignSpace, asked: Asked, axis: str, noises: tuple[Recipe, ...]) -> Job:
+    values = [round(float(value), 6) for value in np.linspace(-AXIS_LIMIT, AXIS_LIMIT, config.columns)]
+    row = [space.brief(**(dict(asked.stated) | {axis: value})) for value in values]
+    return Job(
+        name=f"sweep_{axis}_{asked.name}",
+        title=f"{axis} {signed(values[0])} to {signed(values[-1])}: {asked.text}",
+        stated=asked.stated,
+        brief=_stack(row * len(noises)),
+        recipes=tuple(noise for noise in noises for _ in values),
+        chosen=False,
+        labels=tuple(f"{axis} {signed(value)}" for _ in noises for value in values),
+        columns=config.columns,
+    )
+
+
+def _stack(found: list[Brief]) -> Brief:
+    stacked: Brief = jax.tree.map(lambda *leaves: np.concatenate(leaves), *map(drawing.on_host, found))
+    return stacked
