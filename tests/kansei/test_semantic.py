@@ -234,7 +234,7 @@ def test_factors_are_those_of_factor_analyzer(name):
         np.abs(theirs[:, order] * np.sign((theirs[:, order] * found.loadings).sum(axis=0)) - found.loadings).max()
         for order in ([0, 1], [1, 0])
     )
-    assert matched < (1e-5 if rotation in ("none", "oblimin") else 1e-2) and found.converged
+    assert matched < (2e-5 if rotation in ("none", "oblimin") else 1e-2) and found.converged
     if stored["communalities"]:
         np.testing.assert_allclose(found.communality, stored["communalities"], atol=1e-5)
     if stored["phi"]:

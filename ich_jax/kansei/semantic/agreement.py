@@ -269,7 +269,7 @@ def _gwet(data: Any, sample_weight: jax.Array) -> jax.Array:
 def _observed(data: Any, sample_weight: jax.Array) -> tuple[jax.Array, jax.Array]:
     counts, table = data["counts"], data["weights"][0]
     n = counts.sum(axis=1)
-    several = sample_weight * (n >= 2)
+    several = jnp.where(n >= 2, sample_weight, 0.0)
     agreeing = (counts * (counts @ table - 1.0)).sum(axis=1) / jnp.maximum(n * (n - 1.0), 1.0)
     share = (sample_weight / n) @ counts / sample_weight.sum()
     return (several * agreeing).sum() / several.sum(), share
@@ -285,7 +285,7 @@ def _cohen(data: Any, sample_weight: jax.Array) -> jax.Array:
 def _krippendorff(data: Any, sample_weight: jax.Array, distance: Callable[[Any, Any], Any]) -> jax.Array:
     counts, values = data["counts"], data["values"][0]
     n = counts.sum(axis=1)
-    share = sample_weight * (n >= 2) / jnp.maximum(n - 1.0, 1.0)
+    share = jnp.where(n >= 2, sample_weight, 0.0) / jnp.maximum(n - 1.0, 1.0)
     coincidence = (counts * share[:, None]).T @ counts - jnp.diag(share @ counts)
     total = coincidence.sum(axis=1)
     apart = distance(values, total)
