@@ -23,19 +23,20 @@ ALLOWED = {
     "uncertainty": BASE,
     "perf": BASE,
     "econometrics": {"errors", "uncertainty"},
+    "kansei": {"errors", "types", "uncertainty"},
     "training": BASE | {"adversarial", "data", "models", "perf"},
     "evaluation": BASE | {"data", "models", "uncertainty"},
     "interference": BASE - {"config"} | {"data", "uncertainty"},
     "report": BASE - {"config"} | {"perf"},
     "studies": BASE
     | {
-        *("data", "models", "uncertainty", "perf", "econometrics", "training"),
+        *("data", "models", "uncertainty", "perf", "econometrics", "kansei", "training"),
         *("evaluation", "interference", "report"),
     },
     "api": set(),  # filled below: the front door may use every room, and no room the front door
 }
 ALLOWED["api"] = ALLOWED.keys() - {"api"}
-STUDIES = {"benefit", "design", "error_comparison", "interference", "train"}
+STUDIES = {"benefit", "design", "error_comparison", "interference", "kansei", "train"}
 FLAGS = {"console.py", "__main__.py"}  # of studies: where the command line is read
 LIBRARY = sorted((ROOT / "ich_jax").rglob("*.py"))
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))

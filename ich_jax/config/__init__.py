@@ -17,6 +17,7 @@ from ich_jax.config.design import SELECTIONS, DesignConfig
 from ich_jax.config.error_comparison import COMPARED, ComparisonConfig, ErrorComparisonConfig
 from ich_jax.config.fields import editable, execution, fingerprint, flatten, load_editable, result, section, to_dict
 from ich_jax.config.interference import INTERFERENCE_TASKS, InterferenceConfig, PulseConfig, SweepConfig
+from ich_jax.config.kansei import KANSEI_SOURCES, KanseiAnalysisConfig, KanseiConfig, KanseiDataConfig
 from ich_jax.config.run import (
     ACTIVATIONS,
     ARMS,
@@ -53,6 +54,7 @@ __all__ = [
     "DTYPES",
     "FORMULATIONS",
     "INTERFERENCE_TASKS",
+    "KANSEI_SOURCES",
     "LOSSES",
     "NETWORKS",
     "PARALLEL",
@@ -78,6 +80,9 @@ __all__ = [
     "GeneratorConfig",
     "InspectorConfig",
     "InterferenceConfig",
+    "KanseiAnalysisConfig",
+    "KanseiConfig",
+    "KanseiDataConfig",
     "LoopConfig",
     "ObjectiveConfig",
     "PlanConfig",

@@ -1,9 +1,10 @@
-from . import benefit, design, error_comparison, interference, train
+from . import benefit, design, error_comparison, interference, kansei, train
 
 __all__ = [
     "benefit",
     "design",
     "error_comparison",
     "interference",
+    "kansei",
     "train",
 ]
