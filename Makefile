@@ -1,6 +1,7 @@
 # make demo    set up, train on the built-in data and leave a page to look at
 # make test    set up and run the tests
 # make smoke   set up and run every experiment, tiny, from its command line to its page, within time limits
+# make rehearse  set up and take every stage of the accelerator benchmark, tiny, on the CPU beside PyTorch (VERSUS=none: alone)
 # make lint    set up and check style and types
 # make peers   set up with other implementations of our statistics, which some tests compare with
 # make findings  run what other software was seen to do (findings/), each in an environment of its own
@@ -19,7 +20,7 @@ SMOKE = $(SETUP) $(if $(PYTHON),--venv=auto)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test smoke lint peers findings clean python
+.PHONY: help demo test smoke rehearse lint peers findings clean python
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -36,6 +37,11 @@ test: python
 smoke: python
 	@exec $(SMOKE)
 	@exec "$$($(SMOKE) --where)" scripts/smoke.py
+
+rehearse: python
+	@exec $(SMOKE) $(if $(filter none,$(VERSUS)),,--extra=bench)
+	rm -rf runs/rehearsal
+	"$$($(SMOKE) --where)" scripts/benchmark.py accelerator --rehearse --versus=$(or $(VERSUS),torch) --output=runs/rehearsal
 
 lint: python
 	@exec $(SETUP) --extra=test

@@ -21,7 +21,18 @@ from ich_jax import errors
 
 SUBCOMMANDS = {
     name: f"benchmarks.{name}"
-    for name in ("train", "sample", "input", "penalty", "scaling", "lower", "econometrics", "interference", "memory")
+    for name in (
+        "train",
+        "sample",
+        "input",
+        "penalty",
+        "scaling",
+        "lower",
+        "econometrics",
+        "interference",
+        "memory",
+        "accelerator",
+    )
 }
 
 

@@ -11,7 +11,7 @@ References:
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -60,17 +60,27 @@ class Standing:
     roofline_share: float
 
 
-def measure_peak(dtype: str, *, tries: int = 5, device: jax.Device | None = None) -> Peak:
+def measure_peak(
+    dtype: str,
+    *,
+    tries: int = 5,
+    device: jax.Device | None = None,
+    sides: Sequence[int] = (),
+    copied_bytes: int = 0,
+) -> Peak:
     """Measures the peak of a device in a few seconds.
 
     Args:
         dtype: Type of the matrix product.
         tries: Tries, of which the best counts: whatever disturbs one makes it slower.
         device: The device; the first one by default.
+        sides: Of the matrices, of which the fastest counts; by default such as fill the device.
+        copied_bytes: Of the array that is scaled; by default far more than its caches hold.
     """
     errors.require_within(tries, 1, 1000, "tries", whole=True)
     device = device or jax.local_devices()[0]
-    sides, n_bytes = _CPU if device.platform == "cpu" else _ACCELERATOR
+    usual = _CPU if device.platform == "cpu" else _ACCELERATOR
+    sides, n_bytes = sides or usual[0], copied_bytes or usual[1]
     product, scale = jax.jit(jnp.matmul), jax.jit(lambda x: x * 1.5)
     rates = []
     for side in sides:

@@ -8,10 +8,13 @@ asked to.
 import contextlib
 import dataclasses
 import os
+import queue
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ich_jax import errors
@@ -40,11 +43,17 @@ class Worker:
         name: For messages.
         process: The process.
         log: What it printed to its standard error.
+        said: What else it printed to its standard output.
     """
 
     name: str
     process: subprocess.Popen[str]
     log: Path
+    said: list[str] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: it printed its last line
+        threading.Thread(target=self._read, daemon=True).start()
 
     def take(self, steps: int) -> None:
         """Has it work, and returns when it is done.
@@ -52,24 +61,49 @@ class Worker:
         Raises:
             IchJaxError: It ended instead; the message holds the last that it printed.
         """
+        self.ask(steps)
+        self.wait_for(_DONE)
+
+    def ask(self, steps: int) -> None:
+        """Has it work; `wait` returns when it is done."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(f"{steps}\n")
             self.process.stdin.flush()
-        self.wait_for(_DONE)
 
-    def wait_for(self, word: str) -> None:
-        """Waits for a line that is this word.
+    def wait(self) -> None:
+        """Returns when the work that `ask` gave it is done.
 
         Raises:
             IchJaxError: As `take`.
         """
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.strip() == word:
+        self.wait_for(_DONE)
+
+    def wait_for(self, word: str, timeout_s: float | None = None) -> None:
+        """Waits for a line that is this word.
+
+        Raises:
+            IchJaxError: As `take`, or it did not come in time.
+        """
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            try:
+                line = self._lines.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                raise errors.IchJaxError(f"{self.name}: not {word} within {timeout_s:.0f} s.") from None
+            if line is None:
+                last = "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
+                raise errors.IchJaxError(f"{self.name}: its process left with {self.process.wait()}: {last}")
+            if line == word:
                 return
-        last = "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
-        raise errors.IchJaxError(f"{self.name}: its process left with {self.process.wait()}: {last}")
+            self.said.append(line)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with contextlib.suppress(ValueError, OSError):  # closed, since the process was ended
+            for line in self.process.stdout:
+                self._lines.put(line.strip())
+        self._lines.put(None)
 
 
 @contextlib.contextmanager
@@ -87,21 +121,65 @@ def workers(commands: Mapping[str, Sequence[str]], environment: Mapping[str, str
     with tempfile.TemporaryDirectory() as folder:
         try:
             for i, (name, arguments) in enumerate(commands.items()):
-                log = Path(folder) / f"{i}.txt"
-                with open(log, "w") as file:
-                    process = subprocess.Popen(
-                        [sys.executable, str(_ROOT / "scripts/benchmark.py"), *arguments],
-                        env={**memory.undecided(os.environ), **environment},
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        stderr=file,
-                        text=True,
-                    )
-                running[name] = Worker(name, process, log)
+                running[name] = _start(name, arguments, environment, Path(folder) / f"{i}.txt")
                 running[name].wait_for(_READY)
             yield running
         finally:
-            for worker in running.values():
-                worker.process.kill()
-                with contextlib.suppress(BrokenPipeError):
-                    worker.process.communicate()
+            _end(running.values())
+
+
+@contextlib.contextmanager
+def workers_at_once(
+    commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]
+) -> Iterator[tuple[dict[str, Worker], Callable[[float], dict[str, str]]]]:
+    """Starts as `workers` does, but all at the same time, and goes on while they get ready.
+
+    Args:
+        commands: As for `workers`.
+        environment: As for `workers`.
+
+    Yields:
+        The processes, and a function that waits until they are ready or so many seconds have passed, ends those that
+        are not, takes them out, and returns why.
+    """
+    running: dict[str, Worker] = {}
+    with tempfile.TemporaryDirectory() as folder:
+
+        def wait(timeout_s: float) -> dict[str, str]:
+            until, lost = time.monotonic() + timeout_s, {}
+            for name, worker in list(running.items()):
+                try:
+                    worker.wait_for(_READY, max(0.0, until - time.monotonic()))
+                except errors.IchJaxError as error:
+                    lost[name] = str(error)
+                    _end([running.pop(name)])
+            return lost
+
+        try:
+            for i, (name, arguments) in enumerate(commands.items()):
+                running[name] = _start(name, arguments, environment, Path(folder) / f"{i}.txt")
+            yield running, wait
+        finally:
+            _end(running.values())
+
+
+def _start(name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Worker:
+    with open(log, "w") as file:
+        process = subprocess.Popen(
+            [sys.executable, str(_ROOT / "scripts/benchmark.py"), *arguments],
+            env={**memory.undecided(os.environ), **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            text=True,
+        )
+    return Worker(name, process, log)
+
+
+def _end(running: Iterable[Worker]) -> None:
+    for worker in running:
+        worker.process.kill()
+        worker.process.wait()
+        if worker.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                worker.process.stdin.close()

@@ -78,8 +78,8 @@ def run() -> None:
     choice = programs.choice()
     found = []
     for config in configs:
-        found += measure(config, choice, list(_ways(config)), rounds=FLAGS.rounds, steps=FLAGS.steps)
-        for m in found[-len(_ways(config)) :]:
+        found += measure(config, choice, list(ways_of(config)), rounds=FLAGS.rounds, steps=FLAGS.steps)
+        for m in found[-len(ways_of(config)) :]:
             print(f"{m.config}, {m.way}: {benchmark.seconds_range(m.step_s)}", flush=True)
     receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": found}
     note = " ".join(dict.fromkeys(f"{m.config}: {programs.said(m.neighbours)}" for m in found))
@@ -89,7 +89,7 @@ def run() -> None:
 
 def overhead(config: Config, choice: Choice, *, rounds: int) -> Range:
     """Returns the time of a discriminator step with R1 and R2, by the best rule that holds, over one without."""
-    best = list(_ways(config))[-1]
+    best = list(ways_of(config))[-1]
     return measure(config, choice, ["none", best], rounds=rounds, steps=1)[-1].over_none
 
 
@@ -170,7 +170,8 @@ def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
     return worst
 
 
-def _ways(config: Config) -> list[str]:
+def ways_of(config: Config) -> list[str]:
+    """Returns the ways that hold for a config's discriminator."""
     linear = config.discriminator.activation in LINEAR
     return [way for way, (_, rule) in WAYS.items() if linear or rule != "exact"]
 

@@ -3,11 +3,12 @@
 import ast
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 import numpy as np
 from absl import flags
 
@@ -71,7 +72,21 @@ def choice() -> Choice:
     """
     if errors.require(FLAGS.form, ("auto", *FORMS), "--form") == "auto":
         return formulation.choose(Config())
-    return Choice(FORMS[FLAGS.form], formulation.good_options(), "--form")
+    return of_form(FLAGS.form)
+
+
+def of_form(name: str) -> Choice:
+    """Returns a form of `FORMS` with the options that are good on this device."""
+    return Choice(FORMS[errors.require(name, FORMS, "--form")], formulation.good_options(), "--form")
+
+
+def changed(config: Config, values: Mapping[str, Any]) -> ml_collections.ConfigDict:
+    """Returns a config with some fields changed, given by names such as `train.batch`; `config.resolve` checks it."""
+    editable = config_lib.editable(config)
+    for dotted, value in values.items():
+        section, name = dotted.split(".")
+        editable[section][name] = value
+    return editable
 
 
 def random_images(config: Config, n: int = N_IMAGES) -> tuple[np.ndarray, Brief]:

@@ -71,15 +71,16 @@ def run() -> None:
     """Measures each generator at each number."""
     configs = programs.check_flags()
     form = programs.choice().form
+    how = {"rounds": FLAGS.rounds, "calls": FLAGS.steps}
     batches = [_batch(text) for text in FLAGS.batches]
     found = []
     if FLAGS.workdir:
         model = checkpoint.restore_for_inference(FLAGS.workdir)
-        found += measure(model.config, model.space, model.size, model.channels, model.ema_params, batches, form)
+        found += measure(model.config, model.space, model.size, model.channels, model.ema_params, batches, form, **how)
     else:
         for config in configs:
             data, space = config.data, shapes.SPACE
-            found += measure(config, space, data.size, data.channels, _first_params(config), batches, form)
+            found += measure(config, space, data.size, data.channels, first_params(config), batches, form, **how)
     receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "calls": FLAGS.steps, "rows": found}
     note = " ".join(dict.fromkeys(f"{m.config}: {programs.said(m.neighbours)}" for m in found))
     benchmark.write(Path(FLAGS.output), receipt, [_table(found)], note=note)
@@ -94,8 +95,11 @@ def measure(
     params: Any,
     batches: Sequence[int],
     form: Formulation,
+    *,
+    rounds: int,
+    calls: int,
 ) -> list[Measured]:
-    """Times a generator at several numbers of images, in turns."""
+    """Times a generator at several numbers of images, in turns of so many calls each."""
     watch = Watch()
     key = jax.random.key(0)
     sampler: Any = sampling.make_sampler(config, space, size, channels, form)
@@ -106,10 +110,10 @@ def measure(
         compiled = traced.lower().compile()
         flops.append(counts.count(traced.jaxpr).flops)
         memory.append(compilation.memory(compiled).temp_bytes)
-        ways.append(functools.partial(_draw, compiled, arguments, FLAGS.steps))
+        ways.append(functools.partial(_draw, compiled, arguments, calls))
         ways[-1]()
     peak = roofline.measure_peak(config.compute.dtype)
-    seconds = timing.in_turns(ways, rounds=FLAGS.rounds) / FLAGS.steps
+    seconds = timing.in_turns(ways, rounds=rounds) / calls
     neighbours = watch.read()
     found = []
     for i, batch in enumerate(batches):
@@ -143,7 +147,8 @@ def _draw(compiled: Any, arguments: tuple[Any, ...], calls: int) -> None:
     jax.block_until_ready([compiled(*arguments) for _ in range(calls)])
 
 
-def _first_params(config: Config) -> Any:
+def first_params(config: Config) -> Any:
+    """Returns parameters of a generator that has not been trained."""
     module = networks.create_generator(config, shapes.SPACE, config.data.size, config.data.channels)
     z = jnp.zeros((1, config.generator.z_dim), jnp.float32)
     return jax.jit(module.init)(jax.random.key(config.seed), z, _briefs(shapes.SPACE, 1))["params"]

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
-import ml_collections
 from absl import flags
 from benchmarks import programs
 
@@ -98,7 +97,7 @@ def measure(config: Config, choice: Choice, batches: Sequence[int], devices: Seq
     ways, memory = [], []
     for n, batch in sizes:
         values = {"train.batch": batch, "train.images": 0, "compute.devices": n}
-        changed = config_lib.resolve(_changed(config, values))
+        changed = config_lib.resolve(programs.changed(config, values))
         layout = parallel.make_layout(changed)
         program = programs.make_program(changed, programs.random_dataset(changed), choice, layout)
         _, program.compiled = compilation.compile_in_stages(program.jitted, *program.arguments)
@@ -136,14 +135,6 @@ def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
         "img_per_s": best.img_per_s,
         "worst_efficiency": min(efficiencies, default=float("nan")),
     }
-
-
-def _changed(config: Config, values: Mapping[str, int]) -> ml_collections.ConfigDict:
-    editable = config_lib.editable(config)
-    for dotted, value in values.items():
-        section, name = dotted.split(".")
-        editable[section][name] = value
-    return editable
 
 
 def _numbers(flag: str, texts: Sequence[str]) -> list[int]:

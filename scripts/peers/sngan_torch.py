@@ -29,17 +29,21 @@ class Variant:
         compiled: Whether `torch.compile` makes both networks.
         passes: 1: the discriminator judges real and generated images in one pass; 2: in two, so that the generator's
             gradient need not go through the real ones.
+        graph: Whether the whole step is captured in a CUDA graph and replayed. On a CPU the step that would be captured
+            runs as it is.
     """
 
     algebra: str = "written"
     compiled: bool = False
     passes: int = 2
+    graph: bool = False
 
     @property
     def name(self) -> str:
         """For tables."""
         how = "torch.compile" if self.compiled else "eager"
-        return f"torch {how}, {self.algebra}, {'one pass' if self.passes == 1 else 'two passes'}"
+        passes = "one pass" if self.passes == 1 else "two passes"
+        return f"torch {how}, {self.algebra}, {passes}{', CUDA graph' if self.graph else ''}"
 
 
 def check(config: Config) -> None:
@@ -121,12 +125,20 @@ class Step:
         self._images = torch.tensor(images, device=self._device).permute(0, 3, 1, 2)  # channels last in memory
         self._features = torch.tensor(features, device=self._device)
         train = config.train
-        fused = {"fused": True} if self._device.type == "cuda" else {"foreach": True}
-        options: dict[str, Any] = {"betas": (train.beta1, train.beta2), "eps": 1e-8, **fused}
+        on_cuda = self._device.type == "cuda"
+        fused = {"fused": True} if on_cuda or variant.graph else {"foreach": True}
+        # What a captured step reads has to stand in memory of its own: numbers would be captured as they are.
+        held = {"capturable": on_cuda} if variant.graph else {}
+        options: dict[str, Any] = {"betas": (train.beta1, train.beta2), "eps": 1e-8, **fused, **held}
+        self._rates: list[Any] = [train.g_lr, train.d_lr]
+        if variant.graph:
+            self._rates = [torch.tensor(rate, device=self._device) for rate in self._rates]
         self._optimisers = [
-            torch.optim.Adam(self.generator.parameters(), train.g_lr, **options),
-            torch.optim.Adam(self.discriminator.parameters(), train.d_lr, **options),
+            torch.optim.Adam(self.generator.parameters(), self._rates[0], **options),
+            torch.optim.Adam(self.discriminator.parameters(), self._rates[1], **options),
         ]
+        self._decay = torch.zeros((), device=self._device)
+        self._graph: Any = None
         self._draw: Any = torch.compile(self.generator) if variant.compiled else self.generator
         self._judge: Any = torch.compile(self.discriminator) if variant.compiled else self.discriminator
         if variant.compiled:  # both losses pull on one graph
@@ -158,26 +170,58 @@ class Step:
         return d_loss.detach(), g_loss.detach(), list(g_gradients), list(d_gradients)
 
     def __call__(self, real: Tensor | None = None, features: Tensor | None = None, z: Tensor | None = None) -> Any:
-        """Takes a step, on a batch and noise drawn at random by default; returns both losses, on the device."""
+        """Takes a step, on a batch and noise drawn at random by default; returns both losses, on the device.
+
+        A step that is captured draws its own.
+        """
+        share, train = _lr_share(self._config, self.steps), self._config.train
+        decay = min(train.ema, (1 + self.steps) / (10 + self.steps))
+        self.steps += 1
+        for i, (optimiser, lr) in enumerate(zip(self._optimisers, (train.g_lr, train.d_lr), strict=True)):
+            if self._variant.graph:
+                self._rates[i].fill_(lr * share)
+            else:
+                optimiser.param_groups[0]["lr"] = lr * share
+        self._decay.fill_(decay)
+        own = real is None and features is None and z is None
+        if not (own and self._variant.graph and self._device.type == "cuda"):
+            return self._update(real, features, z, decay)
+        if self._graph is None:
+            self._capture(decay)
+        self._graph.replay()
+        return self._losses
+
+    def _update(self, real: Tensor | None, features: Tensor | None, z: Tensor | None, decay: float) -> Any:
         if real is None or features is None:
             real, features = self.batch()
         if z is None:
             z = torch.randn(len(real), self._config.generator.z_dim, device=self._device)
         d_loss, g_loss, *both = self.losses_and_gradients(real, features, z)
-        share = _lr_share(self._config, self.steps)
-        train = self._config.train
-        for optimiser, gradients, lr in zip(self._optimisers, both, (train.g_lr, train.d_lr), strict=True):
+        for optimiser, gradients in zip(self._optimisers, both, strict=True):
             (group,) = optimiser.param_groups
-            group["lr"] = lr * share
             for parameter, gradient in zip(group["params"], gradients, strict=True):
                 parameter.grad = _laid_out_as(parameter, gradient)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-        decay = min(train.ema, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
-            torch._foreach_lerp_(self.ema, list(self.generator.parameters()), 1 - decay)
-        self.steps += 1
+            if self._variant.graph:
+                torch._foreach_mul_(self.ema, self._decay)
+                torch._foreach_add_(self.ema, torch._foreach_mul(list(self.generator.parameters()), 1 - self._decay))
+            else:
+                torch._foreach_lerp_(self.ema, list(self.generator.parameters()), 1 - decay)
         return d_loss, g_loss
+
+    def _capture(self, decay: float) -> None:
+        """Captures a step, after a few on a stream of their own, as PyTorch asks for."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self._update(None, None, None, decay)
+        torch.cuda.current_stream().wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._losses = self._update(None, None, None, decay)
 
     def wait(self) -> None:
         """Returns when the device has done all that it was asked to do."""

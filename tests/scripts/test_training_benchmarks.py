@@ -192,8 +192,8 @@ class TestPenalty:
 
     def test_the_exact_rule_is_left_out_where_it_does_not_hold(self, scripts):
         penalty = scripts("penalty")
-        assert "R1 + R2, exact rule" in penalty._ways(small(scripts))
-        assert penalty._ways(small(scripts, **{"discriminator.activation": "silu"}))[-1] == "R1 + R2, autodiff"
+        assert "R1 + R2, exact rule" in penalty.ways_of(small(scripts))
+        assert penalty.ways_of(small(scripts, **{"discriminator.activation": "silu"}))[-1] == "R1 + R2, autodiff"
 
 
 class TestLower:

@@ -1,0 +1,37 @@
+"""How many designs a generator draws in a second."""
+
+from benchmarks import sample
+from benchmarks.stages import step
+from benchmarks.stages.job import Job
+
+from ich_jax.data import shapes
+
+TABLE = "Drawing"
+
+
+def run(job: Job) -> None:
+    """Times each generator at each number of designs at once."""
+    form = step.best_choice(job).form
+    for made in job.size.drawn:
+        config = made.load()
+        for n in job.size.draws:
+            what = f"{config.name}, {n} at once"
+            if job.has(TABLE, what):
+                continue
+            if job.left_s() <= 0:
+                job.out_of_time(what)
+                continue
+            data, space = config.data, shapes.SPACE
+            parameters = sample.first_params(config)
+            (found,) = sample.measure(
+                config, space, data.size, data.channels, parameters, [n], form, rounds=job.size.rounds, calls=2
+            )
+            job.add(
+                TABLE,
+                drawn=what,
+                call_ms=1e3 * found.call_s.median,
+                img_per_s=found.img_per_s,
+                gflop_per_image=found.gflop_per_image,
+                of_peak=found.peak_share,
+            )
+            job.figure("img_per_s", max(found.img_per_s, job.entry.figures.get("img_per_s", 0.0)))
