@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from peers.corruption_libraries import DETERMINISTIC
 
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     images, product = pipeline.to_uint8(np.asarray(batch.image)), np.asarray(batch.brief.product)
 
     def read(corrupted: np.ndarray) -> np.ndarray:
-        return np.asarray(judge.read(pipeline.to_unit(corrupted)).product).argmax(-1) == product
+        return np.asarray(judge.read(jnp.asarray(pipeline.to_unit(corrupted))).product).argmax(-1) == product
 
     found, started, done = {}, time.perf_counter(), 0
     for i, kind in enumerate(kinds):

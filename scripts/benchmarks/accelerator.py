@@ -36,7 +36,7 @@ from typing import Any
 import jax
 from absl import flags
 from benchmarks.stages import record as records
-from benchmarks.stages import sizes, stacks, step, table
+from benchmarks.stages import several, sizes, stacks, step, table
 from benchmarks.stages.job import Job
 from benchmarks.stages.record import DONE, FAILED, LEFT_OUT, UNFINISHED, Record
 from benchmarks.stages.table import STAGES, Stage
@@ -375,7 +375,7 @@ def serve() -> None:
         keep_compiled_programs()
         stacks.serve(size, FLAGS.form)
     elif side.startswith("process"):
-        table.several.serve_process(int(side.removeprefix("process")), FLAGS.coordinator)
+        several.serve_process(int(side.removeprefix("process")), FLAGS.coordinator)
     else:
         errors.require(side, ("stages",), "--side")
         _serve_stages(size)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.kansei.quantification import morphology
 from ich_jax.types import Element
-from ich_jax.uncertainty import bootstrap, draws, float64, programs
+from ich_jax.uncertainty import bootstrap, bootstrap_intervals, draws, float64, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
@@ -114,7 +114,7 @@ def conjoint_analysis(
     shares = np.stack([np.ptp(worths[:, block], axis=1) for block in where], axis=1)
     shares /= shares.sum(axis=1, keepdims=True)
     found = bootstrap.iid(key, _means, np.concatenate([shares, worths], axis=1), n_resamples=n_resamples)
-    limits = bootstrap.percentile(found, confidence=confidence)
+    limits = bootstrap_intervals.percentile(found, confidence=confidence)
     with float64.enabled():
         noise = np.asarray(_noise(jax.random.fold_in(key, 1), y, hat, sizes=sizes, n_draws=n_noise))
     e = len(elements)

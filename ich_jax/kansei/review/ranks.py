@@ -12,7 +12,7 @@ from scipy import stats
 
 from ich_jax import errors
 from ich_jax.kansei.review.means import checked, two_arms
-from ich_jax.uncertainty import bootstrap, float64, programs
+from ich_jax.uncertainty import bootstrap, bootstrap_intervals, float64, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
@@ -215,7 +215,7 @@ def probability_of_superiority(
     found = bootstrap.iid(
         key, _weighted_a12, {"score": np.concatenate([a, b]), "arm": arm}, n_resamples=n_resamples, strata=arm
     )
-    limits = bootstrap.percentile(found, confidence=checked(confidence))
+    limits = bootstrap_intervals.percentile(found, confidence=checked(confidence))
     a12 = float(found.estimate)
     return Superiority(
         a12=a12, low=float(limits.low), high=float(limits.high), cliffs_delta=2 * a12 - 1, n_resamples=n_resamples

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.uncertainty import bootstrap, float64
+from ich_jax.uncertainty import bootstrap, bootstrap_intervals, float64
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
@@ -82,7 +82,7 @@ def importance_ranks(
         raise errors.DataError(f"importance_ranks: {table.shape[1]} columns for the aspects {list(aspects)}.")
     errors.require_within(top, 1, len(aspects), "importance_ranks: top", whole=True)
     found = bootstrap.iid(key, _means, table, n_resamples=n_resamples)
-    limits = bootstrap.percentile(found, confidence=confidence)
+    limits = bootstrap_intervals.percentile(found, confidence=confidence)
     # Whole scores tie often; means that differ by rounding only must share their rank.
     replicates = np.round(np.asarray(found.replicates), 12)
     above = (replicates[:, None, :] > replicates[:, :, None]).sum(axis=2)

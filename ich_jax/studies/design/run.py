@@ -53,7 +53,7 @@ class Judging:
 def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry_run: bool = False) -> None:
     """Designs for the briefs of a request, and reports; prints the summary line."""
     # ---------------- everything that can be refused is refused here, before anything is drawn or written
-    liveness.at("generator and briefs")
+    liveness.stage("generator and briefs")
     designer = load(source, config)
     jobs = plan.plan(config, designer, request)
     check_size(config, designer)
@@ -63,7 +63,7 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
     if dry_run:
         describe(config, designer, jobs)
         return
-    liveness.at("inspector")
+    liveness.stage("inspector")
     judging = load_judging(designer, source) if config.judge else None
     workdir.claim(folder, config)
     workdir.write_json(Path(folder) / REQUEST_FILE, identity)
@@ -72,7 +72,7 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
     liveness.keeps(f"finished briefs in {folder} are kept, and the same command goes on")
     started = [job for job in jobs if result.load(folder, job.name) is None]
     if started:
-        liveness.at("programs that draw and read, which are compiled")
+        liveness.stage("programs that draw and read, which are compiled")
         designer.warm()
     with showing(len(jobs), live=config.progress) as show:
         for i, job in enumerate(jobs):
@@ -81,7 +81,7 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
             show(job.title, i + 1)
 
     # ---------------- sheets and page
-    liveness.at("sheets and page")
+    liveness.stage("sheets and page")
     report(config, folder, designer, judging, jobs)
 
 
@@ -98,7 +98,7 @@ def redraw(config: DesignConfig, source: str, file: str, folder: str = "") -> No
         DataError: The file does not say how it was drawn, or the pixels are more than 2 of 255 apart.
         CheckpointError: Another checkpoint drew it.
     """
-    liveness.at("generator and design")
+    liveness.stage("generator and design")
     image, card = files.decode(file)
     config = dataclasses.replace(config, style_strength=card.style_strength, batch=card.batch)
     designer = load(source, config)

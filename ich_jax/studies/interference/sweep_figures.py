@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ich_jax.report import charts
-from ich_jax.report.charts import Dot, Line, SeriesPanel
+from ich_jax.report import charts, line_charts
+from ich_jax.report.charts import Dot
+from ich_jax.report.line_charts import Line, SeriesPanel
 from ich_jax.report.style import Picture
 from ich_jax.studies.interference.comparison import MEAN, InterferenceError
 from ich_jax.studies.interference.paper import CLAIM
@@ -30,7 +31,7 @@ def curves(result: Static) -> Picture:
         )
         guides = ((CLAIM[name], f"paper: {CLAIM[name]:.2%}"),) if name in CLAIM else ()
         panels.append(SeriesPanel(name, lines, guides=guides, x_label="severity", y_label="accuracy"))
-    return charts.series(panels, height=320)
+    return line_charts.series(panels, height=320)
 
 
 def heat_map(result: Static) -> Picture:

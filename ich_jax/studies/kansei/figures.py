@@ -5,8 +5,9 @@ import numpy as np
 from scipy.cluster import hierarchy
 
 from ich_jax.kansei.review import Permutation
-from ich_jax.report import charts, style
-from ich_jax.report.charts import Dot, Line, SeriesPanel
+from ich_jax.report import charts, line_charts, style
+from ich_jax.report.charts import Dot
+from ich_jax.report.line_charts import Line, SeriesPanel
 from ich_jax.report.style import Picture
 from ich_jax.studies.kansei.result import ElementsResult, ReviewResult, SurveyResult, WordsResult
 
@@ -79,7 +80,7 @@ def word_profiles(result: WordsResult) -> Picture:
     ]
     ticks = tuple((float(k), word) for k, word in enumerate(result.words))
     panel = SeriesPanel("Scores of the samples", tuple(lines), (), ((0.0, ""),), "", "mean score", x_ticks=ticks)
-    return charts.series([panel], columns=1, height=300)
+    return line_charts.series([panel], columns=1, height=300)
 
 
 def scree(result: WordsResult) -> Picture:
@@ -93,7 +94,7 @@ def scree(result: WordsResult) -> Picture:
     )
     ticks = tuple((float(k), str(k)) for k in found.component)
     panel = SeriesPanel("Eigenvalues of the correlations", lines, (), (), "component", "eigenvalue", x_ticks=ticks)
-    return charts.series([panel], columns=1, height=280)
+    return line_charts.series([panel], columns=1, height=280)
 
 
 def ranges(result: ElementsResult) -> Picture:

@@ -24,7 +24,7 @@ def run(config: KanseiConfig, folder: str) -> KanseiResult:
         WorkdirError: The folder belongs to another run.
     """
     liveness.keeps("an analysis is saved at its end only, and the same command begins it anew")
-    liveness.at("answers")
+    liveness.stage("answers")
     if (Path(folder) / workdir.CONFIG_FILE).exists():
         workdir.claim(folder, config)  # a folder of another run is refused before any work
     if config.data.source == "csv":
@@ -32,12 +32,12 @@ def run(config: KanseiConfig, folder: str) -> KanseiResult:
     else:
         answers = files.from_paper(config.seed)
     print(f"Answers: {answers.source}", flush=True)
-    liveness.at("analysis")
+    liveness.stage("analysis")
     result = analyse(answers, config)
     for what, why in result.not_computable:
         print(f"not computable: {what}: {why}")
     workdir.claim(folder, config)
-    liveness.at("page")
+    liveness.stage("page")
     origin = provenance.provenance()
     page = kansei_page.write(folder, config=config, result=result, provenance=origin)
     summary = summarise(result)

@@ -4,7 +4,7 @@ from benchmarks import sample
 from benchmarks.stages import step
 from benchmarks.stages.job import Job
 
-from ich_jax.data import shapes
+from ich_jax.data.procedural import shapes
 
 TABLE = "Drawing"
 

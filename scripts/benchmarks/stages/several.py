@@ -19,6 +19,7 @@ from benchmarks.stages import sizes
 from benchmarks.stages.job import Job
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.models.convolutions import DIRECT
 from ich_jax.training import parallel
@@ -47,7 +48,7 @@ def run(job: Job) -> None:
 
 def _shared_step(job: Job, n: int) -> None:
     config = sizes.TINY.step.load()
-    config = programs.config_lib.resolve(
+    config = config_lib.resolve(
         programs.changed(config, {"train.batch": 2 * n, "train.images": 0, "compute.dtype": "float32"})
     )
     mesh = Mesh(np.asarray(jax.devices()[:n]), (_AXIS,))
@@ -133,7 +134,7 @@ def serve_process(index: int, coordinator: str) -> None:
     else:
         jax.config.update("jax_num_cpu_devices", 1)
     parallel.start_processes(coordinator, 2, index)
-    config = programs.config_lib.resolve(programs.changed(sizes.TINY.step.load(), {"compute.dtype": "float32"}))
+    config = config_lib.resolve(programs.changed(sizes.TINY.step.load(), {"compute.dtype": "float32"}))
     program = _program(config, parallel.make_layout(config))
     program(_STEPS)
     print("losses", *map(repr, program.losses()), flush=True)

@@ -29,7 +29,7 @@ def run(job: Job) -> None:
     layout = seeds.Stacked(parallel.single().mesh)
 
     def compiled(n: int) -> Program:
-        jitted = step_lib.make_step(config, alone.dataset, layout, choice)
+        jitted: Any = step_lib.make_step(config, alone.dataset, layout, choice)
         state, source, window = alone.arguments
         stacked = [_repeated(state, n), source, _repeated(window, n)]
         return Program(config, alone.dataset, layout, jitted, stacked, jitted.lower(*stacked).compile())
@@ -37,8 +37,8 @@ def run(job: Job) -> None:
     wanted = [n for n in job.size.stacks if not job.has(STACKS, n)]
     ways: dict[str, Callable[[], Program]] = {str(n): functools.partial(compiled, n) for n in wanted}
     made, late = all_at_once(ways, timeout_s=max(1.0, 0.5 * job.left_s()), at_most=4)
-    for n, why in late.items():
-        job.out_of_time(f"a stack of {n}", why)
+    for name, why in late.items():
+        job.out_of_time(f"a stack of {name}", why)
     for n in wanted:
         program = made.pop(str(n), None)
         if program is None:

@@ -65,7 +65,7 @@ def compile_forms(job: Job, config: Config, *, share: float) -> dict[str, Progra
 
     def compiled(form: str) -> Program:
         began = time.monotonic()
-        jitted = step_lib.make_step(config, first.dataset, first.layout, Choice(programs.FORMS[form], options))
+        jitted: Any = step_lib.make_step(config, first.dataset, first.layout, Choice(programs.FORMS[form], options))
         program = Program(config, first.dataset, first.layout, jitted, jax.tree.map(_own, first.arguments))
         program.compiled = jitted.lower(*program.arguments).compile()
         job.shared[f"compile_s/{form}"] = time.monotonic() - began
@@ -103,7 +103,7 @@ def best_choice(job: Job) -> Choice:
 
 def model_flops(program: Program) -> float:
     """Operations of the matrix products and convolutions of a step as written: the model's, whatever the form."""
-    written = step_lib.make_step(program.config, program.dataset, program.layout)
+    written: Any = step_lib.make_step(program.config, program.dataset, program.layout)
     return counts.count(written.trace(*program.arguments).jaxpr).flops
 
 
