@@ -1,6 +1,7 @@
 """Fields of the study of what people want and how they judge it."""
 
 import dataclasses
+import math
 
 from ich_jax import errors
 from ich_jax.config.fields import execution, result, section
@@ -14,8 +15,8 @@ class KanseiDataConfig:
 
     source: str = result("published", "published: the paper's tables; csv: files of the user.")
     path: str = result("", "Folder with questionnaires.csv, ratings.csv, elements.csv, review.csv, or some of them.")
-    scale_low: float = result(-3.0, "Least score of the semantic differential.")
-    scale_high: float = result(3.0, "Largest score of the semantic differential.")
+    scale_low: float = result(-3.0, "Least score of the semantic differential.", at_least=-math.inf)
+    scale_high: float = result(3.0, "Largest score of the semantic differential.", at_least=-math.inf)
     straight_line: int = result(10, "Questionnaires with so many answers, all the same, are rejected; 0: never.")
     least_seconds: float = result(0.0, "Questionnaires answered faster are rejected; 0: never.")
 
