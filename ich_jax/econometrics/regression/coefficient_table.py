@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +54,7 @@ class Coefficients(Result):
             ax: Axes to draw into; None: those of a new figure.
         """
         kept = [k for k, name in enumerate(self.names) if name != "(Intercept)" or len(self.names) == 1]
-        rows = {name: np.asarray(getattr(self, name))[kept] for name in self.columns}
+        rows: dict[str, Any] = {name: np.asarray(getattr(self, name))[kept] for name in self.columns}
         return Result.plot(dataclasses.replace(self, **rows), ax)
 
 
