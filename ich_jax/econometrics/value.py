@@ -190,6 +190,11 @@ class Value(Result):
 def from_sales(units: npt.ArrayLike, price: npt.ArrayLike, cost: npt.ArrayLike) -> Array:
     """Benefit in yuan a day: units x (price - cost).
 
+    Example:
+        >>> from ich_jax.econometrics import value
+        >>> value.from_sales([3, 0], price=[20.0, 20.0], cost=12.0).tolist()
+        [24.0, 0.0]
+
     Args:
         units: `[...]` sold that day.
         price: Yuan each; `[...]` or one number.
@@ -294,6 +299,16 @@ def value(
     """What an effect is worth over the horizon of a plan, by Monte Carlo over what is uncertain.
 
     Uncertain are the effect and its growth; chance from day to day averages out over a horizon and is left out.
+
+    Example:
+        One yuan a day for a year, without discounting.
+
+        >>> import jax
+        >>> from ich_jax.econometrics import value
+        >>> plan = value.Plan(discount_rate=0.0, investment=100.0)
+        >>> worth = value.value(1.0, plan, jax.random.key(0), error=0.0)
+        >>> worth.npv[0], worth.break_even_day[0]
+        (265.0, 100.0)
 
     Args:
         effect: Estimate, yuan a day.

@@ -66,6 +66,15 @@ def iid(
 ) -> Bootstrap:
     """Resamples rows with replacement.
 
+    Example:
+        Of the four resamples of two rows, two have the mean 1, and one each 0 and 2: variance 1/2.
+
+        >>> import jax, numpy as np
+        >>> from ich_jax.uncertainty import bootstrap
+        >>> result = bootstrap.iid(jax.random.key(0), bootstrap.weighted_mean, np.array([0.0, 2.0]))
+        >>> float(result.estimate), round(float(result.standard_error) ** 2, 1)
+        (1.0, 0.5)
+
     Args:
         key: Random key.
         statistic: `(data, weights [N]) -> [...]` in jnp; weights count how often each row was drawn (ones for the

@@ -13,6 +13,13 @@ from ich_jax.uncertainty.intervals import Interval
 def percentile(result: Bootstrap, *, confidence: float = 0.95) -> Interval:
     """Quantiles of the replicates, linear between order statistics.
 
+    Example:
+        >>> import jax, numpy as np
+        >>> from ich_jax.uncertainty import bootstrap, percentile
+        >>> result = bootstrap.iid(jax.random.key(0), bootstrap.weighted_mean, np.array([0.0, 2.0]))
+        >>> percentile(result)  # a quarter of the resamples at each end
+        Interval(low=0, high=2)
+
     Args:
         result: Replicates `[B, ...]`.
         confidence: Coverage, inside (0, 1).

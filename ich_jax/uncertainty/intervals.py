@@ -56,6 +56,14 @@ def sup_t(
 ) -> Band:
     """Simultaneous band of constant width in standard errors, from the quantile of the largest |t|.
 
+    Example:
+        Two independent estimates: P(both |z| < c) = 0.95 for c = 2.236.
+
+        >>> import jax, numpy as np
+        >>> from ich_jax.uncertainty import sup_t
+        >>> round(sup_t([0.0, 0.0], np.eye(2), jax.random.key(0)).critical, 1)
+        2.2
+
     Args:
         estimates: `[K]`.
         covariance: `[K, K]` of the estimates; may be singular. Estimates without variance have no width.
@@ -124,6 +132,13 @@ def wilson(successes: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = 0.
 
 def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = 0.95) -> Interval:
     """Exact interval of a share: its coverage is never below the nominal one.
+
+    Example:
+        Without a success the upper limit solves (1 - p)^10 = 0.025.
+
+        >>> from ich_jax.uncertainty import clopper_pearson
+        >>> round(float(clopper_pearson(0, 10).high), 4), round(1 - 0.025**0.1, 4)
+        (0.3085, 0.3085)
 
     Args:
         successes: Counts, of any shape.

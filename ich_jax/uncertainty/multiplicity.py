@@ -38,6 +38,11 @@ class MaxT(Result):
 def bonferroni(p: npt.ArrayLike) -> float64.Array:
     """min(1, K p): controls the chance of any false rejection under every dependence.
 
+    Example:
+        >>> from ich_jax.uncertainty import bonferroni
+        >>> bonferroni([0.01, 0.04, 0.5]).round(3).tolist()
+        [0.03, 0.12, 1.0]
+
     Args:
         p: `[..., K]` p-values.
 
@@ -76,6 +81,11 @@ def holm(p: npt.ArrayLike) -> float64.Array:
 
 def hochberg(p: npt.ArrayLike) -> float64.Array:
     """Step-up with Holm's factors; valid for independent or positively dependent statistics.
+
+    Example:
+        >>> from ich_jax.uncertainty import hochberg
+        >>> hochberg([0.01, 0.04, 0.03]).round(3).tolist()
+        [0.03, 0.04, 0.04]
 
     Args:
         p: `[..., K]` p-values.
@@ -118,6 +128,13 @@ def benjamini_hochberg(p: npt.ArrayLike) -> float64.Array:
 def benjamini_yekutieli(p: npt.ArrayLike) -> float64.Array:
     """Benjamini-Hochberg times 1 + 1/2 + ... + 1/K: valid under every dependence.
 
+    Example:
+        The factor for two p-values is 1 + 1/2.
+
+        >>> from ich_jax.uncertainty import benjamini_yekutieli
+        >>> benjamini_yekutieli([0.01, 0.04]).round(3).tolist()
+        [0.03, 0.06]
+
     Args:
         p: `[..., K]` p-values.
 
@@ -135,6 +152,14 @@ def benjamini_yekutieli(p: npt.ArrayLike) -> float64.Array:
 
 def max_t(observed: npt.ArrayLike, null: npt.ArrayLike, *, exact: bool, alternative: str = "two-sided") -> MaxT:
     """P-values of each statistic and of the free step-down max-T procedure.
+
+    Example:
+        Of the four draws, one reaches 2.0 in the first column, and two reach 1.0 in the second.
+
+        >>> from ich_jax.uncertainty import max_t
+        >>> test = max_t([2.0, 1.0], [[2.0, 1.0], [0.5, 1.5], [-1.0, 0.2], [0.1, -0.3]], exact=True)
+        >>> test.p.tolist(), test.p_step_down.tolist()
+        ([0.25, 0.5], [0.25, 0.5])
 
     Args:
         observed: `[K]` statistics, comparable with each other (t, not means in different units).
@@ -181,6 +206,13 @@ def romano_wolf(
 ) -> float64.Array:
     """Step-down adjusted p-values from bootstrap estimates, studentised and centred at the estimates.
 
+    Example:
+        One of four replicates is as far from its estimate as that is from 0; p = (1 + 1) / (1 + 4).
+
+        >>> from ich_jax.uncertainty import romano_wolf
+        >>> romano_wolf([2.0], [1.0], [[4.5], [2.0], [1.5], [2.5]], [[1.0]] * 4).tolist()
+        [0.4]
+
     Args:
         estimates: `[K]`.
         standard_errors: `[K]`.
@@ -214,6 +246,12 @@ def romano_wolf(
 
 def westfall_young(p: npt.ArrayLike, null_p: npt.ArrayLike, *, exact: bool = False) -> float64.Array:
     """Step-down min-P: for statistics whose null distributions differ, where max-T would favour the widest.
+
+    Example:
+        >>> from ich_jax.uncertainty import westfall_young
+        >>> null = [[0.25, 0.5], [0.5, 0.25], [0.75, 1.0], [1.0, 0.75]]
+        >>> westfall_young([0.25, 0.5], null, exact=True).tolist()
+        [0.5, 0.5]
 
     Args:
         p: `[K]` p-values.

@@ -64,6 +64,13 @@ def sign_flip(
 ) -> PermutationTest:
     """Tests whether paired differences are symmetric about zero.
 
+    Example:
+        Of the 8 sign vectors, only the two that give all differences one sign reach the mean.
+
+        >>> from ich_jax.uncertainty import sign_flip
+        >>> sign_flip([1.0, 2.0, 3.0], statistic="mean").p.tolist()
+        [0.25]
+
     Args:
         differences: `[n]` or `[n, K]`, one row per pair; a row keeps or changes its sign in all K outcomes together.
         clusters: `[n]` labels; the sums of the clusters are then the pairs. None: each row by itself.
@@ -175,6 +182,16 @@ def assignment(
 ) -> PermutationTest:
     """Randomisation inference: any statistic under every way to choose as many treated units.
 
+    Example:
+        One of the three ways to choose a treated unit gives a difference this large.
+
+        >>> from ich_jax.uncertainty import assignment
+        >>> def difference(treated, outcome):
+        ...     return ((2.0 * treated - 1.0) @ outcome)[None]
+        >>> import numpy as np
+        >>> round(float(assignment(difference, [1, 0, 0], np.array([5.0, 1.0, 2.0]), alternative="greater").p[0]), 3)
+        0.333
+
     Args:
         statistic: `(assignment [n] of 0 and 1, data) -> [K]` in jnp; compiled once for each function object.
         treated: `[n]`, nonzero for the units that were treated.
@@ -208,6 +225,15 @@ def relabelling(
     max_exact: int = 10**6,
 ) -> PermutationTest:
     """Randomisation inference with more than two treatments, such as starts at different times.
+
+    Example:
+        >>> import numpy as np
+        >>> from ich_jax.uncertainty import relabelling
+        >>> def slope(start, outcome):
+        ...     return ((start - start.mean()) @ outcome)[None]
+        >>> test = relabelling(slope, [1, 2, 3], np.array([1.0, 2.0, 3.0]), alternative="greater")
+        >>> test.n_distinct, round(float(test.p[0]), 3)  # one of 3! ways
+        (6, 0.167)
 
     Args:
         statistic: `(labels [n], data) -> [K]` in jnp; compiled once for each function object.

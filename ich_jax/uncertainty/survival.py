@@ -127,6 +127,14 @@ def kaplan_meier(times: npt.ArrayLike, observed: npt.ArrayLike, *, confidence: f
 def log_rank(times: npt.ArrayLike, observed: npt.ArrayLike, groups: npt.ArrayLike) -> LogRank:
     """Tests whether groups have the same hazard.
 
+    Example:
+        All of the first group fail before any of the second: chi-squared of 3 against 3, by hand.
+
+        >>> from ich_jax.uncertainty import log_rank
+        >>> test = log_rank([1, 2, 3, 4, 5, 6], [True] * 6, ["a", "a", "a", "b", "b", "b"])
+        >>> test.observed.tolist(), round(float(test.expected[0]), 4)  # 3/6 + 2/5 + 1/4
+        ([3.0, 3.0], 1.15)
+
     Args:
         times: `[N]`, as in `kaplan_meier`.
         observed: `[N]`.

@@ -63,6 +63,11 @@ def content(n: int, *, beyond: int = 0, confidence: float = 0.95) -> Content:
     With no value beyond, the content p solves 1 - p^n = confidence: 59 values give 95 % with 95 % confidence, 299 give
     99 %. Otherwise it is 1 minus the one-sided Clopper-Pearson upper limit of the share beyond.
 
+    Example:
+        >>> from ich_jax.uncertainty import tolerance
+        >>> round(tolerance.content(59).content, 3)  # 0.05^(1 / 59)
+        0.95
+
     Args:
         n: Independent values; several readings of one design, or of one trained network, are not independent.
         beyond: How many of them lay beyond the limit.
@@ -140,6 +145,14 @@ def limits(
     values: npt.ArrayLike, *, content: float = 0.95, confidence: float = 0.95, side: str = "two-sided"
 ) -> ToleranceLimits:
     """Narrowest order statistics that hold `content` with `confidence`.
+
+    Example:
+        The smallest and the largest of 93 values hold 95 % of the population, with 95 % confidence (Wilks 1941).
+
+        >>> from ich_jax.uncertainty import tolerance
+        >>> limits = tolerance.limits(range(93))
+        >>> limits.low, limits.high
+        (0.0, 92.0)
 
     Args:
         values: `[n]` independent values.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ich_jax.econometrics import panel, value
-from ich_jax.econometrics.did import few_treated, launch_path, randomisation, two_way
+from ich_jax.econometrics.did import decomposition, few_treated, launch_path, randomisation, two_way
 from ich_jax.econometrics.regression import covariance, m_estimation
 from ich_jax.econometrics.synthetic import augmentation
 from ich_jax.econometrics.synthetic import control as sc
@@ -33,7 +33,7 @@ def of_collapsed(data: panel.Panel) -> tuple[list, list]:
 
 
 def of_bacon(data: panel.Panel) -> tuple[list, list]:
-    found = two_way.bacon(data)
+    found = decomposition.bacon(data)
     return [*found.estimate], [*found.weight, found.forbidden]
 
 

@@ -1,5 +1,6 @@
 from .borusyak import Imputation, imputation
 from .callaway_santanna import Aggregate, GroupTime, aggregate, group_time
+from .decomposition import Bacon, bacon
 from .few_treated import (
     PlaceboTest,
     SignTest,
@@ -11,11 +12,9 @@ from .few_treated import (
 from .launch_path import Path, path
 from .randomisation import LaunchTest, Stratified, randomise, stratified
 from .two_way import (
-    Bacon,
     Effect,
     EventStudy,
     TwoByTwo,
-    bacon,
     event_study,
     twfe,
     two_by_two,

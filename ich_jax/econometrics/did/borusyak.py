@@ -73,6 +73,13 @@ def imputation(
 ) -> Imputation:
     """Imputes untreated outcomes of treated observations and averages the differences.
 
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import did
+        >>> panel = econometrics.from_matrix([[3.0, 4.0, 9.0], [1.0, 2.0, 4.0], [2.0, 3.0, 4.0]], start=[2, 3, 3])
+        >>> round(did.imputation(panel).effect, 6)
+        3.5
+
     Args:
         data: Panel, with or without gaps.
         variance: "did2s": clustered variance of the two stages together. "bjs": conservative variance that lets

@@ -171,6 +171,13 @@ def group_time(
 def aggregate(effects: GroupTime, kind: str = "simple") -> Aggregate:
     """Averages group-time effects, with the sampling error of the groups' sizes.
 
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import did
+        >>> panel = econometrics.from_matrix([[3.0, 4.0, 9.0], [1.0, 2.0, 4.0], [2.0, 3.0, 4.0]], start=[2, 3, 3])
+        >>> round(did.aggregate(did.group_time(panel)).overall, 6)
+        3.5
+
     Args:
         effects: ATT(g, t).
         kind: "simple": all pairs from the start on, by size of group. "group": each group's average over its treated

@@ -145,6 +145,11 @@ def sign_flips(
     The effects must be estimated in separate clusters: independent of each other and symmetric about the true value, at
     least in long series. Effects of units that share their controls are not independent; split the controls.
 
+    Example:
+        >>> from ich_jax.econometrics import did
+        >>> did.sign_flips([1.0, 2.0, 3.0, 4.0], confidence=0.8).p  # 2 of 16 sign vectors are as extreme
+        0.125
+
     Args:
         effects: `[q]` one estimate for each cluster (see `unit_effects`).
         null: Value under the hypothesis.
@@ -214,6 +219,14 @@ def conley_taber(
 
     Valid with many untreated units whose errors are distributed as those of the treated; the treated may be few. The
     error of the untreated mean is left out, so that with few untreated units it rejects too often.
+
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import did
+        >>> panel = econometrics.from_matrix([[3.0, 4.0, 9.0], [1.0, 2.0, 4.0], [2.0, 3.0, 4.0]], start=[2, 3, 3])
+        >>> test = did.conley_taber(panel)
+        >>> test.effect, round(test.p, 3)  # beyond both placebos
+        (3.5, 0.333)
 
     Args:
         data: Panel in which all treated units start in one period.

@@ -96,6 +96,15 @@ def path(data: Panel, key: jax.Array, *, confidence: float = 0.95) -> Path:
     Assumes that treated units vary about their mean as untreated ones do, and that units are independent. The band's
     normal quantile is replaced by that of t with n0 - 1 degrees of freedom, for n0 untreated units.
 
+    Example:
+        >>> import jax
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import did
+        >>> panel = econometrics.from_matrix([[3.0, 4.0, 9.0], [1.0, 2.0, 4.0], [2.0, 3.0, 4.0]], start=[2, 3, 3])
+        >>> path = did.path(panel, jax.random.key(0))
+        >>> path.relative.tolist(), path.estimate.tolist()
+        ([-2, -1, 0], [0.0, 0.0, 3.5])
+
     Args:
         data: Panel, with or without gaps; at least two units that are never treated.
         key: Random key of the band.

@@ -145,6 +145,14 @@ def randomise(
 
     Valid if treatment was as good as randomly assigned; the interval also assumes a constant additive effect.
 
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import did
+        >>> panel = econometrics.from_matrix([[3.0, 4.0, 9.0], [1.0, 2.0, 4.0], [2.0, 3.0, 4.0]], start=[2, 3, 3])
+        >>> test = did.randomise(panel)
+        >>> test.effect, round(test.p, 3)  # the largest of three
+        (3.5, 0.333)
+
     Args:
         data: Panel, with or without gaps; launches may differ between units.
         statistic: As for `values`.

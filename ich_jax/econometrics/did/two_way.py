@@ -1,4 +1,4 @@
-"""Difference-in-differences by regression: two by two, two-way fixed effects, event study, and what they compare."""
+"""Difference-in-differences by regression: two by two, two-way fixed effects, event study."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
@@ -126,30 +126,6 @@ class EventStudy(Result):
         return ax
 
 
-@dataclasses.dataclass(frozen=True, slots=True, repr=False)
-class Bacon(Result):
-    """Comparisons of two groups that make up the two-way fixed-effects coefficient.
-
-    Attributes:
-        kind: One of "treated vs never", "earlier vs later" and "later vs earlier" for each of M comparisons.
-        group: `[M]` start of the group whose change counts as treated (index of the period).
-        control: `[M]` start of its control group; T for units that are never treated.
-        estimate: `[M]` two-by-two effects.
-        weight: `[M]`, positive, adding up to 1.
-        forbidden: Weight of "later vs earlier": treated units serve as controls there, so that effects which grow
-            over time enter with the wrong sign.
-    """
-
-    columns = ("kind", "group", "control", "estimate", "weight")
-
-    kind: tuple[str, ...]
-    group: npt.NDArray[np.int64]
-    control: npt.NDArray[np.int64]
-    estimate: Array
-    weight: Array
-    forbidden: float
-
-
 def two_by_two(
     outcome: npt.ArrayLike,
     group: npt.ArrayLike,
@@ -160,6 +136,12 @@ def two_by_two(
     confidence: float = 0.95,
 ) -> TwoByTwo:
     """Regresses the outcome on group, time and their product; rows may be repeated cross-sections.
+
+    Example:
+        >>> from ich_jax.econometrics import did
+        >>> outcome, treated, after = [1.0, 3.0, 2.0, 7.0, 1.0, 4.0], [0, 0, 1, 1, 0, 0], [0, 1, 0, 1, 0, 1]
+        >>> round(did.two_by_two(outcome, treated, after).effect, 6)  # (7 - 2) - (3.5 - 1)
+        2.5
 
     Args:
         outcome: `[N]`.
@@ -287,6 +269,16 @@ def event_study(
 ) -> EventStudy:
     """Regresses the outcome on indicators of the time since treatment, unit and period effects.
 
+    Example:
+        >>> import jax
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import did
+        >>> y = [[1.0, 2.0, 7.0], [1.0, 2.5, 6.0], [1.0, 2.0, 4.0], [2.0, 3.0, 3.0]]
+        >>> panel = econometrics.from_matrix(y, start=[2, 2, 3, 3])
+        >>> study = did.event_study(panel, jax.random.key(0))
+        >>> study.relative.tolist(), study.table.estimate.round(6).tolist()  # (5 + 3.5) / 2 - (2 + 0) / 2
+        ([-2, 0], [-0.25, 3.25])
+
     Args:
         data: Panel; without units that are never treated a second relative period has to be left out.
         key: Random key of the simultaneous band.
@@ -327,53 +319,6 @@ def event_study(
         band=intervals.sup_t(fit.beta, v.matrix, key, confidence=confidence),
         reference=reference,
         fit=fit,
-    )
-
-
-def bacon(data: Panel) -> Bacon:
-    """Decomposes the two-way fixed-effects coefficient into its two-by-two comparisons.
-
-    Args:
-        data: Panel without gaps.
-
-    Raises:
-        DataError: A gap.
-
-    References:
-        Goodman-Bacon (2021), Difference-in-differences with variation in treatment timing, theorem 1.
-    """
-    y = panel.balanced(data, "bacon")
-    periods = y.shape[1]
-    starts, counts = np.unique(data.start, return_counts=True)
-    mean = {int(s): y[data.start == s].mean(axis=0) for s in starts}
-    size = {int(s): c / len(y) for s, c in zip(starts, counts, strict=True)}
-    share = {s: 1.0 - s / periods for s in mean}  # of the periods in which the group is treated
-
-    def change(group: int, control: int, first: int, middle: int, last: int) -> float:
-        gap = mean[group] - mean[control]
-        return float(gap[middle:last].mean() - gap[first:middle].mean())
-
-    found: list[tuple[str, int, int, float, float]] = []
-    treated = [s for s in mean if s < periods]
-    for k in treated:
-        if periods in mean:
-            both = size[k] * size[periods] * share[k] * (1.0 - share[k])
-            found.append(("treated vs never", k, periods, change(k, periods, 0, k, periods), both))
-        for late in (s for s in treated if s > k):
-            pair = size[k] * size[late] * (share[k] - share[late])
-            early = change(k, late, 0, k, late), pair * (1.0 - share[k])
-            found.append(("earlier vs later", k, late, *early))
-            forbidden = change(late, k, k, late, periods), pair * share[late]
-            found.append(("later vs earlier", late, k, *forbidden))
-    kind, group, control, estimate, weight = zip(*found, strict=True)
-    normalised = np.array(weight) / np.sum(weight)
-    return Bacon(
-        kind=kind,
-        group=np.array(group),
-        control=np.array(control),
-        estimate=np.array(estimate),
-        weight=normalised,
-        forbidden=float(normalised[[k == "later vs earlier" for k in kind]].sum()),
     )
 
 

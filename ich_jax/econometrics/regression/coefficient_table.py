@@ -69,6 +69,12 @@ def coefficients(
 ) -> Coefficients:
     """Tests and intervals from estimates and their covariance.
 
+    Example:
+        >>> from ich_jax.econometrics import regression
+        >>> table = regression.coefficients(["x"], [2.0], [[1.0]], df=float("inf"), kind="iid")
+        >>> round(float(table.low[0]), 2), round(float(table.p[0]), 4)
+        (0.04, 0.0455)
+
     Args:
         names: K names.
         estimate: `[K]`.

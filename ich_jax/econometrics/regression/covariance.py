@@ -86,6 +86,12 @@ class Covariance(Result):
 def iid(fit: linear.LinearFit, *, small_sample: SmallSample = DEFAULT) -> Covariance:
     """Covariance under equal, independent errors: s^2 (x'Wx)^-1 with s^2 = u'Wu / (N - 1) times the correction.
 
+    Example:
+        >>> from ich_jax.econometrics import regression
+        >>> fit = regression.fit([1.0, 2.0, 4.0, 5.0], {}, intercept=True)
+        >>> round(float(regression.iid(fit).matrix[0, 0]), 4)  # s^2 / n = (10 / 3) / 4
+        0.8333
+
     Args:
         fit: Linear fit.
         small_sample: By default s^2 has the divisor N - K.
@@ -101,6 +107,12 @@ def heteroskedastic(fit: Fitted, kind: str = "HC1", *, small_sample: SmallSample
 
     HC0 is never corrected. HC1 is HC0 times N / (N - K). HC2 and HC3 divide squared residuals by 1 - leverage and its
     square; pyfixest multiplies them by N / (N - K) too, statsmodels does not (`small_sample=UNCORRECTED`).
+
+    Example:
+        >>> from ich_jax.econometrics import regression
+        >>> fit = regression.fit([1.0, 2.0, 4.0, 5.0], {}, intercept=True)
+        >>> float(regression.heteroskedastic(fit, "HC0").matrix[0, 0].round(4))  # 10 / n^2
+        0.625
 
     Args:
         fit: A fit; HC2 and HC3 need a linear one without absorbed effects.
@@ -137,6 +149,12 @@ def cluster(fit: Fitted, *clusterings: npt.ArrayLike, small_sample: SmallSample 
     """CRV1: any dependence within clusters, none between them; one or two ways.
 
     Two ways: V1 + V2 - V12, where V12 clusters by the intersections.
+
+    Example:
+        >>> from ich_jax.econometrics import regression
+        >>> fit = regression.fit([1.0, 2.0, 4.0, 5.0], {}, intercept=True)
+        >>> float(regression.cluster(fit, ["a", "a", "b", "b"]).matrix[0, 0].round(4))  # 2 (9 + 9) / n^2
+        2.25
 
     Args:
         fit: A fit of N rows.

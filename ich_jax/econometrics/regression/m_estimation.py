@@ -7,7 +7,7 @@ clustered and serial covariances. Nothing is derived by hand for a particular mo
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,15 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.econometrics.regression import linear
+from ich_jax.econometrics.regression import linear, optimisation
 from ich_jax.econometrics.regression.covariance import UNCORRECTED, Covariance, SmallSample
+from ich_jax.econometrics.regression.optimisation import Moments, Objective
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
-
-Objective = Callable[[jax.Array, Any], jax.Array]  # (theta [K], one row of the data) -> scalar, to be minimised
-Moments = Callable[[jax.Array, Any], jax.Array]  # (theta [K], one row of the data) -> [K], to average zero
-_HALVINGS = 30
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -56,24 +53,6 @@ class MEstimate(Result):
     absorbed: tuple[linear.Absorbed, ...] = ()
 
 
-class Newton(NamedTuple):
-    """Result of the kernel.
-
-    Attributes:
-        theta: `[K]`.
-        value: Merit that was lowered: the objective, or the squared length of the summed moments.
-        moments: `[K]` summed moments at theta.
-        scale: `[K]` sums of the absolute moments, to which `moments` is compared.
-        steps: Steps taken.
-    """
-
-    theta: jax.Array
-    value: jax.Array
-    moments: jax.Array
-    scale: jax.Array
-    steps: jax.Array
-
-
 def minimise(
     objective: Objective,
     start: npt.ArrayLike,
@@ -86,6 +65,16 @@ def minimise(
     max_steps: int = 100,
 ) -> MEstimate:
     """Minimises the weighted sum of an objective over rows, by damped Newton steps.
+
+    Example:
+        The mean minimises the sum of squares.
+
+        >>> import numpy as np
+        >>> from ich_jax.econometrics import regression
+        >>> def square(theta, y):
+        ...     return 0.5 * (y - theta[0]) ** 2
+        >>> regression.minimise(square, [0.0], np.array([1.0, 2.0, 6.0])).theta.round(6).tolist()
+        [3.0]
 
     Args:
         objective: `(theta [K], row) -> scalar` in jnp, twice differentiable; a negative log likelihood, for example.
@@ -121,6 +110,14 @@ def solve(
     max_steps: int = 100,
 ) -> MEstimate:
     """Solves as many summed moment equations as there are parameters, by damped Newton steps.
+
+    Example:
+        >>> import numpy as np
+        >>> from ich_jax.econometrics import regression
+        >>> def deviation(theta, y):
+        ...     return y - theta
+        >>> regression.solve(deviation, [0.0], np.array([1.0, 2.0, 6.0])).theta.round(6).tolist()
+        [3.0]
 
     Args:
         moments: `(theta [K], row) -> [K]` in jnp, differentiable. Steps of an estimation may be stacked: the covariance
@@ -171,92 +168,6 @@ def jackknife(fit: MEstimate, *, small_sample: SmallSample = UNCORRECTED) -> Cov
     return Covariance(factor * change.T @ change, "CRV3", (factor,), g - 1.0, (g,))
 
 
-def newton(
-    function: Callable[[jax.Array, Any], jax.Array],
-    equations: bool,
-    start: jax.Array,
-    data: Any,
-    weights: jax.Array,
-    *,
-    tolerance: float,
-    max_steps: int,
-) -> Newton:
-    """Damped Newton iteration; the kernel behind `minimise` and `solve`: pure, float64, for `jit` and `vmap`.
-
-    A step that does not lower the merit is halved; where the Hessian of an objective is not positive definite the step
-    follows the absolute values of its eigenvalues, which always descends.
-
-    Args:
-        function: Objective or moments of one row.
-        equations: Whether it gives moments.
-        start: `[K]`.
-        data: Pytree of arrays `[N, ...]`.
-        weights: `[N]`.
-        tolerance: As for `minimise`.
-        max_steps: Newton steps at most.
-
-    Raises:
-        DataError: An argument is not float64.
-    """
-    start = float64.kernel_array(start, "newton: start")
-    weights = float64.kernel_array(weights, "newton: weights")
-    moments_of = _moments(function, equations)
-
-    def summed(theta: jax.Array) -> jax.Array:
-        return weights @ jax.vmap(lambda row: moments_of(theta, row))(data)
-
-    def scale(theta: jax.Array) -> jax.Array:
-        return weights @ jnp.abs(jax.vmap(lambda row: moments_of(theta, row))(data))
-
-    def merit(theta: jax.Array) -> jax.Array:
-        if equations:
-            return jnp.square(summed(theta)).sum()
-        return weights @ jax.vmap(lambda row: function(theta, row))(data)
-
-    def evaluate(theta: jax.Array, steps: jax.Array) -> Newton:
-        return Newton(theta, merit(theta), summed(theta), scale(theta), steps)
-
-    def unfinished(state: Newton) -> jax.Array:
-        return (jnp.abs(state.moments) > tolerance * state.scale).any() & (state.steps < max_steps)
-
-    def step(state: Newton) -> Newton:
-        if equations:
-            direction = -jnp.linalg.solve(jax.jacfwd(summed)(state.theta), state.moments)
-        else:
-            direction = _descent(jax.hessian(merit)(state.theta), state.moments)
-        share = _backtrack(merit, state, direction)
-        return evaluate(state.theta + share * direction, state.steps + 1)
-
-    return jax.lax.while_loop(unfinished, step, evaluate(start, jnp.zeros((), jnp.int64)))
-
-
-def _descent(hessian: jax.Array, moments: jax.Array) -> jax.Array:
-    """Newton direction `[K]` that descends even where the Hessian is indefinite."""
-    values, vectors = jnp.linalg.eigh(hessian)
-    size = jnp.maximum(jnp.abs(values), 1e-12 * jnp.abs(values).max())
-    return vectors @ ((vectors.T @ moments) / size)
-
-
-def _backtrack(merit: Callable[[jax.Array], jax.Array], state: Newton, direction: jax.Array) -> jax.Array:
-    """Share of a step at which the merit does not rise, by halving."""
-
-    def too_long(search: tuple[jax.Array, jax.Array]) -> jax.Array:
-        share, halvings = search
-        # Near the end the merit can only fall by rounding; that must not stop the last full step.
-        slack = 1e-14 * jnp.abs(state.value)
-        return ~(merit(state.theta + share * direction) <= state.value + slack) & (halvings < _HALVINGS)
-
-    full = jnp.ones_like(state.value), jnp.zeros((), jnp.int64)
-    share, _ = jax.lax.while_loop(too_long, lambda search: (search[0] / 2.0, search[1] + 1), full)
-    return share
-
-
-def _moments(function: Callable[[jax.Array, Any], jax.Array], equations: bool) -> Moments:
-    if equations:
-        return function
-    return lambda theta, row: -jax.jacfwd(lambda t: function(t, row))(theta)
-
-
 @programs.jit(static_argnames=("function", "equations", "tolerance", "max_steps"))
 def _estimate(
     start: Any,
@@ -267,9 +178,9 @@ def _estimate(
     equations: bool,
     tolerance: float,
     max_steps: int,
-) -> tuple[Newton, jax.Array, jax.Array]:
-    optimum = newton(function, equations, start, data, weights, tolerance=tolerance, max_steps=max_steps)
-    moments_of = _moments(function, equations)
+) -> tuple[optimisation.Newton, jax.Array, jax.Array]:
+    optimum = optimisation.newton(function, equations, start, data, weights, tolerance=tolerance, max_steps=max_steps)
+    moments_of = optimisation.moments_of_row(function, equations)
     scores = weights[:, None] * jax.vmap(lambda row: moments_of(optimum.theta, row))(data)
     if equations:
         curvature = -jax.jacfwd(lambda t: weights @ jax.vmap(lambda row: function(t, row))(data))(optimum.theta)
@@ -290,10 +201,12 @@ def _without_each(
     size: int,
     tolerance: float,
     max_steps: int,
-) -> Newton:
-    def without(cluster: jax.Array) -> Newton:
+) -> optimisation.Newton:
+    def without(cluster: jax.Array) -> optimisation.Newton:
         remaining = jnp.where(code == cluster, 0.0, weights)
-        return newton(function, equations, theta, data, remaining, tolerance=tolerance, max_steps=max_steps)
+        return optimisation.newton(
+            function, equations, theta, data, remaining, tolerance=tolerance, max_steps=max_steps
+        )
 
     return jax.vmap(without)(jnp.arange(size))
 
@@ -370,7 +283,7 @@ def _leave_one_out(
     return np.asarray(refits.theta)
 
 
-def _check_converged(optimum: Newton, names: tuple[str, ...], tolerance: float, name: str) -> None:
+def _check_converged(optimum: optimisation.Newton, names: tuple[str, ...], tolerance: float, name: str) -> None:
     gap = np.abs(np.asarray(optimum.moments)) / np.where(np.asarray(optimum.scale) > 0, optimum.scale, 1.0)
     if not (gap <= tolerance).all():
         worst = int(np.argmax(np.where(np.isfinite(gap), gap, np.inf)))

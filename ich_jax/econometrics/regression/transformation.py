@@ -39,6 +39,14 @@ class Transformed(Result):
 def delta(function: Callable[[jax.Array], jax.Array], theta: npt.ArrayLike, covariance: npt.ArrayLike) -> Transformed:
     """Covariance of a smooth function of estimates: J V J' with J by automatic differentiation.
 
+    Example:
+        A product a b has variance b^2 V(a) + a^2 V(b).
+
+        >>> import numpy as np
+        >>> from ich_jax.econometrics import regression
+        >>> regression.delta(lambda t: t[0] * t[1], [2.0, 3.0], np.diag([1.0, 4.0])).covariance.tolist()
+        [[25.0]]
+
     Args:
         function: `theta [K] -> [M]` or a scalar, in jnp.
         theta: `[K]` estimates.

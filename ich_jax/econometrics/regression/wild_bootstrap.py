@@ -104,6 +104,14 @@ def wild_cluster(
 ) -> WildTest:
     """Tests a coefficient of a linear model.
 
+    Example:
+        With four clusters there are 16 sign vectors; the two of equal signs reach |t|.
+
+        >>> from ich_jax.econometrics import regression
+        >>> fit = regression.fit([1.0, 2.0, 3.0, 4.0], {"mean": [1.0] * 4}, intercept=False)
+        >>> regression.wild_cluster(fit, "mean", [0, 1, 2, 3], confidence=None).p
+        0.125
+
     Args:
         fit: Linear fit, weighted or not, with or without fixed effects.
         name: Coefficient.

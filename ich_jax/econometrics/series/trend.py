@@ -185,6 +185,13 @@ def bootstrap_trend(
 ) -> BootstrapTrend:
     """Tests a trend by resampling blocks of the detrended series, which keep its dependence.
 
+    Example:
+        >>> import jax
+        >>> from ich_jax.econometrics import series
+        >>> trend = series.bootstrap_trend([0.0, 2.0, 1.0, 3.0, 5.0, 4.0], jax.random.key(0))
+        >>> trend.s, round(trend.slope, 4)  # 13 rising pairs, 2 falling ones
+        (11, 0.8857)
+
     Args:
         outcome: `[T]` of equally spaced periods.
         key: Random key.

@@ -17,6 +17,15 @@ def augmented(data: control.Study, *, ridge: float | None = None) -> control.Syn
 
     Weights may become negative, as far as the penalty lets them move away from the synthetic control's.
 
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import synthetic
+        >>> y = [[2.0, 3.0, 2.0, 9.0], [1.0, 2.0, 1.0, 4.0], [3.0, 4.0, 3.0, 6.0], [9.0, 0.0, 9.0, 1.0]]
+        >>> study = synthetic.study(econometrics.from_matrix(y, start=[3, 4, 4, 4]))
+        >>> fit = synthetic.augmented(study, ridge=1.0)  # the fit is exact already: nothing to correct
+        >>> round(fit.effect, 3)
+        4.0
+
     Args:
         data: From `study`.
         ridge: Penalty on squared deviations from the simplex weights; None: by leaving out each period before treatment

@@ -83,6 +83,14 @@ def conformal_test(
 ) -> ConformalTest:
     """Tests that the effects after the start are `effect`.
 
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import synthetic
+        >>> y = [[2.0, 3.0, 2.0, 9.0], [1.0, 2.0, 1.0, 4.0], [3.0, 4.0, 3.0, 6.0], [9.0, 0.0, 9.0, 1.0]]
+        >>> study = synthetic.study(econometrics.from_matrix(y, start=[3, 4, 4, 4]))
+        >>> synthetic.conformal_test(study).p  # the largest of the residuals in four periods
+        0.25
+
     Args:
         data: From `synthetic_control.study`.
         effect: Effect in every period, or `[T1]` one for each.
@@ -133,6 +141,15 @@ def conformal_intervals(data: Study, *, confidence: float = 0.95) -> ConformalIn
     """Inverts the test for each period after the start, with the periods before it and that one.
 
     The weights are fitted anew for every effect that is tried. An interval is the connected part around the estimate.
+
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import synthetic
+        >>> y = [[2.0, 3.0, 2.0, 9.0], [1.0, 2.0, 1.0, 4.0], [3.0, 4.0, 3.0, 6.0], [9.0, 0.0, 9.0, 1.0]]
+        >>> study = synthetic.study(econometrics.from_matrix(y, start=[3, 4, 4, 4]))
+        >>> intervals = synthetic.conformal_intervals(study, confidence=0.7)
+        >>> intervals.estimate.round(3).tolist()
+        [4.0]
 
     Args:
         data: From `synthetic_control.study`.

@@ -209,6 +209,16 @@ def synthetic_control(data: Study) -> SyntheticControl:
 def placebo_in_space(data: Study) -> SpacePlacebo:
     """Ranks the treated unit's ratio of RMSPEs among those of the donors, each treated in turn.
 
+    Example:
+        The treated series is the mean of two donors before treatment, which no donor is of the others.
+
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import synthetic
+        >>> y = [[2.0, 3.0, 2.0, 9.0], [1.0, 2.0, 1.0, 4.0], [3.0, 4.0, 3.0, 6.0], [9.0, 0.0, 9.0, 1.0]]
+        >>> study = synthetic.study(econometrics.from_matrix(y, start=[3, 4, 4, 4]))
+        >>> synthetic.placebo_in_space(study).p  # rank 1 of 4
+        0.25
+
     Args:
         data: From `study`.
 
@@ -269,6 +279,14 @@ def leave_two_out(data: Study) -> LeaveTwoOut:
     """Compares the treated unit with each pair of donors, none of the three serving as a donor.
 
     Finer p-values than the rank among J + 1 units allows, at a level that is bounded (see `level_bound`).
+
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import synthetic
+        >>> y = [[2.0, 3.0, 2.0, 9.0], [1.0, 2.0, 1.0, 4.0], [3.0, 4.0, 3.0, 6.0], [9.0, 0.0, 9.0, 1.0]]
+        >>> study = synthetic.study(econometrics.from_matrix(y, start=[3, 4, 4, 4]))
+        >>> synthetic.leave_two_out(study).pairs
+        3
 
     Args:
         data: From `study`; needs three donors.

@@ -103,12 +103,19 @@ class Fit(NamedTuple):
 def synthetic_did(data: Panel, *, method: str = "sdid", solver: str = "exact") -> SyntheticDiD:
     """Estimates the mean effect on units that start together.
 
+    Example:
+        >>> from ich_jax import econometrics
+        >>> from ich_jax.econometrics import synthetic
+        >>> panel = econometrics.from_matrix([[3.0, 4.0, 9.0], [1.0, 2.0, 4.0], [2.0, 4.0, 4.0]], start=[2, 3, 3])
+        >>> round(synthetic.synthetic_did(panel, method="did").effect, 6)  # (9 - 3.5) - (2.5 + 1) / 2
+        3.75
+
     Args:
         data: Panel without gaps.
         method: "sdid"; "sc", synthetic control with a negligible penalty, as in the R package; "did", equal weights;
             "difp", synthetic control with an intercept and equal time weights.
-        solver: "exact" reaches the optimum; "r" stops where the R package synthdid stops, and equals it to 1e-7. They
-            differ: on Proposition 99, -15.6054 and -15.6038.
+        solver: "exact" reaches the optimum; "r" stops where the R package synthdid stops, and equals it to 1e-7. On
+            Proposition 99 they give -15.6054 and -15.6038.
 
     Raises:
         ConfigError: An unknown method or solver.
@@ -122,8 +129,7 @@ def synthetic_did(data: Panel, *, method: str = "sdid", solver: str = "exact") -
     errors.require(solver, SOLVERS, "synthetic_did: solver")
     y = panel.balanced(data, "synthetic_did")
     on = data.ever_treated
-    starts = np.unique(data.start[on])
-    if len(starts) > 1:
+    if len(starts := np.unique(data.start[on])) > 1:
         raise errors.DataError(
             f"synthetic_did: treatment starts in {len(starts)} periods "
             f"({', '.join(str(data.periods[s]) for s in starts)}); estimate each start by itself."

@@ -13,7 +13,7 @@ from scipy import stats
 from ich_jax import errors
 from ich_jax.config import BenefitConfig
 from ich_jax.econometrics import holidays
-from ich_jax.econometrics.did import borusyak, callaway_santanna, few_treated, randomisation, two_way
+from ich_jax.econometrics.did import borusyak, callaway_santanna, decomposition, few_treated, randomisation, two_way
 from ich_jax.econometrics.panel import Panel
 from ich_jax.econometrics.regression import coefficient_table, covariance, linear, wild_bootstrap
 from ich_jax.econometrics.series import interrupted
@@ -161,7 +161,8 @@ def by_means(one: Design, config: BenefitConfig, key: jax.Array, attempt: Attemp
             if len(one.launches) > 1 and one.binned.missing:
                 note += "; how much of it compares with units treated before is not known under gaps"
             elif len(one.launches) > 1:
-                note += f"; {two_way.bacon(one.binned).forbidden:.0%} of its weight compares with units treated before"
+                forbidden = decomposition.bacon(one.binned).forbidden
+                note += f"; {forbidden:.0%} of its weight compares with units treated before"
             found.append(_of_table("two-way fixed effects", DID, effect.table, 0, note))
     return found
 

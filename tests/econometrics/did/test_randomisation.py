@@ -110,7 +110,7 @@ def test_products_that_the_same_units_launch_are_one_decision():
     drawn = [randomisation.randomise(launches(2, 6, seed=seed), max_exact=5, n_resamples=99) for seed in range(3)]
     found = randomisation.stratified(drawn, np.ones(3), shared=True)
     assert not found.exact and found.smallest_p == 1 / 100
-    with pytest.raises(errors.ConfigError, match=r"as many assignments, got \[5, 4\]"):
+    with pytest.raises(errors.ConfigError, match=r"equally many assignments, got \[5, 4\]"):
         randomisation.stratified([tests[0], randomisation.randomise(launches(1, 3))], [1.0, 1.0], shared=True)
 
 

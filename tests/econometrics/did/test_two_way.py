@@ -81,24 +81,6 @@ def test_window_adds_up_the_ends():
     np.testing.assert_allclose(result.table.estimate, fit.beta, rtol=1e-10)
 
 
-def test_bacon_is_diff_diff_and_adds_up():
-    result = two_way.bacon(PANEL)
-    assert result.weight.sum() == pytest.approx(1.0) and np.all(result.weight > 0)
-    assert result.weight @ result.estimate == pytest.approx(two_way.twfe(PANEL).effect, rel=1e-10)
-    ours = {
-        (kind.replace(" ", "_").replace("never", "never"), int(g), int(c)): (estimate, weight)
-        for kind, g, c, estimate, weight in zip(
-            result.kind, result.group, result.control, result.estimate, result.weight, strict=True
-        )
-    }
-    for kind, group, control, estimate, weight in REFERENCE["bacon"]:
-        key = kind, group - 1, 8 if control == "never_treated" else control - 1
-        np.testing.assert_allclose(ours.pop(key), (estimate, weight), rtol=1e-9)
-    assert not ours
-    assert result.forbidden == pytest.approx(sum(w for k, *_, w in REFERENCE["bacon"] if k == "later_vs_earlier"))
-    assert two_way.bacon(TOGETHER).forbidden == 0.0
-
-
 def test_units_and_scale_do_not_matter():
     order = np.random.default_rng(4).permutation(24)
     y, start = 3.0 * np.array(REFERENCE["y"])[order] - 7.0, np.array(REFERENCE["start"])[order]

@@ -7,7 +7,6 @@ import pytest
 
 from ich_jax import errors
 from ich_jax.econometrics.regression import covariance, linear, m_estimation
-from ich_jax.uncertainty import float64
 from tests import helpers
 from tests.econometrics import made
 
@@ -107,18 +106,6 @@ def test_one_compilation_and_float64():
     assert compiles.count == 0, compiles.functions
     assert fit.theta.dtype == fit.scores.dtype == fit.bread.dtype == np.float64
     assert jnp.ones(1).dtype == jnp.float32  # the process is as it was
-
-
-def test_kernel_is_batched():
-    rng = np.random.default_rng(1)
-    y = rng.gamma(2.0, size=(3, 50))
-    with float64.enabled():
-        found = jax.vmap(
-            lambda row: m_estimation.newton(
-                mean_and_variance, True, jnp.ones(2), row, jnp.ones(50), tolerance=1e-10, max_steps=50
-            )
-        )(jnp.asarray(y))
-    np.testing.assert_allclose(found.theta, np.stack([y.mean(axis=1), y.var(axis=1)], axis=1), rtol=1e-9)
 
 
 def test_bad_input_is_refused():
