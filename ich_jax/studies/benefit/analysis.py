@@ -7,6 +7,7 @@ assumptions, parallel trends, choice of estimator, estimation, sensitivity, hete
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,10 +22,13 @@ from ich_jax.econometrics import holidays
 from ich_jax.econometrics import value as benefit
 from ich_jax.econometrics.did import randomisation
 from ich_jax.econometrics.series import trend
-from ich_jax.studies.benefit import checks, daily, estimates
-from ich_jax.studies.benefit.checks import Check, PreTrend
+from ich_jax.studies.benefit import audit, checks, daily
+from ich_jax.studies.benefit.checks import Attempt, Check, PreTrend
 from ich_jax.studies.benefit.daily import Daily
-from ich_jax.studies.benefit.estimates import Estimate, Synthetic
+from ich_jax.studies.benefit.methods import means, weights
+from ich_jax.studies.benefit.methods.method import DID, SERIES, WEIGHTS, Answer, Estimate, Inputs, interpolated
+from ich_jax.studies.benefit.methods.table import METHODS
+from ich_jax.studies.benefit.methods.weights import Synthetic
 from ich_jax.studies.benefit.prepared import Design, Progress, at_once, choose, key_of
 from ich_jax.uncertainty import multiplicity
 from ich_jax.uncertainty.float64 import Array
@@ -128,7 +132,7 @@ def estimate(
     if len(designs) > 1 and config.analysis.scale == "index":
         shared, apart = _joined(designs)
     if len(designs) > 1 and config.analysis.scale == "index" and not apart:
-        tests = [estimates.randomised(one.scaled, config) for one in designs]
+        tests = [means.randomised(one.scaled, config) for one in designs]
         together = randomisation.stratified(
             tests,
             [one.level for one in designs],
@@ -192,16 +196,11 @@ def _product(
             "so that the band is rather too narrow"
         )
     pre_trend = checks.pre_trend(one, path, config)
-    by_mean = estimates.by_means(one, config, key_of(config, k, 2), attempt)
-    by_weights = (
-        attempt(estimates.WEIGHTS, lambda: estimates.by_weights(one, config, key_of(config, k, 3)))
-        if one.fitted
-        else None
-    )
-    series = attempt(estimates.SERIES, lambda: estimates.by_series(one, config, calendar))
-    found = [*by_mean, *(by_weights[0] if by_weights else ()), *([series] if series else ())]
-    verdicts = {m.name: "usable" if m.usable else "pointless here" for m in one.audit.methods}
-    every = tuple(dataclasses.replace(e, verdict=verdicts.get(e.method, "not audited")) for e in found)
+    fits = attempt(WEIGHTS, functools.partial(weights.fit, one.fitted)) if one.fitted is not None else None
+    keys = {DID: key_of(config, k, 2), WEIGHTS: key_of(config, k, 3), SERIES: key_of(config, k, 7)}
+    inputs = Inputs(one.scaled, one.binned, one.bin, config, keys[DID], calendar, fits)
+    every = _estimates(inputs, keys, one.audit, attempt)
+    synthetic = None if fits is None else attempt("paths", lambda: weights.paths(fits, confidence=confidence))
     main = next((e for e in every if e.method == method), every[0])
     if main.method != method:
         notes.append(f"main estimate: {method} could not be computed, {main.method} stands in for it")
@@ -210,7 +209,7 @@ def _product(
     resamples = min(config.analysis.n_resamples, 1999)
 
     def trend_of(what: str, at: Any, values: Array, test: Callable[..., Any], key: jax.Array) -> Any:
-        series, between = estimates.whole(at, values)
+        series, between = interpolated(at, values)
         if between:
             notes.append(f"{what}: {between} missing days lie on the line between their neighbours")
         return test(series, key, n_resamples=resamples, confidence=confidence)
@@ -222,9 +221,7 @@ def _product(
     rising = attempt(
         rises, lambda: trend_of(rises, *curves[daily.TREATED], trend.bootstrap_trend, key_of(config, k, 5))
     )
-    sensitivity = attempt(
-        "sensitivity", lambda: checks.sensitivity(one, main, pre_trend, by_weights[1] if by_weights else None)
-    )
+    sensitivity = attempt("sensitivity", lambda: checks.sensitivity(one, main, pre_trend, synthetic))
     return ProductResult(
         design=one,
         arms=arms or (),
@@ -232,7 +229,7 @@ def _product(
         path=path,
         main=main,
         estimates=every,
-        synthetic=by_weights[1] if by_weights else None,
+        synthetic=synthetic,
         sensitivity=tuple(sensitivity or ()),
         heterogeneity=tuple(
             attempt("heterogeneity", lambda: checks.heterogeneity(one, config, calendar, path, attempt)) or ()
@@ -244,6 +241,24 @@ def _product(
         truth=truth,
         notes=tuple(notes),
     )
+
+
+def _estimates(
+    inputs: Inputs, keys: Mapping[str, jax.Array], audited: audit.Audit, attempt: Attempt
+) -> tuple[Estimate, ...]:
+    """Every method of the table that applies and can be computed, with what the audit said of it."""
+    verdicts = {verdict.name: verdict for verdict in audited.methods}
+    estimates = []
+    for method in METHODS:
+        given = dataclasses.replace(inputs, key=keys[method.family])
+        if method.estimate is None or (method.family == WEIGHTS and inputs.fits is None) or not method.applies(given):
+            continue
+        answer: Answer | None = attempt(method.name, functools.partial(method.estimate, given))
+        if answer is not None:
+            verdict = verdicts.get(method.name)
+            words = "not audited" if verdict is None else "usable" if verdict.usable else "pointless here"
+            estimates.append(Estimate(method.name, method.family, verdict=words, **dataclasses.asdict(answer)))
+    return tuple(estimates)
 
 
 def _joined(designs: Sequence[Design]) -> tuple[bool, str]:

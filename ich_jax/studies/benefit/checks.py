@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +15,13 @@ from ich_jax.econometrics.did import few_treated, randomisation
 from ich_jax.econometrics.panel import Panel
 from ich_jax.econometrics.synthetic import control as synthetic_control
 from ich_jax.studies.benefit import prepare
-from ich_jax.studies.benefit.estimates import Attempt, Estimate, Synthetic, compare, randomised
+from ich_jax.studies.benefit.methods.means import compare, randomised
+from ich_jax.studies.benefit.methods.method import Estimate
+from ich_jax.studies.benefit.methods.weights import Synthetic
 from ich_jax.studies.benefit.prepared import Design
+
+Attempt = Callable[[str, Callable[[], Any]], Any]
+"""Computes something, or notes under the given name why that is impossible and returns None."""
 
 _BURN_IN = 30  # days after a launch that one robustness check leaves out
 _RECENT = 60  # days before it to which another one shortens the past

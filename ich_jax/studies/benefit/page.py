@@ -14,6 +14,7 @@ from ich_jax.studies.benefit import figures as benefit_figures
 from ich_jax.studies.benefit import tables as benefit_tables
 from ich_jax.studies.benefit.analysis import Analysis
 from ich_jax.studies.benefit.calibration import SizeStudy
+from ich_jax.studies.benefit.methods.table import RANDOMISATION
 from ich_jax.studies.benefit.prepared import Design
 from ich_jax.studies.benefit.tables import named
 
@@ -164,7 +165,7 @@ def _warnings(result: Analysis) -> list[str]:
 
 
 def _randomisation(one: Design) -> float:
-    return next(m.smallest_p for m in one.audit.methods if m.name == "randomisation")
+    return next(m.smallest_p for m in one.audit.methods if m.name == RANDOMISATION)
 
 
 # ---------------------------------------------------------------- sections

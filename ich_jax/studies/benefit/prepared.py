@@ -13,20 +13,9 @@ import numpy as np
 from ich_jax import errors
 from ich_jax.config import BenefitConfig
 from ich_jax.econometrics.panel import Panel
-from ich_jax.studies.benefit import audit, prepare, refits
+from ich_jax.studies.benefit import audit, prepare
 from ich_jax.studies.benefit.daily import Daily
-
-COLLAPSED, CLUSTERED, RANDOMISATION, FLIPS, CONLEY_TABER, WILD = audit.SIMULATED
-CANDIDATES = (
-    COLLAPSED,
-    RANDOMISATION,
-    CONLEY_TABER,
-    WILD,
-    refits.TRAJECTORY,
-    refits.SDID_PLACEBO,
-    refits.SDID_JACKKNIFE,
-)
-"""Methods that test an effect and give an interval, in order of preference where they find equal effects."""
+from ich_jax.studies.benefit.methods.table import CANDIDATES, CHANGES, COLLAPSED, RANDOMISATION
 
 Progress = Callable[[str], None]
 Result = TypeVar("Result")
@@ -120,7 +109,7 @@ def choose(designs: Sequence[Design]) -> tuple[tuple[str, ...], str]:
         Name of the method of each product, and the reason in a sentence.
     """
     detectable = [_candidates(one) for one in designs]
-    common = [name for name in CANDIDATES if all(name in found for found in detectable)]
+    common = [m.name for m in CANDIDATES if all(m.name in found for found in detectable)]
     settled = "Settled on days before the launch alone"
     if common:
         mean = {name: math.exp(np.mean([math.log(found[name]) for found in detectable])) for name in common}
@@ -142,19 +131,19 @@ def choose(designs: Sequence[Design]) -> tuple[tuple[str, ...], str]:
     return tuple(methods), f"no method serves every product, so that each has its own. {'; '.join(reasons)}. {settled}"
 
 
-def _candidates(one: Design) -> dict[str, float]:
+def _candidates(product: Design) -> dict[str, float]:
     """Least detectable effect by method, of those that can give a main estimate."""
-    allowed = CANDIDATES if len(one.launches) == 1 else (RANDOMISATION,)
-    found = {m.name: max(m.detectable, 1e-300) for m in one.audit.methods if _holds_level(m, one.audit)}
-    return {name: found[name] for name in allowed if name in found}
+    detectable = {m.name: max(m.detectable, 1e-300) for m in product.audit.methods if _holds_level(m, product.audit)}
+    allowed = [m.name for m in CANDIDATES if m.staggered or len(product.launches) == 1]
+    return {name: detectable[name] for name in allowed if name in detectable}
 
 
-def _holds_level(method: audit.Method, of: audit.Audit) -> bool:
-    n = of.n_simulations if method.name in audit.SIMULATED else of.n_refits
+def _holds_level(verdict: audit.Verdict, result: audit.Audit) -> bool:
+    n = result.n_simulations if verdict.name in CHANGES else result.n_refits
     return (
-        method.usable
-        and math.isfinite(method.detectable)
-        and method.size <= of.alpha + 2.0 * math.sqrt(of.alpha * (1.0 - of.alpha) / n)
+        verdict.usable
+        and math.isfinite(verdict.detectable)
+        and verdict.size <= result.alpha + 2.0 * math.sqrt(result.alpha * (1.0 - result.alpha) / n)
     )
 
 

@@ -18,10 +18,11 @@ from ich_jax.studies.benefit import page as benefit_page
 from ich_jax.studies.benefit import prepared as design
 from ich_jax.studies.benefit import tables as benefit_tables
 from ich_jax.studies.benefit.analysis import Analysis
+from ich_jax.studies.benefit.methods.table import METHODS, RANDOMISATION
 from ich_jax.studies.console import showing, shown
 from ich_jax.training import writer
 
-_STEPS = 24  # texts that the work on one product reports, for the bar
+_STEPS = len(METHODS) + 8  # about as many texts as the work on one product reports, for the bar
 
 
 def run(config: BenefitConfig, folder: str) -> Analysis:
@@ -170,7 +171,7 @@ def summarise(config: BenefitConfig, result: Analysis) -> dict[str, Any]:
         t = result.together
         summary |= {"together_percent": 100.0 * t.effect, "together_p": t.p, "together_smallest_p": t.smallest_p}
     audits = [product.design.audit for product in result.products]
-    floors = [m.smallest_p for one in audits for m in one.methods if m.name == design.RANDOMISATION]
+    floors = [m.smallest_p for one in audits for m in one.methods if m.name == RANDOMISATION]
     return summary | {
         "method": result.method,
         "smallest_p": max(floors),

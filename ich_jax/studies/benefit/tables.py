@@ -9,6 +9,7 @@ from ich_jax.studies.benefit import audit, daily
 from ich_jax.studies.benefit.analysis import Analysis, ProductResult
 from ich_jax.studies.benefit.calibration import SizeStudy
 from ich_jax.studies.benefit.checks import Check
+from ich_jax.studies.benefit.methods.table import RANDOMISATION
 from ich_jax.studies.benefit.prepared import Design
 
 SIMULATED = "SIMULATED"
@@ -432,7 +433,7 @@ def _span(low: float, high: float) -> Cell:
     return " to ".join(ends).replace("-", "\u2212")
 
 
-def can_show(method: audit.Method, alpha: float) -> str:
+def can_show(method: audit.Verdict, alpha: float) -> str:
     """What a method can show in a design, in a few words."""
     if method.usable:
         if math.isnan(method.detectable):
@@ -452,7 +453,7 @@ def _finite(value: float, otherwise: str = "unbounded") -> Cell:
 
 
 def _least(product: ProductResult) -> float:
-    return next(m.smallest_p for m in product.design.audit.methods if m.name == "randomisation")
+    return next(m.smallest_p for m in product.design.audit.methods if m.name == RANDOMISATION)
 
 
 def together(result: Analysis) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from ich_jax import config, errors
 from ich_jax.econometrics import panel
-from ich_jax.studies.benefit import analysis, checks, daily, estimates
+from ich_jax.studies.benefit import analysis, checks, daily
 from ich_jax.studies.benefit import prepared as design
 
 EFFECT, DAYS = 30.0, 60
@@ -43,7 +43,7 @@ def test_what_is_left_out_is_said(found):
     assert "1 local units are not observed on two days before 2025-07-02" in text and "u10" in text
     assert "treatment starts on 2 dates" in text and "miss more than 10% of the periods: u11" in text
     assert "periods in which a unit is missing" in text and "too few for weeks" in text
-    assert "no comparison: not computed: an interrupted time series needs one launch" in text
+    assert "interrupted time series: not computed: an interrupted time series needs one launch" in text
     by_name = {e.method: e for e in found.products[0].estimates}
     assert "days of local units are missing and count as at the mean of the others" in text
     assert "units that are observed in both days of a comparison" in by_name["Callaway-Sant'Anna"].note
@@ -101,12 +101,3 @@ def test_launches_of_several_products_are_told_apart(found):
     later = dataclasses.replace(one.scaled, start=np.where(one.scaled.start == 40, 45, one.scaled.start))
     shared, apart = analysis._joined((one, dataclasses.replace(one, name="book", scaled=later)))
     assert not shared and "unit u00 launches fan and book" in apart
-
-
-def test_short_gaps_lie_on_the_line_between_neighbours():
-    at = np.array([*range(6), *range(7, 20)])
-    series, between = estimates.whole(at, at.astype(float))
-    np.testing.assert_allclose(series, np.arange(20.0))
-    assert between == 1
-    with pytest.raises(errors.DataError, match="5 of 10 days are missing"):
-        estimates.whole(np.array([0, 2, 4, 6, 9]), np.zeros(5))
