@@ -1,7 +1,6 @@
 """Fields of the benefit study."""
 
 import dataclasses
-import math
 
 from ich_jax import errors
 from ich_jax.config.fields import execution, result, section
@@ -71,7 +70,7 @@ class SimulationConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PlanConfig:
-    """What adopting costs and how its effect goes on."""
+    """What adopting costs and how its effect continues; limits are those of `econometrics.value.Plan`."""
 
     horizon_days: int = result(365, "Days that are counted, from the launch; at most ten years.")
     discount_rate: float = result(0.05, "A year, effective: 1.05 yuan after 365 days are worth 1 yuan now.")
@@ -80,19 +79,6 @@ class PlanConfig:
     ramp_days: int = result(0, "Days over which the effect rises evenly to its size; 0: at once.")
     growth: float = result(0.0, "Of the effect, a year: on day d it is multiplied by (1 + growth)^((d - 1) / 365).")
     growth_error: float = result(0.0, "Standard error of growth, drawn from a normal distribution, not below -0.99.")
-
-    def __post_init__(self) -> None:
-        limits = {
-            "horizon_days": (1, 3650),
-            "discount_rate": (-0.5, 10.0),
-            "investment": (0.0, math.inf),
-            "running_cost": (0.0, math.inf),
-            "ramp_days": (0, math.inf),
-            "growth": (-0.99, 100.0),
-            "growth_error": (0.0, math.inf),
-        }
-        for name, (low, high) in limits.items():
-            errors.require_within(getattr(self, name), low, high, f"plan.{name}", whole=name.endswith("_days"))
 
 
 @dataclasses.dataclass(frozen=True)

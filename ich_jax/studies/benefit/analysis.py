@@ -155,6 +155,18 @@ def estimate(
     )
 
 
+def plan_of(config: BenefitConfig) -> benefit.Plan:
+    """The plan of a config.
+
+    Args:
+        config: `plan` is used.
+
+    Raises:
+        ConfigError: A value outside its limits.
+    """
+    return benefit.Plan(**dataclasses.asdict(config.plan))
+
+
 def true_effects(data: Daily, effects: Mapping[str, Array]) -> dict[str, float]:
     """Mean true effect of the treated units after the launch, by product.
 
@@ -301,7 +313,7 @@ def _value(main: Estimate, config: BenefitConfig, key: jax.Array) -> benefit.Val
     error = half / float(stats.norm.isf(config.analysis.alpha / 2.0))
     found = benefit.value(
         main.effect,
-        benefit.Plan(**dataclasses.asdict(config.plan)),
+        plan_of(config),
         key,
         error=error,
         n_draws=config.analysis.n_resamples,

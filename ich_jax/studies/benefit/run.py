@@ -32,6 +32,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
     # ---------------- everything that can be refused is refused here, before anything is written
     if (Path(folder) / workdir.CONFIG_FILE).exists():
         workdir.claim(folder, config)  # a folder of another run is refused before any work
+    analysis.plan_of(config)
     calendar = holidays.load_calendar(config.data.calendar) if config.data.calendar else None
     data, truth = load(config)
     check_calendar(data, calendar)
