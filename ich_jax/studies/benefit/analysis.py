@@ -218,21 +218,7 @@ def _product(
         notes.append(f"main estimate: {method} could not be computed, {main.method} stands in for it")
     curves = daily.curves(one.raw)
     arms = attempt("three curves", lambda: benefit.arms({a: y for a, (_, y) in curves.items()}, confidence=confidence))
-    resamples = min(config.analysis.n_resamples, 1999)
-
-    def trend_of(what: str, at: Any, values: Array, test: Callable[..., Any], key: jax.Array) -> Any:
-        series, between = interpolated(at, values)
-        if between:
-            notes.append(f"{what}: {between} missing days lie on the line between their neighbours")
-        return test(series, key, n_resamples=resamples, confidence=confidence)
-
-    relative, gap, _ = randomisation.gaps(one.scaled)
-    there = (relative >= 0) & np.isfinite(gap)
-    grows, rises = "growth of the effect", "trend of the benefit"
-    growth = attempt(grows, lambda: trend_of(grows, relative[there], gap[there], benefit.growth, key_of(config, k, 4)))
-    rising = attempt(
-        rises, lambda: trend_of(rises, *curves[daily.TREATED], trend.bootstrap_trend, key_of(config, k, 5))
-    )
+    growth, rising = _trends(one, curves, config, k, notes, attempt)
     sensitivity = attempt("sensitivity", lambda: checks.sensitivity(one, main, pre_trend, synthetic))
     return ProductResult(
         design=one,
@@ -253,6 +239,33 @@ def _product(
         truth=truth,
         notes=tuple(notes),
     )
+
+
+def _trends(
+    product: Design,
+    curves: Mapping[str, tuple[Any, Array]],
+    config: BenefitConfig,
+    k: int,
+    notes: list[str],
+    attempt: Attempt,
+) -> tuple[benefit.Growth | None, trend.BootstrapTrend | None]:
+    """Whether the effect grows and the benefit rises after the launch; days between are noted."""
+    resamples = min(config.analysis.n_resamples, 1999)
+
+    def trend_of(what: str, days: Any, values: Array, test: Callable[..., Any], key: jax.Array) -> Any:
+        series, missing = interpolated(days, values)
+        if missing:
+            notes.append(f"{what}: {missing} missing days lie on the line between their neighbours")
+        return test(series, key, n_resamples=resamples, confidence=1.0 - config.analysis.alpha)
+
+    relative, gap, _ = randomisation.gaps(product.scaled)
+    there = (relative >= 0) & np.isfinite(gap)
+    grows, rises = "growth of the effect", "trend of the benefit"
+    growth = attempt(grows, lambda: trend_of(grows, relative[there], gap[there], benefit.growth, key_of(config, k, 4)))
+    rising = attempt(
+        rises, lambda: trend_of(rises, *curves[daily.TREATED], trend.bootstrap_trend, key_of(config, k, 5))
+    )
+    return growth, rising
 
 
 def _estimates(

@@ -19,7 +19,7 @@ from ich_jax.econometrics.series import trend
 from ich_jax.studies.benefit import changes, refits
 from ich_jax.studies.benefit.counts import Counts, Sizes
 from ich_jax.studies.benefit.methods.method import Method
-from ich_jax.studies.benefit.methods.table import AUDITED, CHANGES, ERRORS, REFITTED
+from ich_jax.studies.benefit.methods.table import BY_NAME, CHANGES, ERRORS, REFITTED, WEIGHTED
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 
@@ -164,24 +164,11 @@ def audit(
         )
     rejected, grid = rejections.mean(axis=0), error * _GRID
     weighed = data if fitted is None else fitted
-    by_weights = _refitted(weighed, key, grid, alpha, n_refits, n_placebos) if n_refits else {}
-    verdicts = []
-    for method in AUDITED:
-        if method.name in CHANGES:
-            counts = _counts(method, sizes, alpha)
-            share = rejected[:, CHANGES[method.name].column]
-            if len(sizes.by_launch) > 1 and not method.staggered:
-                reason = f"needs one launch, there are {len(sizes.by_launch)}"
-                verdict = Verdict(method.name, counts.smallest_p, counts.distinct, math.nan, math.nan, False, reason)
-            else:
-                verdict = _by_simulation(method.name, counts, grid, share, alpha, power, n_simulations)
-        else:
-            counts = _counts(method, _sizes(weighed), alpha)
-            if method.name in by_weights and counts.distinct != 0:
-                verdict = _by_simulation(method.name, counts, *by_weights[method.name], alpha, power, n_refits)
-            else:
-                verdict = _by_counts(method.name, counts, alpha)
-        verdicts.append(verdict)
+    verdicts = [
+        _of_changes(BY_NAME[name], sizes, grid, rejected[:, test.column], alpha, power, n_simulations)
+        for name, test in CHANGES.items()
+    ]
+    verdicts += _of_weights(weighed, key, grid, alpha, power, n_refits, n_placebos)
     return Audit(
         units=sizes.units,
         treated=n1,
@@ -252,6 +239,32 @@ def _check(sizes: Sizes, *, alpha: float, power: float) -> None:
 def _counts(method: Method, sizes: Sizes, alpha: float) -> Counts:
     assert method.counts is not None, f"{method.name} is not audited"
     return method.counts(sizes, alpha)
+
+
+def _of_changes(
+    method: Method, sizes: Sizes, grid: Array, rejected: Array, alpha: float, power: float, n: int
+) -> Verdict:
+    """A test of changes, which n simulated panels went through."""
+    counts, launches = _counts(method, sizes, alpha), len(sizes.by_launch)
+    if launches > 1 and not method.staggered:
+        reason = f"needs one launch, there are {launches}"
+        return Verdict(method.name, counts.smallest_p, counts.distinct, math.nan, math.nan, False, reason)
+    return _by_simulation(method.name, counts, grid, rejected, alpha, power, n)
+
+
+def _of_weights(
+    data: Panel, key: jax.Array, grid: Array, alpha: float, power: float, n: int, n_placebos: int
+) -> list[Verdict]:
+    """The methods that fit weights, by n simulated panels or, where n is 0, by their counts."""
+    simulated = _refitted(data, key, grid, alpha, n, n_placebos) if n else {}
+    verdicts = []
+    for method in WEIGHTED:
+        counts = _counts(method, _sizes(data), alpha)
+        if method.name in simulated and counts.distinct != 0:
+            verdicts.append(_by_simulation(method.name, counts, *simulated[method.name], alpha, power, n))
+        else:
+            verdicts.append(_by_counts(method.name, counts, alpha))
+    return verdicts
 
 
 def _by_simulation(

@@ -101,19 +101,8 @@ def size_study(
         MacKinnon and Webb (2020), Randomization inference for difference-in-differences with few treated clusters, for
         the design of such studies.
     """
-    for name, values, good, what in (
-        ("autocorrelation", autocorrelation, lambda v: -1.0 < v < 1.0, "numbers inside (-1, 1)"),
-        ("controls", controls, lambda v: v == int(v) and v >= 2, "whole numbers from 2"),
-        ("periods", periods, lambda v: v == int(v) and v >= 8, "whole numbers from 8"),
-        ("treated", (treated,), lambda v: v == int(v) and v >= 1, "a whole number from 1"),
-        ("alpha", (alpha,), lambda v: 0.0 < v < 1.0, "a number inside (0, 1)"),
-        ("effect", (effect,), math.isfinite, "a finite number"),
-        ("n_panels", (n_panels,), lambda v: v == int(v) and v >= 100, "a whole number from 100"),
-        ("n_pairs", (n_pairs,), lambda v: v == int(v) and 20 <= v <= n_panels, f"a whole number from 20 to {n_panels}"),
-    ):
-        bad = [value for value in values if not good(value)]
-        if bad or not values:
-            raise errors.ConfigError(f"size_study: {name}: got {bad[0] if bad else 'none'!r}; expected {what}.")
+    numbers: dict[str, Any] = {"treated": treated, "effect": effect, "alpha": alpha}
+    _check(autocorrelation, controls, periods, **numbers, n_panels=n_panels, n_pairs=n_pairs)
     designs = [(rho, n0, t) for n0 in controls for t in periods for rho in autocorrelation]
     rejected, smallest = [], []
     for done, (rho, n0, t) in enumerate(designs):
@@ -145,6 +134,32 @@ def size_study(
         n_panels=int(n_panels),
         n_pairs=int(n_pairs),
     )
+
+
+def _check(
+    autocorrelation: Sequence[float],
+    controls: Sequence[int],
+    periods: Sequence[int],
+    *,
+    treated: int,
+    effect: float,
+    alpha: float,
+    n_panels: int,
+    n_pairs: int,
+) -> None:
+    for name, values, good, what in (
+        ("autocorrelation", autocorrelation, lambda v: -1.0 < v < 1.0, "numbers inside (-1, 1)"),
+        ("controls", controls, lambda v: v == int(v) and v >= 2, "whole numbers from 2"),
+        ("periods", periods, lambda v: v == int(v) and v >= 8, "whole numbers from 8"),
+        ("treated", (treated,), lambda v: v == int(v) and v >= 1, "a whole number from 1"),
+        ("alpha", (alpha,), lambda v: 0.0 < v < 1.0, "a number inside (0, 1)"),
+        ("effect", (effect,), math.isfinite, "a finite number"),
+        ("n_panels", (n_panels,), lambda v: v == int(v) and v >= 100, "a whole number from 100"),
+        ("n_pairs", (n_pairs,), lambda v: v == int(v) and 20 <= v <= n_panels, f"a whole number from 20 to {n_panels}"),
+    ):
+        bad = [value for value in values if not good(value)]
+        if bad or not values:
+            raise errors.ConfigError(f"size_study: {name}: got {bad[0] if bad else 'none'!r}; expected {what}.")
 
 
 def statistics(outcome: jax.Array, drawn: changes.Draws, *, n1: int, start: int) -> jax.Array:

@@ -250,27 +250,11 @@ def simulate(
     Returns:
         Effects `[S]` where there is none, and whether each test rejects `[S, E, M]` when effects are added.
     """
-    residuals, observed, before, launch, block = drawn_from
-    units = residuals.shape[0]
+    units = drawn_from[0].shape[0]
     treated = (jnp.arange(units) < n1).astype(jnp.float64)
-    time = jnp.arange(total)
-    after = (time >= launch).astype(jnp.float64)
-
-    def changes(index: jax.Array) -> jax.Array:
-        of_units, of_time = jax.random.split(jax.random.fold_in(key, index))
-        shuffled = jax.random.permutation(of_units, units)
-        first = jax.random.randint(of_time, (total,), 0, before)  # of each block; most are not needed
-        period = (first[time // block] + time % block) % before
-        y, there = residuals[shuffled][:, period], observed[shuffled][:, period]
-
-        def mean(when: jax.Array) -> jax.Array:
-            weight = there * when[None, :]
-            return (y * weight).sum(axis=1) / jnp.maximum(weight.sum(axis=1), 1.0)
-
-        return mean(after) - mean(1.0 - after)
 
     def effect_and_change(index: jax.Array) -> tuple[jax.Array, jax.Array]:
-        c = changes(index)
+        c = _drawn_changes(jax.random.fold_in(key, index), drawn_from, total)
         return c[:n1].mean() - c[n1:].mean(), c
 
     effects, c = draws.each(effect_and_change, n_draws, units * total)
@@ -285,6 +269,24 @@ def simulate(
 
     work = grid.shape[0] * units * (reassigned.assigned.shape[0] + reassigned.wild.shape[0])
     return effects, draws.each(over_grid, n_draws, work).astype(jnp.float64)
+
+
+def _drawn_changes(key: jax.Array, drawn_from: tuple[Any, Any, Any, Any, Any], total: int) -> jax.Array:
+    """`[U]` changes in a simulated panel."""
+    residuals, observed, before, launch, block = drawn_from
+    time = jnp.arange(total)
+    after = (time >= launch).astype(jnp.float64)
+    of_units, of_time = jax.random.split(key)
+    shuffled = jax.random.permutation(of_units, residuals.shape[0])
+    first = jax.random.randint(of_time, (total,), 0, before)  # of each block; most are not needed
+    period = (first[time // block] + time % block) % before
+    y, there = residuals[shuffled][:, period], observed[shuffled][:, period]
+
+    def mean(when: jax.Array) -> jax.Array:
+        weight = there * when[None, :]
+        return (y * weight).sum(axis=1) / jnp.maximum(weight.sum(axis=1), 1.0)
+
+    return mean(after) - mean(1.0 - after)
 
 
 # ---------------------------------------------------------------- reassignments

@@ -13,7 +13,7 @@ from ich_jax import errors, liveness, workdir
 from ich_jax.config import BenefitConfig
 from ich_jax.econometrics import holidays
 from ich_jax.report import provenance
-from ich_jax.studies.benefit import analysis, audit, calibration, daily, simulation
+from ich_jax.studies.benefit import analysis, audit, calibration, daily, reading, simulation, tidy
 from ich_jax.studies.benefit import page as benefit_page
 from ich_jax.studies.benefit import prepared as design
 from ich_jax.studies.benefit import tables as benefit_tables
@@ -65,7 +65,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
             "summary": summary,
             "label": benefit_tables.SIMULATED if result.simulated else "data of the user",
             "source": source(config, result.source),
-            **benefit_tables.results(result),
+            **tidy.results(result),
             "provenance": origin,
         },
     )
@@ -122,7 +122,7 @@ def run_size_study(config: BenefitConfig, folder: str) -> calibration.SizeStudy:
 def load(config: BenefitConfig) -> tuple[daily.Daily, dict[str, float]]:
     """Reads or simulates the data; returns them with the true effects, where these are known."""
     if config.data.source == "csv":
-        return daily.load_daily(config.data.path), {}
+        return reading.load_daily(config.data.path), {}
     simulated = simulation.simulate(config.simulation)
     return simulated.data, analysis.true_effects(simulated.data, simulated.effect)
 

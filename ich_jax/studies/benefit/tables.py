@@ -1,11 +1,11 @@
-"""Tables of the economic benefit: for the page, and in full, one row per figure, for other programs."""
+"""Tables of the page on economic benefit."""
 
 import math
 import re
 from collections.abc import Sequence
 
 from ich_jax.report.tables import Cell, Table
-from ich_jax.studies.benefit import audit, daily
+from ich_jax.studies.benefit import audit
 from ich_jax.studies.benefit.analysis import Analysis, ProductResult
 from ich_jax.studies.benefit.calibration import SizeStudy
 from ich_jax.studies.benefit.checks import Check
@@ -224,7 +224,7 @@ def value_table(result: Analysis) -> Table:
         ):
             if not math.isnan(triple[0]):
                 note = f"above 0 in {v.p_npv_positive:.1%} of draws" if name.startswith("net") else ""
-                cells: list[Cell] = [_finite(x, "beyond the horizon") for x in triple]
+                cells: list[Cell] = [finite(x, "beyond the horizon") for x in triple]
                 if name == "break-even day":
                     cells = [int(cell) if isinstance(cell, float) else cell for cell in cells]
                 rows.append((product.design.name, name, *cells, note))
@@ -306,99 +306,6 @@ def wide_size_table(study: SizeStudy) -> Table:
     )
 
 
-# ---------------------------------------------------------------- tidy files
-
-
-def tidy(result: Analysis, designs: Sequence[Design]) -> tuple[Table, ...]:
-    """Everything that the figures show, in long form; each table names the product and, if so, that it is simulated."""
-    curves: list[tuple[Cell, ...]] = []
-    paths: list[tuple[Cell, ...]] = []
-    synthetic: list[tuple[Cell, ...]] = []
-    placebos: list[tuple[Cell, ...]] = []
-    money: list[tuple[Cell, ...]] = []
-    for product in result.products:
-        name = product.design.name
-        for arm, (days, mean) in daily.curves(product.design.raw).items():
-            curves += [(name, arm, str(d), float(m)) for d, m in zip(days, mean, strict=True)]
-        p, unit = product.path, product.design.bin
-        paths += [
-            (name, unit, int(r), float(e), float(s), float(lo), float(hi), int(n))
-            for r, e, s, lo, hi, n in zip(
-                p.relative, p.estimate, p.standard_error, p.low, p.high, p.treated, strict=True
-            )
-        ]
-        if product.synthetic is not None:
-            s = product.synthetic
-            none = [None] * s.start
-            low, high = ([*none, *(_finite(float(x)) for x in side)] for side in (s.low, s.high))
-            synthetic += [
-                (name, unit, str(t), float(y), float(z), float(g), lo, hi)
-                for t, y, z, g, lo, hi in zip(s.periods, s.treated, s.path, s.gap, low, high, strict=True)
-            ]
-            placebos += [
-                (name, str(donor), unit, str(t), float(g))
-                for donor, gap in zip(s.donors, s.placebo_gap, strict=True)
-                for t, g in zip(s.periods, gap, strict=True)
-            ]
-        v = product.value
-        if v is None:
-            continue
-        money += [(name, "break-even by day", float(d + 1), float(x)) for d, x in enumerate(v.p_break_even)] + [
-            (name, "acceptability at investment", float(i), float(a))
-            for i, a in zip(v.investments, v.acceptability, strict=True)
-        ]
-    audits: list[tuple[Cell, ...]] = [
-        (
-            one.name,
-            m.name,
-            m.smallest_p,
-            m.distinct,
-            _finite(m.size),
-            _finite(m.detectable),
-            m.usable,
-            m.reason,
-        )
-        for one in designs
-        for m in one.audit.methods
-    ]
-    every: list[tuple[Cell, ...]] = [
-        (
-            product.design.name,
-            e.method,
-            e.family,
-            *(_finite(x) for x in (e.effect, e.low, e.high, e.p, e.smallest_p)),
-            e.verdict,
-            e.method == product.main.method,
-        )
-        for product in result.products
-        for e in product.estimates
-    ]
-    named_columns: dict[str, tuple[tuple[str, ...], list[tuple[Cell, ...]]]] = {
-        "curves": (("product", "arm", "date", "yuan_a_day"), curves),
-        "event_study": (
-            ("product", "period", "relative", "effect", "standard_error", "low", "high", "treated_units"),
-            paths,
-        ),
-        "synthetic_control": (("product", "period", "date", "treated", "synthetic", "gap", "low", "high"), synthetic),
-        "placebo_gaps": (("product", "donor", "period", "date", "gap"), placebos),
-        "money": (("product", "curve", "x", "share_of_draws"), money),
-        "audit": (
-            ("product", "method", "smallest_p", "distinct", "size", "detectable", "usable", "reason"),
-            audits,
-        ),
-        "estimates": (
-            ("product", "method", "family", "effect", "low", "high", "p", "smallest_p", "verdict", "main"),
-            every,
-        ),
-    }
-    marked = []
-    for name, (columns, rows) in named_columns.items():
-        mark: tuple[Cell, ...] = (SIMULATED,) if result.simulated else ()
-        header = (*columns, "data") if result.simulated else columns
-        marked.append(Table(named(name, result.simulated), name, header, tuple((*row, *mark) for row in rows)))
-    return tuple(marked)
-
-
 # ---------------------------------------------------------------- parts
 
 
@@ -446,7 +353,8 @@ def can_show(method: audit.Verdict, alpha: float) -> str:
     return f"pointless: size {method.size:.3f}" if math.isfinite(method.detectable) else "pointless: finds nothing"
 
 
-def _finite(value: float, otherwise: str = "unbounded") -> Cell:
+def finite(value: float, otherwise: str = "unbounded") -> Cell:
+    """A number that has a place in a table: None for nan, words for infinity."""
     if math.isnan(value):
         return None
     return float(value) if math.isfinite(value) else otherwise
@@ -467,55 +375,3 @@ def together(result: Analysis) -> str:
         f"{100 * t.high:.1f}), p {t.p:.2g} by handing out launches {how} ({t.n_distinct:,} joint "
         f"assignments, smallest p {t.smallest_p:.2g})."
     )
-
-
-def results(result: Analysis) -> dict[str, object]:
-    """What stands in `results.json`: every figure, without the series that the tidy files hold."""
-
-    def product_of(product: ProductResult) -> dict[str, object]:
-        one, v = product.design, product.value
-        value = (
-            None
-            if v is None
-            else {
-                name: getattr(v, name)
-                for name in (
-                    "per_day",
-                    "per_year",
-                    "npv",
-                    "roi",
-                    "break_even_day",
-                    "p_npv_positive",
-                    "plan",
-                    "discounting",
-                )
-            }
-        )
-        return {
-            "name": one.name,
-            "launches": one.launches,
-            "level": one.level,
-            "scale": one.scale,
-            "audit": one.audit,
-            "main": product.main,
-            "estimates": product.estimates,
-            "true_effect": product.truth,
-            "pre_trend": product.pre_trend,
-            "sensitivity": product.sensitivity,
-            "heterogeneity": product.heterogeneity,
-            "robustness": product.robustness,
-            "arms": product.arms,
-            "value": value,
-            "notes": product.notes,
-        }
-
-    return {
-        "simulated": result.simulated,
-        "method": result.method,
-        "choice": result.choice,
-        "alpha": result.alpha,
-        "together": result.together,
-        "apart": result.apart,
-        "p_adjusted": result.p_adjusted,
-        "products": [product_of(product) for product in result.products],
-    }

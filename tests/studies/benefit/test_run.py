@@ -11,7 +11,7 @@ import pytest
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.report import provenance
-from ich_jax.studies.benefit import analysis, daily, simulation
+from ich_jax.studies.benefit import analysis, daily, reading, simulation
 from ich_jax.studies.benefit import page as benefit_page
 from ich_jax.studies.benefit import prepared as design
 from ich_jax.studies.benefit import run as benefit
@@ -127,7 +127,7 @@ def test_a_shuffled_file_gives_the_same_result(
     header, *rows = template.read_text().splitlines()
     other = tmp_path / "other.csv"
     other.write_text("\n".join([header, *rows[::-1]]) + "\n")
-    before, after = daily.load_daily(template).panels[0], daily.load_daily(other).panels[0]
+    before, after = reading.load_daily(template).panels[0], reading.load_daily(other).panels[0]
     for name in ("units", "periods", "outcome", "observed", "start"):
         assert (getattr(before, name) == getattr(after, name)).all(), name
 

@@ -27,11 +27,8 @@ REFITTED: dict[str, SeriesTest] = {m.name: m.simulate for m in METHODS if isinst
 ERRORS: dict[str, ErrorTest] = {m.name: m.simulate for m in METHODS if isinstance(m.simulate, ErrorTest)}
 """Methods with a standard error, which fit weights in every simulated panel."""
 
-AUDITED: tuple[Method, ...] = (
-    *(BY_NAME[name] for name in CHANGES),
-    *(m for m in METHODS if m.counts is not None and m.name not in CHANGES),
-)
-"""Methods that the audit judges, the tests of changes first."""
+WEIGHTED: tuple[Method, ...] = tuple(m for m in METHODS if m.counts is not None and m.name not in CHANGES)
+"""The other methods that the audit judges; they fit weights."""
 
 CANDIDATES: tuple[Method, ...] = tuple(sorted((m for m in METHODS if m.preference), key=lambda m: m.preference))
 """Methods that can give the main estimate, in order of preference where they find equal effects."""
