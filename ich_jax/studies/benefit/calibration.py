@@ -32,7 +32,7 @@ _TESTS, _SERIES_TESTS, _COSTLY_TESTS = tuple(CHANGES.values()), tuple(_SERIES.va
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SizeStudy:
-    """Rejections in R designs by M methods.
+    """Rejections in R scenarios by M methods.
 
     Attributes:
         methods: M names, `METHODS`.
@@ -45,7 +45,7 @@ class SizeStudy:
         alpha: Nominal level.
         treated: Treated units.
         effect: Effect that was added, in standard deviations of a day.
-        n_panels: Simulated panels of each design.
+        n_panels: Simulated panels of each scenario.
         n_pairs: The same for tests that are costly: leave-two-out.
     """
 
@@ -83,16 +83,16 @@ def size_study(
     up to 999 reassignments or signs are enumerated, else as many are drawn. The conformal test shifts blocks.
 
     Args:
-        key: Random key; panels of one design do not depend on the other designs.
+        key: Random key; panels of one scenario do not depend on the other scenarios.
         autocorrelation: Of the daily errors, each inside (-1, 1).
         controls: Numbers of untreated units, each at least 2.
         periods: Numbers of periods, each at least 8.
         treated: Treated units.
         effect: Constant effect, in standard deviations of a day; 0 for size, above for power.
         alpha: Nominal level.
-        n_panels: Panels of each design.
+        n_panels: Panels of each scenario.
         n_pairs: The first so many of them for leave-two-out, which fits three weights for each pair of controls.
-        progress: Called with the designs that are done and their number.
+        progress: Called with the number of scenarios that are done and of all.
 
     Raises:
         ConfigError: A value outside these ranges.
@@ -103,9 +103,9 @@ def size_study(
     """
     numbers: dict[str, Any] = {"treated": treated, "effect": effect, "alpha": alpha}
     _check(autocorrelation, controls, periods, **numbers, n_panels=n_panels, n_pairs=n_pairs)
-    designs = [(rho, n0, t) for n0 in controls for t in periods for rho in autocorrelation]
+    scenarios = [(rho, n0, t) for n0 in controls for t in periods for rho in autocorrelation]
     rejected, smallest = [], []
-    for done, (rho, n0, t) in enumerate(designs):
+    for done, (rho, n0, t) in enumerate(scenarios):
         sizes = Sizes(treated, n0, t // 2, t - t // 2, (treated,))
         drawn, limits = changes.reassignments(treated, n0), changes.quantiles(_TESTS, sizes, alpha)
         options = {"n1": treated, "n0": n0, "periods": t}
@@ -117,9 +117,9 @@ def size_study(
         rejected.append(np.concatenate(shares))
         smallest.append(_smallest(drawn, sizes, alpha))
         if progress is not None:
-            progress(done + 1, len(designs))
+            progress(done + 1, len(scenarios))
     share = np.stack(rejected)
-    rhos, counts, lengths = zip(*designs, strict=True)
+    rhos, counts, lengths = zip(*scenarios, strict=True)
     return SizeStudy(
         methods=METHODS,
         autocorrelation=np.array(rhos, np.float64),

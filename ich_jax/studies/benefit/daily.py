@@ -54,18 +54,17 @@ def describe(data: Daily) -> list[str]:
         data: From `reading.load_daily` or `simulation.simulate`.
     """
     head = [f"{'SIMULATED data' if data.simulated else 'data'} from {data.source}: {len(data.products)} products"]
-    for name, one in zip(data.products, data.panels, strict=True):
-        starts = np.unique(one.start[one.ever_treated])
-        launch = ", ".join(str(one.periods[s]) for s in starts)
+    for name, panel in zip(data.products, data.panels, strict=True):
+        starts = np.unique(panel.start[panel.ever_treated])
+        launch = ", ".join(str(panel.periods[s]) for s in starts)
         gaps = "no gaps"
-        if one.missing:
-            u, t = (int(i) for i in np.argwhere(~one.observed)[0])
-            gaps = (
-                f"{one.missing} of {one.observed.size} unit-days missing, the first {one.units[u]} on {one.periods[t]}"
-            )
+        if panel.missing:
+            u, t = (int(i) for i in np.argwhere(~panel.observed)[0])
+            first = f"the first {panel.units[u]} on {panel.periods[t]}"
+            gaps = f"{panel.missing} of {panel.observed.size} unit-days missing, {first}"
         head.append(
-            f"{name}: {one.ever_treated.sum()} treated and {(~one.ever_treated).sum()} local units, {one.periods[0]} "
-            f"to {one.periods[-1]}, launch {launch}; {gaps}"
+            f"{name}: {panel.ever_treated.sum()} treated and {(~panel.ever_treated).sum()} local units, "
+            f"{panel.periods[0]} to {panel.periods[-1]}, launch {launch}; {gaps}"
         )
     return head
 
@@ -82,17 +81,17 @@ def pooled(data: Daily) -> Panel:
     Returns:
         Panel of the units of the first product, then of the second, and so on.
     """
-    first = min(one.periods[0] for one in data.panels)
-    last = max(one.periods[-1] for one in data.panels)
+    first = min(panel.periods[0] for panel in data.panels)
+    last = max(panel.periods[-1] for panel in data.panels)
     periods = np.arange(first, last + np.timedelta64(1, "D"))
     units, outcome, start = [], [], []
-    for name, one in zip(data.products, data.panels, strict=True):
-        offset = int((one.periods[0] - first).astype(np.int64))
-        wide = np.full((len(one.units), len(periods)), np.nan)
-        wide[:, offset : offset + len(one.periods)] = one.outcome
-        units += [f"{name}: {unit}" for unit in one.units]
+    for name, panel in zip(data.products, data.panels, strict=True):
+        offset = int((panel.periods[0] - first).astype(np.int64))
+        wide = np.full((len(panel.units), len(periods)), np.nan)
+        wide[:, offset : offset + len(panel.periods)] = panel.outcome
+        units += [f"{name}: {unit}" for unit in panel.units]
         outcome.append(wide)
-        start.append(np.where(one.ever_treated, one.start + offset, len(periods)))
+        start.append(np.where(panel.ever_treated, panel.start + offset, len(periods)))
     stacked = np.concatenate(outcome)
     return Panel(np.array(units), periods, stacked, ~np.isnan(stacked), np.concatenate(start))
 
@@ -128,13 +127,13 @@ def write_daily(data: Daily, path: str | Path) -> None:
         path: File; its folder is made.
     """
     rows = []
-    for product, one in zip(data.products, data.panels, strict=True):
-        for u, t in np.argwhere(one.observed):
-            if not one.ever_treated[u]:
+    for product, panel in zip(data.products, data.panels, strict=True):
+        for u, t in np.argwhere(panel.observed):
+            if not panel.ever_treated[u]:
                 arm = LOCAL
             else:
-                arm = TREATED if t >= one.start[u] else BEFORE
-            row = [str(one.periods[t]), str(one.units[u]), product, arm, repr(float(one.outcome[u, t]))]
+                arm = TREATED if t >= panel.start[u] else BEFORE
+            row = [str(panel.periods[t]), str(panel.units[u]), product, arm, repr(float(panel.outcome[u, t]))]
             rows.append([*row, "SIMULATED"] if data.simulated else row)
     header = [*KEYS, "benefit", *(["note"] if data.simulated else [])]
     Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from ich_jax.studies.benefit import tidy
 from ich_jax.studies.benefit.analysis import Analysis
 from ich_jax.studies.benefit.calibration import SizeStudy
 from ich_jax.studies.benefit.methods.table import RANDOMISATION
-from ich_jax.studies.benefit.prepared import Design
+from ich_jax.studies.benefit.prepared import PreparedProduct
 from ich_jax.studies.benefit.tables import named
 
 SIMULATED = (
@@ -28,7 +28,7 @@ def write(
     folder: str | Path,
     *,
     config: BenefitConfig,
-    designs: Sequence[Design],
+    products: Sequence[PreparedProduct],
     result: Analysis,
     provenance: Provenance,
 ) -> Path:
@@ -37,8 +37,8 @@ def write(
     Args:
         folder: Work directory.
         config: The run.
-        designs: What was audited.
-        result: What came out.
+        products: The products that were audited.
+        result: The analysis.
         provenance: Command, machine, versions and revision.
 
     Returns:
@@ -47,9 +47,9 @@ def write(
     Raises:
         WorkdirError: A file cannot be written.
     """
-    sections = benefit_sections.sections(config, designs, result)
+    sections = benefit_sections.sections(config, products, result)
     report = Path(folder) / "report"
-    for table in tidy.tidy(result, designs):
+    for table in tidy.tidy(result, products):
         workdir.write_text(Path(folder) / "tables" / f"{table.name}.csv", tables.to_csv(table))
     page.write_files(report, sections)
     return page.write(
@@ -70,7 +70,7 @@ def write_size_study(folder: str | Path, *, config: BenefitConfig, study: SizeSt
     Args:
         folder: Work directory.
         config: The run.
-        study: What came out.
+        study: The size study.
         provenance: Command, machine, versions and revision.
 
     Raises:
@@ -112,8 +112,8 @@ def write_size_study(folder: str | Path, *, config: BenefitConfig, study: SizeSt
 
 def _summary(result: Analysis) -> str:
     parts = [
-        f"{product.design.name} {product.main.effect:+,.0f} yuan a day ({_range(product.main.low, product.main.high)})"
-        for product in result.products
+        f"{p.prepared.name} {p.main.effect:+,.0f} yuan a day ({_range(p.main.low, p.main.high)})"
+        for p in result.products
     ]
     text = (
         f"Effect of AI-assisted design on the daily benefit of a treated unit, by {result.method}: {'; '.join(parts)}."
@@ -128,44 +128,44 @@ def _headlines(result: Analysis) -> list[page.Headline]:
         detail = f"{_range(e.low, e.high)}; p {benefit_tables.p_text(e.p) or 'n/a'}"
         if not math.isnan(product.truth):
             detail += f"; true {product.truth:,.0f}"
-        strip.append(page.Headline(f"{product.design.name}, yuan a day", f"{e.effect:+,.0f}", detail))
+        strip.append(page.Headline(f"{product.prepared.name}, yuan a day", f"{e.effect:+,.0f}", detail))
     if result.together is not None:
         t = result.together
         detail = f"{_range(100 * t.low, 100 * t.high, '.1f')} %; p {_p(t.p)}, smallest possible {_p(t.smallest_p)}"
         strip.append(page.Headline("all together, % of the level", f"{100 * t.effect:+.1f}", detail))
-    smallest = min(_randomisation(product.design) for product in result.products)
+    smallest = min(_randomisation(product.prepared) for product in result.products)
     strip.append(page.Headline("smallest p of one product", _p(smallest), "randomisation of launches over its units"))
     return strip
 
 
 def _warnings(result: Analysis) -> list[str]:
-    found = []
+    warnings = []
     if "CANNOT BE RELIED ON" in result.choice:
-        found.append(f"{result.choice[0].upper()}{result.choice[1:]}.")
+        warnings.append(f"{result.choice[0].upper()}{result.choice[1:]}.")
     floors: dict[str, list[str]] = {}
     for product in result.products:
-        if _randomisation(product.design) > min(result.alpha, product.main.p):
-            floors.setdefault(_p(_randomisation(product.design)), []).append(product.design.name)
+        if _randomisation(product.prepared) > min(result.alpha, product.main.p):
+            floors.setdefault(_p(_randomisation(product.prepared)), []).append(product.prepared.name)
     for floor, names in floors.items():
-        found.append(
+        warnings.append(
             f"{', '.join(names)}: handing the launches to other units cannot give a p below {floor}; smaller ones "
             "rest on assumed distributions."
         )
     for product in result.products:
-        name, trend = product.design.name, product.pre_trend
+        name, trend = product.prepared.name, product.pre_trend
         if trend.p <= result.alpha or trend.outside:
-            found.append(
+            warnings.append(
                 f"{name}: treated and local units drift apart before the launch ({trend.per_month:+,.1f} yuan a day "
                 f"per month, p {_p(trend.p)}; {trend.outside} periods outside the band)."
             )
         lost = [note for note in product.notes if "not computed" in note]
         if lost:
-            found.append(f"{name}: not everything could be computed ({len(lost)} left out); see What was handled.")
-    return found
+            warnings.append(f"{name}: not everything could be computed ({len(lost)} left out); see What was handled.")
+    return warnings
 
 
-def _randomisation(one: Design) -> float:
-    return next(m.smallest_p for m in one.audit.methods if m.name == RANDOMISATION)
+def _randomisation(product: PreparedProduct) -> float:
+    return next(m.smallest_p for m in product.audit.methods if m.name == RANDOMISATION)
 
 
 # ---------------------------------------------------------------- parts

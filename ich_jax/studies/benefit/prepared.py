@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Design:
+class PreparedProduct:
     """One product before any effect is looked at.
 
     Attributes:
@@ -58,7 +58,9 @@ class Design:
         return "day" if self.binned is self.scaled else "week"
 
 
-def audit_products(data: Daily, config: BenefitConfig, *, progress: Progress | None = None) -> tuple[Design, ...]:
+def audit_products(
+    data: Daily, config: BenefitConfig, *, progress: Progress | None = None
+) -> tuple[PreparedProduct, ...]:
     """Prepares and audits every product.
 
     Args:
@@ -71,16 +73,16 @@ def audit_products(data: Daily, config: BenefitConfig, *, progress: Progress | N
             unit whose level is not positive. Names source and product.
     """
 
-    def one(k: int) -> Design:
+    def prepare_and_audit(k: int) -> PreparedProduct:
         name = data.products[k]
         if progress is not None:
             progress(f"{name}: audit")
         try:
-            return _design(name, data.panels[k], config, key_of(config, k, 0))
+            return _prepared(name, data.panels[k], config, key_of(config, k, 0))
         except errors.DataError as cause:
             raise errors.DataError(f"{data.source}: product {name}: {cause}") from cause
 
-    return at_once(one, len(data.products), config.threads)
+    return at_once(prepare_and_audit, len(data.products), config.threads)
 
 
 def at_once(compute: Callable[[int], Result], n: int, threads: int) -> tuple[Result, ...]:
@@ -95,7 +97,7 @@ def at_once(compute: Callable[[int], Result], n: int, threads: int) -> tuple[Res
         return tuple(pool.map(compute, range(n)))
 
 
-def choose(designs: Sequence[Design]) -> tuple[tuple[str, ...], str]:
+def choose(products: Sequence[PreparedProduct]) -> tuple[tuple[str, ...], str]:
     """Chooses the method of the main estimates by what the audits found before the launch.
 
     Among methods that have an interval, are usable and do not reject more often than the level and two Monte Carlo
@@ -103,35 +105,35 @@ def choose(designs: Sequence[Design]) -> tuple[tuple[str, ...], str]:
     every product, each gets its own.
 
     Args:
-        designs: All products.
+        products: All products.
 
     Returns:
         Name of the method of each product, and the reason in a sentence.
     """
-    detectable = [_candidates(one) for one in designs]
-    common = [m.name for m in CANDIDATES if all(m.name in found for found in detectable)]
+    detectable = [_candidates(product) for product in products]
+    common = [m.name for m in CANDIDATES if all(m.name in effects for effects in detectable)]
     settled = "Settled on days before the launch alone"
     if common:
-        mean = {name: math.exp(np.mean([math.log(found[name]) for found in detectable])) for name in common}
+        mean = {name: math.exp(np.mean([math.log(effects[name]) for effects in detectable])) for name in common}
         best = min(common, key=lambda name: mean[name])
         others = ", ".join(f"{name} {mean[name]:.3g}" for name in common if name != best)
-        return (best,) * len(designs), (
+        return (best,) * len(products), (
             f"{best} finds the smallest effects ({mean[best]:.3g} yuan a day at the stated power, geometric mean) of "
             f"the methods with an interval that hold their level for every product"
             f"{f'; the others: {others}' if others else ''}. {settled}"
         )
     methods, reasons = [], []
-    for one, found in zip(designs, detectable, strict=True):
-        if found:
-            methods.append(min(found, key=lambda name: found[name]))
-            reasons.append(f"{one.name}: {methods[-1]}, which finds {found[methods[-1]]:.3g} yuan a day")
+    for product, effects in zip(products, detectable, strict=True):
+        if effects:
+            methods.append(min(effects, key=effects.__getitem__))
+            reasons.append(f"{product.name}: {methods[-1]}, which finds {effects[methods[-1]]:.3g} yuan a day")
         else:
-            methods.append(COLLAPSED if len(one.launches) == 1 else RANDOMISATION)
-            reasons.append(f"{one.name}: {methods[-1]} for want of a usable method; ITS RESULT CANNOT BE RELIED ON")
+            methods.append(COLLAPSED if len(product.launches) == 1 else RANDOMISATION)
+            reasons.append(f"{product.name}: {methods[-1]} for want of a usable method; ITS RESULT CANNOT BE RELIED ON")
     return tuple(methods), f"no method serves every product, so that each has its own. {'; '.join(reasons)}. {settled}"
 
 
-def _candidates(product: Design) -> dict[str, float]:
+def _candidates(product: PreparedProduct) -> dict[str, float]:
     """Least detectable effect by method, of those that can give a main estimate."""
     detectable = {m.name: max(m.detectable, 1e-300) for m in product.audit.methods if _holds_level(m, product.audit)}
     allowed = [m.name for m in CANDIDATES if m.staggered or len(product.launches) == 1]
@@ -147,7 +149,7 @@ def _holds_level(verdict: audit.Verdict, result: audit.Audit) -> bool:
     )
 
 
-def _design(name: str, raw: Panel, config: BenefitConfig, key: jax.Array) -> Design:
+def _prepared(name: str, raw: Panel, config: BenefitConfig, key: jax.Array) -> PreparedProduct:
     options = config.analysis
     used, left_out = prepare.on_both_sides(raw)
     notes = list(left_out)
@@ -158,8 +160,8 @@ def _design(name: str, raw: Panel, config: BenefitConfig, key: jax.Array) -> Des
             "are in yuan a day of a treated unit"
         )
     else:
-        first, own = int(used.start[used.ever_treated].min()), used.ever_treated
-        scaled, level = used, float(used.outcome[own, :first][used.observed[own, :first]].mean())
+        first, ever = int(used.start[used.ever_treated].min()), used.ever_treated
+        scaled, level = used, float(used.outcome[ever, :first][used.observed[ever, :first]].mean())
         notes.append("units are compared in yuan, as they are")
     if raw.missing:
         notes.append(f"{raw.missing} of {raw.observed.size} unit-days are missing; means are over days that are there")
@@ -180,7 +182,7 @@ def _design(name: str, raw: Panel, config: BenefitConfig, key: jax.Array) -> Des
         fitted=fitted,
         n_refits=options.n_refits if fitted is not None else 0,
     )
-    return Design(name, raw, scaled, binned, fitted, level, options.scale, audited, tuple(notes))
+    return PreparedProduct(name, raw, scaled, binned, fitted, level, options.scale, audited, tuple(notes))
 
 
 def key_of(config: BenefitConfig, product: int, use: int) -> jax.Array:

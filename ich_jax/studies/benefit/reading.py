@@ -119,7 +119,7 @@ def _read(path: str | Path) -> tuple[list[dict[str, str]], Indices]:
 def _numbers(path: str | Path, rows: list[dict[str, str]], line: Indices) -> Array:
     """`[N]` benefit."""
     names = ("benefit",) if "benefit" in rows[0] else SALES
-    found: dict[str, Array] = {}
+    amounts: dict[str, Array] = {}
     for name in names:
         values = np.empty(len(rows))
         empty: list[int] = []
@@ -149,8 +149,8 @@ def _numbers(path: str | Path, rows: list[dict[str, str]], line: Indices) -> Arr
                 f"{path}: column {name} is negative in {_lines(line[below])}{_example(rows, below, name)}; expected 0 "
                 "or more. Enter returns as fewer units, and subsidies as a lower cost."
             )
-        found[name] = values
-    return found["benefit"] if "benefit" in found else benefit.from_sales(*(found[name] for name in SALES))
+        amounts[name] = values
+    return amounts["benefit"] if "benefit" in amounts else benefit.from_sales(*(amounts[name] for name in SALES))
 
 
 def _assemble(source: str, columns: dict[str, list[str]], value: Array, line: Indices, what: str = "line") -> Daily:
@@ -223,16 +223,16 @@ def _check_arms(name: str, unit: Any, arm: Any, line: Indices, what: str) -> Non
     waiting = np.unique(unit[arm == BEFORE])
     both = np.intersect1d(local, np.union1d(treated, waiting))
     if len(both):
-        at = np.flatnonzero((unit == both[0]) & (arm == LOCAL))
+        rows = np.flatnonzero((unit == both[0]) & (arm == LOCAL))
         raise errors.DataError(
-            f"product {name}: unit {both[0]} has the arm local ({_lines(line[at], what)}) and ai or before; the "
+            f"product {name}: unit {both[0]} has the arm local ({_lines(line[rows], what)}) and ai or before; the "
             "days of a treated unit without AI-assisted design have the arm before."
         )
     never = np.setdiff1d(waiting, treated)
     if len(never):
-        at = np.flatnonzero(unit == never[0])
+        rows = np.flatnonzero(unit == never[0])
         raise errors.DataError(
-            f"product {name}: unit {never[0]} has the arm before ({_lines(line[at], what)}) and never ai; call it "
+            f"product {name}: unit {never[0]} has the arm before ({_lines(line[rows], what)}) and never ai; call it "
             "local, or add its days with AI-assisted design."
         )
 
@@ -268,10 +268,10 @@ def _panel(day: Any, unit: Any, arm: Any, value: Array) -> Panel:
 
 
 def _first(texts: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    first: dict[str, int] = {}
     for i, text in enumerate(texts):
-        found.setdefault(text, i)
-    return found
+        first.setdefault(text, i)
+    return first
 
 
 def _lines(numbers: Any, what: str = "line") -> str:

@@ -96,7 +96,7 @@ def ratios(
     Args:
         pool: `[J + 1, T]`, the treated series first.
         targets: `[F]` index of the unit that each fit is for.
-        allowed: `[F, J + 1]` its donors; the treated unit is nobody's.
+        allowed: `[F, J + 1]` its donors; the treated unit is never a donor.
         pre: `[T]` 1 before the launch.
         effects: `[E]` added to the treated series after the launch.
 
@@ -104,14 +104,14 @@ def ratios(
         `[F, E]` ratios, alike over E unless the target is the treated unit; and `[F, T]` gaps without effects.
     """
 
-    def one(k: jax.Array, donors: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def ratio_and_gap(k: jax.Array, donors: jax.Array) -> tuple[jax.Array, jax.Array]:
         gap = fit_weights(pool[k], pool, donors, pre)[1]
         moved = gap[None, :] + jnp.where(k == 0, effects, 0.0)[:, None] * (1.0 - pre)[None, :]
         after = (jnp.square(moved) * (1.0 - pre)[None, :]).sum(axis=1) / (1.0 - pre).sum()
         return jnp.sqrt(after / ((jnp.square(gap) * pre).sum() / pre.sum())), gap
 
-    found = jax.vmap(one)(targets, allowed)
-    return found[0], found[1]
+    ratio, gaps = jax.vmap(ratio_and_gap)(targets, allowed)
+    return ratio, gaps
 
 
 def placebo_p(pool: jax.Array, pre: jax.Array, effects: jax.Array) -> jax.Array:
@@ -124,8 +124,8 @@ def placebo_p(pool: jax.Array, pre: jax.Array, effects: jax.Array) -> jax.Array:
     """
     n = pool.shape[0]
     allowed = (1.0 - jnp.eye(n, dtype=pool.dtype)).at[:, 0].set(0.0)
-    found = ratios(pool, jnp.arange(n), allowed, pre, effects)[0]
-    return (found >= found[:1] * (1.0 - 1e-12)).mean(axis=0, dtype=pool.dtype)
+    ratio = ratios(pool, jnp.arange(n), allowed, pre, effects)[0]
+    return (ratio >= ratio[:1] * (1.0 - 1e-12)).mean(axis=0, dtype=pool.dtype)
 
 
 def pairs_p(
@@ -167,7 +167,7 @@ def trajectory_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.A
     everywhere = jnp.ones(periods, pool.dtype)
     donors = jnp.ones(pool.shape[0], pool.dtype).at[0].set(0.0)
 
-    def one(effect: jax.Array) -> jax.Array:
+    def p_value(effect: jax.Array) -> jax.Array:
         series = pool[0] + effect * (time >= start).astype(pool.dtype)
         size = jnp.abs(fit_weights(series, pool, donors, everywhere)[1])
         # Sums over all circular windows as long as the time after the launch; the data's own begins there.
@@ -175,7 +175,7 @@ def trajectory_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.A
         window = total[periods - start + time] - total[time]
         return (window >= window[start] * _TIE).mean(dtype=pool.dtype)
 
-    return jax.vmap(one)(effects)
+    return jax.vmap(p_value)(effects)
 
 
 def period_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.Array:
@@ -188,10 +188,10 @@ def period_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.Array
     """
     kept = (jnp.arange(pool.shape[1]) <= start).astype(pool.dtype)
 
-    def one(effect: jax.Array) -> jax.Array:
+    def p_value(effect: jax.Array) -> jax.Array:
         return conformal.p_of_period(pool[0], pool[1:], kept, start, -effect, None)[0]
 
-    return jax.vmap(one)(effects)
+    return jax.vmap(p_value)(effects)
 
 
 def sdid_errors(
@@ -219,11 +219,11 @@ def sdid_errors(
     infinite = jnp.asarray(jnp.inf, y.dtype)
     placebo = jackknife = infinite
     if n0 > n1:
-        found = sdid.placebo_effects(y, fit.unit, penalties, key, n0=n0, n_resamples=n_placebos, **options)
-        placebo = jnp.std(found)
+        estimates = sdid.placebo_effects(y, fit.unit, penalties, key, n0=n0, n_resamples=n_placebos, **options)
+        placebo = jnp.std(estimates)
     if n1 > 1:
-        found = sdid.jackknife_effects(y, fit.unit, fit.time, n0=n0, t0=t0)
-        jackknife = (len(found) - 1) * jnp.std(found, ddof=1) / len(found) ** 0.5
+        estimates = sdid.jackknife_effects(y, fit.unit, fit.time, n0=n0, t0=t0)
+        jackknife = (len(estimates) - 1) * jnp.std(estimates, ddof=1) / len(estimates) ** 0.5
     return fit.effect, jnp.stack([placebo, jackknife])
 
 

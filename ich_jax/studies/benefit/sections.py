@@ -9,11 +9,11 @@ from ich_jax.report.tables import Table
 from ich_jax.studies.benefit import figures as benefit_figures
 from ich_jax.studies.benefit import tables as benefit_tables
 from ich_jax.studies.benefit.analysis import Analysis
-from ich_jax.studies.benefit.prepared import Design
+from ich_jax.studies.benefit.prepared import PreparedProduct
 from ich_jax.studies.benefit.tables import named
 
 
-def sections(config: BenefitConfig, products: Sequence[Design], result: Analysis) -> list[page.Section]:
+def sections(config: BenefitConfig, products: Sequence[PreparedProduct], result: Analysis) -> list[page.Section]:
     """All sections that have something to show.
 
     Args:
@@ -70,7 +70,7 @@ def _target(result: Analysis) -> page.Section:
     )
 
 
-def _assumptions(result: Analysis, products: Sequence[Design], config: BenefitConfig) -> page.Section:
+def _assumptions(result: Analysis, products: Sequence[PreparedProduct], config: BenefitConfig) -> page.Section:
     """Step 2: what has to hold, and what each method can show."""
     return page.Section(
         "2 Assumptions and design audit",
@@ -141,13 +141,13 @@ def _effects(result: Analysis) -> page.Section:
                 for item in (
                     _figure(
                         result,
-                        f"forest_{stems[product.design.name]}",
-                        f"{product.design.name}: every method",
+                        f"forest_{stems[product.prepared.name]}",
+                        f"{product.prepared.name}: every method",
                         benefit_figures.forest(product, stamp),
                         "Colours say what the audit found before any result. Dots without a bar have no interval; "
                         "a bar that reaches the edge goes on beyond it.",
                     ),
-                    benefit_tables.estimates_table(product, stems[product.design.name], result.simulated),
+                    benefit_tables.estimates_table(product, stems[product.prepared.name], result.simulated),
                 )
             ),
         ),
@@ -165,8 +165,8 @@ def _synthetic_controls(result: Analysis) -> page.Section:
         items=tuple(
             _figure(
                 result,
-                f"synthetic_{stems[product.design.name]}",
-                f"{product.design.name}: synthetic control",
+                f"synthetic_{stems[product.prepared.name]}",
+                f"{product.prepared.name}: synthetic control",
                 benefit_figures.synthetic(product, stamp),
                 "Left: the treated units and their synthetic control. Right: the gap between them among the gaps "
                 "of the local units, each treated in turn (placebos); shaded: conformal intervals, each period by "
@@ -285,12 +285,12 @@ def _figure(result: Analysis, name: str, title: str, picture: Picture, caption: 
 
 
 def _stems(result: Analysis) -> dict[str, str]:
-    names = [product.design.name for product in result.products]
+    names = [product.prepared.name for product in result.products]
     return {name: benefit_tables.stem(name, names) for name in names}
 
 
 def _samples(result: Analysis) -> str:
-    units = sum(p.design.audit.units for p in result.products)
-    days = max(p.design.audit.periods for p in result.products)
-    treated = sum(p.design.audit.treated for p in result.products)
+    units = sum(p.prepared.audit.units for p in result.products)
+    days = max(p.prepared.audit.periods for p in result.products)
+    treated = sum(p.prepared.audit.treated for p in result.products)
     return f"{units} units over {len(result.products)} products, {treated} treated; {days} days"

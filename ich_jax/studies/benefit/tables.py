@@ -10,7 +10,7 @@ from ich_jax.studies.benefit.analysis import Analysis, ProductResult
 from ich_jax.studies.benefit.calibration import SizeStudy
 from ich_jax.studies.benefit.checks import Check
 from ich_jax.studies.benefit.methods.table import RANDOMISATION
-from ich_jax.studies.benefit.prepared import Design
+from ich_jax.studies.benefit.prepared import PreparedProduct
 
 SIMULATED = "SIMULATED"
 
@@ -28,19 +28,21 @@ def stem(product: str, products: Sequence[str]) -> str:
         products: Names of all of them.
     """
     plain = [re.sub(r"\W+", "_", name).strip("_") or "product" for name in products]
-    at = list(products).index(product)
-    return plain[at] if plain.count(plain[at]) == 1 else f"{plain[at]}_{at + 1}"
+    position = list(products).index(product)
+    return plain[position] if plain.count(plain[position]) == 1 else f"{plain[position]}_{position + 1}"
 
 
-def design_table(designs: Sequence[Design], simulated: bool) -> Table:
+def design_table(products: Sequence[PreparedProduct], simulated: bool) -> Table:
     """What there is of each product, before any effect."""
     rows = []
-    for one in designs:
-        a = one.audit
-        launch = one.launches[0] if len(one.launches) == 1 else f"{one.launches[0]} to {one.launches[-1]}"
-        error = 100.0 * a.placebo_error / one.level
-        counts = (one.name, a.treated, a.donors, launch, a.before, a.after, one.raw.missing)
-        rows.append((*counts, one.level, a.placebo_error, error))
+    for product in products:
+        a = product.audit
+        launch = (
+            product.launches[0] if len(product.launches) == 1 else f"{product.launches[0]} to {product.launches[-1]}"
+        )
+        error = 100.0 * a.placebo_error / product.level
+        counts = (product.name, a.treated, a.donors, launch, a.before, a.after, product.raw.missing)
+        rows.append((*counts, product.level, a.placebo_error, error))
     columns = ("product", "treated", "local", "launch", "before", "after", "missing", "level", "error", "error, %")
     return _table(
         "design",
@@ -56,21 +58,21 @@ def design_table(designs: Sequence[Design], simulated: bool) -> Table:
     )
 
 
-def audit_table(designs: Sequence[Design], simulated: bool) -> Table:
+def audit_table(products: Sequence[PreparedProduct], simulated: bool) -> Table:
     """What each method can show in each product, a column for each product."""
-    a = designs[0].audit
+    a = products[0].audit
     rows = [
-        (a.methods[i].name, *(can_show(one.audit.methods[i], one.audit.alpha) for one in designs))
+        (a.methods[i].name, *(can_show(product.audit.methods[i], product.audit.alpha) for product in products))
         for i in range(len(a.methods))
     ]
     return _table(
         "audit",
         "Design audit",
-        ("method", *(one.name for one in designs)),
+        ("method", *(product.name for product in products)),
         rows,
         simulated,
         caption="Made before any result, from the days before the launch alone. Usable methods: the least constant "
-        f"effect, yuan a day, that is found with power {a.power:g} (in one {designs[0].bin} alone for the "
+        f"effect, yuan a day, that is found with power {a.power:g} (in one {products[0].bin} alone for the "
         f"conformal test of each period), and the share of panels without an effect in "
         f"which the method rejects at {a.alpha:g} (size). Pointless: the smallest p is above {a.alpha:g}, the size "
         "far above it, or nothing that was tried is found. All figures are in `tables/`.",
@@ -82,10 +84,10 @@ def main_table(result: Analysis) -> Table:
     """The main estimate of each product, and all of them together."""
     rows: list[tuple[Cell, ...]] = []
     for product, adjusted in zip(result.products, result.p_adjusted, strict=True):
-        e, level = product.main, product.design.level
+        e, level = product.main, product.prepared.level
         share = 100.0 * e.effect / level
         figures = (e.effect, _span(e.low, e.high), share, p_text(e.p), p_text(float(adjusted)), _least(product))
-        rows.append((product.design.name, *figures, None if math.isnan(product.truth) else product.truth))
+        rows.append((product.prepared.name, *figures, None if math.isnan(product.truth) else product.truth))
     columns = ("product", "effect", "interval", "% of the level", "p", "p, adjusted", "least p", "true effect")
     return _table(
         "effects",
@@ -118,7 +120,7 @@ def estimates_table(product: ProductResult, name: str, simulated: bool) -> Table
     columns = ("method", "effect", "interval", "p", "least p", "audit", "note")
     return _table(
         f"estimates_{name}",
-        f"{product.design.name}: every method, yuan a day",
+        f"{product.prepared.name}: every method, yuan a day",
         columns,
         rows,
         simulated,
@@ -132,7 +134,7 @@ def pre_trend_table(result: Analysis) -> Table:
     for product in result.products:
         t = product.pre_trend
         figures = (t.per_month, p_text(t.p), t.smallest_p, t.implied, t.largest, t.outside, product.main.effect)
-        rows.append((product.design.name, *figures))
+        rows.append((product.prepared.name, *figures))
     columns = ("product", "drift", "p", "least p", "alone", "largest placebo", "outside", "main estimate")
     digits = (("drift", 1), ("least p", 4), ("alone", 1), ("largest placebo", 1), ("main estimate", 1))
     return _table(
@@ -156,7 +158,7 @@ def checks_table(result: Analysis, kind: str, title: str, caption: str) -> Table
         checks: tuple[Check, ...] = getattr(product, kind)
         main = Check("main estimate", product.main.effect, product.main.low, product.main.high, product.main.p)
         for c in (main, *checks):
-            rows.append((product.design.name, c.name, c.effect, _span(c.low, c.high), p_text(c.p), c.note))
+            rows.append((product.prepared.name, c.name, c.effect, _span(c.low, c.high), p_text(c.p), c.note))
     columns = ("product", "check", "effect", "interval", "p", "note")
     return _table(kind, title, columns, rows, result.simulated, caption=caption, digits=(("effect", 1),))
 
@@ -165,7 +167,7 @@ def arms_table(result: Analysis) -> Table:
     """The three curves of each product."""
     words = {"ai": "with AI-assisted design", "before": "before it", "local": "local average of the same type"}
     rows = [
-        (product.design.name, words[arm.name], arm.days, arm.mean, arm.low, arm.high, arm.last)
+        (product.prepared.name, words[arm.name], arm.days, arm.mean, arm.low, arm.high, arm.last)
         for product in result.products
         for arm in product.arms
     ]
@@ -189,11 +191,11 @@ def growth_table(result: Analysis) -> Table:
         rising, growth = product.benefit_trend, product.effect_growth
         if rising is not None:
             span = (365.0 * rising.slope, 365.0 * rising.low, 365.0 * rising.high)
-            rows.append((product.design.name, "benefit with AI-assisted design", *span, p_text(rising.p), None))
+            rows.append((product.prepared.name, "benefit with AI-assisted design", *span, p_text(rising.p), None))
         if growth is not None:
             beside = p_text(growth.mann_kendall.p) if growth.mann_kendall is not None else None
             span = (growth.per_year, growth.low, growth.high)
-            rows.append((product.design.name, "effect (treated minus local)", *span, p_text(growth.p), beside))
+            rows.append((product.prepared.name, "effect (treated minus local)", *span, p_text(growth.p), beside))
     columns = ("product", "series after the launch", "slope a year", "low", "high", "p", "p, Hamed-Rao")
     return _table(
         "growth",
@@ -227,7 +229,7 @@ def value_table(result: Analysis) -> Table:
                 cells: list[Cell] = [finite(x, "beyond the horizon") for x in triple]
                 if name == "break-even day":
                     cells = [int(cell) if isinstance(cell, float) else cell for cell in cells]
-                rows.append((product.design.name, name, *cells, note))
+                rows.append((product.prepared.name, name, *cells, note))
     valued = next(product.value for product in result.products if product.value is not None)
     plan = valued.plan
     columns = ("product", "figure", "estimate", "low", "high", "note")
@@ -249,7 +251,7 @@ def value_table(result: Analysis) -> Table:
 
 def notes_table(result: Analysis) -> Table:
     """What was handled, left out or not computed."""
-    rows = [(product.design.name, note) for product in result.products for note in product.notes]
+    rows = [(product.prepared.name, note) for product in result.products for note in product.notes]
     return _table(
         "handling", "What was rescaled, left out or not computed", ("product", "what"), rows, result.simulated
     )
@@ -361,7 +363,7 @@ def finite(value: float, otherwise: str = "unbounded") -> Cell:
 
 
 def _least(product: ProductResult) -> float:
-    return next(m.smallest_p for m in product.design.audit.methods if m.name == RANDOMISATION)
+    return next(m.smallest_p for m in product.prepared.audit.methods if m.name == RANDOMISATION)
 
 
 def together(result: Analysis) -> str:

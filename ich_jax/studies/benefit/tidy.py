@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from ich_jax.report.tables import Cell, Table
 from ich_jax.studies.benefit import daily
 from ich_jax.studies.benefit.analysis import Analysis, ProductResult
-from ich_jax.studies.benefit.prepared import Design
+from ich_jax.studies.benefit.prepared import PreparedProduct
 from ich_jax.studies.benefit.tables import SIMULATED, finite, named
 
 Row = tuple[Cell, ...]
 _VALUE = ("per_day", "per_year", "npv", "roi", "break_even_day", "p_npv_positive", "plan", "discounting")
 
 
-def tidy(result: Analysis, products: Sequence[Design]) -> tuple[Table, ...]:
+def tidy(result: Analysis, products: Sequence[PreparedProduct]) -> tuple[Table, ...]:
     """Everything that the figures show, in long form; each table names the product and, if so, that it is simulated.
 
     Args:
@@ -50,9 +50,9 @@ def tidy(result: Analysis, products: Sequence[Design]) -> tuple[Table, ...]:
 
 def _curves(result: Analysis) -> Iterator[Row]:
     for product in result.products:
-        for arm, (days, mean) in daily.curves(product.design.raw).items():
+        for arm, (days, mean) in daily.curves(product.prepared.raw).items():
             for day, value in zip(days, mean, strict=True):
-                yield product.design.name, arm, str(day), float(value)
+                yield product.prepared.name, arm, str(day), float(value)
 
 
 def _event_study(result: Analysis) -> Iterator[Row]:
@@ -61,7 +61,7 @@ def _event_study(result: Analysis) -> Iterator[Row]:
         columns = (p.relative, p.estimate, p.standard_error, p.low, p.high, p.treated)
         for r, e, s, low, high, n in zip(*columns, strict=True):
             figures = (float(e), float(s), float(low), float(high), int(n))
-            yield product.design.name, product.design.bin, int(r), *figures
+            yield product.prepared.name, product.prepared.bin, int(r), *figures
 
 
 def _synthetic(result: Analysis) -> Iterator[Row]:
@@ -72,7 +72,7 @@ def _synthetic(result: Analysis) -> Iterator[Row]:
         before: list[Cell] = [None] * s.start
         low, high = ([*before, *(finite(float(x)) for x in side)] for side in (s.low, s.high))
         for t, y, z, gap, below, above in zip(s.periods, s.treated, s.path, s.gap, low, high, strict=True):
-            yield product.design.name, product.design.bin, str(t), float(y), float(z), float(gap), below, above
+            yield product.prepared.name, product.prepared.bin, str(t), float(y), float(z), float(gap), below, above
 
 
 def _placebo_gaps(result: Analysis) -> Iterator[Row]:
@@ -82,12 +82,12 @@ def _placebo_gaps(result: Analysis) -> Iterator[Row]:
             continue
         for donor, gap in zip(s.donors, s.placebo_gap, strict=True):
             for t, g in zip(s.periods, gap, strict=True):
-                yield product.design.name, str(donor), product.design.bin, str(t), float(g)
+                yield product.prepared.name, str(donor), product.prepared.bin, str(t), float(g)
 
 
 def _money(result: Analysis) -> Iterator[Row]:
     for product in result.products:
-        v, name = product.value, product.design.name
+        v, name = product.value, product.prepared.name
         if v is None:
             continue
         for day, share in enumerate(v.p_break_even):
@@ -96,7 +96,7 @@ def _money(result: Analysis) -> Iterator[Row]:
             yield name, "acceptability at investment", float(investment), float(share)
 
 
-def _audits(products: Sequence[Design]) -> Iterator[Row]:
+def _audits(products: Sequence[PreparedProduct]) -> Iterator[Row]:
     for product in products:
         for m in product.audit.methods:
             judged = (finite(m.size), finite(m.detectable), m.usable, m.reason)
@@ -108,7 +108,7 @@ def _estimates(result: Analysis) -> Iterator[Row]:
         for e in product.estimates:
             figures = (finite(x) for x in (e.effect, e.low, e.high, e.p, e.smallest_p))
             main = e.method == product.main.method
-            yield product.design.name, e.method, e.family, *figures, e.verdict, main
+            yield product.prepared.name, e.method, e.family, *figures, e.verdict, main
 
 
 def results(result: Analysis) -> dict[str, object]:
@@ -119,7 +119,7 @@ def results(result: Analysis) -> dict[str, object]:
     """
 
     def product_of(product: ProductResult) -> dict[str, object]:
-        prepared, v = product.design, product.value
+        prepared, v = product.prepared, product.value
         value = None if v is None else {name: getattr(v, name) for name in _VALUE}
         return {
             "name": prepared.name,
