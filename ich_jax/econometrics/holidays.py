@@ -44,7 +44,7 @@ class Calendar:
 
     Attributes:
         days: Sorted dates `[n]` (datetime64[D]) of each holiday.
-        first: First date that the calendar speaks about.
+        first: First date that the calendar covers.
         last: Last date.
     """
 
@@ -97,13 +97,13 @@ def _by_rule(name: str, of_festival: Sequence[datetime.date]) -> Iterator[dateti
 def load_calendar(path: str | Path) -> Calendar:
     """Reads a calendar with the columns `date` (2025-10-01) and `holiday` (a name), one row for each day.
 
-    It speaks about all dates: a day that it does not name is no holiday.
+    It covers all dates: a day that it does not name is no holiday.
 
     Args:
         path: CSV file in UTF-8.
 
     Raises:
-        DataError: A file that cannot be read, columns that are missing, no rows, an empty name or a date that is none;
+        DataError: A file that cannot be read, columns that are missing, no rows, an empty name or an invalid date;
             names file and line.
     """
     try:
@@ -142,7 +142,7 @@ def date(text: str, where: str) -> np.datetime64:
         where: File and line, for the message.
 
     Raises:
-        DataError: Anything else than year-month-day.
+        DataError: Anything but year-month-day.
     """
     written = text.strip()
     try:
@@ -176,8 +176,8 @@ def terms(
         `[T]` of 0 and 1 by name: days of the week in their order, then holidays.
 
     Raises:
-        ConfigError: A baseline that is no day of the week.
-        DataError: Dates that are none, or outside the calendar.
+        ConfigError: The baseline is no day of the week.
+        DataError: Invalid dates, or dates outside the calendar.
     """
     errors.require(baseline, WEEKDAYS, "terms: baseline")
     calendar = built_in() if calendar is None else calendar

@@ -85,8 +85,8 @@ class Analysis:
         choice: Why it was chosen, in a sentence.
         products: One result each.
         together: One effect as a share of the level, over all products; None for a single product, under scale "yuan",
-            or where launches of several products hang together in a way that cannot be handed out anew.
-        apart: Why there is none, in the last case; else empty.
+            or where launches of several products are linked in a way that cannot be permuted.
+        apart: Why there is no joint test, in the last case; else empty.
         p_adjusted: `[P]` main p-values adjusted for testing P products (Holm).
         alpha: Level of tests; intervals cover 1 - alpha.
     """
@@ -123,11 +123,11 @@ def estimate(
     """
     methods, choice = choose(products)
 
-    def result(k: int) -> ProductResult:
+    def estimate_product(k: int) -> ProductResult:
         true_effect = (truth or {}).get(products[k].name, math.nan)
         return _product(products[k], methods[k], config, k, calendar, true_effect, progress)
 
-    results = at_once(result, len(products), config.threads)
+    results = at_once(estimate_product, len(products), config.threads)
     together, shared, apart = None, False, ""
     if len(products) > 1 and config.analysis.scale == "index":
         shared, apart = _joined(products)
@@ -215,7 +215,7 @@ def _product(
     synthetic = None if fits is None else attempt("paths", lambda: weights.paths(fits, confidence=confidence))
     main = next((e for e in every if e.method == method), every[0])
     if main.method != method:
-        notes.append(f"main estimate: {method} could not be computed, {main.method} stands in for it")
+        notes.append(f"main estimate: {method} could not be computed, {main.method} replaces it")
     curves = daily.curves(product.raw)
     arms = attempt("three curves", lambda: benefit.arms({a: y for a, (_, y) in curves.items()}, confidence=confidence))
     growth, rising = _trends(product, curves, config, k, notes, attempt)
@@ -287,10 +287,10 @@ def _estimates(
 
 
 def _joined(products: Sequence[PreparedProduct]) -> tuple[bool, str]:
-    """Whether one decision launched all products, and why they cannot be joined if the truth lies between.
+    """Whether one decision launched all products; or, where decisions are linked otherwise, why no joint test is made.
 
-    A unit that launches several products decided once. Handing its launches out within each product would count that
-    decision once for each: p-values of 1 / 21^4 where 1 / 21 is the least that there is.
+    A unit that launches several products decided once. Permuting its launches within each product would count that
+    decision once for each product: p-values of 1 / 21^4 where the least possible is 1 / 21.
     """
     launched: dict[str, list[str]] = {}
     decisions = set()

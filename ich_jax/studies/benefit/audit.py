@@ -35,8 +35,8 @@ class Verdict:
         smallest_p: The least p-value that it can give; 0 for tests that take a distribution as known.
         distinct: Distinct draws, reassignments or placebos behind it; None where a distribution is taken as known.
         size: Share of simulated panels without effect in which it rejects; nan if it was not simulated.
-        detectable: Least effect, in units of the outcome, that it finds with the stated power; inf if even the largest
-            that was tried is found less often; nan if it was not simulated.
+        detectable: Least effect, in units of the outcome, that it finds with the stated power; inf if it finds
+            even the largest that was tried less often; nan if it was not simulated.
         usable: Whether it can reject at the level, does not reject far too often, and finds some effect.
         reason: Why it is usable, or not.
     """
@@ -95,6 +95,7 @@ class Audit:
     methods: tuple[Verdict, ...]
 
 
+# More than 60 lines, nearly half of which describe arguments.
 def audit(
     data: Panel,
     key: jax.Array,
@@ -107,7 +108,7 @@ def audit(
     n_refits: int = 0,
     n_placebos: int = 40,
 ) -> Audit:
-    """Counts what there is, and simulates what each method would find.
+    """Counts units and periods, and simulates what each method would find.
 
     A simulated panel draws blocks of periods from before the first launch, the same for all units, so that dependence
     over time (within blocks) and between units stays; units are shuffled, so that anyone may be the treated; unit and

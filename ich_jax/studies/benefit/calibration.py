@@ -1,7 +1,7 @@
 """Do the tests hold their level: nominal against actual rejection, over thousands of simulated panels.
 
 Each panel goes through every test at once. Units are independent AR(1) series with a shock that all share; there is no
-effect unless one is asked for. Sizes of interest are those of four treated product lines.
+effect unless the caller asks for one. Sizes of interest are those of four treated product lines.
 """
 
 import dataclasses
@@ -63,6 +63,7 @@ class SizeStudy:
     n_pairs: int
 
 
+# More than 60 lines, a third of which describe arguments.
 def size_study(
     key: jax.Array,
     *,

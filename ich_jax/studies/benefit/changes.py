@@ -25,7 +25,7 @@ _ZERO = 1e-300  # keeps a ratio finite where a group has no spread
 
 
 class Draws(NamedTuple):
-    """Reassignments of U = n1 + n0 units, the treated first; B differs between the fields.
+    """Reassignments of U = n1 + n0 units, the treated first; B differs between fields.
 
     Attributes:
         assigned: `[B, U]` indicators of the treated, the data's own among them.
@@ -113,7 +113,7 @@ def clustered_t(data: Changes) -> jax.Array:
 
 
 def randomisation_p(data: Changes) -> jax.Array:
-    """P-value of handing out the launch anew.
+    """P-value of permuting the launch among units.
 
     Args:
         data: Changes.
@@ -248,7 +248,7 @@ def simulate(
         n_draws: Panels S.
 
     Returns:
-        Effects `[S]` where there is none, and whether each test rejects `[S, E, M]` when effects are added.
+        Estimated effects `[S]` in panels without an effect; rejections `[S, E, M]` of each test under each effect.
     """
     units = drawn_from[0].shape[0]
     treated = (jnp.arange(units) < n1).astype(jnp.float64)
@@ -296,7 +296,7 @@ def reassignments(n1: int, n0: int) -> Draws:
     """All reassignments, draws of untreated units and signs, or 999 of them where there are more, always the same ones.
 
     Args:
-        n1: Treated units; they stand first.
+        n1: Treated units; they come first.
         n0: Untreated units.
     """
     rng = np.random.default_rng(0)

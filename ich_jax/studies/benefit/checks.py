@@ -54,7 +54,7 @@ class PreTrend:
 
     Attributes:
         per_month: Slope, yuan a day per 30 days.
-        p: Two-sided, by handing out the launches anew.
+        p: Two-sided, by permuting the launches among units.
         smallest_p: The least p possible.
         implied: Effect that this drift alone, continued, would show; yuan a day.
         largest: Largest placebo effect of a period before the launch, yuan a day.

@@ -1,4 +1,4 @@
-"""The report on economic benefit, in the order of Baker et al.: what can be shown at all stands before any effect."""
+"""The report on economic benefit, in the order of Baker et al.: what the design can show comes before any effect."""
 
 import math
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def write(
     result: Analysis,
     provenance: Provenance,
 ) -> Path:
-    """Writes `report/index.html` with figures and tables beside it, and tidy CSV files into `tables/`.
+    """Writes `report/index.html` with its figures and tables, and tidy CSV files into `tables/`.
 
     Args:
         folder: Work directory.
@@ -148,7 +148,7 @@ def _warnings(result: Analysis) -> list[str]:
             floors.setdefault(_p(_randomisation(product.prepared)), []).append(product.prepared.name)
     for floor, names in floors.items():
         warnings.append(
-            f"{', '.join(names)}: handing the launches to other units cannot give a p below {floor}; smaller ones "
+            f"{', '.join(names)}: permuting the launches among units cannot give a p below {floor}; smaller ones "
             "rest on assumed distributions."
         )
     for product in result.products:
@@ -160,7 +160,7 @@ def _warnings(result: Analysis) -> list[str]:
             )
         lost = [note for note in product.notes if "not computed" in note]
         if lost:
-            warnings.append(f"{name}: not everything could be computed ({len(lost)} left out); see What was handled.")
+            warnings.append(f"{name}: not everything could be computed ({len(lost)} left out); see Data handling.")
     return warnings
 
 

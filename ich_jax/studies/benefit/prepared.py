@@ -101,8 +101,8 @@ def choose(products: Sequence[PreparedProduct]) -> tuple[tuple[str, ...], str]:
     """Chooses the method of the main estimates by what the audits found before the launch.
 
     Among methods that have an interval, are usable and do not reject more often than the level and two Monte Carlo
-    errors allow: the one that finds the smallest effects (geometric mean over products). If there is none that serves
-    every product, each gets its own.
+    errors allow: the one that finds the smallest effects (geometric mean over products). If no method
+    serves every product, each product gets its own.
 
     Args:
         products: All products.
@@ -129,7 +129,7 @@ def choose(products: Sequence[PreparedProduct]) -> tuple[tuple[str, ...], str]:
             reasons.append(f"{product.name}: {methods[-1]}, which finds {effects[methods[-1]]:.3g} yuan a day")
         else:
             methods.append(COLLAPSED if len(product.launches) == 1 else RANDOMISATION)
-            reasons.append(f"{product.name}: {methods[-1]} for want of a usable method; ITS RESULT CANNOT BE RELIED ON")
+            reasons.append(f"{product.name}: {methods[-1]}, since no method is usable; ITS RESULT CANNOT BE RELIED ON")
     return tuple(methods), f"no method serves every product, so that each has its own. {'; '.join(reasons)}. {settled}"
 
 
@@ -156,15 +156,15 @@ def _prepared(name: str, raw: Panel, config: BenefitConfig, key: jax.Array) -> P
     if options.scale == "index":
         scaled, level = prepare.comparable(used)
         notes.append(
-            f"units are brought to the level of the treated, {level:,.1f} yuan a day before the first launch; effects "
-            "are in yuan a day of a treated unit"
+            f"units are scaled to the level of the treated units, {level:,.1f} yuan a day before the first launch; "
+            "effects are in yuan a day of a treated unit"
         )
     else:
         first, ever = int(used.start[used.ever_treated].min()), used.ever_treated
         scaled, level = used, float(used.outcome[ever, :first][used.observed[ever, :first]].mean())
         notes.append("units are compared in yuan, as they are")
     if raw.missing:
-        notes.append(f"{raw.missing} of {raw.observed.size} unit-days are missing; means are over days that are there")
+        notes.append(f"{raw.missing} of {raw.observed.size} unit-days are missing; means are over the observed days")
     binned, remarks = prepare.weekly(scaled)
     notes += remarks
     fitted = None

@@ -38,7 +38,7 @@ def load_daily(path: str | Path) -> Daily:
         DataError: One message that names the file, the lines (the header is line 1) or columns, what was expected and
             how to repair it: a file that cannot be read or is empty; columns missing or doubled; `benefit` beside
             `units, price, cost`; an empty cell; text in a number column; numbers that are not finite; negative units,
-            price or cost; dates that are none; an unknown arm; a unit-day twice; a unit that is both local and treated;
+            price or cost; invalid dates; an unknown arm; a unit-day twice; a unit that is both local and treated;
             treatment that switches off; a unit or product without days before treatment; a product with no treated or
             no local unit, a single day, days far apart or a constant benefit.
     """
@@ -101,7 +101,7 @@ def _read(path: str | Path) -> tuple[list[dict[str, str]], Indices]:
         )
     if has_benefit and sales:
         raise errors.DataError(
-            f"{path}: line 1: benefit stands beside {', '.join(sales)}, and which of them counts is not clear; keep "
+            f"{path}: line 1: both benefit and {', '.join(sales)} are given, and it is not clear which counts; keep "
             "benefit, or units, price and cost."
         )
     cells = [(number, row) for number, row in cells if any(row)]  # blank lines

@@ -40,7 +40,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
         products = prepared.audit_products(data, config, progress=show)
     workdir.claim(folder, config)
 
-    # ---------------- steps 1 and 2: what is asked, and what this design can show at all
+    # ---------------- steps 1 and 2: the target, and what this design can show
     heading(1, "Target: effect on the treated units over the days after their launch, yuan a day")
     for product in products:
         launches = ", ".join(product.launches)
@@ -128,7 +128,7 @@ def load(config: BenefitConfig) -> tuple[daily.Daily, dict[str, float]]:
 
 
 def check_calendar(data: daily.Daily, calendar: holidays.Calendar | None) -> None:
-    """Checks that the calendar speaks about all days.
+    """Checks that the calendar covers all days.
 
     Raises:
         DataError: It does not; names the source and the days.
@@ -151,7 +151,7 @@ def source(config: BenefitConfig, words: str) -> dict[str, Any]:
 
 
 def write_template(path: str, *, sales: bool) -> None:
-    """Writes an example of a user's file and says how to go on."""
+    """Writes an example of a user's file and says how to continue."""
     daily.write_template(path, sales=sales)
     print(
         f"Wrote {path}, an example of three outlets over 28 days. Put your own rows in its place, then:\n"

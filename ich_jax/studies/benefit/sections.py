@@ -77,7 +77,7 @@ def _assumptions(result: Analysis, products: Sequence[PreparedProduct], config: 
         text=(
             "Without the launch, treated and local units would have moved in parallel"
             + (", in shares of their level before it." if config.analysis.scale == "index" else ", in yuan.")
-            + " No unit changes because another one launches, and no one launches because a change was coming. "
+            + " No unit changes because another one launches, and no unit launches because a change was expected. "
             "Inference takes either which units launched as good as random, or units as alike in their noise.",
             "The audit was made before any effect was computed. It says what each method can show in this design "
             "at all.",
@@ -145,7 +145,7 @@ def _effects(result: Analysis) -> page.Section:
                         f"{product.prepared.name}: every method",
                         benefit_figures.forest(product, stamp),
                         "Colours say what the audit found before any result. Dots without a bar have no interval; "
-                        "a bar that reaches the edge goes on beyond it.",
+                        "a bar that reaches the edge continues beyond it.",
                     ),
                     benefit_tables.estimates_table(product, stems[product.prepared.name], result.simulated),
                 )
@@ -262,7 +262,7 @@ def _worth(result: Analysis) -> page.Section:
 
 def _handled(result: Analysis) -> page.Section:
     """What was rescaled, left out or not computed."""
-    return page.Section("What was handled", items=(benefit_tables.notes_table(result),), simulated=result.simulated)
+    return page.Section("Data handling", items=(benefit_tables.notes_table(result),), simulated=result.simulated)
 
 
 def configuration(config: BenefitConfig) -> page.Section:

@@ -1,4 +1,4 @@
-"""SIMULATED daily benefits: the default data, for want of the paper's own.
+"""SIMULATED daily benefits: the default data, since the paper publishes none.
 
 The paper gives two numbers: figurines end at 1,312 yuan a day and earrings at 1,118. Nothing else here comes from it.
 The two products are scaled so that the mean of their treated units over the last seven days is exactly that; fans and
@@ -46,7 +46,7 @@ def simulate(assumptions: SimulationConfig | None = None) -> Simulated:
         assumptions: None: the defaults.
 
     Raises:
-        DataError: A first day that is no date, or days beyond the built-in calendar.
+        DataError: An invalid first day, or days beyond the built-in calendar.
     """
     a = SimulationConfig() if assumptions is None else assumptions
     days = holidays.date(a.first, "simulation.first") + np.arange(a.days) * np.timedelta64(1, "D")

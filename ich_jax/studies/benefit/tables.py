@@ -33,7 +33,7 @@ def stem(product: str, products: Sequence[str]) -> str:
 
 
 def design_table(products: Sequence[PreparedProduct], simulated: bool) -> Table:
-    """What there is of each product, before any effect."""
+    """Data of each product, before any effect."""
     rows = []
     for product in products:
         a = product.audit
@@ -46,7 +46,7 @@ def design_table(products: Sequence[PreparedProduct], simulated: bool) -> Table:
     columns = ("product", "treated", "local", "launch", "before", "after", "missing", "level", "error", "error, %")
     return _table(
         "design",
-        "What there is",
+        "Data of each product",
         columns,
         rows,
         simulated,
@@ -75,7 +75,7 @@ def audit_table(products: Sequence[PreparedProduct], simulated: bool) -> Table:
         f"effect, yuan a day, that is found with power {a.power:g} (in one {products[0].bin} alone for the "
         f"conformal test of each period), and the share of panels without an effect in "
         f"which the method rejects at {a.alpha:g} (size). Pointless: the smallest p is above {a.alpha:g}, the size "
-        "far above it, or nothing that was tried is found. All figures are in `tables/`.",
+        "far above it, or the method finds none of the effects tried. All figures are in `tables/`.",
         samples=f"{a.n_simulations:,} simulated panels; {a.n_refits:,} for methods that fit weights to each of them",
     )
 
@@ -144,7 +144,7 @@ def pre_trend_table(result: Analysis) -> Table:
         rows,
         result.simulated,
         caption="Drift: slope of treated minus local units over the days before the launch, per 30 days, tested by "
-        "handing the launches to other units. Alone: effect that this drift by itself would show. Largest placebo: of "
+        "permuting the launches among units. Alone: effect that this drift by itself would show. Largest placebo: of "
         "a period before the launch; outside: how many of these leave the band. A large p is no proof of parallel "
         "trends.",
         digits=digits,
@@ -204,8 +204,8 @@ def growth_table(result: Analysis) -> Table:
         rows,
         result.simulated,
         caption="p of Mann-Kendall's S against blocks of the detrended series, which keep its dependence from day to "
-        "day; beside it the correction of Hamed and Rao. The trend of the benefit holds season and holidays; that of "
-        "the effect does not. The days in which an effect ramps up make it grow, too.",
+        "day; beside it the correction of Hamed and Rao. The trend of the benefit includes season and holidays; "
+        "that of the effect does not. The days in which an effect ramps up make it grow, too.",
         digits=(("slope a year", 0), ("low", 0), ("high", 0)),
     )
 
@@ -250,7 +250,7 @@ def value_table(result: Analysis) -> Table:
 
 
 def notes_table(result: Analysis) -> Table:
-    """What was handled, left out or not computed."""
+    """What was rescaled, left out or not computed."""
     rows = [(product.prepared.name, note) for product in result.products for note in product.notes]
     return _table(
         "handling", "What was rescaled, left out or not computed", ("product", "what"), rows, result.simulated
@@ -327,10 +327,10 @@ def _table(
 
 
 def p_text(p: float) -> Cell:
-    """A p-value as it is read; None where there is none."""
+    """A p-value as readers expect it; None if the method gives none."""
     if math.isnan(p):
         return None
-    if p == 0:  # leave two out may give 0; that is no claim about its ten-thousandths
+    if p == 0:  # leave two out may give 0; which claims nothing about its fourth decimal
         return "0"
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
@@ -367,13 +367,13 @@ def _least(product: ProductResult) -> float:
 
 
 def together(result: Analysis) -> str:
-    """One sentence on all products together, or why there is no such test; empty for a single one."""
+    """One sentence on the joint test of all products, or why there is none; empty for a single product."""
     t = result.together
     if t is None:
         return result.apart
-    how = "to units that launch all products at once" if t.shared else "within each product"
+    how = "of units that launch all products at once" if t.shared else "within each product"
     return (
         f"All products together, as a share of the level: {100 * t.effect:+.1f} % ({100 * t.low:.1f} to "
-        f"{100 * t.high:.1f}), p {t.p:.2g} by handing out launches {how} ({t.n_distinct:,} joint "
+        f"{100 * t.high:.1f}), p {t.p:.2g} by permuting launches {how} ({t.n_distinct:,} joint "
         f"assignments, smallest p {t.smallest_p:.2g})."
     )

@@ -87,7 +87,7 @@ def test_each_product_has_its_own_method_where_none_serves_all(found):
         one.audit, methods=tuple(dataclasses.replace(m, usable=False) for m in one.audit.methods)
     )
     methods, words = prepared.choose((one, dataclasses.replace(one, name="book", audit=useless)))
-    assert methods == ("randomisation", "randomisation") and "book: randomisation for want of a usable method" in words
+    assert methods == ("randomisation", "randomisation") and "book: randomisation, since no method is usable" in words
     assert prepared.choose((one, one))[0] == ("randomisation", "randomisation")
 
 

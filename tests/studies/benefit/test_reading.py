@@ -131,7 +131,7 @@ def test_more_bad_files_are_refused(tmp_path):
     rows[2] = rows[2].replace(",10,", ",-10,")
     with pytest.raises(errors.DataError, match=r"column price is negative in line 4 \('-10'\); expected 0 or more"):
         reading.load_daily(file(tmp_path, *rows, header=sales))
-    with pytest.raises(errors.DataError, match=r"benefit stands beside price"):
+    with pytest.raises(errors.DataError, match=r"both benefit and price are given"):
         reading.load_daily(file(tmp_path, *[row + ",1" for row in ROWS], header=HEADER + ",price"))
     with pytest.raises(errors.DataError, match=r"none\.csv: cannot be read"):
         reading.load_daily(tmp_path / "none.csv")

@@ -173,7 +173,7 @@ def interpolated(steps: npt.NDArray[Any], values: Array) -> tuple[Array, int]:
         values: `[n]`.
 
     Returns:
-        The series, and how many of its steps were missing: to be said beside what is computed from it.
+        The series, and how many of its steps were missing, to be reported with whatever is computed from it.
 
     Raises:
         DataError: More than a tenth is missing.

@@ -34,4 +34,4 @@ CANDIDATES: tuple[Method, ...] = tuple(sorted((m for m in METHODS if m.preferenc
 """Methods that can give the main estimate, in order of preference where they find equal effects."""
 
 RANDOMISATION, COLLAPSED = "randomisation", "collapsed t"
-"""What stands in where no candidate is usable; the least p of the former heads the page."""
+"""Main estimates where no candidate is usable; the page opens with the least p of the former."""
