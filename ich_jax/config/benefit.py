@@ -72,7 +72,7 @@ class SimulationConfig:
 class PlanConfig:
     """What adopting costs and how its effect continues; limits are those of `econometrics.value.Plan`."""
 
-    horizon_days: int = result(365, "Days that are counted, from the launch; at most ten years.")
+    horizon_days: int = result(365, "Days that are counted, from the launch.")
     discount_rate: float = result(0.05, "A year, effective: 1.05 yuan after 365 days are worth 1 yuan now.")
     investment: float = result(0.0, "Yuan, paid at the launch.")
     running_cost: float = result(0.0, "Yuan a day.")
