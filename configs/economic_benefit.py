@@ -6,14 +6,14 @@ Command:
 Expected time: about 3 minutes on two cores, without an accelerator.
 
 Expected result: the audit says which tests can show anything with one treated outlet and 20 local ones for each
-product; effects near 25 % of the level, as simulated, with intervals that hold the true ones about as often as they
-say. The data are SIMULATED: only the two final benefits of the paper, 1,312 and 1,118 yuan a day, are matched.
+product; effects are near 25 % of the level, as simulated, and intervals contain the true ones about as often as they
+claim. The data are SIMULATED: only the two final benefits of the paper, 1,312 and 1,118 yuan a day, are matched.
 
 Variants:
     :quick       the same with 8 local outlets and fewer draws, in under two minutes.
-    :tiny        two of the product lines and as few draws as are allowed, to walk the whole road: what its page says
-                 about power, errors and intervals is too coarse to use. SIMULATED as well; one to two minutes the first
-                 time, nearly all of it compilation.
+    :tiny        two of the product lines with the draws of :quick, to run every step: what its page says about power,
+                 errors and intervals is too coarse to use. SIMULATED as well; one to two minutes the first time, nearly
+                 all of it compilation.
     :csv         your own file: --config.data.path=sales.csv; --write_template=sales.csv writes an example.
     :size_study  do the tests hold their level? Thousands of simulated panels without an effect; about 10 minutes.
 """

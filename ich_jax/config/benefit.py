@@ -53,7 +53,7 @@ class SimulationConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PlanConfig:
-    """What adopting costs and how its effect goes on."""
+    """What adopting costs and how its effect continues; limits are those of `econometrics.value.Plan`."""
 
     horizon_days: int = result(
         365, "Days that are counted, from the launch; at most ten years.", at_least=1, at_most=3650

@@ -34,6 +34,27 @@ def test_later_years_follow_the_moon():
         assert abs(moons - round(moons)) * 29.53 < 1.2, year
 
 
+def test_later_years_by_hand():
+    """The rule of 2025: New Year's Eve to the seventh day after it, 1 to 5 May, 1 to 7 October."""
+    of_2027 = {
+        name: days[(days >= np.datetime64("2027-01-01")) & (days < np.datetime64("2028-01-01"))].astype(str)
+        for name, days in holidays.built_in().days.items()
+    }
+    spans = {name: (days[0], days[-1], len(days)) for name, days in of_2027.items()}
+    assert spans == {
+        "spring_festival": ("2027-02-05", "2027-02-12", 8),
+        "labour_day": ("2027-05-01", "2027-05-05", 5),
+        "national_day": ("2027-10-01", "2027-10-07", 7),
+    }
+
+
+def test_the_calendar_is_shared_and_cannot_be_changed():
+    days = holidays.built_in().days["labour_day"]
+    assert days is holidays.built_in().days["labour_day"]
+    with pytest.raises(ValueError, match="read-only"):
+        days[0] = np.datetime64("2018-05-02")
+
+
 def test_every_year_has_every_holiday():
     calendar = holidays.built_in()
     for days in calendar.days.values():

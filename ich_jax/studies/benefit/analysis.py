@@ -1,12 +1,13 @@
 """What the adoption of AI-assisted design is worth per day, product by product: from daily panels to one result.
 
-Two stages, so that what a design can show is settled before any effect is looked at. `design.audit_products` scales
-and audits, and `design.choose` picks the method of the main estimate from the days before the launch alone. `estimate`
-then follows the steps of Baker et al. (2025), Difference-in-differences designs: a practitioner's guide: target,
+Two stages, so that what a design can show is settled before any effect is looked at. `prepared.audit_products` scales
+and audits, and `prepared.choose` picks the method of the main estimate from the days before the launch alone. Then
+`estimate` follows the steps of Baker et al. (2025), Difference-in-differences designs: a practitioner's guide: target,
 assumptions, parallel trends, choice of estimator, estimation, sensitivity, heterogeneity, robustness.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,11 +22,14 @@ from ich_jax.econometrics import holidays
 from ich_jax.econometrics import value as benefit
 from ich_jax.econometrics.did import launch_path, randomisation
 from ich_jax.econometrics.series import trend
-from ich_jax.studies.benefit import checks, daily, estimates
-from ich_jax.studies.benefit.checks import Check, PreTrend
+from ich_jax.studies.benefit import audit, checks, daily
+from ich_jax.studies.benefit.checks import Attempt, Check, PreTrend
 from ich_jax.studies.benefit.daily import Daily
-from ich_jax.studies.benefit.estimates import Estimate, Synthetic
-from ich_jax.studies.benefit.prepared import Design, Progress, at_once, choose, key_of
+from ich_jax.studies.benefit.methods import means, weights
+from ich_jax.studies.benefit.methods.method import DID, SERIES, WEIGHTS, Answer, Estimate, Inputs, interpolated
+from ich_jax.studies.benefit.methods.table import METHODS
+from ich_jax.studies.benefit.methods.weights import Synthetic
+from ich_jax.studies.benefit.prepared import PreparedProduct, Progress, at_once, choose, key_of
 from ich_jax.uncertainty import multiplicity
 from ich_jax.uncertainty.float64 import Array
 
@@ -35,7 +39,7 @@ class ProductResult:
     """Everything about one product.
 
     Attributes:
-        design: The product before any effect was looked at.
+        prepared: The product before any effect was looked at.
         arms: The three curves in figures; empty if an arm has fewer than five days.
         pre_trend: Step 3.
         path: Effects by week (or day) since the launch.
@@ -53,7 +57,7 @@ class ProductResult:
         notes: What could not be computed, and why; what was left out.
     """
 
-    design: Design
+    prepared: PreparedProduct
     arms: tuple[benefit.Arm, ...]
     pre_trend: PreTrend
     path: launch_path.Path
@@ -81,8 +85,8 @@ class Analysis:
         choice: Why it was chosen, in a sentence.
         products: One result each.
         together: One effect as a share of the level, over all products; None for a single product, under scale "yuan",
-            or where launches of several products hang together in a way that cannot be handed out anew.
-        apart: Why there is none, in the last case; else empty.
+            or where launches of several products are linked in a way that cannot be permuted.
+        apart: Why there is no joint test, in the last case; else empty.
         p_adjusted: `[P]` main p-values adjusted for testing P products (Holm).
         alpha: Level of tests; intervals cover 1 - alpha.
     """
@@ -100,7 +104,7 @@ class Analysis:
 
 def estimate(
     data: Daily,
-    designs: Sequence[Design],
+    products: Sequence[PreparedProduct],
     config: BenefitConfig,
     *,
     calendar: holidays.Calendar | None = None,
@@ -111,44 +115,56 @@ def estimate(
 
     Args:
         data: The products.
-        designs: From `design.audit_products`.
+        products: From `prepared.audit_products`.
         config: `analysis`, `plan` and `seed` are used.
         calendar: Holidays; None: `holidays.built_in`.
         truth: By product, the true mean effect after the launch, where data are simulated.
         progress: Called with a text before each step.
     """
-    methods, choice = choose(designs)
+    methods, choice = choose(products)
 
-    def product(k: int) -> ProductResult:
-        true_effect = (truth or {}).get(designs[k].name, math.nan)
-        return _product(designs[k], methods[k], config, k, calendar, true_effect, progress)
+    def estimate_product(k: int) -> ProductResult:
+        true_effect = (truth or {}).get(products[k].name, math.nan)
+        return _product(products[k], methods[k], config, k, calendar, true_effect, progress)
 
-    products = at_once(product, len(designs), config.threads)
+    results = at_once(estimate_product, len(products), config.threads)
     together, shared, apart = None, False, ""
-    if len(designs) > 1 and config.analysis.scale == "index":
-        shared, apart = _joined(designs)
-    if len(designs) > 1 and config.analysis.scale == "index" and not apart:
-        tests = [estimates.randomised(one.scaled, config) for one in designs]
+    if len(products) > 1 and config.analysis.scale == "index":
+        shared, apart = _joined(products)
+    if len(products) > 1 and config.analysis.scale == "index" and not apart:
+        tests = [means.randomised(product.scaled, config) for product in products]
         together = randomisation.stratified(
             tests,
-            [one.level for one in designs],
+            [product.level for product in products],
             shared=shared,
             confidence=1.0 - config.analysis.alpha,
             n_resamples=config.analysis.n_resamples,
             seed=config.seed,
         )
-    p = np.array([product.main.p for product in products])
+    p = np.array([result.main.p for result in results])
     return Analysis(
         source=data.source,
         simulated=data.simulated,
         method=", ".join(dict.fromkeys(methods)),
         choice=choice,
-        products=products,
+        products=results,
         together=together,
         apart=apart,
         p_adjusted=multiplicity.holm(p) if np.isfinite(p).all() else np.full(len(p), np.nan),
         alpha=config.analysis.alpha,
     )
+
+
+def plan_of(config: BenefitConfig) -> benefit.Plan:
+    """The plan of a config.
+
+    Args:
+        config: `plan` is used.
+
+    Raises:
+        ConfigError: A value outside its limits.
+    """
+    return benefit.Plan(**dataclasses.asdict(config.plan))
 
 
 def true_effects(data: Daily, effects: Mapping[str, Array]) -> dict[str, float]:
@@ -159,13 +175,13 @@ def true_effects(data: Daily, effects: Mapping[str, Array]) -> dict[str, float]:
         effects: By product `[treated, T]`.
     """
     return {
-        name: float(effects[name][one.treated[one.ever_treated]].mean())
-        for name, one in zip(data.products, data.panels, strict=True)
+        name: float(effects[name][panel.treated[panel.ever_treated]].mean())
+        for name, panel in zip(data.products, data.panels, strict=True)
     }
 
 
 def _product(
-    one: Design,
+    product: PreparedProduct,
     method: str,
     config: BenefitConfig,
     k: int,
@@ -173,11 +189,11 @@ def _product(
     truth: float,
     progress: Progress | None,
 ) -> ProductResult:
-    notes = list(one.notes)
+    notes = list(product.notes)
 
     def attempt(what: str, compute: Callable[[], Any]) -> Any:
         if progress is not None:
-            progress(f"{one.name}: {what}")
+            progress(f"{product.name}: {what}")
         try:
             return compute()
         except errors.IchJaxError as cause:
@@ -185,59 +201,38 @@ def _product(
             return None
 
     confidence = 1.0 - config.analysis.alpha
-    path = launch_path.path(one.binned, key_of(config, k, 1), confidence=confidence)
+    path = launch_path.path(product.binned, key_of(config, k, 1), confidence=confidence)
     if path.filled:
         notes.append(
-            f"event study: {path.filled} {one.bin}s of local units are missing and count as at the mean of the others, "
-            "so that the band is rather too narrow"
+            f"event study: {path.filled} {product.bin}s of local units are missing and count as at the mean of the "
+            "others, so that the band is rather too narrow"
         )
-    pre_trend = checks.pre_trend(one, path, config)
-    by_mean = estimates.by_means(one, config, key_of(config, k, 2), attempt)
-    by_weights = (
-        attempt(estimates.WEIGHTS, lambda: estimates.by_weights(one, config, key_of(config, k, 3)))
-        if one.fitted
-        else None
-    )
-    series = attempt(estimates.SERIES, lambda: estimates.by_series(one, config, calendar))
-    found = [*by_mean, *(by_weights[0] if by_weights else ()), *([series] if series else ())]
-    verdicts = {m.name: "usable" if m.usable else "pointless here" for m in one.audit.methods}
-    every = tuple(dataclasses.replace(e, verdict=verdicts.get(e.method, "not audited")) for e in found)
+    pre_trend = checks.pre_trend(product, path, config)
+    fits = attempt(WEIGHTS, functools.partial(weights.fit, product.fitted)) if product.fitted is not None else None
+    keys = {DID: key_of(config, k, 2), WEIGHTS: key_of(config, k, 3), SERIES: key_of(config, k, 7)}
+    inputs = Inputs(product.scaled, product.binned, product.bin, config, keys[DID], calendar, fits)
+    every = _estimates(inputs, keys, product.audit, attempt)
+    synthetic = None if fits is None else attempt("paths", lambda: weights.paths(fits, confidence=confidence))
     main = next((e for e in every if e.method == method), every[0])
     if main.method != method:
-        notes.append(f"main estimate: {method} could not be computed, {main.method} stands in for it")
-    curves = daily.curves(one.raw)
+        notes.append(f"main estimate: {method} could not be computed, {main.method} replaces it")
+    curves = daily.curves(product.raw)
     arms = attempt("three curves", lambda: benefit.arms({a: y for a, (_, y) in curves.items()}, confidence=confidence))
-    resamples = min(config.analysis.n_resamples, 1999)
-
-    def trend_of(what: str, at: Any, values: Array, test: Callable[..., Any], key: jax.Array) -> Any:
-        series, between = estimates.whole(at, values)
-        if between:
-            notes.append(f"{what}: {between} missing days lie on the line between their neighbours")
-        return test(series, key, n_resamples=resamples, confidence=confidence)
-
-    relative, gap, _ = launch_path.gaps(one.scaled)
-    there = (relative >= 0) & np.isfinite(gap)
-    grows, rises = "growth of the effect", "trend of the benefit"
-    growth = attempt(grows, lambda: trend_of(grows, relative[there], gap[there], benefit.growth, key_of(config, k, 4)))
-    rising = attempt(
-        rises, lambda: trend_of(rises, *curves[daily.TREATED], trend.bootstrap_trend, key_of(config, k, 5))
-    )
-    sensitivity = attempt(
-        "sensitivity", lambda: checks.sensitivity(one, main, pre_trend, by_weights[1] if by_weights else None)
-    )
+    growth, rising = _trends(product, curves, config, k, notes, attempt)
+    sensitivity = attempt("sensitivity", lambda: checks.sensitivity(product, main, pre_trend, synthetic))
     return ProductResult(
-        design=one,
+        prepared=product,
         arms=arms or (),
         pre_trend=pre_trend,
         path=path,
         main=main,
         estimates=every,
-        synthetic=by_weights[1] if by_weights else None,
+        synthetic=synthetic,
         sensitivity=tuple(sensitivity or ()),
         heterogeneity=tuple(
-            attempt("heterogeneity", lambda: checks.heterogeneity(one, config, calendar, path, attempt)) or ()
+            attempt("heterogeneity", lambda: checks.heterogeneity(product, config, calendar, path, attempt)) or ()
         ),
-        robustness=tuple(attempt("robustness", lambda: checks.robustness(one, config, calendar, attempt)) or ()),
+        robustness=tuple(attempt("robustness", lambda: checks.robustness(product, config, calendar, attempt)) or ()),
         effect_growth=growth,
         benefit_trend=rising,
         value=attempt("value", lambda: _value(main, config, key_of(config, k, 6))),
@@ -246,20 +241,65 @@ def _product(
     )
 
 
-def _joined(designs: Sequence[Design]) -> tuple[bool, str]:
-    """Whether one decision launched all products, and why they cannot be joined if the truth lies between.
+def _trends(
+    product: PreparedProduct,
+    curves: Mapping[str, tuple[Any, Array]],
+    config: BenefitConfig,
+    k: int,
+    notes: list[str],
+    attempt: Attempt,
+) -> tuple[benefit.Growth | None, trend.BootstrapTrend | None]:
+    """Whether the effect grows and the benefit rises after the launch; days between are noted."""
+    resamples = min(config.analysis.n_resamples, 1999)
 
-    A unit that launches several products decided once. Handing its launches out within each product would count that
-    decision once for each: p-values of 1 / 21^4 where 1 / 21 is the least that there is.
+    def trend_of(what: str, days: Any, values: Array, test: Callable[..., Any], key: jax.Array) -> Any:
+        series, missing = interpolated(days, values)
+        if missing:
+            notes.append(f"{what}: {missing} missing days lie on the line between their neighbours")
+        return test(series, key, n_resamples=resamples, confidence=1.0 - config.analysis.alpha)
+
+    relative, gap, _ = launch_path.gaps(product.scaled)
+    there = (relative >= 0) & np.isfinite(gap)
+    grows, rises = "growth of the effect", "trend of the benefit"
+    growth = attempt(grows, lambda: trend_of(grows, relative[there], gap[there], benefit.growth, key_of(config, k, 4)))
+    rising = attempt(
+        rises, lambda: trend_of(rises, *curves[daily.TREATED], trend.bootstrap_trend, key_of(config, k, 5))
+    )
+    return growth, rising
+
+
+def _estimates(
+    inputs: Inputs, keys: Mapping[str, jax.Array], audited: audit.Audit, attempt: Attempt
+) -> tuple[Estimate, ...]:
+    """Every method of the table that applies and can be computed, with what the audit said of it."""
+    verdicts = {verdict.name: verdict for verdict in audited.methods}
+    estimates = []
+    for method in METHODS:
+        given = dataclasses.replace(inputs, key=keys[method.family])
+        if method.estimate is None or (method.family == WEIGHTS and inputs.fits is None) or not method.applies(given):
+            continue
+        answer: Answer | None = attempt(method.name, functools.partial(method.estimate, given))
+        if answer is not None:
+            verdict = verdicts.get(method.name)
+            words = "not audited" if verdict is None else "usable" if verdict.usable else "pointless here"
+            estimates.append(Estimate(method.name, method.family, verdict=words, **dataclasses.asdict(answer)))
+    return tuple(estimates)
+
+
+def _joined(products: Sequence[PreparedProduct]) -> tuple[bool, str]:
+    """Whether one decision launched all products; or, where decisions are linked otherwise, why no joint test is made.
+
+    A unit that launches several products decided once. Permuting its launches within each product would count that
+    decision once for each product: p-values of 1 / 21^4 where the least possible is 1 / 21.
     """
     launched: dict[str, list[str]] = {}
     decisions = set()
-    for one in designs:
-        data, ever = one.scaled, one.scaled.ever_treated
+    for product in products:
+        data, ever = product.scaled, product.scaled.ever_treated
         days = [str(data.periods[s]) if on else "" for s, on in zip(data.start, ever, strict=True)]
         decisions.add(tuple(zip(data.units.astype(str).tolist(), days, strict=True)))
         for unit in data.units[ever].astype(str):
-            launched.setdefault(unit, []).append(one.name)
+            launched.setdefault(unit, []).append(product.name)
     several = {unit: names for unit, names in launched.items() if len(names) > 1}
     if not several:
         return False, ""
@@ -284,9 +324,9 @@ def _value(main: Estimate, config: BenefitConfig, key: jax.Array) -> benefit.Val
     if not math.isfinite(half):
         raise errors.DataError("the interval of the main estimate is unbounded, and so is that of its value")
     error = half / float(stats.norm.isf(config.analysis.alpha / 2.0))
-    found = benefit.value(
+    worth = benefit.value(
         main.effect,
-        benefit.Plan(**dataclasses.asdict(config.plan)),
+        plan_of(config),
         key,
         error=error,
         n_draws=config.analysis.n_resamples,
@@ -294,4 +334,4 @@ def _value(main: Estimate, config: BenefitConfig, key: jax.Array) -> benefit.Val
     )
     day = main.effect, main.low, main.high
     low, middle, high = (benefit.DAYS * x for x in (main.low, main.effect, main.high))
-    return dataclasses.replace(found, per_day=day, per_year=(middle, low, high))
+    return dataclasses.replace(worth, per_day=day, per_year=(middle, low, high))

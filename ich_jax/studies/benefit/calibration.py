@@ -1,7 +1,7 @@
 """Do the tests hold their level: nominal against actual rejection, over thousands of simulated panels.
 
 Each panel goes through every test at once. Units are independent AR(1) series with a shock that all share; there is no
-effect unless one is asked for. Sizes of interest are those of four treated product lines.
+effect unless the caller asks for one. Sizes of interest are those of four treated product lines.
 """
 
 import dataclasses
@@ -13,22 +13,29 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from ich_jax import errors
-from ich_jax.studies.benefit import audit, refits
+from ich_jax.studies.benefit import changes
+from ich_jax.studies.benefit.counts import Sizes
+from ich_jax.studies.benefit.methods.table import BY_NAME, CHANGES, REFITTED
+from ich_jax.studies.benefit.refits import Pool, SeriesTest
 from ich_jax.uncertainty import draws, float64, programs
 from ich_jax.uncertainty.float64 import Array
 
-METHODS = (*audit.SIMULATED, refits.PLACEBO, refits.TRAJECTORY, refits.PAIRS)
+_SERIES = {name: test for name, test in REFITTED.items() if test.size_study and not test.costly}
+_COSTLY = {name: test for name, test in REFITTED.items() if test.size_study and test.costly}
+METHODS = (*CHANGES, *_SERIES, *_COSTLY)
+"""Tests of changes, then tests of the first treated unit, those with fewer panels last."""
+
+_TESTS, _SERIES_TESTS, _COSTLY_TESTS = tuple(CHANGES.values()), tuple(_SERIES.values()), tuple(_COSTLY.values())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SizeStudy:
-    """Rejections in R designs by M methods.
+    """Rejections in R scenarios by M methods.
 
     Attributes:
-        methods: M names; the last three are about the first treated unit alone.
+        methods: M names, `METHODS`.
         autocorrelation: `[R]`.
         controls: `[R]` untreated units.
         periods: `[R]`.
@@ -38,8 +45,8 @@ class SizeStudy:
         alpha: Nominal level.
         treated: Treated units.
         effect: Effect that was added, in standard deviations of a day.
-        n_panels: Simulated panels of each design.
-        n_pairs: The same for leave-two-out.
+        n_panels: Simulated panels of each scenario.
+        n_pairs: The same for tests that are costly: leave-two-out.
     """
 
     methods: tuple[str, ...]
@@ -56,6 +63,7 @@ class SizeStudy:
     n_pairs: int
 
 
+# More than 60 lines, a third of which describe arguments.
 def size_study(
     key: jax.Array,
     *,
@@ -76,16 +84,16 @@ def size_study(
     up to 999 reassignments or signs are enumerated, else as many are drawn. The conformal test shifts blocks.
 
     Args:
-        key: Random key; panels of one design do not depend on the other designs.
+        key: Random key; panels of one scenario do not depend on the other scenarios.
         autocorrelation: Of the daily errors, each inside (-1, 1).
         controls: Numbers of untreated units, each at least 2.
         periods: Numbers of periods, each at least 8.
         treated: Treated units.
         effect: Constant effect, in standard deviations of a day; 0 for size, above for power.
         alpha: Nominal level.
-        n_panels: Panels of each design.
+        n_panels: Panels of each scenario.
         n_pairs: The first so many of them for leave-two-out, which fits three weights for each pair of controls.
-        progress: Called with the designs that are done and their number.
+        progress: Called with the number of scenarios that are done and of all.
 
     Raises:
         ConfigError: A value outside these ranges.
@@ -94,6 +102,52 @@ def size_study(
         MacKinnon and Webb (2020), Randomization inference for difference-in-differences with few treated clusters, for
         the design of such studies.
     """
+    numbers: dict[str, Any] = {"treated": treated, "effect": effect, "alpha": alpha}
+    _check(autocorrelation, controls, periods, **numbers, n_panels=n_panels, n_pairs=n_pairs)
+    scenarios = [(rho, n0, t) for n0 in controls for t in periods for rho in autocorrelation]
+    rejected, smallest = [], []
+    for done, (rho, n0, t) in enumerate(scenarios):
+        sizes = Sizes(treated, n0, t // 2, t - t // 2, (treated,))
+        drawn, limits = changes.reassignments(treated, n0), changes.quantiles(_TESTS, sizes, alpha)
+        options = {"n1": treated, "n0": n0, "periods": t}
+        with float64.enabled():
+            shares = [
+                np.asarray(_study(key, drawn, limits, rho, effect, alpha, n_panels=int(n_panels), **options)),
+                np.asarray(_costly(key, rho, effect, alpha, n_panels=int(n_pairs), **options)),
+            ]
+        rejected.append(np.concatenate(shares))
+        smallest.append(_smallest(drawn, sizes, alpha))
+        if progress is not None:
+            progress(done + 1, len(scenarios))
+    share = np.stack(rejected)
+    rhos, counts, lengths = zip(*scenarios, strict=True)
+    return SizeStudy(
+        methods=METHODS,
+        autocorrelation=np.array(rhos, np.float64),
+        controls=np.array(counts, np.int64),
+        periods=np.array(lengths, np.int64),
+        rejected=share,
+        error=np.sqrt(share * (1.0 - share) / _panels(n_panels, n_pairs)),
+        smallest_p=np.stack(smallest),
+        alpha=alpha,
+        treated=treated,
+        effect=effect,
+        n_panels=int(n_panels),
+        n_pairs=int(n_pairs),
+    )
+
+
+def _check(
+    autocorrelation: Sequence[float],
+    controls: Sequence[int],
+    periods: Sequence[int],
+    *,
+    treated: int,
+    effect: float,
+    alpha: float,
+    n_panels: int,
+    n_pairs: int,
+) -> None:
     for name, values, good, what in (
         ("autocorrelation", autocorrelation, lambda v: -1.0 < v < 1.0, "numbers inside (-1, 1)"),
         ("controls", controls, lambda v: v == int(v) and v >= 2, "whole numbers from 2"),
@@ -107,90 +161,52 @@ def size_study(
         bad = [value for value in values if not good(value)]
         if bad or not values:
             raise errors.ConfigError(f"size_study: {name}: got {bad[0] if bad else 'none'!r}; expected {what}.")
-    designs = [(rho, n0, t) for n0 in controls for t in periods for rho in autocorrelation]
-    rejected, smallest = [], []
-    for done, (rho, n0, t) in enumerate(designs):
-        reassignments = audit.reassignments(treated, n0)
-        quantiles = stats.t.isf(alpha / 2.0, [treated + n0 - 2, treated + n0 - 1])
-        with float64.enabled():
-            sizes = {"n1": treated, "n0": n0, "periods": t}
-            found = _study(key, reassignments, quantiles, rho, effect, alpha, n_panels=int(n_panels), **sizes)
-            # Without three controls there is no pair to leave out beside a donor.
-            pairs = _pairs(key, rho, effect, alpha, n_panels=int(n_pairs), **sizes) if n0 >= 3 else 0.0
-            rejected.append(np.append(np.asarray(found), float(pairs)))
-        smallest.append(_smallest(reassignments, treated, n0, t))
-        if progress is not None:
-            progress(done + 1, len(designs))
-    share = np.stack(rejected)
-    rhos, counts, lengths = zip(*designs, strict=True)
-    return SizeStudy(
-        methods=METHODS,
-        autocorrelation=np.array(rhos, np.float64),
-        controls=np.array(counts, np.int64),
-        periods=np.array(lengths, np.int64),
-        rejected=share,
-        error=np.sqrt(share * (1.0 - share) / np.append(np.full(len(METHODS) - 1, n_panels), n_pairs)),
-        smallest_p=np.stack(smallest),
-        alpha=alpha,
-        treated=treated,
-        effect=effect,
-        n_panels=int(n_panels),
-        n_pairs=int(n_pairs),
-    )
 
 
-def tests_of_panel(
-    outcome: jax.Array, reassignments: audit.Draws, *, n1: int, start: int
-) -> tuple[jax.Array, jax.Array]:
-    """All tests of one panel; a kernel: pure, float64, for `jit` and `vmap`.
+def statistics(outcome: jax.Array, drawn: changes.Draws, *, n1: int, start: int) -> jax.Array:
+    """All tests of one panel but the costly ones; a kernel: pure, float64, for `jit` and `vmap`.
 
     Args:
         outcome: `[U, T]`, the n1 treated units first.
-        reassignments: From `audit.reassignments`.
+        drawn: From `changes.reassignments`.
         n1: Treated units, fixed when compiled.
         start: First treated period, fixed when compiled.
 
     Returns:
-        t `[2]` and p `[6]`, in the order of `METHODS` without the last.
+        `[K]` t or p, in the order of `METHODS`.
 
     Raises:
         DataError: The outcome is not float64.
     """
-    y = float64.kernel_array(outcome, "tests_of_panel: outcome")
-    t, p = audit.tests_of_changes(y[:, start:].mean(axis=1) - y[:, :start].mean(axis=1), reassignments, n1=n1)
-    pool = jnp.concatenate([y[:1], y[n1:]])  # the first treated unit and its donors
-    pre = (jnp.arange(y.shape[1]) < start).astype(y.dtype)
-    none = jnp.zeros(1, y.dtype)
-    p_placebo, p_conformal = (
-        refits.placebo_p(pool, pre, none)[0],
-        refits.trajectory_p(pool, jnp.asarray(start), none)[0],
-    )
-    return t, jnp.concatenate([p, jnp.stack([p_placebo, p_conformal])])
+    y = float64.kernel_array(outcome, "statistics: outcome")
+    of_changes = changes.statistics(y[:, start:].mean(axis=1) - y[:, :start].mean(axis=1), drawn, _TESTS, n1=n1)
+    return jnp.concatenate([of_changes, _p_values(y, _SERIES_TESTS, n1=n1, start=start)])
 
 
-def _smallest(reassignments: audit.Draws, n1: int, n0: int, periods: int) -> Array:
+def _p_values(outcome: jax.Array, tests: tuple[SeriesTest, ...], *, n1: int, start: int) -> jax.Array:
+    """`[K]` of the first treated unit and its donors."""
+    pool = Pool(jnp.concatenate([outcome[:1], outcome[n1:]]), jnp.asarray(start))
+    none = jnp.zeros(1, outcome.dtype)
+    return jnp.stack([test.kernel(pool, none)[0] for test in tests])
+
+
+def _panels(n_panels: int, n_costly: int) -> npt.NDArray[np.int64]:
+    """`[M]` simulated panels of each method."""
+    return np.array([n_costly if name in _COSTLY else n_panels for name in METHODS])
+
+
+def _smallest(drawn: changes.Draws, sizes: Sizes, alpha: float) -> Array:
     """`[M]`, given how many draws there are."""
-    mirrored = 2.0 if n1 == n0 else 1.0
-    return np.array(
-        [
-            0.0,
-            0.0,
-            mirrored / len(reassignments.assigned),
-            min(2.0 / len(reassignments.flips), 1.0),
-            1.0 / (1 + len(reassignments.placebo)),
-            (2.0 if len(reassignments.wild) == 2 ** (n1 + n0) else 1.0) / len(reassignments.wild),
-            1.0 / (n0 + 1),
-            1.0 / periods,
-            0.0,
-        ]
-    )
+    by_draws = [test.smallest_p(drawn, sizes) for test in _TESTS]
+    counts = [BY_NAME[name].counts for name in METHODS[len(_TESTS) :]]
+    return np.array([*by_draws, *(count(sizes, alpha).smallest_p for count in counts if count is not None)])
 
 
 @programs.jit(static_argnames=("n1", "n0", "periods", "n_panels"))
 def _study(
     key: Any,
-    reassignments: Any,
-    quantiles: Any,
+    drawn: Any,
+    limits: Any,
     rho: Any,
     effect: Any,
     alpha: Any,
@@ -200,31 +216,29 @@ def _study(
     periods: int,
     n_panels: int,
 ) -> jax.Array:
-    """`[M]` share of panels that are rejected."""
-    start = periods // 2
+    """`[K]` share of panels that are rejected."""
 
-    def one(index: jax.Array) -> jax.Array:
+    def rejected(index: jax.Array) -> jax.Array:
         y = _panel(jax.random.fold_in(key, index), rho, effect, n1=n1, n0=n0, periods=periods)
-        t, p = tests_of_panel(y, reassignments, n1=n1, start=start)
-        return jnp.concatenate([jnp.abs(t) > quantiles, p <= alpha * (1.0 + 1e-10)]).astype(jnp.float64)
+        values = statistics(y, drawn, n1=n1, start=periods // 2)
+        of_changes = changes.rejections(values[: len(_TESTS)], _TESTS, limits, alpha)
+        return jnp.concatenate([of_changes, values[len(_TESTS) :] <= alpha * (1.0 + 1e-10)]).astype(jnp.float64)
 
-    work = max((n0 + 1) ** 2 * periods, (n1 + n0) * reassignments.wild.shape[0])
-    return jnp.asarray(draws.each(one, n_panels, work).mean(axis=0))
+    work = max((n0 + 1) ** 2 * periods, (n1 + n0) * drawn.wild.shape[0])
+    return jnp.asarray(draws.each(rejected, n_panels, work).mean(axis=0))
 
 
 @programs.jit(static_argnames=("n1", "n0", "periods", "n_panels"))
-def _pairs(key: Any, rho: Any, effect: Any, alpha: Any, *, n1: int, n0: int, periods: int, n_panels: int) -> jax.Array:
-    """Share of panels that leave-two-out rejects."""
-    first, second = np.triu_indices(n0, 1)
-    pre = (jnp.arange(periods) < periods // 2).astype(jnp.float64)
+def _costly(key: Any, rho: Any, effect: Any, alpha: Any, *, n1: int, n0: int, periods: int, n_panels: int) -> jax.Array:
+    """`[K]` share of panels that the costly tests reject."""
 
-    def one(index: jax.Array) -> jax.Array:
+    def rejected(index: jax.Array) -> jax.Array:
         y = _panel(jax.random.fold_in(key, index), rho, effect, n1=n1, n0=n0, periods=periods)
-        pool = jnp.concatenate([y[:1], y[n1:]])
-        p = refits.pairs_p(pool, pre, jnp.zeros(1, jnp.float64), first, second)[0]
+        p = _p_values(y, _COSTLY_TESTS, n1=n1, start=periods // 2)
         return (p <= alpha * (1.0 + 1e-10)).astype(jnp.float64)
 
-    return jnp.asarray(draws.each(one, n_panels, 3 * len(first) * ((n0 + 1) ** 2 + periods)).mean())
+    fits = sum(test.fits(n0 + 1, n0, 1) for test in _COSTLY_TESTS)
+    return jnp.asarray(draws.each(rejected, n_panels, fits * ((n0 + 1) ** 2 + periods)).mean(axis=0))
 
 
 def _panel(key: jax.Array, rho: Any, effect: Any, *, n1: int, n0: int, periods: int) -> jax.Array:

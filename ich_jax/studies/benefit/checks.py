@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +15,13 @@ from ich_jax.econometrics.did import few_treated, launch_path
 from ich_jax.econometrics.panel import Panel
 from ich_jax.econometrics.synthetic import control as synthetic_control
 from ich_jax.studies.benefit import prepare
-from ich_jax.studies.benefit.estimates import Attempt, Estimate, Synthetic, compare, randomised
-from ich_jax.studies.benefit.prepared import Design
+from ich_jax.studies.benefit.methods.means import compare, randomised
+from ich_jax.studies.benefit.methods.method import Estimate
+from ich_jax.studies.benefit.methods.weights import Synthetic
+from ich_jax.studies.benefit.prepared import PreparedProduct
+
+Attempt = Callable[[str, Callable[[], Any]], Any]
+"""Computes something, or notes under the given name why that is impossible and returns None."""
 
 _BURN_IN = 30  # days after a launch that one robustness check leaves out
 _RECENT = 60  # days before it to which another one shortens the past
@@ -47,7 +54,7 @@ class PreTrend:
 
     Attributes:
         per_month: Slope, yuan a day per 30 days.
-        p: Two-sided, by handing out the launches anew.
+        p: Two-sided, by permuting the launches among units.
         smallest_p: The least p possible.
         implied: Effect that this drift alone, continued, would show; yuan a day.
         largest: Largest placebo effect of a period before the launch, yuan a day.
@@ -62,17 +69,17 @@ class PreTrend:
     outside: int
 
 
-def pre_trend(one: Design, path: launch_path.Path, config: BenefitConfig) -> PreTrend:
+def pre_trend(product: PreparedProduct, path: launch_path.Path, config: BenefitConfig) -> PreTrend:
     """Drift of the treated units against the untreated before the launch (step 3).
 
     Args:
-        one: The product.
+        product: The product.
         path: Its event study.
         config: `analysis` and `seed` are used.
     """
-    test = randomised(one.scaled, config, "trend")
+    test = randomised(product.scaled, config, "trend")
     # Distance between the middle of the days before and of those after, mean over launches.
-    starts, total = one.scaled.start[one.scaled.ever_treated], len(one.scaled.periods)
+    starts, total = product.scaled.start[product.scaled.ever_treated], len(product.scaled.periods)
     apart = float(np.mean([(s + total - 1) / 2 - (s - 1) / 2 for s in starts]))
     before = path.relative < 0
     outside = (path.low[before] > 0) | (path.high[before] < 0)
@@ -86,11 +93,11 @@ def pre_trend(one: Design, path: launch_path.Path, config: BenefitConfig) -> Pre
     )
 
 
-def sensitivity(one: Design, main: Estimate, pre: PreTrend, synthetic: Synthetic | None) -> list[Check]:
+def sensitivity(product: PreparedProduct, main: Estimate, pre: PreTrend, synthetic: Synthetic | None) -> list[Check]:
     """What it would take to overturn the main estimate (step 6).
 
     Args:
-        one: The product.
+        product: The product.
         main: The main estimate.
         pre: Drift before the launch.
         synthetic: Synthetic control, if there is one.
@@ -113,12 +120,12 @@ def sensitivity(one: Design, main: Estimate, pre: PreTrend, synthetic: Synthetic
             "bias that would bring the interval to 0",
             max(margin, 0.0),
             note=f"breakdown ratio {max(margin, 0.0) / pre.largest:.2f}: over the largest placebo effect of a "
-            f"{one.bin} before the launch ({pre.largest:.3g}), noise included; a ratio of two estimates and not the "
-            "robust intervals of Rambachan and Roth (2023)",
+            f"{product.bin} before the launch ({pre.largest:.3g}), noise included; a ratio of two estimates and not "
+            "the robust intervals of Rambachan and Roth (2023)",
         ),
     ]
-    if synthetic is not None and one.fitted is not None:
-        study = synthetic_control.study(one.fitted)
+    if synthetic is not None and product.fitted is not None:
+        study = synthetic_control.study(product.fitted)
         starts = sorted({max(2, int(study.start * share)) for share in (0.5, 0.75)})
         for start, early in zip(starts, synthetic_control.placebo_in_time(study, starts), strict=True):
             checks.append(
@@ -142,87 +149,93 @@ def sensitivity(one: Design, main: Estimate, pre: PreTrend, synthetic: Synthetic
 
 
 def heterogeneity(
-    one: Design, config: BenefitConfig, calendar: holidays.Calendar | None, path: launch_path.Path, attempt: Attempt
+    product: PreparedProduct,
+    config: BenefitConfig,
+    calendar: holidays.Calendar | None,
+    path: launch_path.Path,
+    attempt: Attempt,
 ) -> list[Check]:
     """On which days, how long after the launch and in which unit the effect lies (step 7).
 
     Args:
-        one: The product.
+        product: The product.
         config: `analysis` and `seed` are used.
         calendar: Holidays; None: the built-in ones.
         path: Event study.
         attempt: Computes, or notes why not.
     """
     checks = []
-    days = one.scaled.periods
+    days = product.scaled.periods
     columns = holidays.terms(days, calendar)
     off = sum((v for n, v in columns.items() if n not in holidays.WEEKDAYS), np.zeros(len(days))) > 0
     weekend = (columns.get("Saturday", np.zeros(len(days))) + columns.get("Sunday", np.zeros(len(days))) > 0) & ~off
     kinds = (("Monday to Friday", ~off & ~weekend), ("Saturday and Sunday", weekend), ("holidays", off))
-    starts = one.scaled.start[one.scaled.ever_treated]
+    starts = product.scaled.start[product.scaled.ever_treated]
     first, last = int(starts.min()), int(starts.max())
     for name, chosen in kinds:
         if not (chosen[:first].any() and chosen[last:].any()):
             continue  # such days do not occur on both sides
-        check = attempt(f"effect on {name}", functools.partial(_on_days, one, chosen, config, f"on {name}"))
+        check = attempt(f"effect on {name}", functools.partial(_on_days, product, chosen, config, f"on {name}"))
         if check is not None:
             checks.append(check)
     after = path.relative >= 0
     thirds = np.array_split(np.flatnonzero(after), 3)
     for name, part in zip(("first", "middle", "last"), thirds, strict=True):
         if len(part):
-            span = f"{one.bin} {path.relative[part[0]] + 1} to {path.relative[part[-1]] + 1}"
+            span = f"{product.bin} {path.relative[part[0]] + 1} to {path.relative[part[-1]] + 1}"
             checks.append(Check(f"{name} third after the launch", float(path.estimate[part].mean()), note=span))
-    if one.scaled.ever_treated.sum() > 1 and len(one.launches) == 1:
-        effects = few_treated.unit_effects(one.scaled)
-        units = one.scaled.units[one.scaled.ever_treated]
+    if product.scaled.ever_treated.sum() > 1 and len(product.launches) == 1:
+        effects = few_treated.unit_effects(product.scaled)
+        units = product.scaled.units[product.scaled.ever_treated]
         checks += [Check(f"unit {unit}", float(effect)) for unit, effect in zip(units, effects, strict=True)]
     return checks
 
 
-def robustness(one: Design, config: BenefitConfig, calendar: holidays.Calendar | None, attempt: Attempt) -> list[Check]:
+def robustness(
+    product: PreparedProduct, config: BenefitConfig, calendar: holidays.Calendar | None, attempt: Attempt
+) -> list[Check]:
     """The effect under other choices (step 8).
 
     Args:
-        one: The product.
+        product: The product.
         config: `analysis` and `seed` are used.
         calendar: Holidays; None: the built-in ones.
         attempt: Computes, or notes why not.
     """
-    data = one.scaled
+    data = product.scaled
     days = np.arange(len(data.periods))
     first, last = int(data.start[data.ever_treated].min()), int(data.start[data.ever_treated].max())
     off = [v for n, v in holidays.terms(data.periods, calendar).items() if n not in holidays.WEEKDAYS]
     checks: list[Check | None] = []
     working = np.sum(off, axis=0) == 0 if off else np.ones(len(days), bool)
     if not working.all() and working[:first].any() and working[last:].any():
-        checks.append(attempt("without holidays", lambda: _on_days(one, working, config, "without holidays")))
+        checks.append(attempt("without holidays", lambda: _on_days(product, working, config, "without holidays")))
     if len(days) - last > _BURN_IN + 7:
         settled = (days < first) | (days >= last + _BURN_IN)
         name = f"without the first {_BURN_IN} days after the launch"
-        checks.append(attempt(name, lambda: _on_days(one, settled, config, name)))
+        checks.append(attempt(name, lambda: _on_days(product, settled, config, name)))
     if first > _RECENT:
         recent = days >= first - _RECENT
         short = f"with {_RECENT} days before the launch"
-        checks.append(attempt(short, lambda: _on_days(one, recent, config, short)))
+        checks.append(attempt(short, lambda: _on_days(product, recent, config, short)))
 
     def other_scale() -> Check:
-        used, _ = prepare.on_both_sides(one.raw)
-        if one.scale == "yuan":
+        used, _ = prepare.on_both_sides(product.raw)
+        if product.scale == "yuan":
             data, name = prepare.comparable(used)[0], "units relative to their level"
         else:
             data, name = used, "units in yuan, as they are"
         return Check(name, *compare(data, config), note="the other scale of the outcome")
 
     checks.append(attempt("the other scale", other_scale))
-    if one.bin == "week":
-        checks.append(attempt("weekly means", lambda: Check("weekly means", *compare(one.binned, config))))
+    if product.bin == "week":
+        checks.append(attempt("weekly means", lambda: Check("weekly means", *compare(product.binned, config))))
     return [check for check in checks if check is not None]
 
 
-def _on_days(one: Design, chosen: npt.NDArray[np.bool_], config: BenefitConfig, name: str) -> Check:
+def _on_days(product: PreparedProduct, chosen: npt.NDArray[np.bool_], config: BenefitConfig, name: str) -> Check:
     """Difference-in-differences of means over some days."""
-    data = one.scaled
+    data = product.scaled
     start = np.concatenate([[0], np.cumsum(chosen)])[data.start]
     part = Panel(
         data.units, data.periods[chosen], data.outcome[:, chosen], data.observed[:, chosen], start.astype(np.int64)

@@ -27,7 +27,7 @@ def curves(result: Analysis) -> Picture:
     """The three curves of each product."""
     panels = []
     for product in result.products:
-        raw = product.design.raw
+        raw = product.prepared.raw
         lines: list[Line] = []
         bands = {arm.name: arm for arm in product.arms}
         for name, (days, mean) in daily.curves(raw).items():
@@ -38,7 +38,7 @@ def curves(result: Analysis) -> Picture:
                 lines.append(Line("", ends, np.full(2, bands[name].mean), low, high, colour=_COLOUR[name], dashed=True))
             lines.append(Line(f"{WORDS[name]}, 7-day mean", days, mean, colour=_COLOUR[name], window=7))
         panels.append(
-            SeriesPanel(product.design.name, tuple(lines), _launches(product, "launch"), y_label="yuan a day")
+            SeriesPanel(product.prepared.name, tuple(lines), _launches(product, "launch"), y_label="yuan a day")
         )
     return line_charts.series(panels, height=270, stamp=stamp(result))
 
@@ -49,8 +49,8 @@ def event_study(result: Analysis) -> Picture:
     for product in result.products:
         p = product.path
         lines = (Line(f"effect, with simultaneous {p.confidence:.0%} band", p.relative, p.estimate, p.low, p.high),)
-        label = f"{product.design.bin}s since the launch"
-        panels.append(SeriesPanel(product.design.name, lines, ((-0.5, "launch"),), ((0.0, ""),), label, "yuan a day"))
+        label = f"{product.prepared.bin}s since the launch"
+        panels.append(SeriesPanel(product.prepared.name, lines, ((-0.5, "launch"),), ((0.0, ""),), label, "yuan a day"))
     return line_charts.series(panels, stamp=stamp(result))
 
 
@@ -58,7 +58,7 @@ def synthetic(product: ProductResult, picture_stamp: str) -> Picture:
     """Paths of the treated units and their synthetic control, and the gap among those of the donors."""
     s = product.synthetic
     if s is None:
-        raise ValueError(f"{product.design.name} has no synthetic control.")
+        raise ValueError(f"{product.prepared.name} has no synthetic control.")
     launch = ((s.periods[s.start], "launch"),)
     paths = (
         Line("treated", s.periods, s.treated, colour=1),
@@ -73,10 +73,10 @@ def synthetic(product: ProductResult, picture_stamp: str) -> Picture:
     low, high = np.where(bounded, s.low, np.nan), np.where(bounded, s.high, np.nan)
     band = [Line("", after, s.gap[s.start :], low, high, colour=1, pale=True)] if bounded.any() else []
     gaps = (*spaghetti, *band, Line("treated minus synthetic control", s.periods, s.gap, colour=1))
-    unit = product.design.bin
+    unit = product.prepared.bin
     return line_charts.series(
         [
-            SeriesPanel(f"{product.design.name}: paths, {unit}ly means" if unit == "week" else "paths", paths, launch,
+            SeriesPanel(f"{product.prepared.name}: paths, {unit}ly means" if unit == "week" else "paths", paths, launch,
                         y_label="yuan a day"),
             SeriesPanel("gaps", gaps, launch, ((0.0, ""),), y_label="yuan a day"),
         ],
@@ -114,9 +114,9 @@ def products(result: Analysis) -> Picture:
     for product in result.products:
         e = product.main
         low, high = (None if not math.isfinite(x) else x for x in (e.low, e.high))
-        points.append(charts.Dot(product.design.name, e.effect, low, high, f"{result.method}"))
+        points.append(charts.Dot(product.prepared.name, e.effect, low, high, f"{result.method}"))
         if not math.isnan(product.truth):
-            points.append(charts.Dot(product.design.name, product.truth, series="true effect (simulated)"))
+            points.append(charts.Dot(product.prepared.name, product.truth, series="true effect (simulated)"))
     return charts.dots(points, x_label="effect, yuan a day of a treated unit", guide=0.0, stamp=stamp(result))
 
 
@@ -127,8 +127,8 @@ def money(result: Analysis) -> Picture:
         v = product.value
         if v is not None:
             day = np.arange(1, len(v.p_break_even) + 1)
-            horizon.append(Line(product.design.name, day, v.p_break_even, colour=k))
-            accepted.append(Line(product.design.name, v.investments, v.acceptability, colour=k))
+            horizon.append(Line(product.prepared.name, day, v.p_break_even, colour=k))
+            accepted.append(Line(product.prepared.name, v.investments, v.acceptability, colour=k))
             plans.append(v.plan)
     plan = plans[0]
     stated = ((plan.investment, ""),) if plan.investment else ()
@@ -158,7 +158,7 @@ def balance(result: Analysis) -> Picture:
         day = np.arange(1, len(v.balance) + 1)
         name = f"present value, with {v.confidence:.0%} limits of each day"
         line = Line(name, day, v.balance, v.balance_low, v.balance_high, colour=2)
-        panels.append(SeriesPanel(product.design.name, (line,), (), ((0.0, ""),), "days since the launch", "yuan"))
+        panels.append(SeriesPanel(product.prepared.name, (line,), (), ((0.0, ""),), "days since the launch", "yuan"))
     return line_charts.series(panels, height=210, stamp=stamp(result))
 
 
@@ -174,5 +174,5 @@ def sizes(study: SizeStudy) -> Picture:
 
 
 def _launches(product: ProductResult, word: str) -> tuple[tuple[object, str], ...]:
-    days = [np.datetime64(day) for day in product.design.launches]
+    days = [np.datetime64(day) for day in product.prepared.launches]
     return tuple((day, f"{word} {day}" if i == 0 else "") for i, day in enumerate(days[:6]))

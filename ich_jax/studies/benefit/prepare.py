@@ -155,20 +155,24 @@ def complete(data: Panel, max_missing: float) -> tuple[Panel, tuple[str, ...]]:
             f"synthetic controls leave out {sparse.sum()} units that miss more than {max_missing:.0%} of the periods: "
             f"{', '.join(str(unit) for unit in data.units[sparse])}"
         )
-    whole = data.observed[keep].all(axis=0)
-    if not whole.all():
+    gapless = data.observed[keep].all(axis=0)
+    if not gapless.all():
         notes.append(
-            f"synthetic controls leave out {(~whole).sum()} of {whole.size} periods in which a unit is missing"
+            f"synthetic controls leave out {(~gapless).sum()} of {gapless.size} periods in which a unit is missing"
         )
-    start = np.concatenate([[0], np.cumsum(whole)])[data.start[keep]]
+    start = np.concatenate([[0], np.cumsum(gapless)])[data.start[keep]]
     n1, n0 = int(data.ever_treated[keep].sum()), int((~data.ever_treated[keep]).sum())
     before = int(start.min()) if n1 else 0
-    after = int(whole.sum()) - before
+    after = int(gapless.sum()) - before
     if n1 == 0 or n0 < 2 or before < 8 or after < 2:
         raise errors.DataError(
             f"without gaps there are {n1} treated units, {n0} donors, {before} periods before the launch and {after} "
             "after it; synthetic controls need 1, 2, 8 and 2"
         )
     return Panel(
-        data.units[keep], data.periods[whole], data.outcome[keep][:, whole], data.observed[keep][:, whole], start
+        data.units[keep],
+        data.periods[gapless],
+        data.outcome[keep][:, gapless],
+        data.observed[keep][:, gapless],
+        start,
     ), tuple(notes)

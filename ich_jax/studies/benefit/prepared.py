@@ -13,27 +13,16 @@ import numpy as np
 from ich_jax import errors
 from ich_jax.config import BenefitConfig
 from ich_jax.econometrics.panel import Panel
-from ich_jax.studies.benefit import audit, prepare, refits
+from ich_jax.studies.benefit import audit, prepare
 from ich_jax.studies.benefit.daily import Daily
-
-COLLAPSED, CLUSTERED, RANDOMISATION, FLIPS, CONLEY_TABER, WILD = audit.SIMULATED
-CANDIDATES = (
-    COLLAPSED,
-    RANDOMISATION,
-    CONLEY_TABER,
-    WILD,
-    refits.TRAJECTORY,
-    refits.SDID_PLACEBO,
-    refits.SDID_JACKKNIFE,
-)
-"""Methods that test an effect and give an interval, in order of preference where they find equal effects."""
+from ich_jax.studies.benefit.methods.table import CANDIDATES, CHANGES, COLLAPSED, RANDOMISATION
 
 Progress = Callable[[str], None]
 Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Design:
+class PreparedProduct:
     """One product before any effect is looked at.
 
     Attributes:
@@ -69,7 +58,9 @@ class Design:
         return "day" if self.binned is self.scaled else "week"
 
 
-def audit_products(data: Daily, config: BenefitConfig, *, progress: Progress | None = None) -> tuple[Design, ...]:
+def audit_products(
+    data: Daily, config: BenefitConfig, *, progress: Progress | None = None
+) -> tuple[PreparedProduct, ...]:
     """Prepares and audits every product.
 
     Args:
@@ -82,16 +73,16 @@ def audit_products(data: Daily, config: BenefitConfig, *, progress: Progress | N
             unit whose level is not positive. Names source and product.
     """
 
-    def one(k: int) -> Design:
+    def prepare_and_audit(k: int) -> PreparedProduct:
         name = data.products[k]
         if progress is not None:
             progress(f"{name}: audit")
         try:
-            return _design(name, data.panels[k], config, key_of(config, k, 0))
+            return _prepared(name, data.panels[k], config, key_of(config, k, 0))
         except errors.DataError as cause:
             raise errors.DataError(f"{data.source}: product {name}: {cause}") from cause
 
-    return at_once(one, len(data.products), config.threads)
+    return at_once(prepare_and_audit, len(data.products), config.threads)
 
 
 def at_once(compute: Callable[[int], Result], n: int, threads: int) -> tuple[Result, ...]:
@@ -106,74 +97,74 @@ def at_once(compute: Callable[[int], Result], n: int, threads: int) -> tuple[Res
         return tuple(pool.map(compute, range(n)))
 
 
-def choose(designs: Sequence[Design]) -> tuple[tuple[str, ...], str]:
+def choose(products: Sequence[PreparedProduct]) -> tuple[tuple[str, ...], str]:
     """Chooses the method of the main estimates by what the audits found before the launch.
 
     Among methods that have an interval, are usable and do not reject more often than the level and two Monte Carlo
-    errors allow: the one that finds the smallest effects (geometric mean over products). If there is none that serves
-    every product, each gets its own.
+    errors allow: the one that finds the smallest effects (geometric mean over products). If no method
+    serves every product, each product gets its own.
 
     Args:
-        designs: All products.
+        products: All products.
 
     Returns:
         Name of the method of each product, and the reason in a sentence.
     """
-    detectable = [_candidates(one) for one in designs]
-    common = [name for name in CANDIDATES if all(name in found for found in detectable)]
+    detectable = [_candidates(product) for product in products]
+    common = [m.name for m in CANDIDATES if all(m.name in effects for effects in detectable)]
     settled = "Settled on days before the launch alone"
     if common:
-        mean = {name: math.exp(np.mean([math.log(found[name]) for found in detectable])) for name in common}
+        mean = {name: math.exp(np.mean([math.log(effects[name]) for effects in detectable])) for name in common}
         best = min(common, key=lambda name: mean[name])
         others = ", ".join(f"{name} {mean[name]:.3g}" for name in common if name != best)
-        return (best,) * len(designs), (
+        return (best,) * len(products), (
             f"{best} finds the smallest effects ({mean[best]:.3g} yuan a day at the stated power, geometric mean) of "
             f"the methods with an interval that hold their level for every product"
             f"{f'; the others: {others}' if others else ''}. {settled}"
         )
     methods, reasons = [], []
-    for one, found in zip(designs, detectable, strict=True):
-        if found:
-            methods.append(min(found, key=lambda name: found[name]))
-            reasons.append(f"{one.name}: {methods[-1]}, which finds {found[methods[-1]]:.3g} yuan a day")
+    for product, effects in zip(products, detectable, strict=True):
+        if effects:
+            methods.append(min(effects, key=effects.__getitem__))
+            reasons.append(f"{product.name}: {methods[-1]}, which finds {effects[methods[-1]]:.3g} yuan a day")
         else:
-            methods.append(COLLAPSED if len(one.launches) == 1 else RANDOMISATION)
-            reasons.append(f"{one.name}: {methods[-1]} for want of a usable method; ITS RESULT CANNOT BE RELIED ON")
+            methods.append(COLLAPSED if len(product.launches) == 1 else RANDOMISATION)
+            reasons.append(f"{product.name}: {methods[-1]}, since no method is usable; ITS RESULT CANNOT BE RELIED ON")
     return tuple(methods), f"no method serves every product, so that each has its own. {'; '.join(reasons)}. {settled}"
 
 
-def _candidates(one: Design) -> dict[str, float]:
+def _candidates(product: PreparedProduct) -> dict[str, float]:
     """Least detectable effect by method, of those that can give a main estimate."""
-    allowed = CANDIDATES if len(one.launches) == 1 else (RANDOMISATION,)
-    found = {m.name: max(m.detectable, 1e-300) for m in one.audit.methods if _holds_level(m, one.audit)}
-    return {name: found[name] for name in allowed if name in found}
+    detectable = {m.name: max(m.detectable, 1e-300) for m in product.audit.methods if _holds_level(m, product.audit)}
+    allowed = [m.name for m in CANDIDATES if m.staggered or len(product.launches) == 1]
+    return {name: detectable[name] for name in allowed if name in detectable}
 
 
-def _holds_level(method: audit.Method, of: audit.Audit) -> bool:
-    n = of.n_simulations if method.name in audit.SIMULATED else of.n_refits
+def _holds_level(verdict: audit.Verdict, result: audit.Audit) -> bool:
+    n = result.n_simulations if verdict.name in CHANGES else result.n_refits
     return (
-        method.usable
-        and math.isfinite(method.detectable)
-        and method.size <= of.alpha + 2.0 * math.sqrt(of.alpha * (1.0 - of.alpha) / n)
+        verdict.usable
+        and math.isfinite(verdict.detectable)
+        and verdict.size <= result.alpha + 2.0 * math.sqrt(result.alpha * (1.0 - result.alpha) / n)
     )
 
 
-def _design(name: str, raw: Panel, config: BenefitConfig, key: jax.Array) -> Design:
+def _prepared(name: str, raw: Panel, config: BenefitConfig, key: jax.Array) -> PreparedProduct:
     options = config.analysis
     used, left_out = prepare.on_both_sides(raw)
     notes = list(left_out)
     if options.scale == "index":
         scaled, level = prepare.comparable(used)
         notes.append(
-            f"units are brought to the level of the treated, {level:,.1f} yuan a day before the first launch; effects "
-            "are in yuan a day of a treated unit"
+            f"units are scaled to the level of the treated units, {level:,.1f} yuan a day before the first launch; "
+            "effects are in yuan a day of a treated unit"
         )
     else:
-        first, own = int(used.start[used.ever_treated].min()), used.ever_treated
-        scaled, level = used, float(used.outcome[own, :first][used.observed[own, :first]].mean())
+        first, ever = int(used.start[used.ever_treated].min()), used.ever_treated
+        scaled, level = used, float(used.outcome[ever, :first][used.observed[ever, :first]].mean())
         notes.append("units are compared in yuan, as they are")
     if raw.missing:
-        notes.append(f"{raw.missing} of {raw.observed.size} unit-days are missing; means are over days that are there")
+        notes.append(f"{raw.missing} of {raw.observed.size} unit-days are missing; means are over the observed days")
     binned, remarks = prepare.weekly(scaled)
     notes += remarks
     fitted = None
@@ -191,7 +182,7 @@ def _design(name: str, raw: Panel, config: BenefitConfig, key: jax.Array) -> Des
         fitted=fitted,
         n_refits=options.n_refits if fitted is not None else 0,
     )
-    return Design(name, raw, scaled, binned, fitted, level, options.scale, audited, tuple(notes))
+    return PreparedProduct(name, raw, scaled, binned, fitted, level, options.scale, audited, tuple(notes))
 
 
 def key_of(config: BenefitConfig, product: int, use: int) -> jax.Array:

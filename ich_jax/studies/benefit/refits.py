@@ -5,6 +5,8 @@ standard errors. A constant effect after the launch moves neither unit nor time 
 that one fit serves all effects that are tried; only the conformal tests, which fit after the launch too, are refitted.
 """
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,14 +18,6 @@ from ich_jax.econometrics.synthetic import conformal, sdid
 from ich_jax.econometrics.synthetic.control import fit_weights
 from ich_jax.uncertainty import draws, float64, programs
 
-PLACEBO, PAIRS, TRAJECTORY, PERIOD = (
-    "synthetic control, placebo in space",
-    "synthetic control, leave two out",
-    "conformal, whole trajectory",
-    "conformal, each period",
-)
-SDID_PLACEBO = "synthetic difference-in-differences, placebo error"
-SDID_JACKKNIFE = "synthetic difference-in-differences, jackknife"
 _TIE = 1.0 - 1e-10
 
 
@@ -44,6 +38,56 @@ class Simulator(NamedTuple):
     block: Any
 
 
+class Pool(NamedTuple):
+    """One panel as a test that fits weights sees it.
+
+    Attributes:
+        series: `[J + 1, T]`, the treated series first.
+        start: Index of the first period after the launch.
+    """
+
+    series: jax.Array
+    start: Any
+
+    @property
+    def pre(self) -> jax.Array:
+        """`[T]` 1 before the launch."""
+        return (jnp.arange(self.series.shape[1]) < self.start).astype(jnp.float64)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SeriesTest:
+    """How a test of one treated series, whose weights are fitted anew in every panel, is simulated.
+
+    Attributes:
+        kernel: P-values `[E]` under effects `[E]` on the treated series; pure, float64, for `jit` and `vmap`.
+        fits: Weights that it fits, given units, donors and E: what decides how many panels are worked on at once.
+        one_period: Whether the effects that are tried are in the first period after the launch alone.
+        size_study: Whether the study of test sizes has it.
+        costly: Whether it has fewer panels there.
+    """
+
+    kernel: Callable[[Pool, jax.Array], jax.Array]
+    fits: Callable[[int, int, int], int]
+    one_period: bool = False
+    size_study: bool = False
+    costly: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ErrorTest:
+    """How a method with a standard error and normal quantiles is simulated.
+
+    Attributes:
+        kernel: `sdid_errors` or another function of the same arguments: effect, and standard errors by several kinds.
+            Methods that share it are computed together.
+        kind: Index of the method's kind of error.
+    """
+
+    kernel: Callable[..., tuple[jax.Array, jax.Array]]
+    kind: int
+
+
 def ratios(
     pool: jax.Array, targets: jax.Array, allowed: jax.Array, pre: jax.Array, effects: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
@@ -52,7 +96,7 @@ def ratios(
     Args:
         pool: `[J + 1, T]`, the treated series first.
         targets: `[F]` index of the unit that each fit is for.
-        allowed: `[F, J + 1]` its donors; the treated unit is nobody's.
+        allowed: `[F, J + 1]` its donors; the treated unit is never a donor.
         pre: `[T]` 1 before the launch.
         effects: `[E]` added to the treated series after the launch.
 
@@ -60,14 +104,14 @@ def ratios(
         `[F, E]` ratios, alike over E unless the target is the treated unit; and `[F, T]` gaps without effects.
     """
 
-    def one(k: jax.Array, donors: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def ratio_and_gap(k: jax.Array, donors: jax.Array) -> tuple[jax.Array, jax.Array]:
         gap = fit_weights(pool[k], pool, donors, pre)[1]
         moved = gap[None, :] + jnp.where(k == 0, effects, 0.0)[:, None] * (1.0 - pre)[None, :]
         after = (jnp.square(moved) * (1.0 - pre)[None, :]).sum(axis=1) / (1.0 - pre).sum()
         return jnp.sqrt(after / ((jnp.square(gap) * pre).sum() / pre.sum())), gap
 
-    found = jax.vmap(one)(targets, allowed)
-    return found[0], found[1]
+    ratio, gaps = jax.vmap(ratio_and_gap)(targets, allowed)
+    return ratio, gaps
 
 
 def placebo_p(pool: jax.Array, pre: jax.Array, effects: jax.Array) -> jax.Array:
@@ -80,14 +124,16 @@ def placebo_p(pool: jax.Array, pre: jax.Array, effects: jax.Array) -> jax.Array:
     """
     n = pool.shape[0]
     allowed = (1.0 - jnp.eye(n, dtype=pool.dtype)).at[:, 0].set(0.0)
-    found = ratios(pool, jnp.arange(n), allowed, pre, effects)[0]
-    return (found >= found[:1] * (1.0 - 1e-12)).mean(axis=0, dtype=pool.dtype)
+    ratio = ratios(pool, jnp.arange(n), allowed, pre, effects)[0]
+    return (ratio >= ratio[:1] * (1.0 - 1e-12)).mean(axis=0, dtype=pool.dtype)
 
 
 def pairs_p(
     pool: jax.Array, pre: jax.Array, effects: jax.Array, first: npt.NDArray[Any], second: npt.NDArray[Any]
 ) -> jax.Array:
     """P-values `[E]` of the leave-two-out test (`synthetic_control.leave_two_out`); a kernel.
+
+    Without three donors there is no pair to leave out beside a donor, and p is 1.
 
     Args:
         pool: `[J + 1, T]`, the treated series first.
@@ -97,6 +143,8 @@ def pairs_p(
         second: `[P]` second donor.
     """
     pairs = len(first)
+    if pool.shape[0] < 4:
+        return jnp.ones_like(effects)
     allowed = np.ones((pairs, pool.shape[0]))
     allowed[:, 0] = 0.0
     allowed[np.arange(pairs), first + 1] = allowed[np.arange(pairs), second + 1] = 0.0
@@ -119,7 +167,7 @@ def trajectory_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.A
     everywhere = jnp.ones(periods, pool.dtype)
     donors = jnp.ones(pool.shape[0], pool.dtype).at[0].set(0.0)
 
-    def one(effect: jax.Array) -> jax.Array:
+    def p_value(effect: jax.Array) -> jax.Array:
         series = pool[0] + effect * (time >= start).astype(pool.dtype)
         size = jnp.abs(fit_weights(series, pool, donors, everywhere)[1])
         # Sums over all circular windows as long as the time after the launch; the data's own begins there.
@@ -127,7 +175,7 @@ def trajectory_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.A
         window = total[periods - start + time] - total[time]
         return (window >= window[start] * _TIE).mean(dtype=pool.dtype)
 
-    return jax.vmap(one)(effects)
+    return jax.vmap(p_value)(effects)
 
 
 def period_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.Array:
@@ -140,10 +188,10 @@ def period_p(pool: jax.Array, start: jax.Array, effects: jax.Array) -> jax.Array
     """
     kept = (jnp.arange(pool.shape[1]) <= start).astype(pool.dtype)
 
-    def one(effect: jax.Array) -> jax.Array:
+    def p_value(effect: jax.Array) -> jax.Array:
         return conformal.p_of_period(pool[0], pool[1:], kept, start, -effect, None)[0]
 
-    return jax.vmap(one)(effects)
+    return jax.vmap(p_value)(effects)
 
 
 def sdid_errors(
@@ -171,35 +219,46 @@ def sdid_errors(
     infinite = jnp.asarray(jnp.inf, y.dtype)
     placebo = jackknife = infinite
     if n0 > n1:
-        found = sdid.placebo_effects(y, fit.unit, penalties, key, n0=n0, n_resamples=n_placebos, **options)
-        placebo = jnp.std(found)
+        estimates = sdid.placebo_effects(y, fit.unit, penalties, key, n0=n0, n_resamples=n_placebos, **options)
+        placebo = jnp.std(estimates)
     if n1 > 1:
-        found = sdid.jackknife_effects(y, fit.unit, fit.time, n0=n0, t0=t0)
-        jackknife = (len(found) - 1) * jnp.std(found, ddof=1) / len(found) ** 0.5
+        estimates = sdid.jackknife_effects(y, fit.unit, fit.time, n0=n0, t0=t0)
+        jackknife = (len(estimates) - 1) * jnp.std(estimates, ddof=1) / len(estimates) ** 0.5
     return fit.effect, jnp.stack([placebo, jackknife])
 
 
 def simulate(
-    simulator: Simulator, key: jax.Array, effects: npt.ArrayLike, *, n1: int, periods: int, alpha: float, n: int
+    simulator: Simulator,
+    key: jax.Array,
+    effects: npt.ArrayLike,
+    tests: tuple[SeriesTest, ...],
+    *,
+    n1: int,
+    periods: int,
+    alpha: float,
+    n: int,
 ) -> float64.Array:
-    """Shares of simulated panels in which placebo, leave-two-out and both conformal tests reject.
+    """Shares of simulated panels in which tests of the mean of the treated units reject.
 
     Args:
         simulator: What is drawn from.
         key: Random key.
         effects: `[E]` that are tried, in units of the outcome; in a single period, effects that are sqrt(T1) times as
             large (`in_one_period`).
+        tests: M tests.
         n1: Treated units; their mean is the treated series.
         periods: Periods T of a simulated panel.
         alpha: Level.
         n: Simulated panels.
 
     Returns:
-        `[E, 4]`. Without three donors leave-two-out never rejects.
+        `[E, M]`.
     """
     with float64.enabled():
-        found = _simulated_tests(simulator, key, np.asarray(effects), alpha, n1=n1, periods=periods, n=n)
-        return np.asarray(found).mean(axis=0)
+        rejected = _simulated_tests(
+            simulator, key, np.asarray(effects), alpha, tests=tests, n1=n1, periods=periods, n=n
+        )
+        return np.asarray(rejected).mean(axis=0)
 
 
 def in_one_period(effects: Any, after: Any) -> Any:
@@ -207,11 +266,12 @@ def in_one_period(effects: Any, after: Any) -> Any:
     return effects * after**0.5
 
 
-def simulate_sdid(
+def simulate_errors(
     simulator: Simulator,
     key: jax.Array,
     effects: npt.ArrayLike,
     quantile: float,
+    kernel: Callable[..., tuple[jax.Array, jax.Array]],
     *,
     n1: int,
     periods: int,
@@ -219,21 +279,23 @@ def simulate_sdid(
     n: int,
     n_placebos: int,
 ) -> float64.Array:
-    """Shares `[E, 2]` of simulated panels in which synthetic difference-in-differences rejects, by kind of error.
+    """Shares `[E, K]` of simulated panels in which an effect over its standard error rejects, by kind of error.
 
     Args:
         simulator: What is drawn from.
         key: Random key.
         effects: `[E]` that are tried, in units of the outcome.
         quantile: Of the normal distribution.
+        kernel: As in `ErrorTest`.
         n1: Treated units.
         periods: Periods of a simulated panel.
         t0: Periods before the launch.
         n: Simulated panels.
         n_placebos: Placebos in each of them.
     """
+    sizes = {"n1": n1, "periods": periods, "t0": t0, "n": n, "n_placebos": n_placebos}
     with float64.enabled():
-        effect, error = _simulated_sdid(simulator, key, n1=n1, periods=periods, t0=t0, n=n, n_placebos=n_placebos)
+        effect, error = _simulated_errors(simulator, key, kernel=kernel, **sizes)
         moved = np.abs(np.asarray(effect)[:, None] + np.asarray(effects))[:, :, None]
         return np.asarray((moved > quantile * np.asarray(error)[:, None, :]).mean(axis=0))
 
@@ -249,39 +311,51 @@ def _panel(simulator: Simulator, key: jax.Array, periods: int) -> jax.Array:
     return jnp.asarray(simulator.series[shuffled][:, period])
 
 
-@programs.jit(static_argnames=("n1", "periods", "n"))
+@programs.jit(static_argnames=("tests", "n1", "periods", "n"))
 def _simulated_tests(
-    simulator: Simulator, key: jax.Array, effects: Any, alpha: Any, *, n1: int, periods: int, n: int
+    simulator: Simulator,
+    key: jax.Array,
+    effects: Any,
+    alpha: Any,
+    *,
+    tests: tuple[SeriesTest, ...],
+    n1: int,
+    periods: int,
+    n: int,
 ) -> jax.Array:
     units = simulator.series.shape[0]
-    donors = units - n1
-    first, second = np.triu_indices(donors, 1)
-    pre = (jnp.arange(periods) < simulator.start).astype(jnp.float64)
 
-    def one(index: jax.Array) -> jax.Array:
+    def rejected(index: jax.Array) -> jax.Array:
         y = _panel(simulator, jax.random.fold_in(key, index), periods)
-        pool = jnp.concatenate([y[:n1].mean(axis=0, keepdims=True), y[n1:]])
-        tests = programs.in_turn(
-            lambda: placebo_p(pool, pre, effects),
-            lambda: pairs_p(pool, pre, effects, first, second) if donors >= 3 else jnp.ones_like(effects),
-            lambda: trajectory_p(pool, simulator.start, effects),
-            lambda: period_p(pool, simulator.start, in_one_period(effects, periods - simulator.start)),
-        )
-        p = jnp.stack(tests, axis=-1)
+        pool = Pool(jnp.concatenate([y[:n1].mean(axis=0, keepdims=True), y[n1:]]), simulator.start)
+
+        def p_values(test: SeriesTest) -> Callable[[], jax.Array]:
+            tried = in_one_period(effects, periods - simulator.start) if test.one_period else effects
+            return lambda: test.kernel(pool, tried)
+
+        p = jnp.stack(programs.in_turn(*(p_values(test) for test in tests)), axis=-1)
         return (p <= alpha * (1.0 + 1e-10)).astype(jnp.float64)
 
-    fits = 3 * len(first) + units + 2 * effects.shape[0]
-    return jnp.asarray(draws.each(one, n, fits * (units**2 + effects.shape[0] * periods)))
+    fits = sum(test.fits(units, units - n1, effects.shape[0]) for test in tests)
+    return jnp.asarray(draws.each(rejected, n, fits * (units**2 + effects.shape[0] * periods)))
 
 
-@programs.jit(static_argnames=("n1", "periods", "t0", "n", "n_placebos"))
-def _simulated_sdid(
-    simulator: Simulator, key: jax.Array, *, n1: int, periods: int, t0: int, n: int, n_placebos: int
+@programs.jit(static_argnames=("kernel", "n1", "periods", "t0", "n", "n_placebos"))
+def _simulated_errors(
+    simulator: Simulator,
+    key: jax.Array,
+    *,
+    kernel: Callable[..., tuple[jax.Array, jax.Array]],
+    n1: int,
+    periods: int,
+    t0: int,
+    n: int,
+    n_placebos: int,
 ) -> tuple[jax.Array, jax.Array]:
-    def one(index: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def effect_and_errors(index: jax.Array) -> tuple[jax.Array, jax.Array]:
         of_panel, of_placebos = jax.random.split(jax.random.fold_in(key, index))
         y = _panel(simulator, of_panel, periods)
-        return sdid_errors(y, of_placebos, n1=n1, t0=t0, n_placebos=n_placebos)
+        return kernel(y, of_placebos, n1=n1, t0=t0, n_placebos=n_placebos)
 
-    found = draws.each(one, n, n_placebos * (simulator.series.size + t0**2))
-    return found[0], found[1]
+    effects, errors = draws.each(effect_and_errors, n, n_placebos * (simulator.series.size + t0**2))
+    return effects, errors

@@ -13,15 +13,15 @@ from ich_jax import errors, liveness, workdir
 from ich_jax.config import BenefitConfig
 from ich_jax.econometrics import holidays
 from ich_jax.report import provenance
-from ich_jax.studies.benefit import analysis, audit, calibration, daily, simulation
+from ich_jax.studies.benefit import analysis, audit, calibration, daily, prepared, reading, simulation, tidy
 from ich_jax.studies.benefit import page as benefit_page
-from ich_jax.studies.benefit import prepared as design
 from ich_jax.studies.benefit import tables as benefit_tables
 from ich_jax.studies.benefit.analysis import Analysis
+from ich_jax.studies.benefit.methods.table import METHODS, RANDOMISATION
 from ich_jax.studies.console import showing, shown
 from ich_jax.training import writer
 
-_STEPS = 24  # texts that the work on one product reports, for the bar
+_STEPS = len(METHODS) + 8  # about as many texts as the work on one product reports, for the bar
 
 
 def run(config: BenefitConfig, folder: str) -> Analysis:
@@ -31,31 +31,33 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
     # ---------------- everything that can be refused is refused here, before anything is written
     if (Path(folder) / workdir.CONFIG_FILE).exists():
         workdir.claim(folder, config)  # a folder of another run is refused before any work
+    analysis.plan_of(config)
     calendar = holidays.load_calendar(config.data.calendar) if config.data.calendar else None
     data, truth = load(config)
     check_calendar(data, calendar)
     print(*daily.describe(data), sep="\n")
     with showing(_STEPS * len(data.products), live=config.progress) as show:
-        designs = design.audit_products(data, config, progress=show)
+        products = prepared.audit_products(data, config, progress=show)
     workdir.claim(folder, config)
 
-    # ---------------- steps 1 and 2: what is asked, and what this design can show at all
+    # ---------------- steps 1 and 2: the target, and what this design can show
     heading(1, "Target: effect on the treated units over the days after their launch, yuan a day")
-    for one in designs:
-        print(f"{one.name}: {one.audit.treated} treated, launch {', '.join(one.launches)}; level {one.level:,.1f}")
+    for product in products:
+        launches = ", ".join(product.launches)
+        print(f"{product.name}: {product.audit.treated} treated, launch {launches}; level {product.level:,.1f}")
     heading(2, "Assumptions: parallel trends without the launch, no anticipation, no spill-over. Design audit:")
-    for one in designs:
-        print(f"[{one.name}]", *audit.lines(one.audit), sep="\n  ")
-        print(*(f"  note: {note}" for note in one.notes), sep="\n", flush=True)
+    for product in products:
+        print(f"[{product.name}]", *audit.lines(product.audit), sep="\n  ")
+        print(*(f"  note: {note}" for note in product.notes), sep="\n", flush=True)
 
     # ---------------- steps 3 to 8
     with showing(_STEPS * len(data.products), live=config.progress) as show:
-        result = analysis.estimate(data, designs, config, calendar=calendar, truth=truth, progress=show)
-    tell(result)
+        result = analysis.estimate(data, products, config, calendar=calendar, truth=truth, progress=show)
+    print_steps(result)
 
     liveness.stage("page")
     origin = provenance.provenance()
-    page = benefit_page.write(folder, config=config, designs=designs, result=result, provenance=origin)
+    page = benefit_page.write(folder, config=config, products=products, result=result, provenance=origin)
     summary = summarise(config, result)
     workdir.write_json(
         Path(folder) / "results.json",
@@ -63,7 +65,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
             "summary": summary,
             "label": benefit_tables.SIMULATED if result.simulated else "data of the user",
             "source": source(config, result.source),
-            **benefit_tables.results(result),
+            **tidy.results(result),
             "provenance": origin,
         },
     )
@@ -110,8 +112,8 @@ def run_size_study(config: BenefitConfig, folder: str) -> calibration.SizeStudy:
         },
         "seed": config.seed,
     }
-    found = {"summary": summary, "label": benefit_tables.SIMULATED, "study": study, "provenance": origin}
-    workdir.write_json(Path(folder) / "results.json", found)
+    results = {"summary": summary, "label": benefit_tables.SIMULATED, "study": study, "provenance": origin}
+    workdir.write_json(Path(folder) / "results.json", results)
     print(f"Page: {page}")
     print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
     return study
@@ -120,20 +122,20 @@ def run_size_study(config: BenefitConfig, folder: str) -> calibration.SizeStudy:
 def load(config: BenefitConfig) -> tuple[daily.Daily, dict[str, float]]:
     """Reads or simulates the data; returns them with the true effects, where these are known."""
     if config.data.source == "csv":
-        return daily.load_daily(config.data.path), {}
+        return reading.load_daily(config.data.path), {}
     simulated = simulation.simulate(config.simulation)
     return simulated.data, analysis.true_effects(simulated.data, simulated.effect)
 
 
 def check_calendar(data: daily.Daily, calendar: holidays.Calendar | None) -> None:
-    """Checks that the calendar speaks about all days.
+    """Checks that the calendar covers all days.
 
     Raises:
         DataError: It does not; names the source and the days.
     """
     try:
-        for one in data.panels:
-            holidays.terms(one.periods, calendar)
+        for panel in data.panels:
+            holidays.terms(panel.periods, calendar)
     except errors.DataError as cause:
         raise errors.DataError(
             f"{data.source}: {cause} Name it as --config.data.calendar (columns date, holiday)."
@@ -149,7 +151,7 @@ def source(config: BenefitConfig, words: str) -> dict[str, Any]:
 
 
 def write_template(path: str, *, sales: bool) -> None:
-    """Writes an example of a user's file and says how to go on."""
+    """Writes an example of a user's file and says how to continue."""
     daily.write_template(path, sales=sales)
     print(
         f"Wrote {path}, an example of three outlets over 28 days. Put your own rows in its place, then:\n"
@@ -162,21 +164,21 @@ def write_template(path: str, *, sales: bool) -> None:
 def summarise(config: BenefitConfig, result: Analysis) -> dict[str, Any]:
     """Returns the headline figures."""
     summary: dict[str, Any] = {}
-    names = [product.design.name for product in result.products]
+    names = [product.prepared.name for product in result.products]
     for product in result.products:
-        e, name = product.main, benefit_tables.stem(product.design.name, names)
+        e, name = product.main, benefit_tables.stem(product.prepared.name, names)
         summary |= {f"{name}_effect": e.effect, f"{name}_low": e.low, f"{name}_high": e.high, f"{name}_p": e.p}
     if result.together is not None:
         t = result.together
         summary |= {"together_percent": 100.0 * t.effect, "together_p": t.p, "together_smallest_p": t.smallest_p}
-    audits = [product.design.audit for product in result.products]
-    floors = [m.smallest_p for one in audits for m in one.methods if m.name == design.RANDOMISATION]
+    audits = [product.prepared.audit for product in result.products]
+    floors = [m.smallest_p for a in audits for m in a.methods if m.name == RANDOMISATION]
     return summary | {
         "method": result.method,
         "smallest_p": max(floors),
-        "units": sum(one.units for one in audits),
-        "treated": sum(one.treated for one in audits),
-        "days": max(one.periods for one in audits),
+        "units": sum(a.units for a in audits),
+        "treated": sum(a.treated for a in audits),
+        "days": max(a.periods for a in audits),
         "seed": config.seed,
         "data": benefit_tables.SIMULATED if result.simulated else "csv",
     }
@@ -187,20 +189,20 @@ def heading(step: int, text: str) -> None:
     print(f"\n== {step} {text}", flush=True)
 
 
-def tell(result: Analysis) -> None:
+def print_steps(result: Analysis) -> None:
     """Prints steps 3 to 8 and what the effect is worth."""
     mark = f" ({benefit_tables.SIMULATED})" if result.simulated else ""
     heading(3, f"Parallel trends before the launch{mark}")
     for product in result.products:
         t = product.pre_trend
         print(
-            f"{product.design.name}: drift {t.per_month:+.1f} yuan a day per 30 days, p {t.p:.3f} (smallest possible "
+            f"{product.prepared.name}: drift {t.per_month:+.1f} yuan a day per 30 days, p {t.p:.3f} (smallest possible "
             f"{t.smallest_p:.3g}); alone it would show {t.implied:+.1f}; {t.outside} periods outside the band"
         )
     heading(4, f"Choice of the estimator: {result.choice}")
     heading(5, f"Effects, yuan a day of a treated unit{mark}")
     for product in result.products:
-        print(f"[{product.design.name}]" + (f" true {product.truth:.1f}" if math.isfinite(product.truth) else ""))
+        print(f"[{product.prepared.name}]" + (f" true {product.truth:.1f}" if math.isfinite(product.truth) else ""))
         for e in product.estimates:
             main = "*" if e.method == product.main.method else " "
             p = "" if math.isnan(e.p) else f"p {e.p:.4f}"
@@ -215,7 +217,7 @@ def tell(result: Analysis) -> None:
     ):
         heading(step, f"{text}{mark}")
         for product in result.products:
-            print(f"[{product.design.name}] main {product.main.effect:.1f}")
+            print(f"[{product.prepared.name}] main {product.main.effect:.1f}")
             for c in getattr(product, kind):
                 span = "" if math.isnan(c.low) else f"({c.low:.1f} to {c.high:.1f})"
                 print(f"   {c.name:52s} {c.effect:9.1f} {span}")
@@ -227,10 +229,10 @@ def tell(result: Analysis) -> None:
             continue
         even = "no investment stated" if not v.plan.investment else f"break-even on day {v.break_even_day[0]:g}"
         print(
-            f"{product.design.name}: net present value {v.npv[0]:,.0f} yuan ({v.npv[1]:,.0f} to {v.npv[2]:,.0f}); "
+            f"{product.prepared.name}: net present value {v.npv[0]:,.0f} yuan ({v.npv[1]:,.0f} to {v.npv[2]:,.0f}); "
             f"{even}"
         )
     for product in result.products:
         for note in product.notes:
-            if note not in product.design.notes:
-                print(f"note: {product.design.name}: {note}")
+            if note not in product.prepared.notes:
+                print(f"note: {product.prepared.name}: {note}")

@@ -1,4 +1,4 @@
-"""SIMULATED daily benefits: the default data, for want of the paper's own.
+"""SIMULATED daily benefits: the default data, since the paper publishes none.
 
 The paper gives two numbers: figurines end at 1,312 yuan a day and earrings at 1,118. Nothing else here comes from it.
 The two products are scaled so that the mean of their treated units over the last seven days is exactly that; fans and
@@ -46,7 +46,7 @@ def simulate(assumptions: SimulationConfig | None = None) -> Simulated:
         assumptions: None: the defaults.
 
     Raises:
-        DataError: A first day that is no date, or days beyond the built-in calendar.
+        DataError: An invalid first day, or days beyond the built-in calendar.
     """
     a = SimulationConfig() if assumptions is None else assumptions
     days = holidays.date(a.first, "simulation.first") + np.arange(a.days) * np.timedelta64(1, "D")
@@ -57,11 +57,11 @@ def simulate(assumptions: SimulationConfig | None = None) -> Simulated:
     for name in names:
         k = every.index(name)
         # A stream for each product, so that one product does not depend on which others there are, and how large.
-        one, effect = _product(np.random.default_rng([a.seed, k]), a, season, k, len(every))
-        last = one.outcome[one.ever_treated, -_LAST:].mean()
+        unscaled, effect = _product(np.random.default_rng([a.seed, k]), a, season, k, len(every))
+        last = unscaled.outcome[unscaled.ever_treated, -_LAST:].mean()
         scale = (FINALS[name] if name in FINALS else LEVELS[name]) / last
-        units = np.array([f"{name} {u}" for u in one.units])
-        panels.append(panel.Panel(units, days, one.outcome * scale, one.observed, one.start))
+        units = np.array([f"{name} {u}" for u in unscaled.units])
+        panels.append(panel.Panel(units, days, unscaled.outcome * scale, unscaled.observed, unscaled.start))
         effects[name] = effect * scale
     finals = ", ".join(f"{name} {value:,.0f}" for name, value in FINALS.items() if name in names) or "none"
     source = f"simulation (seed {a.seed}; only the last seven days are calibrated: {finals} yuan a day)"
@@ -91,8 +91,8 @@ def _season(days: npt.NDArray[np.datetime64]) -> Array:
     """`[T]` factor of the day: weekends and holidays are better."""
     factors = {"Friday": 0.05, "Saturday": 0.25, "Sunday": 0.2}
     factors |= {"spring_festival": 0.35, "labour_day": 0.4, "national_day": 0.45}
-    found = holidays.terms(days)
-    return 1.0 + sum((factors.get(name, 0.0) * column for name, column in found.items()), np.zeros(len(days)))
+    columns = holidays.terms(days)
+    return 1.0 + sum((factors.get(name, 0.0) * column for name, column in columns.items()), np.zeros(len(days)))
 
 
 def _product(

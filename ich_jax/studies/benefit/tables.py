@@ -1,4 +1,4 @@
-"""Tables of the economic benefit: for the page, and in full, one row per figure, for other programs."""
+"""Tables of the page on economic benefit."""
 
 import math
 import re
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from ich_jax.report.tables import Cell, Table
 from ich_jax.report.text import p_value, span
-from ich_jax.studies.benefit import audit, daily
+from ich_jax.studies.benefit import audit
 from ich_jax.studies.benefit.analysis import Analysis, ProductResult
 from ich_jax.studies.benefit.calibration import SizeStudy
 from ich_jax.studies.benefit.checks import Check
-from ich_jax.studies.benefit.prepared import Design
+from ich_jax.studies.benefit.methods.table import RANDOMISATION
+from ich_jax.studies.benefit.prepared import PreparedProduct
 
 SIMULATED = "SIMULATED"
 
@@ -28,23 +29,25 @@ def stem(product: str, products: Sequence[str]) -> str:
         products: Names of all of them.
     """
     plain = [re.sub(r"\W+", "_", name).strip("_") or "product" for name in products]
-    at = list(products).index(product)
-    return plain[at] if plain.count(plain[at]) == 1 else f"{plain[at]}_{at + 1}"
+    position = list(products).index(product)
+    return plain[position] if plain.count(plain[position]) == 1 else f"{plain[position]}_{position + 1}"
 
 
-def design_table(designs: Sequence[Design], simulated: bool) -> Table:
-    """What there is of each product, before any effect."""
+def design_table(products: Sequence[PreparedProduct], simulated: bool) -> Table:
+    """Data of each product, before any effect."""
     rows = []
-    for one in designs:
-        a = one.audit
-        launch = one.launches[0] if len(one.launches) == 1 else f"{one.launches[0]} to {one.launches[-1]}"
-        error = 100.0 * a.placebo_error / one.level
-        counts = (one.name, a.treated, a.donors, launch, a.before, a.after, one.raw.missing)
-        rows.append((*counts, one.level, a.placebo_error, error))
+    for product in products:
+        a = product.audit
+        launch = (
+            product.launches[0] if len(product.launches) == 1 else f"{product.launches[0]} to {product.launches[-1]}"
+        )
+        error = 100.0 * a.placebo_error / product.level
+        counts = (product.name, a.treated, a.donors, launch, a.before, a.after, product.raw.missing)
+        rows.append((*counts, product.level, a.placebo_error, error))
     columns = ("product", "treated", "local", "launch", "before", "after", "missing", "level", "error", "error, %")
     return _table(
         "design",
-        "What there is",
+        "Data of each product",
         columns,
         rows,
         simulated,
@@ -56,24 +59,24 @@ def design_table(designs: Sequence[Design], simulated: bool) -> Table:
     )
 
 
-def audit_table(designs: Sequence[Design], simulated: bool) -> Table:
+def audit_table(products: Sequence[PreparedProduct], simulated: bool) -> Table:
     """What each method can show in each product, a column for each product."""
-    a = designs[0].audit
+    a = products[0].audit
     rows = [
-        (a.methods[i].name, *(can_show(one.audit.methods[i], one.audit.alpha) for one in designs))
+        (a.methods[i].name, *(can_show(product.audit.methods[i], product.audit.alpha) for product in products))
         for i in range(len(a.methods))
     ]
     return _table(
         "audit",
         "Design audit",
-        ("method", *(one.name for one in designs)),
+        ("method", *(product.name for product in products)),
         rows,
         simulated,
         caption="Made before any result, from the days before the launch alone. Usable methods: the least constant "
-        f"effect, yuan a day, that is found with power {a.power:g} (in one {designs[0].bin} alone for the "
+        f"effect, yuan a day, that is found with power {a.power:g} (in one {products[0].bin} alone for the "
         f"conformal test of each period), and the share of panels without an effect in "
         f"which the method rejects at {a.alpha:g} (size). Pointless: the smallest p is above {a.alpha:g}, the size "
-        "far above it, or nothing that was tried is found. All figures are in `tables/`.",
+        "far above it, or the method finds none of the effects tried. All figures are in `tables/`.",
         samples=f"{a.n_simulations:,} simulated panels; {a.n_refits:,} for methods that fit weights to each of them",
     )
 
@@ -82,10 +85,10 @@ def main_table(result: Analysis) -> Table:
     """The main estimate of each product, and all of them together."""
     rows: list[tuple[Cell, ...]] = []
     for product, adjusted in zip(result.products, result.p_adjusted, strict=True):
-        e, level = product.main, product.design.level
+        e, level = product.main, product.prepared.level
         share = 100.0 * e.effect / level
         figures = (e.effect, span(e.low, e.high, 1), share, p_value(e.p), p_value(float(adjusted)), _least(product))
-        rows.append((product.design.name, *figures, None if math.isnan(product.truth) else product.truth))
+        rows.append((product.prepared.name, *figures, None if math.isnan(product.truth) else product.truth))
     columns = ("product", "effect", "interval", "% of the level", "p", "p, adjusted", "least p", "true effect")
     return _table(
         "effects",
@@ -118,7 +121,7 @@ def estimates_table(product: ProductResult, name: str, simulated: bool) -> Table
     columns = ("method", "effect", "interval", "p", "least p", "audit", "note")
     return _table(
         f"estimates_{name}",
-        f"{product.design.name}: every method, yuan a day",
+        f"{product.prepared.name}: every method, yuan a day",
         columns,
         rows,
         simulated,
@@ -132,7 +135,7 @@ def pre_trend_table(result: Analysis) -> Table:
     for product in result.products:
         t = product.pre_trend
         figures = (t.per_month, p_value(t.p), t.smallest_p, t.implied, t.largest, t.outside, product.main.effect)
-        rows.append((product.design.name, *figures))
+        rows.append((product.prepared.name, *figures))
     columns = ("product", "drift", "p", "least p", "alone", "largest placebo", "outside", "main estimate")
     digits = (("drift", 1), ("least p", 4), ("alone", 1), ("largest placebo", 1), ("main estimate", 1))
     return _table(
@@ -142,7 +145,7 @@ def pre_trend_table(result: Analysis) -> Table:
         rows,
         result.simulated,
         caption="Drift: slope of treated minus local units over the days before the launch, per 30 days, tested by "
-        "handing the launches to other units. Alone: effect that this drift by itself would show. Largest placebo: of "
+        "permuting the launches among units. Alone: effect that this drift by itself would show. Largest placebo: of "
         "a period before the launch; outside: how many of these leave the band. A large p is no proof of parallel "
         "trends.",
         digits=digits,
@@ -156,7 +159,7 @@ def checks_table(result: Analysis, kind: str, title: str, caption: str) -> Table
         checks: tuple[Check, ...] = getattr(product, kind)
         main = Check("main estimate", product.main.effect, product.main.low, product.main.high, product.main.p)
         for c in (main, *checks):
-            rows.append((product.design.name, c.name, c.effect, span(c.low, c.high, 1), p_value(c.p), c.note))
+            rows.append((product.prepared.name, c.name, c.effect, span(c.low, c.high, 1), p_value(c.p), c.note))
     columns = ("product", "check", "effect", "interval", "p", "note")
     return _table(kind, title, columns, rows, result.simulated, caption=caption, digits=(("effect", 1),))
 
@@ -165,7 +168,7 @@ def arms_table(result: Analysis) -> Table:
     """The three curves of each product."""
     words = {"ai": "with AI-assisted design", "before": "before it", "local": "local average of the same type"}
     rows = [
-        (product.design.name, words[arm.name], arm.days, arm.mean, arm.low, arm.high, arm.last)
+        (product.prepared.name, words[arm.name], arm.days, arm.mean, arm.low, arm.high, arm.last)
         for product in result.products
         for arm in product.arms
     ]
@@ -188,12 +191,12 @@ def growth_table(result: Analysis) -> Table:
     for product in result.products:
         rising, growth = product.benefit_trend, product.effect_growth
         if rising is not None:
-            yearly = (365.0 * rising.slope, 365.0 * rising.low, 365.0 * rising.high)
-            rows.append((product.design.name, "benefit with AI-assisted design", *yearly, p_value(rising.p), None))
+            span = (365.0 * rising.slope, 365.0 * rising.low, 365.0 * rising.high)
+            rows.append((product.prepared.name, "benefit with AI-assisted design", *span, p_value(rising.p), None))
         if growth is not None:
             beside = p_value(growth.mann_kendall.p) if growth.mann_kendall is not None else None
-            yearly = (growth.per_year, growth.low, growth.high)
-            rows.append((product.design.name, "effect (treated minus local)", *yearly, p_value(growth.p), beside))
+            span = (growth.per_year, growth.low, growth.high)
+            rows.append((product.prepared.name, "effect (treated minus local)", *span, p_value(growth.p), beside))
     columns = ("product", "series after the launch", "slope a year", "low", "high", "p", "p, Hamed-Rao")
     return _table(
         "growth",
@@ -202,8 +205,8 @@ def growth_table(result: Analysis) -> Table:
         rows,
         result.simulated,
         caption="p of Mann-Kendall's S against blocks of the detrended series, which keep its dependence from day to "
-        "day; beside it the correction of Hamed and Rao. The trend of the benefit holds season and holidays; that of "
-        "the effect does not. The days in which an effect ramps up make it grow, too.",
+        "day; beside it the correction of Hamed and Rao. The trend of the benefit includes season and holidays; "
+        "that of the effect does not. The days in which an effect ramps up make it grow, too.",
         digits=(("slope a year", 0), ("low", 0), ("high", 0)),
     )
 
@@ -224,10 +227,10 @@ def value_table(result: Analysis) -> Table:
         ):
             if not math.isnan(triple[0]):
                 note = f"above 0 in {v.p_npv_positive:.1%} of draws" if name.startswith("net") else ""
-                cells: list[Cell] = [_finite(x, "beyond the horizon") for x in triple]
+                cells: list[Cell] = [finite(x, "beyond the horizon") for x in triple]
                 if name == "break-even day":
                     cells = [int(cell) if isinstance(cell, float) else cell for cell in cells]
-                rows.append((product.design.name, name, *cells, note))
+                rows.append((product.prepared.name, name, *cells, note))
     valued = next(product.value for product in result.products if product.value is not None)
     plan = valued.plan
     columns = ("product", "figure", "estimate", "low", "high", "note")
@@ -248,8 +251,8 @@ def value_table(result: Analysis) -> Table:
 
 
 def notes_table(result: Analysis) -> Table:
-    """What was handled, left out or not computed."""
-    rows = [(product.design.name, note) for product in result.products for note in product.notes]
+    """What was rescaled, left out or not computed."""
+    rows = [(product.prepared.name, note) for product in result.products for note in product.notes]
     return _table(
         "handling", "What was rescaled, left out or not computed", ("product", "what"), rows, result.simulated
     )
@@ -306,99 +309,6 @@ def wide_size_table(study: SizeStudy) -> Table:
     )
 
 
-# ---------------------------------------------------------------- tidy files
-
-
-def tidy(result: Analysis, designs: Sequence[Design]) -> tuple[Table, ...]:
-    """Everything that the figures show, in long form; each table names the product and, if so, that it is simulated."""
-    curves: list[tuple[Cell, ...]] = []
-    paths: list[tuple[Cell, ...]] = []
-    synthetic: list[tuple[Cell, ...]] = []
-    placebos: list[tuple[Cell, ...]] = []
-    money: list[tuple[Cell, ...]] = []
-    for product in result.products:
-        name = product.design.name
-        for arm, (days, mean) in daily.curves(product.design.raw).items():
-            curves += [(name, arm, str(d), float(m)) for d, m in zip(days, mean, strict=True)]
-        p, unit = product.path, product.design.bin
-        paths += [
-            (name, unit, int(r), float(e), float(s), float(lo), float(hi), int(n))
-            for r, e, s, lo, hi, n in zip(
-                p.relative, p.estimate, p.standard_error, p.low, p.high, p.treated, strict=True
-            )
-        ]
-        if product.synthetic is not None:
-            s = product.synthetic
-            none = [None] * s.start
-            low, high = ([*none, *(_finite(float(x)) for x in side)] for side in (s.low, s.high))
-            synthetic += [
-                (name, unit, str(t), float(y), float(z), float(g), lo, hi)
-                for t, y, z, g, lo, hi in zip(s.periods, s.treated, s.path, s.gap, low, high, strict=True)
-            ]
-            placebos += [
-                (name, str(donor), unit, str(t), float(g))
-                for donor, gap in zip(s.donors, s.placebo_gap, strict=True)
-                for t, g in zip(s.periods, gap, strict=True)
-            ]
-        v = product.value
-        if v is None:
-            continue
-        money += [(name, "break-even by day", float(d + 1), float(x)) for d, x in enumerate(v.p_break_even)] + [
-            (name, "acceptability at investment", float(i), float(a))
-            for i, a in zip(v.investments, v.acceptability, strict=True)
-        ]
-    audits: list[tuple[Cell, ...]] = [
-        (
-            one.name,
-            m.name,
-            m.smallest_p,
-            m.distinct,
-            _finite(m.size),
-            _finite(m.detectable),
-            m.usable,
-            m.reason,
-        )
-        for one in designs
-        for m in one.audit.methods
-    ]
-    every: list[tuple[Cell, ...]] = [
-        (
-            product.design.name,
-            e.method,
-            e.family,
-            *(_finite(x) for x in (e.effect, e.low, e.high, e.p, e.smallest_p)),
-            e.verdict,
-            e.method == product.main.method,
-        )
-        for product in result.products
-        for e in product.estimates
-    ]
-    named_columns: dict[str, tuple[tuple[str, ...], list[tuple[Cell, ...]]]] = {
-        "curves": (("product", "arm", "date", "yuan_a_day"), curves),
-        "event_study": (
-            ("product", "period", "relative", "effect", "standard_error", "low", "high", "treated_units"),
-            paths,
-        ),
-        "synthetic_control": (("product", "period", "date", "treated", "synthetic", "gap", "low", "high"), synthetic),
-        "placebo_gaps": (("product", "donor", "period", "date", "gap"), placebos),
-        "money": (("product", "curve", "x", "share_of_draws"), money),
-        "audit": (
-            ("product", "method", "smallest_p", "distinct", "size", "detectable", "usable", "reason"),
-            audits,
-        ),
-        "estimates": (
-            ("product", "method", "family", "effect", "low", "high", "p", "smallest_p", "verdict", "main"),
-            every,
-        ),
-    }
-    marked = []
-    for name, (columns, rows) in named_columns.items():
-        mark: tuple[Cell, ...] = (SIMULATED,) if result.simulated else ()
-        header = (*columns, "data") if result.simulated else columns
-        marked.append(Table(named(name, result.simulated), name, header, tuple((*row, *mark) for row in rows)))
-    return tuple(marked)
-
-
 # ---------------------------------------------------------------- parts
 
 
@@ -417,7 +327,7 @@ def _table(
     return Table(named(name, simulated), title, columns, tuple(rows), caption, samples, digits)
 
 
-def can_show(method: audit.Method, alpha: float) -> str:
+def can_show(method: audit.Verdict, alpha: float) -> str:
     """What a method can show in a design, in a few words."""
     if method.usable:
         if math.isnan(method.detectable):
@@ -430,76 +340,25 @@ def can_show(method: audit.Method, alpha: float) -> str:
     return f"pointless: size {method.size:.3f}" if math.isfinite(method.detectable) else "pointless: finds nothing"
 
 
-def _finite(value: float, otherwise: str = "unbounded") -> Cell:
+def finite(value: float, otherwise: str = "unbounded") -> Cell:
+    """A number that has a place in a table: None for nan, words for infinity."""
     if math.isnan(value):
         return None
     return float(value) if math.isfinite(value) else otherwise
 
 
 def _least(product: ProductResult) -> float:
-    return next(m.smallest_p for m in product.design.audit.methods if m.name == "randomisation")
+    return next(m.smallest_p for m in product.prepared.audit.methods if m.name == RANDOMISATION)
 
 
 def together(result: Analysis) -> str:
-    """One sentence on all products together, or why there is no such test; empty for a single one."""
+    """One sentence on the joint test of all products, or why there is none; empty for a single product."""
     t = result.together
     if t is None:
         return result.apart
-    how = "to units that launch all products at once" if t.shared else "within each product"
+    how = "of units that launch all products at once" if t.shared else "within each product"
     return (
         f"All products together, as a share of the level: {100 * t.effect:+.1f} % ({100 * t.low:.1f} to "
-        f"{100 * t.high:.1f}), p {t.p:.2g} by handing out launches {how} ({t.n_distinct:,} joint "
+        f"{100 * t.high:.1f}), p {t.p:.2g} by permuting launches {how} ({t.n_distinct:,} joint "
         f"assignments, smallest p {t.smallest_p:.2g})."
     )
-
-
-def results(result: Analysis) -> dict[str, object]:
-    """What stands in `results.json`: every figure, without the series that the tidy files hold."""
-
-    def product_of(product: ProductResult) -> dict[str, object]:
-        one, v = product.design, product.value
-        value = (
-            None
-            if v is None
-            else {
-                name: getattr(v, name)
-                for name in (
-                    "per_day",
-                    "per_year",
-                    "npv",
-                    "roi",
-                    "break_even_day",
-                    "p_npv_positive",
-                    "plan",
-                    "discounting",
-                )
-            }
-        )
-        return {
-            "name": one.name,
-            "launches": one.launches,
-            "level": one.level,
-            "scale": one.scale,
-            "audit": one.audit,
-            "main": product.main,
-            "estimates": product.estimates,
-            "true_effect": product.truth,
-            "pre_trend": product.pre_trend,
-            "sensitivity": product.sensitivity,
-            "heterogeneity": product.heterogeneity,
-            "robustness": product.robustness,
-            "arms": product.arms,
-            "value": value,
-            "notes": product.notes,
-        }
-
-    return {
-        "simulated": result.simulated,
-        "method": result.method,
-        "choice": result.choice,
-        "alpha": result.alpha,
-        "together": result.together,
-        "apart": result.apart,
-        "p_adjusted": result.p_adjusted,
-        "products": [product_of(product) for product in result.products],
-    }

@@ -8,8 +8,7 @@ import pytest
 
 from ich_jax import config, errors
 from ich_jax.econometrics import panel
-from ich_jax.studies.benefit import analysis, checks, daily, estimates
-from ich_jax.studies.benefit import prepared as design
+from ich_jax.studies.benefit import analysis, checks, daily, prepared
 
 EFFECT, DAYS = 30.0, 60
 OPTIONS = config.AnalysisConfig(n_simulations=100, n_refits=20, n_resamples=199, n_placebos=20)
@@ -34,8 +33,8 @@ def made(effect=EFFECT):
 @pytest.fixture(scope="module")
 def found():
     data = made()
-    designs = design.audit_products(data, CONFIG)
-    return analysis.estimate(data, designs, CONFIG, truth={"fan": EFFECT})
+    products = prepared.audit_products(data, CONFIG)
+    return analysis.estimate(data, products, CONFIG, truth={"fan": EFFECT})
 
 
 def test_what_is_left_out_is_said(found):
@@ -43,7 +42,7 @@ def test_what_is_left_out_is_said(found):
     assert "1 local units are not observed on two days before 2025-07-02" in text and "u10" in text
     assert "treatment starts on 2 dates" in text and "miss more than 10% of the periods: u11" in text
     assert "periods in which a unit is missing" in text and "too few for weeks" in text
-    assert "no comparison: not computed: an interrupted time series needs one launch" in text
+    assert "interrupted time series: not computed: an interrupted time series needs one launch" in text
     by_name = {e.method: e for e in found.products[0].estimates}
     assert "days of local units are missing and count as at the mean of the others" in text
     assert "units that are observed in both days of a comparison" in by_name["Callaway-Sant'Anna"].note
@@ -77,36 +76,27 @@ def test_checks_and_money(found):
 def test_an_unbounded_interval_has_no_value(found):
     product = found.products[0]
     main = dataclasses.replace(product.main, low=-math.inf, high=math.inf)
-    assert checks.sensitivity(product.design, main, product.pre_trend, None)[1].effect == 0.0
+    assert checks.sensitivity(product.prepared, main, product.pre_trend, None)[1].effect == 0.0
     with pytest.raises(errors.DataError, match="unbounded"):
-        analysis._value(main, CONFIG, design.key_of(CONFIG, 0, 6))
+        analysis._value(main, CONFIG, prepared.key_of(CONFIG, 0, 6))
 
 
 def test_each_product_has_its_own_method_where_none_serves_all(found):
-    one = found.products[0].design
+    one = found.products[0].prepared
     useless = dataclasses.replace(
         one.audit, methods=tuple(dataclasses.replace(m, usable=False) for m in one.audit.methods)
     )
-    methods, words = design.choose((one, dataclasses.replace(one, name="book", audit=useless)))
-    assert methods == ("randomisation", "randomisation") and "book: randomisation for want of a usable method" in words
-    assert design.choose((one, one))[0] == ("randomisation", "randomisation")
+    methods, words = prepared.choose((one, dataclasses.replace(one, name="book", audit=useless)))
+    assert methods == ("randomisation", "randomisation") and "book: randomisation, since no method is usable" in words
+    assert prepared.choose((one, one))[0] == ("randomisation", "randomisation")
 
 
 def test_launches_of_several_products_are_told_apart(found):
     """Other units: within each product. The same units and days: one decision. Between: no joint test, and why."""
-    one = found.products[0].design
+    one = found.products[0].prepared
     renamed = dataclasses.replace(one.scaled, units=np.array([f"other {u}" for u in one.scaled.units]))
     assert analysis._joined((one, dataclasses.replace(one, name="book", scaled=renamed))) == (False, "")
     assert analysis._joined((one, dataclasses.replace(one, name="book"))) == (True, "")
     later = dataclasses.replace(one.scaled, start=np.where(one.scaled.start == 40, 45, one.scaled.start))
     shared, apart = analysis._joined((one, dataclasses.replace(one, name="book", scaled=later)))
     assert not shared and "unit u00 launches fan and book" in apart
-
-
-def test_short_gaps_lie_on_the_line_between_neighbours():
-    at = np.array([*range(6), *range(7, 20)])
-    series, between = estimates.whole(at, at.astype(float))
-    np.testing.assert_allclose(series, np.arange(20.0))
-    assert between == 1
-    with pytest.raises(errors.DataError, match="5 of 10 days are missing"):
-        estimates.whole(np.array([0, 2, 4, 6, 9]), np.zeros(5))

@@ -1,4 +1,4 @@
-"""The kernel against the methods themselves; counts by hand; detectable effects against theory."""
+"""Counts by hand; detectable effects against theory; what is refused."""
 
 import math
 
@@ -9,10 +9,9 @@ from scipy import stats
 
 from ich_jax import errors
 from ich_jax.econometrics import panel
-from ich_jax.econometrics.did import few_treated, two_way
-from ich_jax.econometrics.regression import covariance, linear, wild_bootstrap
 from ich_jax.studies.benefit import audit
-from ich_jax.uncertainty import float64
+from ich_jax.studies.benefit.counts import Sizes
+from ich_jax.studies.benefit.methods.table import BY_NAME, CHANGES
 
 KEY = jax.random.key(5)
 
@@ -37,31 +36,6 @@ def few():
 
 def by_name(result):
     return {m.name: m for m in result.methods}
-
-
-@pytest.mark.parametrize("effect", [0.0, 1e3])
-def test_kernel_is_the_methods_themselves(effect):
-    """Without an effect, and with one far beyond the noise: then each method gives the least p that it can."""
-    data = made(2, 6)
-    data = panel.from_matrix(data.outcome + effect * data.treated, data.start)
-    change = two_way.changes(data)
-    with float64.enabled():
-        kernel = jax.jit(audit.tests_of_changes, static_argnames="n1")
-        t, p = (np.asarray(value) for value in kernel(change, audit.reassignments(2, 6), n1=2))
-    collapsed = two_way.collapsed(data)
-    fit = linear.fit(change, {"effect": data.ever_treated.astype(float)})
-    clustered = covariance.table(fit, covariance.cluster(fit, np.arange(8)))
-    np.testing.assert_allclose(t, [collapsed.table.t[1], clustered.t[1]], rtol=1e-9)
-    expected = [
-        few_treated.placebo_test(data).p[0],
-        few_treated.sign_flips(few_treated.unit_effects(data)).p,
-        few_treated.conley_taber(data).p,
-        wild_bootstrap.wild_cluster(fit, "effect", np.arange(8), confidence=None).p,
-    ]
-    np.testing.assert_allclose(p, expected, atol=1e-12)
-    if effect:
-        np.testing.assert_allclose(p[:3], [1 / 28, 0.5, 1 / 37], atol=1e-12)
-        assert p[3] >= 1 / 128  # with two treated units some signs give a t as large
 
 
 def test_counts_by_hand(small):
@@ -109,7 +83,7 @@ def test_one_treated_unit_and_clustered_errors(few):
     found = by_name(few)
     assert found["clustered t"].size > 0.25 and not found["clustered t"].usable
     assert "rejects" in found["clustered t"].reason and found["collapsed t"].usable
-    floors = [found[name].smallest_p for name in audit.SIMULATED[2:]]
+    floors = [found[name].smallest_p for name in tuple(CHANGES)[2:]]
     assert floors == pytest.approx([1 / 8, 1.0, 1 / 8, 1 / 128])
 
 
@@ -141,7 +115,7 @@ def test_several_starts(small):
     found = by_name(audit.audit(made(4, 4, start=[60, 62, 64, 66]), KEY, block=1, n_simulations=400))
     assert found["randomisation"].distinct == 1680 and found["randomisation"].smallest_p == 1 / 1680
     assert found["randomisation"].usable and math.isfinite(found["randomisation"].detectable)
-    for name in set(audit.SIMULATED) - {"randomisation"}:
+    for name in CHANGES.keys() - {"randomisation"}:
         assert not found[name].usable and found[name].reason == "needs one launch, there are 4", name
 
 
@@ -171,6 +145,7 @@ def test_bad_input_is_refused():
 
 def test_a_thousand_units_are_not_too_many_to_count():
     """2^1200 and 400^200 do not fit into a float; their inverses are 0 for all that a p-value can tell."""
-    distinct, smallest = audit._counts(made(1, 2), 200, 1000, np.array([200]))
-    assert smallest["wild cluster bootstrap"] == smallest["Conley-Taber"] == 0.0 and smallest["randomisation"] < 1e-200
-    assert distinct["wild cluster bootstrap"] == 2**1199
+    counts = {name: BY_NAME[name].counts(Sizes(200, 1000, 9, 9, (200,)), 0.05) for name in CHANGES}
+    assert counts["wild cluster bootstrap"].smallest_p == counts["Conley-Taber"].smallest_p == 0.0
+    assert counts["randomisation"].smallest_p < 1e-200
+    assert counts["wild cluster bootstrap"].distinct == 2**1199

@@ -12,12 +12,13 @@ from ich_jax.econometrics import panel
 from ich_jax.econometrics.did import two_way
 from ich_jax.econometrics.synthetic import conformal
 from ich_jax.econometrics.synthetic import control as sc
-from ich_jax.studies.benefit import audit, calibration
+from ich_jax.studies.benefit import calibration, changes
+from ich_jax.studies.benefit.methods.table import CHANGES
 from ich_jax.uncertainty import float64
 
 KEY = jax.random.key(1)
-OF_PANEL = jax.jit(functools.partial(calibration.tests_of_panel, n1=2, start=12))
-OF_CHANGES = jax.jit(functools.partial(audit.tests_of_changes, n1=2))
+OF_PANEL = jax.jit(functools.partial(calibration.statistics, n1=2, start=12))
+OF_CHANGES = jax.jit(functools.partial(changes.statistics, tests=tuple(CHANGES.values()), n1=2))
 SMALL = {"controls": (20,), "periods": (24,), "treated": 2}
 
 
@@ -34,15 +35,14 @@ def study():
 def test_kernel_is_the_methods_themselves(seed):
     y = np.random.default_rng(seed).normal(size=(8, 24)).cumsum(axis=1)
     data = panel.from_matrix(y, [12, 12] + [24] * 6)
-    draws_of = audit.reassignments(2, 6)
+    draws_of = changes.reassignments(2, 6)
     with float64.enabled():
-        t, p = OF_PANEL(jnp.asarray(y), draws_of)
-        t_changes, p_changes = OF_CHANGES(jnp.asarray(two_way.changes(data)), draws_of)
-    np.testing.assert_allclose(t, t_changes, rtol=1e-9)
-    np.testing.assert_allclose(p[:4], p_changes, atol=1e-12)
+        values = OF_PANEL(jnp.asarray(y), draws_of)
+        of_changes = OF_CHANGES(jnp.asarray(two_way.changes(data)), draws_of)
+    np.testing.assert_allclose(values[:6], of_changes, rtol=1e-9)
     study = sc.study(panel.from_matrix(y[[0, *range(2, 8)]], [12] + [24] * 6))
     expected = [sc.placebo_in_space(study).p, conformal.conformal_test(study).p]
-    np.testing.assert_allclose(p[4:], expected, atol=1e-12)
+    np.testing.assert_allclose(values[6:], expected, atol=1e-12)
 
 
 def test_levels_that_are_known(study):

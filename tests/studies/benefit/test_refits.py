@@ -10,8 +10,11 @@ from ich_jax.econometrics import panel
 from ich_jax.econometrics.synthetic import conformal, sdid
 from ich_jax.econometrics.synthetic import control as sc
 from ich_jax.studies.benefit import audit, refits
+from ich_jax.studies.benefit.methods.table import ERRORS, REFITTED
 from ich_jax.uncertainty import float64
 
+PLACEBO, PAIRS, TRAJECTORY, PERIOD = REFITTED
+SDID_PLACEBO, SDID_JACKKNIFE = ERRORS
 KEY = jax.random.key(4)
 EFFECTS = np.array([0.0, 1.5])
 
@@ -62,21 +65,21 @@ def audited():
 def test_the_audit_says_what_they_find(audited):
     """Units are alike, so that placebo ranks are exact; an effect of eight placebo errors is found."""
     found = {m.name: m for m in audited.methods}
-    for name in (refits.PLACEBO, refits.PAIRS, refits.TRAJECTORY, refits.SDID_PLACEBO):
+    for name in (PLACEBO, PAIRS, TRAJECTORY, SDID_PLACEBO):
         m = found[name]
         assert 0.0 <= m.size <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 60), name
         assert m.usable and audited.placebo_error < m.detectable < np.inf, name
-    assert found[refits.SDID_PLACEBO].detectable < found[refits.PLACEBO].detectable
+    assert found[SDID_PLACEBO].detectable < found[PLACEBO].detectable
     # The largest of 25 gaps of spread 1 lies near 2.1, and power .8 takes another .84.
-    single = found[refits.PERIOD]
+    single = found[PERIOD]
     assert single.smallest_p == 1 / 25 and single.size <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 60) and single.usable
     assert single.detectable == pytest.approx(2.94, rel=0.25)
-    assert not found[refits.SDID_JACKKNIFE].usable and np.isnan(found[refits.SDID_JACKKNIFE].size)
+    assert not found[SDID_JACKKNIFE].usable and np.isnan(found[SDID_JACKKNIFE].size)
 
 
 def test_without_refits_they_are_judged_by_counts(audited):
     counted = {m.name: m for m in audit.audit(made(1, 20, 36, 24), KEY, block=1, n_simulations=100).methods}
-    assert np.isnan(counted[refits.PLACEBO].size) and counted[refits.PLACEBO].smallest_p == 1 / 21
+    assert np.isnan(counted[PLACEBO].size) and counted[PLACEBO].smallest_p == 1 / 21
     assert list(counted) == [m.name for m in audited.methods]
 
 

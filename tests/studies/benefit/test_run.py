@@ -11,9 +11,8 @@ import pytest
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.report import provenance
-from ich_jax.studies.benefit import analysis, daily, simulation
+from ich_jax.studies.benefit import analysis, daily, prepared, reading, simulation
 from ich_jax.studies.benefit import page as benefit_page
-from ich_jax.studies.benefit import prepared as design
 from ich_jax.studies.benefit import run as benefit
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,7 +54,7 @@ def done(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[anal
 def test_the_template_becomes_a_page(done: tuple[analysis.Analysis, Path, str]) -> None:
     result, folder, _ = done
     product = result.products[0]
-    assert (product.design.name, product.design.audit.treated, product.design.audit.donors) == ("figurine", 1, 2)
+    assert (product.prepared.name, product.prepared.audit.treated, product.prepared.audit.donors) == ("figurine", 1, 2)
     # The template sells 6 pieces of 21 yuan more from day 14 on, at outlets that are alike but for their size.
     assert product.main.effect == pytest.approx(6 * 21, rel=0.01)
     assert all(math.isfinite(e.effect) for e in product.estimates) and len(product.estimates) >= 8
@@ -90,7 +89,7 @@ def test_the_summary_stands_in_the_results(done: tuple[analysis.Analysis, Path, 
     assert (words["units"], words["treated"], words["days"], words["data"]) == ("3", "1", "28", "csv")
     assert float(words["smallest_p"]) == pytest.approx(1 / 3, rel=1e-5)
     audit = found["products"][0]["audit"]["methods"]
-    assert {m["name"] for m in audit} == {m.name for m in result.products[0].design.audit.methods}
+    assert {m["name"] for m in audit} == {m.name for m in result.products[0].prepared.audit.methods}
     assert re.fullmatch("[0-9a-f]{64}", found["source"]["sha256"]) and found["label"] == "data of the user"
 
 
@@ -103,11 +102,11 @@ def test_the_audit_is_printed_before_any_effect(done: tuple[analysis.Analysis, P
 def test_simulated_data_say_so_everywhere(done: tuple[analysis.Analysis, Path, str], tmp_path: Path) -> None:
     result, _, _ = done
     marked = dataclasses.replace(result, simulated=True)
-    designs = [product.design for product in result.products]
+    products = [product.prepared for product in result.products]
     benefit_page.write(
         tmp_path,
         config=make_config(tmp_path / "x.csv"),
-        designs=designs,
+        products=products,
         result=marked,
         provenance=provenance.provenance(),
     )
@@ -127,7 +126,7 @@ def test_a_shuffled_file_gives_the_same_result(
     header, *rows = template.read_text().splitlines()
     other = tmp_path / "other.csv"
     other.write_text("\n".join([header, *rows[::-1]]) + "\n")
-    before, after = daily.load_daily(template).panels[0], daily.load_daily(other).panels[0]
+    before, after = reading.load_daily(template).panels[0], reading.load_daily(other).panels[0]
     for name in ("units", "periods", "outcome", "observed", "start"):
         assert (getattr(before, name) == getattr(after, name)).all(), name
 
@@ -238,6 +237,8 @@ def test_a_template_is_never_written_over_a_file(template: Path) -> None:
             {"plan.horizon_days": 0},
             "--config.plan.horizon_days: got 0; expected a whole number from 1 to 3,650.",
         ),
+        ({"analysis.alpha": 5.0}, "analysis.alpha: got 5.0"),
+        ({"analysis.scale": "log"}, "analysis.scale: got 'log'"),
         ({"analysis.n_resample": 5}, "did you mean 'n_resamples'"),
         ({"data.path": ""}, "--config.data.path is empty"),
     ],
@@ -245,6 +246,12 @@ def test_a_template_is_never_written_over_a_file(template: Path) -> None:
 def test_bad_settings_are_refused(tmp_path: Path, overrides: dict[str, object], words: str) -> None:
     with pytest.raises(errors.ConfigError, match=re.escape(words)):
         make_config(tmp_path / "x.csv", **overrides)
+
+
+def test_a_bad_plan_is_refused_before_anything_is_written(template: Path, tmp_path: Path) -> None:
+    with pytest.raises(errors.ConfigError, match=r"plan\.horizon_days: got 0; expected a whole number from 1 to 3650"):
+        benefit.run(make_config(template, **{"plan.horizon_days": 0}), str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("variant", ["", "quick", "size_study"])
@@ -281,6 +288,6 @@ def test_the_method_is_chosen_before_effects() -> None:
         one = data.panels[0]
         before = one.outcome[:, : one.start.min()].mean()
         panel = dataclasses.replace(one, outcome=one.outcome / before)
-        designs = design.audit_products(daily.Daily(("book",), (panel,), "made"), config)
-        chosen.append(design.choose(designs))
+        products = prepared.audit_products(daily.Daily(("book",), (panel,), "made"), config)
+        chosen.append(prepared.choose(products))
     assert chosen[0] == chosen[1]

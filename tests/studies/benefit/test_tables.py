@@ -5,7 +5,7 @@ import math
 import pytest
 
 from ich_jax.studies.benefit import tables as benefit_tables
-from ich_jax.studies.benefit.audit import Method
+from ich_jax.studies.benefit.audit import Verdict
 
 
 def test_stems_are_names_of_files_and_unlike_each_other() -> None:
@@ -21,16 +21,16 @@ def test_stems_are_names_of_files_and_unlike_each_other() -> None:
 @pytest.mark.parametrize(
     ("method", "words"),
     [
-        (Method("a", 0.0, None, 0.048, 27.54, True, ""), "finds 27.5, size 0.048"),
-        (Method("a", 0.04, 25, math.nan, math.nan, True, ""), "usable: p from 0.04"),
-        (Method("a", 0.125, 16, 0.0, math.inf, False, ""), "pointless: p from 0.125"),
-        (Method("a", 0.0, None, 0.45, 13.0, False, ""), "pointless: size 0.450"),
+        (Verdict("a", 0.0, None, 0.048, 27.54, True, ""), "finds 27.5, size 0.048"),
+        (Verdict("a", 0.04, 25, math.nan, math.nan, True, ""), "usable: p from 0.04"),
+        (Verdict("a", 0.125, 16, 0.0, math.inf, False, ""), "pointless: p from 0.125"),
+        (Verdict("a", 0.0, None, 0.45, 13.0, False, ""), "pointless: size 0.450"),
         (
-            Method("a", 0.0, 0, math.nan, math.nan, False, "needs two treated units"),
+            Verdict("a", 0.0, 0, math.nan, math.nan, False, "needs two treated units"),
             "pointless: needs two treated units",
         ),
-        (Method("a", 0.004, 256, 0.0, math.inf, False, ""), "pointless: finds nothing"),
+        (Verdict("a", 0.004, 256, 0.0, math.inf, False, ""), "pointless: finds nothing"),
     ],
 )
-def test_what_a_method_can_show(method: Method, words: str) -> None:
+def test_what_a_method_can_show(method: Verdict, words: str) -> None:
     assert benefit_tables.can_show(method, 0.05) == words
