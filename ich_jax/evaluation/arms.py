@@ -122,6 +122,7 @@ def compare_arms(
         DataError: Shapes that do not fit; a value that is not finite; an arm that is missing; networks that were not
             asked for the same designs, or seeds that only one arm has.
     """
+    # More than 60 lines, half of which say what the arguments are.
     key = jax.random.key(0) if key is None else key
     briefs, error, seeds = _crossed(requested, read, arm, seed, names)
     plain, residual = error[PLAIN], error[RESIDUAL]  # [D, S, A]

@@ -142,6 +142,7 @@ def evaluate(
         ConfigError: See `check`.
         DataError: The generator drew, or the inspector read, values that are not finite.
     """
+    # More than 60 lines: the protocol is read from top to bottom, and the result names every figure.
     check(config)
     settings = config.evaluation
     key = jax.random.key(settings.seed)

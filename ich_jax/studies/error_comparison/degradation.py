@@ -27,8 +27,8 @@ from ich_jax.config import Config, GeneratorConfig
 from ich_jax.evaluation.arm_errors import PLAIN, RESIDUAL
 from ich_jax.evaluation.level_tests import SEEDS, LevelTest, level_test
 from ich_jax.models import generator
-from ich_jax.types import Brief, DesignSpace
-from ich_jax.uncertainty import bootstrap, bootstrap_intervals
+from ich_jax.types import Brief, DesignSpace, PyTree
+from ich_jax.uncertainty import bootstrap
 
 ALPHA = 0.05
 _BLOCK = re.compile(r"stage_(\d+)_block_(\d+)")
@@ -122,6 +122,41 @@ def degradation(
     """
     key = jax.random.key(0) if key is None else key
     names = tuple(plain)
+    error = _stacked(depths, seeds, plain, residual, tested)
+    difference = error[0] - error[1]  # [K, L, S] plain minus residual
+    log_depth = np.log2(np.asarray(depths, np.float64))
+    centred = log_depth - log_depth.mean()
+    slopes = np.einsum("l,kls->sk", centred / np.square(centred).sum(), difference)  # [S, K]
+    tested_difference = difference[[names.index(name) for name in tested]]  # [T, L, S]
+    at_depth = tuple(
+        level_test(SEEDS, tested_difference[:, level].T, tested, key=jax.random.fold_in(key, 2 + level))
+        for level in range(len(depths))
+    )
+    labels = [f"{name}, {depth}" for name in tested for depth in depths]
+    by_label = tested_difference.reshape(-1, len(seeds)).T
+    return Degradation(
+        depths=tuple(depths),
+        seeds=tuple(seeds),
+        names=names,
+        tested=tuple(tested),
+        curves=_curves(key, error, names, n_resamples),
+        slopes={name: float(mean) for name, mean in zip(names, slopes.mean(axis=0), strict=True)},
+        interaction=level_test(SEEDS, slopes, names, key=jax.random.fold_in(key, 0)),
+        at_depth=at_depth,
+        jointly=level_test(SEEDS, by_label, labels, key=jax.random.fold_in(key, 1)),
+        behind_from=_behind_from(depths, tested_difference.mean(axis=2), at_depth, tested),
+    )
+
+
+def _stacked(
+    depths: Sequence[int],
+    seeds: Sequence[int],
+    plain: Mapping[str, npt.ArrayLike],
+    residual: Mapping[str, npt.ArrayLike],
+    tested: Sequence[str],
+) -> npt.NDArray[np.float64]:
+    """Checks the errors of `degradation` and returns them as `[2, K, L, S]`, plain first."""
+    names = tuple(plain)
     if len(depths) < 2 or list(depths) != sorted(set(depths)) or depths[0] < 1:
         raise errors.DataError(f"degradation: expected two or more ascending depths from 1, got {tuple(depths)}.")
     if tuple(residual) != names or not set(tested) <= set(names):
@@ -136,40 +171,24 @@ def degradation(
             f"degradation: every error must be finite numbers {list(shape)} (depths, seeds), got "
             f"{list(stacked.shape[2:])}."
         )
-    low, high = _bands(key, stacked, n_resamples)
-    curves = tuple(
+    return stacked
+
+
+def _curves(
+    key: jax.Array, error: npt.NDArray[np.float64], names: Sequence[str], n_resamples: int
+) -> tuple[DepthCurve, ...]:
+    low, high = _bands(key, error, n_resamples)
+    return tuple(
         DepthCurve(
             arm,
             name,
-            tuple(stacked[i, k].mean(axis=1).tolist()),
+            tuple(error[i, k].mean(axis=1).tolist()),
             tuple(low[i, k].tolist()),
             tuple(high[i, k].tolist()),
-            tuple(tuple(row) for row in stacked[i, k].tolist()),
+            tuple(tuple(seeds) for seeds in error[i, k].tolist()),
         )
         for i, arm in enumerate((PLAIN, RESIDUAL))
         for k, name in enumerate(names)
-    )
-    behind = stacked[0] - stacked[1]  # [K, L, S]
-    x = np.log2(np.asarray(depths, np.float64))
-    x = (x - x.mean()) / np.square(x - x.mean()).sum()
-    slopes = np.einsum("l,kls->sk", x, behind)  # [S, K]
-    own = behind[[names.index(name) for name in tested]]  # [T, L, S]
-    at_depth = tuple(
-        level_test(SEEDS, own[:, level].T, tested, key=jax.random.fold_in(key, 2 + level))
-        for level in range(len(depths))
-    )
-    labels = [f"{name}, {depth}" for name in tested for depth in depths]
-    return Degradation(
-        depths=tuple(depths),
-        seeds=tuple(seeds),
-        names=names,
-        tested=tuple(tested),
-        curves=curves,
-        slopes={name: float(of) for name, of in zip(names, slopes.mean(axis=0), strict=True)},
-        interaction=level_test(SEEDS, slopes, names, key=jax.random.fold_in(key, 0)),
-        at_depth=at_depth,
-        jointly=level_test(SEEDS, own.reshape(-1, len(seeds)).T, labels, key=jax.random.fold_in(key, 1)),
-        behind_from=_behind_from(depths, own.mean(axis=2), at_depth, tested),
     )
 
 
@@ -190,31 +209,31 @@ def _behind_from(
     tests: Sequence[LevelTest],
     names: Sequence[str],
 ) -> int | None:
-    found = None
+    behind_from = None
     for level in reversed(range(len(depths))):
         p = tests[level].p_max_t
         if tests[level].withheld or not all(p[name] < ALPHA and mean[k, level] > 0 for k, name in enumerate(names)):
             break
-        found = depths[level]
-    return found
+        behind_from = depths[level]
+    return behind_from
 
 
 # ---------------------------------------------------------------- gradients by block
 
 
-def block_norms(gradient: Any) -> dict[str, float]:
+def block_norms(gradient: Mapping[str, PyTree]) -> dict[str, float]:
     """Returns the norm of each block's gradient, in the order in which a picture passes the blocks.
 
     Args:
         gradient: Tree of the parameters of a generator or discriminator.
     """
-    found: dict[tuple[int, int], float] = {}
+    norms: dict[tuple[int, int], float] = {}
     for name, block in gradient.items():
         match = _BLOCK.fullmatch(name)
         if match:
             squares = [float(np.square(np.asarray(leaf, np.float64)).sum()) for leaf in jax.tree.leaves(block)]
-            found[int(match[1]), int(match[2])] = float(np.sqrt(sum(squares)))
-    return {f"stage_{stage}_block_{i}": found[stage, i] for stage, i in sorted(found)}
+            norms[int(match[1]), int(match[2])] = float(np.sqrt(sum(squares)))
+    return {f"stage_{stage}_block_{i}": norms[stage, i] for stage, i in sorted(norms)}
 
 
 # ---------------------------------------------------------------- the guarantee
@@ -244,8 +263,8 @@ class Appended:
 
 
 def append_blocks(
-    config: Config, space: DesignSpace, size: int, channels: int, params: Any, *, extra: int, zero: bool = True
-) -> tuple[Config, Any]:
+    config: Config, space: DesignSpace, size: int, channels: int, params: PyTree, *, extra: int, zero: bool = True
+) -> tuple[Config, PyTree]:
     """Appends blocks to each stage of a generator.
 
     Args:
@@ -260,16 +279,16 @@ def append_blocks(
     Returns:
         The config of the deeper generator and its parameters.
     """
-    own = dataclasses.replace(config.generator, blocks=config.generator.blocks + extra)
-    deeper = dataclasses.replace(config, generator=own)
-    init, _ = _compiled(own, space, size, channels, config.compute.dtype)
+    network = dataclasses.replace(config.generator, blocks=config.generator.blocks + extra)
+    deeper = dataclasses.replace(config, generator=network)
+    init, _ = _compiled(network, space, size, channels, config.compute.dtype)
     brief = Brief(
         product=jnp.zeros((1,), jnp.int32),
         elements=jnp.zeros((1, len(space.elements)), jnp.int32),
         axes=jnp.zeros((1, len(space.axes)), jnp.float32),
         given=jnp.ones((1, space.n_given), jnp.float32),
     )
-    z = jnp.zeros((1, own.z_dim), jnp.float32)
+    z = jnp.zeros((1, network.z_dim), jnp.float32)
     fresh = flax.core.unfreeze(init(jax.random.key(config.seed), z, brief)["params"])
     for name, block in fresh.items():
         if name not in params and zero:
@@ -279,10 +298,10 @@ def append_blocks(
 
 @functools.lru_cache(maxsize=4)
 def _compiled(
-    own: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: str
+    network: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: str
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Returns a generator's `init` and `apply`, compiled once for networks that are alike."""
-    module = generator.create(own, space, size, channels, jnp.dtype(dtype))
+    module = generator.create(network, space, size, channels, jnp.dtype(dtype))
     options = {"xla_backend_optimization_level": 0}  # both run once or twice: not worth optimising
     return jax.jit(module.init, compiler_options=options), jax.jit(module.apply, compiler_options=options)
 
@@ -292,7 +311,7 @@ def appended(
     space: DesignSpace,
     size: int,
     channels: int,
-    params: Any,
+    params: PyTree,
     brief: Brief,
     *,
     extra: int = 1,
@@ -311,20 +330,16 @@ def appended(
     n = len(brief.product)
     z = jax.random.normal(jax.random.key(config.evaluation.seed), (n, config.generator.z_dim), jnp.float32)
 
-    def drawing(of: Config) -> Callable[[Any], npt.NDArray[np.float32]]:
-        _, apply = _compiled(of.generator, space, size, channels, of.compute.dtype)
-        return lambda params: np.asarray(apply({"params": params}, z, brief))
+    def draw(run_config: Config, params: PyTree) -> npt.NDArray[np.float32]:
+        _, apply = _compiled(run_config.generator, space, size, channels, run_config.compute.dtype)
+        return np.asarray(apply({"params": params}, z, brief))
 
-    before = drawing(config)(params)
-    deep = {
-        start: append_blocks(config, space, size, channels, params, extra=extra, zero=start == "zero")
-        for start in ("zero", "own")
-    }
-    draw = drawing(deep["zero"][0])
-    found = []
-    for start, (_, deeper) in deep.items():
-        change = np.abs(draw(deeper) - before)
-        found.append(
+    before = draw(config, params)
+    changes = []
+    for start in ("zero", "own"):
+        deeper, deeper_params = append_blocks(config, space, size, channels, params, extra=extra, zero=start == "zero")
+        change = np.abs(draw(deeper, deeper_params) - before)
+        changes.append(
             Appended(
                 arm=config.generator.arm,
                 extra=extra,
@@ -335,4 +350,4 @@ def appended(
                 n=n,
             )
         )
-    return tuple(found)
+    return tuple(changes)

@@ -61,70 +61,20 @@ def write(
         WorkdirError: A file cannot be written.
     """
     depth = result.depths[-1]
-    own = [i for i, record in enumerate(records) if record.depth == depth]
-    shown, drawn = [records[i] for i in own], [images[i] for i in own]
+    deepest = [i for i, record in enumerate(records) if record.depth == depth]
+    shown, drawn = [records[i] for i in deepest], [images[i] for i in deepest]
     stamp = error_figures.STAMP if result.simulated else ""
     samples = _samples(result.headline, depth)
+    simulated = result.simulated
     sections = [
-        page.Section("Errors on each axis", items=_errors(result, shown, samples, stamp), simulated=result.simulated),
-        page.Section(
-            "What the comparison can claim",
-            text=(
-                "Each test flips the signs of differences plain \u2212 residual. Over designs it is conditional on "
-                "these networks; over seeds one pair of networks is one observation, so that it speaks about the "
-                "method. With S seeds no p can be below 2 to the power 1 \u2212 S.",
-            ),
-            items=(
-                error_tables.contrasts(result.headline, samples),
-                _figure(
-                    "slopes",
-                    "Mean error of each pair of networks",
-                    error_figures.slopes(result.headline, stamp),
-                    "One line per seed: the plain network on the left, the residual one on the right, trained on the "
-                    "same images in the same order.",
-                    samples,
-                ),
-                error_tables.networks(result.headline, samples),
-            ),
-            notes=result.headline.notes,
-            simulated=result.simulated,
-        ),
+        page.Section("Errors on each axis", items=_errors(result, shown, samples, stamp), simulated=simulated),
+        _claims(result, samples, stamp),
         _degradation(result, samples, stamp),
-        _gradients(shown, samples, stamp, simulated=result.simulated),
-        page.Section(
-            "The guarantee: blocks that are appended",
-            text=(
-                "A residual block whose last layer is zero passes its input on as it is (H(x) = F(x) + x with F(x) = "
-                "0); a plain block then passes on nothing. Blocks were appended to each stage of the trained "
-                "generators and the same designs drawn again.",
-            ),
-            items=(error_tables.guarantee(records),),
-            simulated=result.simulated,
-        ),
-        page.Section("What errors look like", items=_sheets(result, shown, drawn, samples), simulated=result.simulated),
-        page.Section(
-            "How the arms were trained",
-            text=(_fairness(config),),
-            items=tuple(
-                item
-                for item in (
-                    error_tables.trials(result),
-                    error_tables.best_of(result, f"evaluation seed {config.evaluation.seed}"),
-                )
-                if item is not None
-            ),
-            simulated=result.simulated,
-        ),
-        page.Section(
-            "Who judges",
-            (
-                "Every error is what the inspector reads: a network that saw real training images only, was frozen "
-                "before any generator was judged, and is part of no generator's loss. The discriminator's own reading "
-                "head judges nothing here.",
-            ),
-            tuple(run_tables.judge_tables(inspector)),
-            simulated=result.simulated,
-        ),
+        _gradients(shown, samples, stamp, simulated=simulated),
+        _guarantee(records, simulated=simulated),
+        page.Section("What errors look like", items=_sheets(result, shown, drawn, samples), simulated=simulated),
+        _training(config, result),
+        _inspector(inspector, simulated=simulated),
         page.Section(
             "Every trained network and the configuration",
             items=(error_tables.cells(records), run_tables.config_table(config)),
@@ -142,7 +92,7 @@ def write(
         provenance=provenance,
         headlines=_headlines(result),
         warnings=_warnings(config, result, records),
-        simulated=SIMULATED if result.simulated else "",
+        simulated=SIMULATED if simulated else "",
     )
 
 
@@ -275,6 +225,31 @@ def _errors(result: ErrorComparison, records: Sequence[CellRecord], samples: str
     )
 
 
+def _claims(result: ErrorComparison, samples: str, stamp: str) -> page.Section:
+    return page.Section(
+        "What the comparison can claim",
+        text=(
+            "Each test flips the signs of differences plain \u2212 residual. Over designs it is conditional on "
+            "these networks; over seeds one pair of networks is one observation, so that it speaks about the "
+            "method. With S seeds no p can be below 2 to the power 1 \u2212 S.",
+        ),
+        items=(
+            error_tables.contrasts(result.headline, samples),
+            _figure(
+                "slopes",
+                "Mean error of each pair of networks",
+                error_figures.slopes(result.headline, stamp),
+                "One line per seed: the plain network on the left, the residual one on the right, trained on the "
+                "same images in the same order.",
+                samples,
+            ),
+            error_tables.networks(result.headline, samples),
+        ),
+        notes=result.headline.notes,
+        simulated=result.simulated,
+    )
+
+
 def _degradation(result: ErrorComparison, samples: str, stamp: str) -> page.Section:
     found = result.degradation
     if found is None:
@@ -327,6 +302,19 @@ def _gradients(records: Sequence[CellRecord], samples: str, stamp: str, *, simul
     return page.Section("Gradients by depth", items=(item,), simulated=simulated)
 
 
+def _guarantee(records: Sequence[CellRecord], *, simulated: bool) -> page.Section:
+    return page.Section(
+        "The guarantee: blocks that are appended",
+        text=(
+            "A residual block whose last layer is zero passes its input on as it is (H(x) = F(x) + x with F(x) = "
+            "0); a plain block then passes on nothing. Blocks were appended to each stage of the trained "
+            "generators and the same designs drawn again.",
+        ),
+        items=(error_tables.guarantee(records),),
+        simulated=simulated,
+    )
+
+
 def _sheets(
     result: ErrorComparison, records: Sequence[CellRecord], images: Sequence[npt.NDArray[np.uint8]], samples: str
 ) -> tuple[Item, ...]:
@@ -346,6 +334,32 @@ def _sheets(
             f"Designs of either arm whose largest error is nearest to {tolerance:g}.",
             samples,
         ),
+    )
+
+
+def _training(config: ErrorComparisonConfig, result: ErrorComparison) -> page.Section:
+    tables = (
+        error_tables.trials(result),
+        error_tables.best_of(result, f"evaluation seed {config.evaluation.seed}"),
+    )
+    return page.Section(
+        "How the arms were trained",
+        text=(_fairness(config),),
+        items=tuple(table for table in tables if table is not None),
+        simulated=result.simulated,
+    )
+
+
+def _inspector(inspector: Judge, *, simulated: bool) -> page.Section:
+    return page.Section(
+        "Who judges",
+        (
+            "Every error is what the inspector reads: a network that saw real training images only, was frozen "
+            "before any generator was judged, and is part of no generator's loss. The discriminator's own reading "
+            "head judges nothing here.",
+        ),
+        tuple(run_tables.judge_tables(inspector)),
+        simulated=simulated,
     )
 
 

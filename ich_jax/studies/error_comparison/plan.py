@@ -11,7 +11,7 @@ from ich_jax.evaluation.arm_errors import PLAIN, RESIDUAL
 from ich_jax.studies.error_comparison import result as comparison
 from ich_jax.studies.error_comparison.result import Choice
 
-_TRIAL_SEEDS = 1_000_000  # added to the seeds of trials, which so are none of a comparison
+_TRIAL_SEEDS = 1_000_000  # added to the seeds of trials, so that none is a seed of the comparison
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Piece:
     @property
     def name(self) -> str:
         """Name of its folder."""
-        tried = f"_gain{self.gain:g}-{self.d_gain:g}_lr{self.learning_rate:g}" if self.kind == "trials" else ""
-        return f"{self.arm}_depth{self.depth}{tried}_seed{self.seed}"
+        settings = f"_gain{self.gain:g}-{self.d_gain:g}_lr{self.learning_rate:g}" if self.kind == "trials" else ""
+        return f"{self.arm}_depth{self.depth}{settings}_seed{self.seed}"
 
     def folder(self, root: str | Path) -> Path:
         """Its work directory."""
@@ -63,7 +63,7 @@ def trials(config: ErrorComparisonConfig) -> list[Piece]:
 
 
 def untried(config: ErrorComparisonConfig) -> tuple[Choice, ...]:
-    """The first gain and step size of each arm and depth: what is taken without trials."""
+    """The first gain and step size of each arm and depth, which are taken without trials."""
     settings = config.comparison
     return tuple(
         Choice(arm, depth, *gains(config, arm)[0], settings.learning_rates[0], None, 0)
@@ -109,20 +109,20 @@ def cell_config(config: ErrorComparisonConfig, piece: Piece) -> Config:
         "discriminator": dataclasses.replace(config.discriminator, **d_arm),
         "train": dataclasses.replace(config.train, g_lr=piece.learning_rate, d_lr=piece.learning_rate),
     }
-    made = Config(**base)
+    run_config = Config(**base)
     if piece.kind == "trials":
         steps = config.comparison.trial_steps
-        once: dict[str, Any] = {
+        intervals: dict[str, Any] = {
             "validate_every": steps,
             "checkpoint_every": max(1, steps // 2),
             "log_every": max(1, steps // 10),
         }
-        made = dataclasses.replace(
-            made,
-            train=dataclasses.replace(made.train, steps=steps, images=0),
-            loop=dataclasses.replace(made.loop, **once),
+        run_config = dataclasses.replace(
+            run_config,
+            train=dataclasses.replace(run_config.train, steps=steps, images=0),
+            loop=dataclasses.replace(run_config.loop, **intervals),
         )
-    resolved: Config = config_lib.resolve(made)
+    resolved: Config = config_lib.resolve(run_config)
     return resolved
 
 

@@ -174,17 +174,17 @@ def choose(trials: Sequence[Trial]) -> tuple[Choice, ...]:
 
     Ties go to what was tried first. An arm all of whose trials diverged gets the first of its settings.
     """
-    found = []
+    choices = []
     for depth in sorted({trial.depth for trial in trials}):
         for arm in ARMS:
             scores: dict[tuple[float, float, float], list[float]] = {}
             for trial in trials:
                 if (trial.arm, trial.depth) == (arm, depth):
                     scores.setdefault((trial.gain, trial.d_gain, trial.learning_rate), []).append(trial.axis_mae)
-            mean = {settings: float(np.mean(of)) for settings, of in scores.items()}
+            mean = {settings: float(np.mean(maes)) for settings, maes in scores.items()}
             best = min(mean, key=lambda settings: mean[settings])
-            found.append(Choice(arm, depth, *best, axis_mae=mean[best], tried=len(mean)))
-    return tuple(found)
+            choices.append(Choice(arm, depth, *best, axis_mae=mean[best], tried=len(mean)))
+    return tuple(choices)
 
 
 def compare(
@@ -217,23 +217,15 @@ def compare(
     Raises:
         DataError: Records that do not make a crossed layout, or that were judged by different inspectors.
     """
-    judges = {record.inspector_fingerprint for record in records}
-    if len(judges) != 1:
-        raise errors.DataError(
-            f"compare: the cells were judged by {len(judges)} inspectors ({', '.join(sorted(judges))}); judge them by "
-            "one: remove the cell.json files of the others and give the command again."
-        )
+    _require_one_inspector(records)
     depths = sorted({record.depth for record in records})
     key = jax.random.key(seed)
     by_depth, best = [], []
     for depth in depths:
-        own = [record for record in records if record.depth == depth]
+        records_here = [record for record in records if record.depth == depth]
         by_depth.append(
             compare_arms(
-                np.concatenate([record.requested for record in own]),
-                np.concatenate([record.read for record in own]),
-                [record.arm for record in own for _ in record.read],
-                [record.seed for record in own for _ in record.read],
+                *_columns(records_here),
                 names,
                 inspector_error=inspector_error,
                 tolerance=tolerance,
@@ -242,14 +234,14 @@ def compare(
             )
         )
         if best_of:
-            best.append(tuple(_best(own, arm, names, tolerance) for arm in ARMS))
+            best.append((_best(records_here, PLAIN, names, tolerance), _best(records_here, RESIDUAL, names, tolerance)))
     return ErrorComparison(
         names=tuple(names),
         depths=tuple(depths),
         by_depth=tuple(by_depth),
         degradation=_degradation(records, depths, names, key, n_resamples) if len(depths) > 1 else None,
         best_of=best_of,
-        best=tuple((plain, residual) for plain, residual in best),
+        best=tuple(best),
         trials=tuple(trials),
         choices=tuple(choices),
         simulated=simulated,
@@ -264,15 +256,15 @@ def summary(result: ErrorComparison) -> dict[str, Any]:
     any axis at the level of seeds, and `p_max_t_designs` at that of designs (NaN where the test is withheld); with
     several depths `behind_from_depth`, 0 if there is none.
     """
-    one = result.headline
-    values: dict[str, Any] = {"n_designs": one.n_designs, "n_seeds": len(one.seeds)}
-    for arm in (one.residual, one.plain):
+    headline = result.headline
+    values: dict[str, Any] = {"n_designs": headline.n_designs, "n_seeds": len(headline.seeds)}
+    for arm in (headline.residual, headline.plain):
         values |= {f"max_{arm.arm}_{axis.name}": axis.max for axis in arm.axes}
-    for arm in (one.residual, one.plain):
+    for arm in (headline.residual, headline.plain):
         values |= {f"exceed_{arm.arm}_{axis.name}": axis.beyond for axis in arm.axes}
-    values |= {f"mae_ratio_{contrast.name}": contrast.ratio.value for contrast in one.contrasts}
+    values |= {f"mae_ratio_{contrast.name}": contrast.ratio.value for contrast in headline.contrasts}
     for name, level in (("p_max_t", SEEDS), ("p_max_t_designs", DESIGNS)):
-        values[name] = max(one.test(level).p_max_t.values(), default=math.nan)
+        values[name] = max(headline.test(level).p_max_t.values(), default=math.nan)
     values["depth"] = result.depths[-1]
     if result.degradation is not None:
         values["behind_from_depth"] = result.degradation.behind_from or 0
@@ -294,9 +286,10 @@ def from_json(values: dict[str, Any]) -> CellRecord:
             if plain[name] is not None:
                 plain[name] = np.asarray(plain[name], np.float64)
         plain["gradients"] = tuple(
-            Gradients(of["step"], _numbers(of["generator"]), _numbers(of["discriminator"])) for of in plain["gradients"]
+            Gradients(row["step"], _numbers(row["generator"]), _numbers(row["discriminator"]))
+            for row in plain["gradients"]
         )
-        plain["appended"] = tuple(Appended(**of) for of in plain["appended"])
+        plain["appended"] = tuple(Appended(**row) for row in plain["appended"])
         return CellRecord(**plain)
     except (KeyError, TypeError, ValueError) as cause:
         raise errors.DataError(
@@ -311,10 +304,31 @@ def _numbers(values: dict[str, float | None]) -> dict[str, float]:
 # ---------------------------------------------------------------- parts
 
 
+def _columns(
+    records: Sequence[CellRecord],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], list[str], list[int]]:
+    """Requested and read values `[N, A]`, arm `[N]` and seed `[N]` of the designs of all records."""
+    return (
+        np.concatenate([record.requested for record in records]),
+        np.concatenate([record.read for record in records]),
+        [record.arm for record in records for _ in record.read],
+        [record.seed for record in records for _ in record.read],
+    )
+
+
+def _require_one_inspector(records: Sequence[CellRecord]) -> None:
+    inspectors = sorted({record.inspector_fingerprint for record in records})
+    if len(inspectors) != 1:
+        raise errors.DataError(
+            f"compare: the cells were judged by {len(inspectors)} inspectors ({', '.join(inspectors)}); judge them by "
+            "one: remove the cell.json files of the others and give the command again."
+        )
+
+
 def _best(records: Sequence[CellRecord], arm: str, names: Sequence[str], tolerance: float) -> AxisErrors:
-    own = [record for record in records if record.arm == arm and record.best_read is not None]
-    requested = np.concatenate([record.requested for record in own])
-    read = np.concatenate([np.asarray(record.best_read) for record in own])
+    picked = [record for record in records if record.arm == arm and record.best_read is not None]
+    requested = np.concatenate([record.requested for record in picked])
+    read = np.concatenate([np.asarray(record.best_read) for record in picked])
     return axis_errors.summarise(requested, read, names, tolerance=tolerance)
 
 
@@ -322,18 +336,17 @@ def _degradation(
     records: Sequence[CellRecord], depths: Sequence[int], names: Sequence[str], key: jax.Array, n_resamples: int
 ) -> Degradation:
     seeds = sorted({record.seed for record in records})
-    at = {(record.arm, record.depth, record.seed): record for record in records}
-    missing = [(arm, depth, s) for arm in ARMS for depth in depths for s in seeds if (arm, depth, s) not in at]
+    cells = {(record.arm, record.depth, record.seed): record for record in records}
+    missing = [(arm, depth, s) for arm in ARMS for depth in depths for s in seeds if (arm, depth, s) not in cells]
     if missing:
         raise errors.DataError(f"compare: no cell for {missing[0]} (arm, depth, seed), and {len(missing) - 1} others.")
 
     def table(arm: str) -> dict[str, npt.NDArray[np.float64]]:
-        size = np.array(
-            [[np.abs(at[arm, d, s].read - at[arm, d, s].requested).mean(axis=0) for s in seeds] for d in depths]
-        )  # [L, S, A]
-        values = {name: size[:, :, a] for a, name in enumerate(names)}
+        grid = [[cells[arm, depth, seed] for seed in seeds] for depth in depths]
+        mae = np.array([[np.abs(cell.read - cell.requested).mean(axis=0) for cell in row] for row in grid])  # [L, S, A]
+        values = {name: mae[:, :, a] for a, name in enumerate(names)}
         if all(record.training_error is not None for record in records):
-            values[TRAINING_ERROR] = np.array([[at[arm, d, s].training_error for s in seeds] for d in depths], float)
+            values[TRAINING_ERROR] = np.array([[cell.training_error for cell in row] for row in grid], float)
         return values
 
     return degradation_lib.degradation(

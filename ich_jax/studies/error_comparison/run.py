@@ -1,9 +1,9 @@
-"""The comparison as a whole: what is missing is trained, then all cells are compared and reported."""
+"""The comparison as a whole: missing pieces are trained, then all cells are compared and reported."""
 
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +22,20 @@ from ich_jax.studies.error_comparison import result as comparison
 from ich_jax.studies.error_comparison.cells import (
     DESIGNS_FILE,
     RECORD_FILE,
-    Judge,
     Stopped,
-    chosen_axes,
-    draw_briefs,
     finished,
-    inspector_error,
     read_images,
     read_record,
     read_trial,
     train_cell,
     try_out,
 )
+from ich_jax.studies.error_comparison.judge import Judge, chosen_axes, draw_briefs, inspector_error
 from ich_jax.studies.error_comparison.plan import Piece, cell_config, cells, effort, in_groups, trials, untried
 from ich_jax.studies.error_comparison.result import CellRecord, Choice, Trial
 from ich_jax.studies.shards import parse_shard
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import loop, writer
-
-_WORST = 8
 
 
 def run(
@@ -51,61 +46,63 @@ def run(
     merge_from: Iterable[str] = (),
     stop_after: int = 0,
 ) -> int | None:
-    """Trains what is missing, and reports once nothing is.
+    """Trains the missing pieces, and reports once none is missing.
 
     Returns:
         The signal that stopped it, if one did.
     """
-    if config.compute.compilation_cache:
-        keep_compiled_programs()
-    liveness.stage("images")
-    # ---------------- everything that can be refused is refused here, before anything is trained
     index, n = parse_shard(shard)
-    designs.check(config)
-    dataset = make.make(config.data, seed=config.seed)
-    axes = chosen_axes(config, dataset)
-    loop.check(cell_config(config, cells(config, ())[0]), folder, dataset)
-    if (Path(folder) / workdir.CONFIG_FILE).exists():
-        workdir.claim(folder, config)  # a folder of another comparison is refused before the inspector is trained
-    liveness.stage("inspector")
-    inspector = inspector_lib.get(config, dataset)
-    logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
-    judge = Judge(
-        dataset, inspector, axes, tuple(dataset.space.axes[a] for a in axes), draw_briefs(config, dataset, axes)
-    )
-    describe(cell_config(config, cells(config, ())[0]), dataset)
-    workdir.claim(folder, config)
+    judge = prepare(config, folder)
     liveness.keeps(f"finished trials, cells and their checkpoints in {folder} are kept, and the same command resumes")
     for other in merge_from:
         merge(config, folder, other)
 
     # ---------------- trials, then cells
     clock = PieceClock()
-    tried = trials(config)
-    stopped = work(config, folder, judge, tried[index::n], clock, try_out, stop_after)
+    planned_trials = trials(config)
+    stopped = work(config, folder, judge, planned_trials[index::n], clock, try_out, stop_after)
     if stopped is not None:
         return stopped.signal
-    outcomes = [read_trial(folder, piece) for piece in tried]
-    waiting = [piece for piece, outcome in zip(tried, outcomes, strict=True) if outcome is None]
-    if waiting:
-        pause(f"{len(waiting)} of {len(tried)} trials are other shards' and not done: {waiting[0].name}", waiting)
+    trial_results = {piece: read_trial(folder, piece) for piece in planned_trials}
+    if wait_for_other_shards(trial_results):
         return None
-    done = [outcome for outcome in outcomes if outcome is not None]
-    choices = comparison.choose(done) if done else untried(config)
-    tell(choices)
-    planned = cells(config, choices)
-    stopped = work(config, folder, judge, planned[index::n], clock, train_cell, stop_after)
+    finished_trials = [trial for trial in trial_results.values() if trial is not None]
+    choices = comparison.choose(finished_trials) if finished_trials else untried(config)
+    print_choices(choices)
+    planned_cells = cells(config, choices)
+    stopped = work(config, folder, judge, planned_cells[index::n], clock, train_cell, stop_after)
     if stopped is not None:
         return stopped.signal
-    records = [read_record(config, folder, piece, judge) for piece in planned]
-    waiting = [piece for piece, record in zip(planned, records, strict=True) if record is None]
-    if waiting:
-        pause(f"{len(waiting)} of {len(planned)} cells are other shards' and not done: {waiting[0].name}", waiting)
+    records = {piece: read_record(config, folder, piece, judge) for piece in planned_cells}
+    if wait_for_other_shards(records):
         return None
 
-    # ---------------- what they show
-    report(config, folder, judge, planned, [record for record in records if record is not None], done, choices)
+    # ---------------- the comparison of all cells
+    finished_records = [record for record in records.values() if record is not None]
+    report(config, folder, judge, planned_cells, finished_records, finished_trials, choices)
     return None
+
+
+def prepare(config: ErrorComparisonConfig, folder: str) -> Judge:
+    """Refuses whatever can be refused before anything is trained, claims the work directory, and returns the judge."""
+    if config.compute.compilation_cache:
+        keep_compiled_programs()
+    liveness.at("images")
+    designs.check(config)
+    dataset = make.make(config.data, seed=config.seed)
+    axes = chosen_axes(config, dataset)
+    first = cell_config(config, cells(config, ())[0])
+    loop.check(first, folder, dataset)
+    if (Path(folder) / workdir.CONFIG_FILE).exists():
+        workdir.claim(folder, config)  # a folder of another comparison is refused before the inspector is trained
+    liveness.at("inspector")
+    inspector = inspector_lib.get(config, dataset)
+    logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
+    names = tuple(dataset.space.axes[a] for a in axes)
+    judge = Judge(dataset, inspector, axes, names, draw_briefs(config, dataset, axes))
+    describe(first, dataset)
+    workdir.claim(folder, config)
+    return judge
 
 
 def report(
@@ -158,8 +155,8 @@ def report(
         },
     )
     for test in result.headline.tests:
-        told = "  ".join(f"{name} p {p:.4g}" for name, p in test.p_max_t.items()) or test.withheld
-        print(f"over {test.level} ({test.claim}): {told}")
+        outcome = "  ".join(f"{name} p {p:.4g}" for name, p in test.p_max_t.items()) or test.withheld
+        print(f"over {test.level} ({test.claim}): {outcome}")
     print(*(f"note: {note}" for note in result.headline.notes), sep="\n")
     print(f"Page: {page}")
     print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
@@ -172,7 +169,7 @@ def without_values(record: CellRecord) -> dict[str, Any]:
 
 
 class PieceClock:
-    """How long pieces take, in seconds per step and block, and so how long is left."""
+    """Estimates the remaining time from the seconds per step and block of the pieces so far."""
 
     def __init__(self) -> None:
         self._spent = self._done = 0.0
@@ -193,33 +190,39 @@ def work(
     judge: Judge,
     pieces: Sequence[Piece],
     clock: PieceClock,
-    do: Callable[..., Stopped | None],
+    train_group: Callable[..., Stopped | None],
     stop_after: int,
 ) -> Stopped | None:
-    """Does pieces one after the other, or in stacks of seeds; those that are done already are left alone."""
+    """Trains pieces one after the other, or in stacks of seeds; finished ones are left alone."""
     missing = [piece for piece in pieces if not finished(config, folder, piece, judge)]
     if pieces:
         logging.info("%s: %d of %d are done.", pieces[0].kind, len(pieces) - len(missing), len(pieces))
     for number, group in enumerate(groups := in_groups(config, missing)):
         liveness.stage(group[0].name)
         started = time.monotonic()
-        sizes = [sum(effort(config, piece) for piece in of) for of in groups]
+        sizes = [sum(effort(config, piece) for piece in pieces) for pieces in groups]
         names = ", ".join(piece.name for piece in group)
         logging.info(
             "%s %d/%d: %s  ETA %s", group[0].kind, number + 1, len(groups), names, clock.eta(sum(sizes[number:]))
         )
-        stopped = do(config, folder, judge, group, stop_after)
+        stopped = train_group(config, folder, judge, group, stop_after)
         if stopped is not None:
-            print("Stopped. Give the same command again to go on.")
+            print("Stopped. Give the same command again to resume.")
             return stopped
         clock.add(time.monotonic() - started, sizes[number])
     return None
 
 
-def pause(what: str, waiting: Sequence[Piece]) -> None:
-    """Says that this shard is done and what the comparison waits for."""
-    print(f"This shard is done; {what}. Once they are there, give the command again (without --shard, or with it).")
-    print(f"summary: shard_done=1 waiting_for={len(waiting)}", flush=True)
+def wait_for_other_shards(results: Mapping[Piece, Trial | CellRecord | None]) -> bool:
+    """Prints that this shard is done if pieces of other shards are not; returns whether any is missing."""
+    missing = [piece for piece, result in results.items() if result is None]
+    if missing:
+        print(
+            f"This shard is done; {len(missing)} of {len(results)} {missing[0].kind} are other shards' and not done: "
+            f"{missing[0].name}. Once they are there, give the command again (without --shard, or with it)."
+        )
+        print(f"summary: shard_done=1 waiting_for={len(missing)}", flush=True)
+    return bool(missing)
 
 
 def merge(config: ErrorComparisonConfig, folder: str, other: str) -> None:
@@ -235,21 +238,22 @@ def merge(config: ErrorComparisonConfig, folder: str, other: str) -> None:
             "merge work directories of the same config only."
         )
     for record in sorted(Path(other).glob(f"*/*/{RECORD_FILE}")):
-        own = Path(folder) / record.parent.parent.name / record.parent.name
-        if not (own / RECORD_FILE).exists():
+        target = Path(folder) / record.parent.parent.name / record.parent.name
+        if not (target / RECORD_FILE).exists():
             for source in sorted(record.parent.iterdir(), key=lambda path: path.name == RECORD_FILE):
                 if source.is_file():
-                    own.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(source, own / source.name)
+                    target.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source, target / source.name)
 
 
-def tell(choices: Sequence[Choice]) -> None:
-    """Prints what the trials chose."""
+def print_choices(choices: Sequence[Choice]) -> None:
+    """Prints the gains and step size with which each arm is trained at each depth."""
     for choice in choices:
-        of = f"{choice.arm}, depth {choice.depth}"
         score = f"mean axis error {choice.axis_mae:.3f}, best of {choice.tried}" if choice.tried else "not tried"
-        gains_of = f"gains {choice.gain:g} and {choice.d_gain:g}"
-        print(f"{of}: {gains_of}, step size {choice.learning_rate:g} ({score})")
+        print(
+            f"{choice.arm}, depth {choice.depth}: gains {choice.gain:g} and {choice.d_gain:g}, "
+            f"step size {choice.learning_rate:g} ({score})"
+        )
 
 
 def plan(config: ErrorComparisonConfig) -> None:

@@ -16,7 +16,7 @@ import pytest
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.studies import shards
-from ich_jax.studies.error_comparison import cells, plan, run
+from ich_jax.studies.error_comparison import cells, judge, plan, run
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training.formulation import AS_WRITTEN, Choice
@@ -207,8 +207,8 @@ def test_cells_of_another_config_or_judge_are_refused(whole: Path, images: Path,
         run.run(make_config(images, seeds=3), str(whole))
     config = make_config(images)
     dataset = run.make.make(config.data)
-    brief = cells.draw_briefs(config, dataset, (0, 1, 2))
-    judge = cells.Judge(dataset, measuring_inspector(config, dataset), (0, 1, 2), dataset.space.axes, brief)
+    brief = judge.draw_briefs(config, dataset, (0, 1, 2))
+    measuring = judge.Judge(dataset, measuring_inspector(config, dataset), (0, 1, 2), dataset.space.axes, brief)
     piece = plan.cells(config, ())[0]
     own = config_lib.fingerprint(plan.cell_config(config, piece))
     stored = json.loads((piece.folder(whole) / "cell.json").read_text()) | {"config_fingerprint": own}
@@ -220,9 +220,9 @@ def test_cells_of_another_config_or_judge_are_refused(whole: Path, images: Path,
     ):
         path.write_text(json.dumps(stored | change))
         with pytest.raises(errors.WorkdirError, match=words):
-            cells.read_record(config, str(tmp_path), piece, judge)
+            cells.read_record(config, str(tmp_path), piece, measuring)
     path.write_text(json.dumps(stored))
-    assert cells.read_record(config, str(tmp_path), piece, judge) is not None
+    assert cells.read_record(config, str(tmp_path), piece, measuring) is not None
 
 
 def test_axes_that_the_data_lack_are_refused_before_anything_is_written(images: Path, tmp_path: Path) -> None:
@@ -309,22 +309,3 @@ def test_gradients_and_all_seeds_of_an_arm_take_the_step_that_trains(
     run.run(config, str(tmp_path))
     assert made == ["plain", "plain", "residual"]  # plain in either call
     assert min(records(tmp_path)["residual_depth1_seed1"]["gradients"][0]["generator"].values()) > 0
-
-
-def test_programs_of_few_runs_are_held_at_once(images: Path) -> None:
-    judge = cells.Judge(None, None, (), (), None)  # type: ignore[arg-type]
-    config, made = make_config(images), []
-
-    def make(of: config_lib.Config) -> str:
-        made.append(of.discriminator.blocks)
-        return f"blocks {of.discriminator.blocks}"
-
-    def of(depth: int, seed: int = 0) -> config_lib.Config:
-        piece = plan.Piece("cells", "residual", depth, 0.1, 0.1, 2e-3, seed)
-        return plan.cell_config(config, piece)
-
-    for depth in (1, 2, 3, 4, 1, 5, 1, 2):
-        assert judge.once("step", of(depth), make) == judge.once("step", of(depth, seed=7), make) == f"blocks {depth}"
-    assert made == [1, 2, 3, 4, 5, 2]  # 1 was used lately; 2 was dropped for 5
-    assert judge.once("sampler", of(5), make) == "blocks 5" and made[-1] == 5
-    assert len(judge.made) == cells._RUNS_KEPT
