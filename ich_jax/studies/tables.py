@@ -1,62 +1,14 @@
 """Tables that several studies show: the fields of a config, and what the inspector is worth."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from ich_jax import config as config_lib
 from ich_jax.report.tables import Table
+from ich_jax.training.inspector import InspectorReport
 
 
-class Judge(Protocol):
-    """What the report needs of the inspector's own error on held-out real images."""
-
-    @property
-    def n(self) -> int:
-        """Images."""
-
-    @property
-    def product_accuracy(self) -> float:
-        """Share of products read right."""
-
-    @property
-    def element_accuracy(self) -> Mapping[str, float]:
-        """Share read right of each element."""
-
-    @property
-    def axes(self) -> Sequence[str]:
-        """Names of the axes."""
-
-    @property
-    def axis_mae(self) -> Sequence[float]:
-        """Mean absolute error of each axis."""
-
-    @property
-    def axis_p95(self) -> Sequence[float]:
-        """95th percentile of the absolute error."""
-
-    @property
-    def axis_p999(self) -> Sequence[float]:
-        """99.9th percentile of the absolute error."""
-
-    @property
-    def axis_max(self) -> Sequence[float]:
-        """Largest absolute error."""
-
-    @property
-    def seed(self) -> int:
-        """Seed of the inspector."""
-
-    @property
-    def steps(self) -> int:
-        """Training steps."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Of data, preparation and configuration."""
-
-
-def judge_tables(inspector: Judge) -> list[Table]:
-    """The inspector's own error."""
+def judge_tables(inspector: InspectorReport) -> list[Table]:
+    """Accuracy and axis errors of the inspector on held-out real images."""
     samples = (
         f"n = {inspector.n:,} held-out real images \u00b7 inspector seed {inspector.seed}, {inspector.steps:,} steps, "
         f"fingerprint {inspector.fingerprint}"

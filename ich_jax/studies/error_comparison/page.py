@@ -18,7 +18,7 @@ from ich_jax.studies import tables as run_tables
 from ich_jax.studies.error_comparison import figures as error_figures
 from ich_jax.studies.error_comparison import tables as error_tables
 from ich_jax.studies.error_comparison.result import CellRecord, ErrorComparison
-from ich_jax.studies.tables import Judge
+from ich_jax.training.inspector import InspectorReport
 from ich_jax.types import Brief, DesignSpace
 
 ALPHA = 0.05
@@ -38,7 +38,7 @@ def write(
     result: ErrorComparison,
     records: Sequence[CellRecord],
     images: Sequence[npt.NDArray[np.uint8]],
-    inspector: Judge,
+    inspector: InspectorReport,
     provenance: Provenance,
 ) -> Path:
     """Writes `report/index.html` with figures and tables beside it.
@@ -350,7 +350,7 @@ def _training(config: ErrorComparisonConfig, result: ErrorComparison) -> page.Se
     )
 
 
-def _inspector(inspector: Judge, *, simulated: bool) -> page.Section:
+def _inspector(inspector: InspectorReport, *, simulated: bool) -> page.Section:
     return page.Section(
         "Who judges",
         (

@@ -19,10 +19,10 @@ from ich_jax.report.provenance import Provenance
 from ich_jax.report.tables import Table
 from ich_jax.report.text import count, number
 from ich_jax.studies import tables as run_tables
-from ich_jax.studies.tables import Judge
 from ich_jax.studies.train import tables as train_tables
 from ich_jax.studies.train.curves import curve_panels
-from ich_jax.studies.train.tables import Trained
+from ich_jax.training.inspector import InspectorReport
+from ich_jax.training.loop import TrainResult
 from ich_jax.types import DesignSpace
 
 JUDGE_P999 = 0.2
@@ -42,8 +42,8 @@ def write(
     evaluation: DesignEvaluation,
     sheets: DesignSheets,
     history: Sequence[Mapping[str, Any]],
-    train: Trained,
-    inspector: Judge,
+    train: TrainResult,
+    inspector: InspectorReport,
     provenance: Provenance,
     evaluated_step: int | None = None,
 ) -> Path:
@@ -106,7 +106,7 @@ def write(
 
 
 def _summary(
-    config: Config, space: DesignSpace, evaluation: DesignEvaluation, train: Trained, evaluated_step: int | None
+    config: Config, space: DesignSpace, evaluation: DesignEvaluation, train: TrainResult, evaluated_step: int | None
 ) -> str:
     kind = f"{config.data.size} px {'grey' if config.data.channels == 1 else 'colour'}"
     stated = [(len(space.products), "product"), (len(space.elements), "design element"), (len(space.axes), "axis")]
@@ -120,7 +120,7 @@ def _summary(
     )
 
 
-def _headlines(evaluation: DesignEvaluation, train: Trained) -> list[page.Headline]:
+def _headlines(evaluation: DesignEvaluation, train: TrainResult) -> list[page.Headline]:
     found = evaluation.designs
     strip = []
     if found.product is not None:
@@ -149,7 +149,9 @@ def _headlines(evaluation: DesignEvaluation, train: Trained) -> list[page.Headli
     return strip
 
 
-def _warnings(config: Config, evaluation: DesignEvaluation, train: Trained, inspector: Judge) -> list[str]:
+def _warnings(
+    config: Config, evaluation: DesignEvaluation, train: TrainResult, inspector: InspectorReport
+) -> list[str]:
     found = []
     if train.stopped:
         found.append(f"The run stopped at step {train.steps:,} of {config.train.steps:,}.")
@@ -376,7 +378,7 @@ def _copying(evaluation: DesignEvaluation, context: str) -> page.Section:
     )
 
 
-def _judge(inspector: Judge, simulated: bool) -> page.Section:
+def _judge(inspector: InspectorReport, simulated: bool) -> page.Section:
     return page.Section(
         "Who judges",
         (
@@ -389,7 +391,7 @@ def _judge(inspector: Judge, simulated: bool) -> page.Section:
     )
 
 
-def _training(config: Config, history: Sequence[Mapping[str, Any]], train: Trained) -> page.Section:
+def _training(config: Config, history: Sequence[Mapping[str, Any]], train: TrainResult) -> page.Section:
     panels = curve_panels(history)
     found: list[page.Figure | Table] = []
     if panels:

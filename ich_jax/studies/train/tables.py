@@ -1,7 +1,7 @@
 """Tables of the training report."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from ich_jax.config import Config
 from ich_jax.evaluation.axis_errors import AxisErrors
@@ -12,6 +12,7 @@ from ich_jax.evaluation.readings import Accuracy
 from ich_jax.evaluation.realism import Distribution, Spread
 from ich_jax.report import tables
 from ich_jax.report.tables import Cell, Measure, Table
+from ich_jax.training.loop import TrainResult
 
 GENERATED, REAL = "generated", "real"
 # Field of a Distribution, short name, name, note.
@@ -24,34 +25,6 @@ _SET_FIGURES = (
     ("density", "density", "density", "1 expected of real images"),
     ("coverage", "coverage", "coverage", "share of real neighbourhoods reached"),
 )
-
-
-class Trained(Protocol):
-    """What the report needs of a training result."""
-
-    @property
-    def steps(self) -> int:
-        """The step that was reached."""
-
-    @property
-    def img_per_s(self) -> float:
-        """Images per second, without compilation and pauses."""
-
-    @property
-    def first_step_s(self) -> float:
-        """Seconds of the first step, compilation included."""
-
-    @property
-    def alarms(self) -> Sequence[Any]:
-        """Alarms; each has a `name`, and `str` of it is a sentence."""
-
-    @property
-    def best_step(self) -> int | None:
-        """The checkpoint with the best validation score."""
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the run ended before its last step."""
 
 
 def parts(product: Accuracy | None, elements: Sequence[Accuracy]) -> list[Accuracy]:
@@ -183,7 +156,7 @@ def memorisation_table(copying: Memorisation, samples: str) -> Table:
     )
 
 
-def run_table(config: Config, history: Sequence[Mapping[str, Any]], train: Trained) -> Table:
+def run_table(config: Config, history: Sequence[Mapping[str, Any]], train: TrainResult) -> Table:
     """Length, speed and accidents of the run."""
     skipped = next((row["skipped"] for row in reversed(history) if row.get("skipped") is not None), None)
     rows: tuple[tuple[str, Cell], ...] = (
@@ -205,7 +178,7 @@ def run_table(config: Config, history: Sequence[Mapping[str, Any]], train: Train
     )
 
 
-def every_figure(evaluation: DesignEvaluation, train: Trained, samples: str) -> Table:
+def every_figure(evaluation: DesignEvaluation, train: TrainResult, samples: str) -> Table:
     """All figures with interval, n and seeds, one a row."""
     rows = [
         *_reading_measures(evaluation),

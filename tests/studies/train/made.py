@@ -1,6 +1,5 @@
 """Evaluations made by hand: images are noise, figures are plausible, nothing is trained."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,8 @@ import numpy as np
 from ich_jax.config import Config, TrainConfig
 from ich_jax.evaluation import copies, design_sheets, designs, diversity, neighbours, readings, realism
 from ich_jax.report.provenance import Provenance
+from ich_jax.training.inspector import InspectorReport
+from ich_jax.training.loop import TrainResult
 from ich_jax.types import Brief, DesignSpace, Element, Reading
 
 SPACE = DesignSpace(
@@ -15,29 +16,13 @@ SPACE = DesignSpace(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Train:
-    steps: int = 500
-    img_per_s: float = 412.34
-    first_step_s: float = 7.5
-    alarms: tuple[Any, ...] = ()
-    best_step: int | None = 400
-    stopped: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Judge:
-    n: int
-    product_accuracy: float
-    element_accuracy: dict[str, float]
-    axes: tuple[str, ...]
-    axis_mae: tuple[float, ...]
-    axis_p95: tuple[float, ...]
-    axis_p999: tuple[float, ...]
-    axis_max: tuple[float, ...]
-    seed: int = 7919
-    steps: int = 8000
-    fingerprint: str = "0123456789abcdef"
+def train_result(**changes: Any) -> TrainResult:
+    """The result of a sound training; keywords replace single fields."""
+    fields: dict[str, Any] = {
+        **{"state": None, "steps": 500, "img_per_s": 412.34, "first_step_s": 7.5, "history": [], "alarms": ()},
+        **{"best_step": 400, "resumed_from": 0, "stopped": False, "signal": None},
+    }
+    return TrainResult(**fields | changes)
 
 
 def brief(space: DesignSpace, n: int, seed: int = 0) -> Brief:
@@ -137,10 +122,21 @@ def sheets(space: DesignSpace, *, rows: int = 2, columns: int = 3, channels: int
     )
 
 
-def judge(space: DesignSpace, *, p999: float = 0.15, accuracy: float = 0.999) -> Judge:
+def inspector_report(space: DesignSpace, *, p999: float = 0.15, accuracy: float = 0.999) -> InspectorReport:
     k = len(space.axes)
-    elements = {element.name: accuracy for element in space.elements}
-    return Judge(2000, accuracy, elements, space.axes, (0.03,) * k, (0.08,) * k, (p999,) * k, (2 * p999,) * k)
+    return InspectorReport(
+        n=2000,
+        product_accuracy=accuracy,
+        element_accuracy={element.name: accuracy for element in space.elements},
+        axes=space.axes,
+        axis_mae=(0.03,) * k,
+        axis_p95=(0.08,) * k,
+        axis_p999=(p999,) * k,
+        axis_max=(2 * p999,) * k,
+        seed=7919,
+        steps=8000,
+        fingerprint="0123456789abcdef",
+    )
 
 
 def history(steps: int = 500) -> list[dict[str, Any]]:
@@ -170,8 +166,8 @@ def arguments(space: DesignSpace = SPACE, **changes: Any) -> dict[str, Any]:
         "evaluation": evaluation(space),
         "sheets": sheets(space),
         "history": history(),
-        "train": Train(),
-        "inspector": judge(space),
+        "train": train_result(),
+        "inspector": inspector_report(space),
         "provenance": PROVENANCE,
     }
     return values | changes

@@ -114,8 +114,8 @@ def test_what_speaks_against_the_figures_stands_at_the_top(tmp_path: Path) -> No
     diversity = dataclasses.replace(evaluation.diversity, real=None, ratio=None, within_product_generated=None)
     page = write(
         tmp_path,
-        train=made.Train(steps=300, stopped=True, alarms=alarms),
-        inspector=made.judge(made.SPACE, p999=0.61, accuracy=0.91),
+        train=made.train_result(steps=300, stopped=True, alarms=alarms),
+        inspector=made.inspector_report(made.SPACE, p999=0.61, accuracy=0.91),
         evaluation=dataclasses.replace(evaluation, diversity=diversity),
         history=[],
         evaluated_step=250,
