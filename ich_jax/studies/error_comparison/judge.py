@@ -155,7 +155,7 @@ def chosen_axes(config: ErrorComparisonConfig, dataset: Dataset) -> tuple[int, .
     for name in names:
         if name not in known:
             raise errors.DataError(
-                f"config.comparison.axes: the data have no axis {name!r}; {errors.nearest(name, known)}."
+                f"--config.comparison.axes: the data have no axis {name!r}; {errors.nearest(name, known)}."
             )
     return tuple(known.index(name) for name in names)
 
@@ -173,7 +173,7 @@ def draw_briefs(config: ErrorComparisonConfig, dataset: Dataset, axes: Sequence[
         names = ", ".join(dataset.space.axes[a] for a in axes)
         raise errors.DataError(
             f"Of {n} test briefs {stated.sum()} state all of {names}; fill in more of these columns, or name fewer in "
-            "config.comparison.axes."
+            "--config.comparison.axes."
         )
     if not stated.all():
         logging.warning("%d of %d test briefs leave a compared axis open and are left out.", (~stated).sum(), n)

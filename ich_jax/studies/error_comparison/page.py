@@ -63,9 +63,8 @@ def write(
     depth = result.depths[-1]
     deepest = [i for i, record in enumerate(records) if record.depth == depth]
     shown, drawn = [records[i] for i in deepest], [images[i] for i in deepest]
-    stamp = error_figures.STAMP if result.simulated else ""
-    samples = _samples(result.headline, depth)
-    simulated = result.simulated
+    simulated, samples = result.simulated, _samples(result.headline, depth)
+    stamp = error_figures.STAMP if simulated else ""
     sections = [
         page.Section("Errors on each axis", items=_errors(result, shown, samples, stamp), simulated=simulated),
         _claims(result, samples, stamp),
@@ -75,11 +74,7 @@ def write(
         page.Section("What errors look like", items=_sheets(result, shown, drawn, samples), simulated=simulated),
         _training(config, result),
         _inspector(inspector, simulated=simulated),
-        page.Section(
-            "Every trained network and the configuration",
-            items=(error_tables.cells(records), run_tables.config_table(config)),
-            folded=True,
-        ),
+        _configuration(config, records),
     ]
     sections = [section for section in sections if section.items]
     report = Path(folder) / "report"
@@ -361,6 +356,11 @@ def _inspector(inspector: InspectorReport, *, simulated: bool) -> page.Section:
         tuple(run_tables.judge_tables(inspector)),
         simulated=simulated,
     )
+
+
+def _configuration(config: ErrorComparisonConfig, records: Sequence[CellRecord]) -> page.Section:
+    tables = (error_tables.cells(records), run_tables.config_table(config))
+    return page.Section("Every trained network and the configuration", items=tables, folded=True)
 
 
 def _fairness(config: ErrorComparisonConfig) -> str:
