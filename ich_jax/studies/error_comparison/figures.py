@@ -31,7 +31,7 @@ def distribution(records: Sequence[CellRecord], names: Sequence[str], tolerance:
     for a, name in enumerate(names):
         lines = []
         for arm in _ARMS:
-            for record in _of(records, arm):
+            for record in _records_of(records, arm):
                 size = np.sort(np.abs(record.read - record.requested)[:, a])
                 lines.append(Line("", size, _ranks(size), colour=COLOUR[arm], pale=True))
             size = np.sort(np.abs(_errors(records, arm))[:, a])
@@ -61,15 +61,15 @@ def bland_altman(records: Sequence[CellRecord], names: Sequence[str], stamp: str
     """Difference of read and requested values against their mean, with limits of agreement."""
     panels = []
     for arm in _ARMS:
-        own = _of(records, arm)
+        arm_records = _records_of(records, arm)
         for a, name in enumerate(names):
-            requested = np.concatenate([record.requested[:, a] for record in own])
-            read = np.concatenate([record.read[:, a] for record in own])
+            requested = np.concatenate([record.requested[:, a] for record in arm_records])
+            read = np.concatenate([record.read[:, a] for record in arm_records])
             difference = read - requested
             bias, spread = float(difference.mean()), 1.96 * float(difference.std(ddof=1))
             points = Line(WORDS[arm], (read + requested) / 2, difference, colour=COLOUR[arm], points=True)
             guides = tuple(
-                (bias + at * spread, f"{bias + at * spread:+.2f}".replace("-", "\u2212")) for at in (-1, 0, 1)
+                (bias + side * spread, f"{bias + side * spread:+.2f}".replace("-", "\u2212")) for side in (-1, 0, 1)
             )
             panels.append(
                 SeriesPanel(
@@ -83,14 +83,14 @@ def depth_curves(degradation: Degradation, stamp: str) -> Picture:
     """Errors against depth, with bands over seeds."""
     panels = []
     x = np.log2(np.asarray(degradation.depths, float))
-    ticks = tuple((float(at), str(depth)) for at, depth in zip(x, degradation.depths, strict=True))
+    ticks = tuple((float(position), str(depth)) for position, depth in zip(x, degradation.depths, strict=True))
     for name in degradation.names:
         lines = []
         for arm in _ARMS:
             curve = degradation.curve(arm, name)
             for s in range(len(degradation.seeds)):
-                one = [at_depth[s] for at_depth in curve.by_seed]
-                lines.append(Line("", x, one, colour=COLOUR[arm], pale=True))
+                seed_curve = [seeds[s] for seeds in curve.by_seed]
+                lines.append(Line("", x, seed_curve, colour=COLOUR[arm], pale=True))
             lines.append(Line(WORDS[arm], x, curve.mean, curve.low, curve.high, colour=COLOUR[arm]))
         label = "mean |error|" if name in degradation.tested else "mean absolute pixel error"
         panels.append(SeriesPanel(name, tuple(lines), (), (), "blocks per stage", label, ticks))
@@ -105,10 +105,12 @@ def gradient_norms(records: Sequence[CellRecord], stamp: str) -> Picture | None:
     )
     panels = []
     for network in ("generator", "discriminator"):
-        for words, at in moments:
+        for words, gradients_at in moments:
             lines, longest = [], 0
             for arm in _ARMS:
-                norms = np.array([list(getattr(at(record), network).values()) for record in _of(records, arm)])
+                norms = np.array(
+                    [list(getattr(gradients_at(record), network).values()) for record in _records_of(records, arm)]
+                )
                 if norms.size and np.isfinite(norms).all():
                     block = np.arange(1, norms.shape[1] + 1)
                     longest = max(longest, len(block))
@@ -135,14 +137,14 @@ def worst_designs(
     """The designs with the largest errors of each arm, over all seeds, largest first."""
     rows, labels, cells = [], [], []
     for arm in _ARMS:
-        own = [i for i, record in enumerate(records) if record.arm == arm]
-        requested = np.concatenate([records[i].requested for i in own])
-        read = np.concatenate([records[i].read for i in own])
-        drawn = np.concatenate([images[i] for i in own])
-        found = axis_errors.worst(requested, read, names, n)
-        rows.append(drawn[[row for row, _, _ in found]])
+        members = [i for i, record in enumerate(records) if record.arm == arm]
+        requested = np.concatenate([records[i].requested for i in members])
+        read = np.concatenate([records[i].read for i in members])
+        drawn = np.concatenate([images[i] for i in members])
+        worst = axis_errors.worst(requested, read, names, n)
+        rows.append(drawn[[row for row, _, _ in worst]])
         labels.append(f"{arm}\n{len(requested):,} designs")
-        cells.append([f"{axis} {text.signed(error)}" for _, axis, error in found])
+        cells.append([f"{axis} {text.signed(error)}" for _, axis, error in worst])
     return sheets.sheet({"": np.stack(rows)}, row_labels=labels, cell_labels=cells, cell=96)
 
 
@@ -157,19 +159,19 @@ def at_tolerance(
     requested = np.concatenate([record.requested for record in records])
     read = np.concatenate([record.read for record in records])
     drawn = np.concatenate(list(images))
-    everything = axis_errors.worst(requested, read, names, len(read))
-    nearest = sorted(everything, key=lambda of: abs(abs(of[2]) - tolerance))[:n]
+    designs = axis_errors.worst(requested, read, names, len(read))
+    nearest = sorted(designs, key=lambda design: abs(abs(design[2]) - tolerance))[:n]
     cells = [f"{axis} {text.signed(error)}" for _, axis, error in nearest]
     labels = [f"near {tolerance:g}\nboth arms"]
     return sheets.sheet({"": drawn[[row for row, _, _ in nearest]][None]}, row_labels=labels, cell_labels=[cells])
 
 
-def _of(records: Sequence[CellRecord], arm: str) -> list[CellRecord]:
+def _records_of(records: Sequence[CellRecord], arm: str) -> list[CellRecord]:
     return [record for record in records if record.arm == arm]
 
 
 def _errors(records: Sequence[CellRecord], arm: str) -> npt.NDArray[np.float64]:
-    return np.concatenate([record.read - record.requested for record in _of(records, arm)])
+    return np.concatenate([record.read - record.requested for record in _records_of(records, arm)])
 
 
 def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

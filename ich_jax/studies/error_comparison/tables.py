@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from ich_jax.evaluation.arm_errors import CONFIDENCE, CONTENT
 from ich_jax.evaluation.arms import ArmComparison
@@ -10,20 +9,21 @@ from ich_jax.report.tables import Cell, Table
 from ich_jax.report.text import number, p_value, span
 from ich_jax.studies.error_comparison.degradation import Appended, Degradation
 from ich_jax.studies.error_comparison.result import CellRecord, ErrorComparison
+from ich_jax.uncertainty.intervals import Interval
 
 
 def arms(comparison: ArmComparison, samples: str) -> Table:
     """Errors of both arms on each axis, and the inspector's own beside them."""
     rows: list[tuple[Cell, ...]] = []
-    own = {axis.name: axis for axis in comparison.inspector.axes} if comparison.inspector else {}
+    ceiling = {axis.name: axis for axis in comparison.inspector.axes} if comparison.inspector else {}
     for a, name in enumerate(comparison.names):
         for arm in (comparison.plain, comparison.residual):
             axis = arm.axes[a]
             mae = (axis.mae.value, _ends(axis.mae.interval))
             figures: tuple[Cell, ...] = (axis.rmse.value, axis.p95, axis.max, axis.beyond, axis.skill)
             rows.append((name, arm.arm, axis.n, axis.bias.value, *mae, *figures))
-        if name in own:
-            judge = own[name]
+        if name in ceiling:
+            judge = ceiling[name]
             figures = (judge.rmse, judge.p95, judge.max, judge.beyond, None)
             rows.append((name, "inspector", judge.n, judge.bias, judge.mae, None, *figures))
     columns = ("axis", "arm", "n", "bias", "MAE", "95 %", "RMSE", "P95", "max", "beyond", "skill")
@@ -69,12 +69,14 @@ def networks(comparison: ArmComparison, samples: str) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for arm in (comparison.plain, comparison.residual):
         for s, seed in enumerate(comparison.seeds):
-            one, content = arm.by_seed[s], arm.contents[s]
-            interval = f"{number(100 * one.any_interval.low, 2)} to {number(100 * one.any_interval.high, 2)}"
+            network, content = arm.by_seed[s], arm.contents[s]
+            interval = f"{number(100 * network.any_interval.low, 2)} to {number(100 * network.any_interval.high, 2)}"
             upper = [axis.upper_limits[s] for axis in arm.axes]
             limits = None if None in upper else ", ".join(number(value) for value in upper if value is not None)
-            largest = ", ".join(number(axis.max) for axis in one.axes)
-            rows.append((arm.arm, seed, one.n, largest, one.any_beyond, interval, 100 * content.content, limits))
+            largest = ", ".join(number(axis.max) for axis in network.axes)
+            rows.append(
+                (arm.arm, seed, network.n, largest, network.any_beyond, interval, 100 * content.content, limits)
+            )
     names = ", ".join(comparison.names)
     columns = (
         "arm",
@@ -141,11 +143,11 @@ def by_depth(degradation: Degradation, samples: str) -> Table:
     for name in degradation.names:
         plain, residual = degradation.curve("plain", name), degradation.curve("residual", name)
         for level, depth in enumerate(degradation.depths):
-            own = degradation.at_depth[level].p_max_t.get(name)
-            joint = degradation.jointly.p_max_t.get(f"{name}, {depth}")
+            p_here = degradation.at_depth[level].p_max_t.get(name)
+            p_jointly = degradation.jointly.p_max_t.get(f"{name}, {depth}")
             rows.append(
                 (name, depth, *(f"{number(c.mean[level])} ({number(c.low[level])} to {number(c.high[level])})" for c in
-                 (plain, residual)), plain.mean[level] - residual.mean[level], p_value(own), p_value(joint))
+                 (plain, residual)), plain.mean[level] - residual.mean[level], _p(p_here), _p(p_jointly))
             )  # fmt: skip
     return Table(
         "by_depth",
@@ -235,17 +237,20 @@ def cells(records: Sequence[CellRecord]) -> Table:
 
 
 def guarantee(records: Sequence[CellRecord]) -> Table:
-    """What appended blocks change, over the networks of each arm and depth."""
+    """Changes by appended blocks, over the networks of each arm and depth."""
     groups: dict[tuple[int, str, str], list[Appended]] = {}
     for record in records:
-        for one in record.appended:
-            groups.setdefault((record.depth, record.arm, one.start), []).append(one)
+        for change in record.appended:
+            groups.setdefault((record.depth, record.arm, change.start), []).append(change)
     rows: list[tuple[Cell, ...]] = []
-    for (depth, arm, start), of in groups.items():
-        identical = f"{sum(one.identical for one in of)} of {len(of)}"
+    for (depth, arm, start), changes in groups.items():
+        identical = f"{sum(change.identical for change in changes)} of {len(changes)}"
         words = {"zero": "last layer zero", "own": "as the arm's blocks"}[start]
-        mean = sum(one.mean_change for one in of) / len(of)
-        rows.append((depth, arm, of[0].extra, words, identical, mean, max(one.max_change for one in of)))
+        mean, largest = (
+            sum(change.mean_change for change in changes) / len(changes),
+            max(change.max_change for change in changes),
+        )
+        rows.append((depth, arm, changes[0].extra, words, identical, mean, largest))
     columns = ("blocks a stage", "arm", "appended", "they start", "networks unchanged", "mean change", "max change")
     return Table(
         "guarantee",
@@ -282,5 +287,9 @@ def best_of(result: ErrorComparison, samples: str) -> Table | None:
     )
 
 
-def _ends(interval: Any) -> str | None:
-    return None if interval is None else span(interval.low, interval.high)
+def _span(interval: Interval | None) -> str | None:
+    return None if interval is None else f"{number(interval.low)} to {number(interval.high)}"
+
+
+def _p(p: float | None) -> Cell:
+    return None if p is None else number(p) if p >= 0.001 else f"{p:.2g}"
