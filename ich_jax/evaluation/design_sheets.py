@@ -76,31 +76,29 @@ def make_sheets(
     per_product = max(1, rows // len(space.products))
     chosen = [np.flatnonzero(pool.product == p)[:per_product] for p in range(len(space.products))]
     brief = drawing.rows(pool, np.concatenate(chosen))
+    sheet_key = drawing.noise_key(key, Purpose.SHEET)
     shape = (len(brief.product), columns, dataset.size, dataset.size, dataset.channels)
     if real_draws is not None:
-        real, reference = (
-            drawing.draw_real(real_draws, drawing.noise_key(key, Purpose.SHEET), brief, columns),
-            SAME_BRIEF,
-        )
+        real, reference = drawing.draw_real(real_draws, sheet_key, brief, columns), SAME_BRIEF
     else:
-        real, reference = _real_rows(dataset, brief.product, columns), SAME_PRODUCT
-    start = drawing.rows(pool, np.array([rows_of[0] for rows_of in chosen if len(rows_of)]))
-    given = np.asarray(start.given).copy()
+        real, reference = _real_rows(dataset, np.asarray(brief.product), columns), SAME_PRODUCT
+    start = drawing.rows(pool, np.array([members[0] for members in chosen if len(members)]))
+    given = np.array(start.given)
     given[:, 1 + len(space.elements) :] = 1.0
-    start = start._replace(axes=np.zeros_like(start.axes), given=given)
+    start = start._replace(axes=np.zeros_like(start.axes), given=given)  # type: ignore[arg-type]  # numpy is welcome
     values = np.linspace(-AXIS_LIMIT, AXIS_LIMIT, steps)
-    sweeps, found = (
-        _sweeps(draw, read, drawing.noise_key(key, Purpose.SWEEP), start, values) if space.axes else (None, None)
-    )
+    sweeps, sweep_readings = None, None
+    if space.axes:
+        sweeps, sweep_readings = _sweeps(draw, read, drawing.noise_key(key, Purpose.SWEEP), start, values)
     return DesignSheets(
         briefs=brief,
-        generated=draw(drawing.noise_key(key, Purpose.SHEET), drawing.repeat(brief, columns)).reshape(shape),
+        generated=draw(sheet_key, drawing.repeat(brief, columns)).reshape(shape),
         real=real,
         real_reference=reference,
         sweep_values=tuple(float(value) for value in values),
         sweep_briefs=start,
         sweeps=sweeps,
-        sweep_readings=found,
+        sweep_readings=sweep_readings,
     )
 
 
@@ -129,7 +127,7 @@ def _sweeps(
     n_products, n_axes = start.axes.shape
     repeated = drawing.repeat(start, n_axes)
     row, axis = np.arange(n_products * n_axes), np.tile(np.arange(n_axes), n_products)
-    images, found = [], []
+    images, readings = [], []
     # One value at a time: the sampler makes noise from key and position, so a row keeps its noise along the sweep.
     for value in values:
         axes = np.array(repeated.axes)
@@ -137,9 +135,9 @@ def _sweeps(
         brief = repeated._replace(axes=axes)  # type: ignore[arg-type]  # numpy is welcome
         drawn = draw(key, brief)
         images.append(drawn)
-        found.append(np.asarray(drawing.read_all(read, drawn).axes, np.float64)[row, axis])
+        readings.append(np.asarray(drawing.read_all(read, drawn).axes, np.float64)[row, axis])
     shape = images[0].shape[1:]
     return (
         np.stack(images, axis=1).reshape(n_products, n_axes, len(values), *shape),
-        np.stack(found, axis=1).reshape(n_products, n_axes, len(values)),
+        np.stack(readings, axis=1).reshape(n_products, n_axes, len(values)),
     )

@@ -160,7 +160,7 @@ def evaluate(
     n = min(settings.n_images, len(test), len(other))
     image_brief = drawing.briefs(dataset, key, Purpose.IMAGES, max(n, 1))
     images = draw(drawing.noise_key(key, Purpose.IMAGES), image_brief)[:n]
-    image_brief, test, test_brief = (drawing.rows(tree, slice(n)) for tree in (image_brief, test, test_brief))
+    image_brief, test, test_brief = drawing.rows((image_brief, test, test_brief), slice(n))
     networks = [features.random_features(seed, dataset.channels) for seed in range(settings.feature_seeds)]
     generated, real = None, None
     if n >= realism.MIN_IMAGES:

@@ -71,11 +71,11 @@ def frechet_inf(reference: npt.ArrayLike, samples: npt.ArrayLike, *, sizes: int 
     mean, covariance = reference.mean(0), _covariance(reference)
     root = _root(covariance)
     draw = np.random.Generator(np.random.Philox(seed))
-    found = []
+    estimates = []
     for count in counts:
         subset = samples[draw.permutation(n)[:count]]
-        found.append(_frechet(mean, covariance, root, subset.mean(0), _covariance(subset)))
-    _, intercept = np.polyfit(1.0 / counts, found, 1)
+        estimates.append(_frechet(mean, covariance, root, subset.mean(0), _covariance(subset)))
+    _, intercept = np.polyfit(1.0 / counts, estimates, 1)
     return float(intercept)
 
 
@@ -146,11 +146,11 @@ def kid(x: npt.ArrayLike, y: npt.ArrayLike, *, subset: int, subsets: int, seed: 
             "smaller set) and at least one subset."
         )
     draw = np.random.Generator(np.random.Philox(seed))
-    found = [
+    estimates = [
         mmd2_unbiased(x[draw.permutation(len(x))[:subset]], y[draw.permutation(len(y))[:subset]])
         for _ in range(subsets)
     ]
-    return Kid(float(np.mean(found)), float(np.std(found, ddof=1)) if subsets > 1 else 0.0, subset, subsets)
+    return Kid(float(np.mean(estimates)), float(np.std(estimates, ddof=1)) if subsets > 1 else 0.0, subset, subsets)
 
 
 def mmd2_unbiased(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
@@ -169,8 +169,8 @@ def mmd2_unbiased(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
         return base * base * base
 
     k_xx, k_yy = kernel(x, x), kernel(y, y)
-    own = (k_xx.sum() - np.trace(k_xx)) / (n * (n - 1)) + (k_yy.sum() - np.trace(k_yy)) / (m * (m - 1))
-    return float(own - 2.0 * kernel(x, y).mean())
+    within = (k_xx.sum() - np.trace(k_xx)) / (n * (n - 1)) + (k_yy.sum() - np.trace(k_yy)) / (m * (m - 1))
+    return float(within - 2.0 * kernel(x, y).mean())
 
 
 # ---------------------------------------------------------------- ranks

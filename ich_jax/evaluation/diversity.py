@@ -49,8 +49,8 @@ def measure(
     draw: Callable[[jax.Array, Brief], drawing.Images],
     real_draws: drawing.RealDraws | None,
     *,
-    generated: tuple[drawing.Images, npt.NDArray[np.int32]],
-    real: tuple[drawing.Images, npt.NDArray[np.int32]],
+    generated: tuple[drawing.Images, jax.Array],
+    real: tuple[drawing.Images, jax.Array],
 ) -> Diversity:
     """Measures diversity at fixed briefs and within products.
 
@@ -93,8 +93,9 @@ def pixel_sd(images: drawing.Images) -> float:
     return float(np.mean([(group.astype(np.float32) / scale).std(axis=0, ddof=1).mean() for group in images]))
 
 
-def within_product(images: drawing.Images, product: npt.NDArray[np.int32]) -> float | None:
+def within_product(images: drawing.Images, product: npt.ArrayLike) -> float | None:
     """Standard deviation of a pixel over the images of one product, mean over the products with two or more."""
-    groups = [images[product == p] for p in np.unique(product)]
+    products = np.asarray(product)
+    groups = [images[products == p] for p in np.unique(products)]
     spreads = [pixel_sd(group[None]) for group in groups if len(group) > 1]
     return float(np.mean(spreads)) if spreads else None

@@ -2,8 +2,8 @@
 
 import enum
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,17 +13,18 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.data import pipeline, procedural
 from ich_jax.data.dataset import Dataset
-from ich_jax.types import Brief, Reading
+from ich_jax.types import Brief, PyTree, Reading
 
 Images = npt.NDArray[np.uint8]
+Tree = TypeVar("Tree")
 
-Sampler = Callable[[Any, jax.Array, Brief], jax.Array]
-"""`(params, key, brief) -> [B, H, W, C]` float, as `training.step.make_sampler` returns it."""
+Sampler = Callable[[PyTree, jax.Array, Brief], jax.Array]
+"""`(params, key, brief) -> [B, H, W, C]` float, as `training.sampling.make_sampler` returns it."""
 
-Read = Callable[[Any], Reading]
+Read = Callable[[jax.Array], Reading]
 """`images [B, H, W, C] float32 in [-1, 1] -> Reading`."""
 
-Score = Callable[[Any, Brief], jax.Array]
+Score = Callable[[jax.Array, Brief], jax.Array]
 """`(images [B, H, W, C] float32 in [-1, 1], brief) -> [B]`, higher where the discriminator sees a real image."""
 
 RealDraws = Callable[[Brief, jax.Array, int], jax.Array]
@@ -53,8 +54,7 @@ def noise_key(key: jax.Array, purpose: Purpose) -> jax.Array:
 
 def briefs(dataset: Dataset, key: jax.Array, purpose: Purpose, n: int) -> Brief:
     """Draws n briefs of the set (numpy arrays)."""
-    brief: Brief = on_host(dataset.briefs(jax.random.fold_in(jax.random.fold_in(key, int(purpose)), 0), n))
-    return brief
+    return on_host(dataset.briefs(jax.random.fold_in(jax.random.fold_in(key, int(purpose)), 0), n))
 
 
 def held_out(dataset: Dataset, split: str, n: int) -> tuple[Images, Brief]:
@@ -63,7 +63,7 @@ def held_out(dataset: Dataset, split: str, n: int) -> tuple[Images, Brief]:
     return stored(real.image), on_host(real.brief)
 
 
-def draw(sampler: Sampler, params: Any, key: jax.Array, brief: Brief) -> Images:
+def draw(sampler: Sampler, params: PyTree, key: jax.Array, brief: Brief) -> Images:
     """Draws one design per brief, rounded to 8 bits as it would be stored.
 
     The noise of a design depends on `key` and its position alone.
@@ -110,15 +110,16 @@ def score_all(d_score: Score, images: Images, brief: Brief) -> npt.NDArray[np.fl
     return scores
 
 
-def stored(images: Any) -> Images:
-    """Returns real images in [-1, 1] as the bytes that they are."""
-    as_bytes: Images = pipeline.to_uint8(np.asarray(images))
-    return as_bytes
+def stored(images: npt.ArrayLike) -> Images:
+    """Returns real images in [-1, 1] as the 8-bit pixels that they were read from."""
+    quantised: Images = pipeline.to_uint8(np.asarray(images))
+    return quantised
 
 
-def rows(tree: Any, index: Any) -> Any:
+def rows(tree: Tree, index: slice | Sequence[int] | npt.NDArray[np.integer]) -> Tree:
     """Picks rows of every leaf."""
-    return jax.tree.map(lambda leaf: leaf[index], tree)
+    picked: Tree = jax.tree.map(lambda leaf: leaf[index], tree)
+    return picked
 
 
 def repeat(brief: Brief, n: int) -> Brief:
@@ -127,12 +128,19 @@ def repeat(brief: Brief, n: int) -> Brief:
     return repeated
 
 
-def on_host(tree: Any) -> Any:
+def on_host(tree: Tree) -> Tree:
     """Turns every leaf into a numpy array."""
-    return jax.tree.map(np.asarray, tree)
+    arrays: Tree = jax.tree.map(np.asarray, tree)
+    return arrays
 
 
-def _map(function: Callable[[int, Any], Any], tree: Any, fetch: Callable[[Any], Any], *, batch: int = BATCH) -> Any:
+def _map(
+    function: Callable[[int, Any], PyTree],
+    tree: PyTree,
+    fetch: Callable[[Any], PyTree],
+    *,
+    batch: int = BATCH,
+) -> PyTree:
     """Applies `function(i, chunk)` to chunks of `batch` rows, the last one padded, and joins what `fetch` returns."""
     n = len(jax.tree.leaves(tree)[0])
     parts = []

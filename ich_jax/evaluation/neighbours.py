@@ -6,7 +6,6 @@ The matrix of distances never exists as a whole: it is computed by blocks of row
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -108,8 +107,8 @@ def nearest_distances(queries: npt.ArrayLike, points: npt.ArrayLike) -> Nearest:
     """
     queries, points = feature_pair(queries, points, least=1)
     mean = points.mean(0)
-    _, found = _nearest(_single(queries - mean), _single(points - mean), 1, exclude_self=False)
-    index = np.asarray(found[:, 0], np.int64)
+    _, nearest = _nearest(_single(queries - mean), _single(points - mean), 1, exclude_self=False)
+    index = np.asarray(nearest[:, 0], np.int64)
     return Nearest(np.sqrt(np.square(queries - points[index]).sum(axis=1)), index)
 
 
@@ -168,8 +167,8 @@ def _nearest(queries: jax.Array, points: jax.Array, k: int, *, exclude_self: boo
         if exclude_self:
             # By index, not by dropping the smallest: rounding does not leave it at zero, and copies do not hide it.
             index = start + jnp.arange(BLOCK, dtype=jnp.int32)
-            own = index[:, None] == jnp.arange(points.shape[0], dtype=jnp.int32)[None, :]
-            squared = jnp.where(own, jnp.inf, squared)
+            is_self = index[:, None] == jnp.arange(points.shape[0], dtype=jnp.int32)[None, :]
+            squared = jnp.where(is_self, jnp.inf, squared)
         negated, index = jax.lax.top_k(-squared, k)
         return -negated, index
 
@@ -189,14 +188,17 @@ def _balls(queries: jax.Array, centres: jax.Array, squared_radius: jax.Array) ->
     return _by_blocks(block, queries)
 
 
-def _by_blocks(function: Callable[..., Any], queries: jax.Array) -> Any:
-    """Maps `function(start, rows)` over blocks of rows, so that the whole distance matrix never exists."""
+def _by_blocks(
+    function: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]], queries: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Maps `function(start, rows)` over blocks of rows, so that the matrix of all distances never exists."""
     n = queries.shape[0]
     blocks = -(-n // BLOCK)
     rows = jnp.pad(queries, ((0, blocks * BLOCK - n), (0, 0))).reshape(blocks, BLOCK, -1)
     starts = jnp.arange(blocks, dtype=jnp.int32) * BLOCK
     out = jax.lax.map(lambda block: function(*block), (starts, rows))
-    return jax.tree.map(lambda leaf: leaf.reshape(blocks * BLOCK, *leaf.shape[2:])[:n], out)
+    first, second = (leaf.reshape(blocks * BLOCK, *leaf.shape[2:])[:n] for leaf in out)
+    return first, second
 
 
 def _squared_distances(a: jax.Array, b: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""What the inspector reads off designs against what their briefs asked for."""
+"""Readings of the inspector against what the briefs asked for."""
 
 import dataclasses
 
@@ -104,8 +104,9 @@ def figures(space: DesignSpace, brief: Brief, reading: Reading) -> ReadingFigure
     def axes_of(rows: npt.NDArray[np.bool_]) -> axis_errors.AxisErrors | None:
         if not axes_given[rows].any():
             return None
-        asked, found = np.asarray(brief.axes)[rows], np.asarray(reading.axes)[rows]
-        return axis_errors.summarise(asked, found, space.axes, given=axes_given[rows])
+        return axis_errors.summarise(
+            np.asarray(brief.axes)[rows], np.asarray(reading.axes)[rows], space.axes, given=axes_given[rows]
+        )
 
     by_product = {name: axes_of(stated & (requested == p)) for p, name in enumerate(space.products)}
     return ReadingFigures(
@@ -114,7 +115,7 @@ def figures(space: DesignSpace, brief: Brief, reading: Reading) -> ReadingFigure
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         elements=tuple(accuracy for accuracy in elements if accuracy is not None),
         axes=axes_of(np.ones(len(requested), bool)),
-        axes_by_product={name: found for name, found in by_product.items() if found is not None},
+        axes_by_product={name: axes for name, axes in by_product.items() if axes is not None},
     )
 
 

@@ -22,6 +22,7 @@ from ich_jax.studies.train import page as train_page
 from ich_jax.training import checkpoint, formulation, loop, parallel, sampling
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
+from ich_jax.types import PyTree
 
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 8
 
@@ -41,7 +42,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     dataset = make.make(config.data, seed=config.seed)
     loop.check(config, folder, dataset, init_from=init_from)
     describe(config, dataset)
-    process_folder = parallel.process_folder(folder)
+    process_folder = parallel.own_folder(folder)
     workdir.claim(process_folder, config)
     parallel.wait_for_all("the work directory is claimed")
     liveness.stage("inspector")
@@ -157,7 +158,7 @@ def make_sample_sheet(
     return sample_sheet
 
 
-def make_d_score(config: Config, dataset: Dataset, d_params: Any) -> drawing.Score:
+def make_d_score(config: Config, dataset: Dataset, d_params: PyTree) -> drawing.Score:
     """Returns the score that the run's own discriminator gives to images under their briefs."""
     module = networks.create_discriminator(config, dataset.space)
     score = jax.jit(lambda params, images, brief: module.apply({"params": params}, images, brief)[0])

@@ -34,12 +34,12 @@ def parts(product: Accuracy | None, elements: Sequence[Accuracy]) -> list[Accura
 
 def axis_table(generated: AxisErrors, judge: AxisErrors | None, samples: str) -> Table:
     """Error on each axis, the inspector's own below it."""
-    own = {axis.name: axis for axis in judge.axes} if judge is not None else {}
+    ceiling = {axis.name: axis for axis in judge.axes} if judge is not None else {}
     pairs = []
     for axis in generated.axes:
         pairs.append((GENERATED, axis))
-        if axis.name in own:
-            pairs.append((REAL, own[axis.name]))
+        if axis.name in ceiling:
+            pairs.append((REAL, ceiling[axis.name]))
     rows = tuple(
         (
             axis.name,
@@ -197,32 +197,34 @@ def every_figure(evaluation: DesignEvaluation, train: TrainResult, samples: str)
 
 
 def _reading_measures(evaluation: DesignEvaluation) -> list[Measure]:
-    found, rows = evaluation.designs, []
-    for part in parts(found.product, found.elements):
+    designs, rows = evaluation.designs, []
+    for part in parts(designs.product, designs.elements):
         low, high = float(part.interval.low), float(part.interval.high)
         rows.append(Measure(f"accuracy, {part.name}", part.accuracy, low, high, "95 % Wilson", part.n, 1))
-    if found.axes is None:
+    if designs.axes is None:
         return rows
     exact = "95 % Clopper-Pearson"
-    for axis in found.axes.axes:
+    for axis in designs.axes.axes:
         for label, value in (("bias", axis.bias), ("MAE", axis.mae), ("P95", axis.p95), ("max", axis.max)):
             rows.append(Measure(f"{axis.name}, {label}", value, n=axis.n, seeds=1, note="scale \u22123 to 3"))
         low, high = float(axis.interval.low), float(axis.interval.high)
-        name = f"{axis.name}, share beyond {found.axes.tolerance:g}"
+        name = f"{axis.name}, share beyond {designs.axes.tolerance:g}"
         rows.append(Measure(name, axis.share_beyond, low, high, exact, axis.n, 1))
-    low, high = float(found.axes.any_interval.low), float(found.axes.any_interval.high)
-    name, share = f"any axis, share beyond {found.axes.tolerance:g}", found.axes.any_beyond / found.axes.n
-    return [*rows, Measure(name, share, low, high, exact, found.axes.n, 1)]
+    low, high = float(designs.axes.any_interval.low), float(designs.axes.any_interval.high)
+    name, share = f"any axis, share beyond {designs.axes.tolerance:g}", designs.axes.any_beyond / designs.axes.n
+    return [*rows, Measure(name, share, low, high, exact, designs.axes.n, 1)]
 
 
 def _set_measures(evaluation: DesignEvaluation) -> list[Measure]:
     rows = []
-    for source, of in ((GENERATED, evaluation.generated), ("real against real", evaluation.real)):
-        for field, name, *_ in _SET_FIGURES if of is not None else ():
-            spread: Spread = getattr(of, field)
+    for source, distribution in ((GENERATED, evaluation.generated), ("real against real", evaluation.real)):
+        if distribution is None:
+            continue
+        for field, name, *_ in _SET_FIGURES:
+            spread: Spread = getattr(distribution, field)
             low, high = spread.mean - spread.sd, spread.mean + spread.sd
             interval, seeds = "\u00b1 sd over seeds", len(spread.values)
-            rows.append(Measure(f"{name}: {source}", spread.mean, low, high, interval, getattr(of, "n", None), seeds))
+            rows.append(Measure(f"{name}: {source}", spread.mean, low, high, interval, distribution.n, seeds))
     diversity = evaluation.diversity
     n, note = diversity.n_briefs * diversity.n_draws, f"{diversity.n_briefs} briefs, {diversity.n_draws} draws each"
     rows.append(Measure("diversity at a fixed brief", diversity.generated, n=n, seeds=1, note=note))
