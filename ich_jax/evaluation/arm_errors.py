@@ -1,4 +1,4 @@
-"""Errors of one arm on each axis, over designs and seeds, with what the inspector's own error may have added."""
+"""Errors of one arm on each axis, over designs and seeds, corrected for the error of the inspector."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -61,7 +61,7 @@ class ArmComparison:
         tests: Over designs, and over seeds.
         inspector: The inspector's own error on real images, on as many of them as there are designs if there are so
             many: the ceiling. None if it was not measured.
-        notes: What a reader must know before trusting the figures.
+        notes: Limits of the figures that a reader must know.
     """
 
     names: tuple[str, ...]
@@ -122,7 +122,7 @@ def compare_arms(
         DataError: Shapes that do not fit; a value that is not finite; an arm that is missing; networks that were not
             asked for the same designs, or seeds that only one arm has.
     """
-    # More than 60 lines, half of which say what the arguments are.
+    # Over 60 lines, half of which document the arguments.
     key = jax.random.key(0) if key is None else key
     briefs, error, seeds = _crossed(requested, read, arm, seed, names)
     plain, residual = error[PLAIN], error[RESIDUAL]  # [D, S, A]

@@ -1,4 +1,4 @@
-"""Errors of one network on each axis: what was requested against what the inspector reads."""
+"""Errors of one network on each axis: the inspector's reading minus the requested value."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ def summarise(
         read: `[N, A]` values read off the designs.
         names: Names of the A axes.
         tolerance: |e| strictly above it counts as beyond.
-        given: `[N, A]`, nonzero where the brief states the axis; None: everywhere. What is left open has no error.
+        given: `[N, A]`, nonzero where the brief states the axis; None: everywhere. An axis left open has no error.
 
     Raises:
         DataError: The shapes differ, nothing was requested, or a value is not finite.
@@ -134,7 +134,7 @@ def worst(
         requested: `[N, A]`.
         read: `[N, A]`.
         names: Names of the A axes.
-        n: How many; all if there are fewer.
+        n: Number of designs; all if there are fewer.
     """
     error = np.asarray(read, np.float64) - np.asarray(requested, np.float64)
     axis = np.abs(error).argmax(axis=1)

@@ -25,13 +25,13 @@ class DesignSheets:
             the test briefs.
         generated: `[R, K, H, W, C]` uint8, K draws of the noise for each brief.
         real: `[R, K, H, W, C]` uint8, real images beside them; white where the set has too few.
-        real_reference: What a row of `real` shows: images of the `same brief`, or held-out images of the
+        real_reference: Content of a row of `real`: images of the `same brief`, or held-out images of the
             `same product`.
         sweep_values: `[S]` values of the swept axis, from -3 to 3.
         sweep_briefs: The P briefs from which the sweeps start (numpy arrays): the other axes at 0.
         sweeps: `[P, A, S, H, W, C]` uint8, one row per product and axis with the same noise along it; None without
             axes. P counts the products named by `sweep_briefs`.
-        sweep_readings: `[P, A, S]` float, what the inspector reads on the swept axis; None without axes.
+        sweep_readings: `[P, A, S]` float, reading of the inspector on the swept axis; None without axes.
     """
 
     briefs: Brief

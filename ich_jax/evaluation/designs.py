@@ -1,4 +1,4 @@
-"""How well a trained generator does: obedience to briefs, diversity, realism, copying.
+"""Evaluation of a trained generator: obedience to briefs, diversity, realism, copying.
 
 The protocol is fixed, so that figures of two runs can be set side by side:
 
@@ -42,7 +42,7 @@ class DiscriminatorAuc:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """What stands behind the figures, for plots; no part of `results`.
+    """Values of single designs behind the figures, for plots; no part of `results`.
 
     Attributes:
         designs: Requested and read values of every design.
@@ -73,12 +73,12 @@ class DesignEvaluation:
             there are none.
         diversity: Whether the noise is used.
         generated: Generated images against held-out real images; None below 8 of either.
-        real: As many other held-out real images (validation split) against the same; what a perfect generator scores.
+        real: As many other held-out real images (validation split) against the same: the score of a perfect generator.
         feature_fingerprints: Of the feature networks, one per feature seed.
         memorisation: Whether generated images copy training images, in root mean square pixel differences at 16 px;
             None if no real images are held out.
         discriminator: Whether the discriminator tells them apart; None if no `d_score` was given.
-        record: What stands behind the figures.
+        record: Values of single designs behind the figures.
     """
 
     config_name: str
@@ -101,7 +101,7 @@ class DesignEvaluation:
 
 
 def check(config: Config) -> None:
-    """Refuses what could be trained but not judged; to be called before training.
+    """Refuses configs that could be trained but not judged; to be called before training.
 
     Raises:
         ConfigError: The images are too small for the feature networks, or a spread is asked of a single draw.
@@ -142,7 +142,7 @@ def evaluate(
         ConfigError: See `check`.
         DataError: The generator drew, or the inspector read, values that are not finite.
     """
-    # More than 60 lines: the protocol is read from top to bottom, and the result names every figure.
+    # Over 60 lines: the protocol is read from top to bottom, and the result names every figure.
     check(config)
     settings = config.evaluation
     key = jax.random.key(settings.seed)
@@ -208,7 +208,7 @@ def _discriminator_auc(
 
 
 def summary(evaluation: DesignEvaluation) -> dict[str, float]:
-    """Returns the headline figures by name; what was not measured is absent.
+    """Returns the headline figures by name; unmeasured ones are absent.
 
     `product_accuracy`; `axis_mae`, mean over axes; `axis_p95`, the worst axis; `exceed_half`, the number of briefs with
     any axis off by more than 0.5; `n_designs`; `kid`.
@@ -227,7 +227,7 @@ def summary(evaluation: DesignEvaluation) -> dict[str, float]:
 
 
 def results(evaluation: DesignEvaluation) -> dict[str, Any]:
-    """Returns every figure as nested plain values for JSON; what was not measured is absent, images are left out."""
+    """Returns every figure as nested plain values for JSON; unmeasured ones are absent, images are left out."""
     values = {
         field.name: getattr(evaluation, field.name)
         for field in dataclasses.fields(evaluation)

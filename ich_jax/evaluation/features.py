@@ -44,7 +44,7 @@ class RandomFeatures:
     Attributes:
         seed: Seed of the weights.
         channels: Channels of the images.
-        fingerprint: 16 hex digits of the weights and of what is done with them.
+        fingerprint: 16 hex digits of the weights and of the computation.
         weights: Per scale a `[3, 3, in, out]` kernel, an `[out]` bias and a `[2 out, PER_SCALE]` mixture, float32.
     """
 

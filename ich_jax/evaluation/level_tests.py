@@ -18,7 +18,7 @@ CLAIMS = {
     DESIGNS: "new designs of these trained networks; nothing about networks trained anew",
     SEEDS: "networks trained anew by the same method (and so the method), on these designs",
 }
-"""What a test at each level can claim."""
+"""Claim of a test at each level."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,13 +26,13 @@ class LevelTest:
     """Sign-flip test of the contrast, adjusted over axes by max-T (Westfall and Young).
 
     Attributes:
-        level: `designs` or `seeds`: what is flipped.
-        claim: What a small p is about.
-        units: How many there are.
+        level: `designs` or `seeds`, the units whose signs are flipped.
+        claim: The claim that a small p supports.
+        units: Number of units.
         smallest_p: The least p that this number of units can give, whatever the data; None if nothing can be tested.
         p: Of each axis by itself, by its name; empty if the test is withheld.
         p_max_t: Of each axis, adjusted for all.
-        withheld: Why there is no test; empty if there is one.
+        withheld: Reason why there is no test; empty if there is one.
     """
 
     level: str
@@ -47,7 +47,7 @@ class LevelTest:
 def level_test(
     level: str, difference: npt.ArrayLike, names: Sequence[str], *, key: jax.Array, n_resamples: int = 9999
 ) -> LevelTest:
-    """Tests by sign flips whether differences are symmetric about zero, or says why that cannot be tested.
+    """Tests by sign flips whether differences are symmetric about zero, or gives the reason why that cannot be tested.
 
     Args:
         level: `designs` or `seeds`.

@@ -1,4 +1,4 @@
-"""Nearest neighbours among images, in whatever features they are given: how far two sets overlap, and who copies.
+"""Nearest neighbours among images, in whatever features they are given: overlap of two sets, and copies.
 
 The matrix of distances never exists as a whole: it is computed by blocks of rows.
 """

@@ -1,4 +1,4 @@
-"""Readings of the inspector against what the briefs asked for."""
+"""Readings of the inspector against the briefs."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ class Accuracy:
     Attributes:
         name: `product`, or the name of the element.
         n: Designs whose brief states it.
-        right: Those that are read as asked.
+        right: Those that are read as requested.
         accuracy: right / n.
         interval: 95 % Wilson interval of the accuracy.
     """
@@ -31,7 +31,7 @@ class Accuracy:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReadingFigures:
-    """How well designs follow their briefs. What no brief states is absent.
+    """How well designs follow their briefs. Parts that no brief states are absent.
 
     Attributes:
         n: Designs.
@@ -83,8 +83,8 @@ def figures(space: DesignSpace, brief: Brief, reading: Reading) -> ReadingFigure
 
     Args:
         space: Names of products, elements and axes.
-        brief: What was asked; what it leaves open is not judged.
-        reading: What was read.
+        brief: Requested values; those left open are not judged.
+        reading: Values that were read.
 
     Raises:
         DataError: A stated axis was read as a value that is not finite.

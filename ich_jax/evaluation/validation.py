@@ -28,8 +28,8 @@ def make_validate(
     It returns `product_accuracy`; `element_accuracy`, mean over elements; `axis_mae`, mean over axes; `axis_p95`, the
     worst axis; `diversity` and `diversity_real`, as in `Diversity` but over fewer briefs, both at the same brief if
     `real_draws` is given, else both within a product; and `score`, lower is better: (1 - product_accuracy) +
-    (1 - element_accuracy) + axis_p95 + max(0, 1 - diversity / diversity_real). What cannot be measured is absent, and
-    left out of the score.
+    (1 - element_accuracy) + axis_p95 + max(0, 1 - diversity / diversity_real). Figures that cannot be
+    measured are absent, and left out of the score.
 
     Args:
         config: The run.
@@ -82,7 +82,7 @@ def _reading_values(figures: readings.ReadingFigures) -> dict[str, float]:
 
 
 def _score(values: Mapping[str, float]) -> float:
-    """The sum that `make_validate` documents, over what was measured; lower is better."""
+    """The sum that `make_validate` documents, over the measured terms; lower is better."""
     score = sum(1.0 - values[name] for name in ("product_accuracy", "element_accuracy") if name in values)
     score += values.get("axis_p95", 0.0)
     if "diversity" in values:

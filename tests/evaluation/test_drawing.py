@@ -33,7 +33,7 @@ def test_scores_are_of_stored_pixels_in_order() -> None:
 
 def test_keys_of_briefs_and_noise_differ_for_every_purpose() -> None:
     key = jax.random.key(0)
-    noise = {jax.random.key_data(drawing.noise_key(key, purpose)).tobytes() for purpose in drawing.Purpose}
+    noise = {np.asarray(jax.random.key_data(drawing.noise_key(key, purpose))).tobytes() for purpose in drawing.Purpose}
     assert len(noise) == len(drawing.Purpose)
 
 

@@ -1,8 +1,8 @@
-"""The command line: flags, and what each refuses.
+"""The command line: flags and their checks.
 
     python -m ich_jax.studies.error_comparison --help
 
-The same as experiments/error_comparison.py, which says what it is for.
+The same as experiments/error_comparison.py, which says what the study is for.
 """
 
 if __name__ == "__main__":
@@ -32,7 +32,7 @@ def define_flags() -> None:
     config_flags.DEFINE_config_file(
         "config", None, "Config file, such as configs/error_comparison.py, or FILE:VARIANT."
     )
-    flags.DEFINE_string("workdir", None, "Folder of the comparison; given again, it goes on.")
+    flags.DEFINE_string("workdir", None, "Folder of the comparison; given again, the comparison resumes.")
     flags.DEFINE_string("shard", "", "i/n: do every n-th piece of work, from the i-th on (from 0).")
     flags.DEFINE_list("merge_from", [], "Work directories of the same comparison whose finished pieces are taken over.")
     flags.DEFINE_integer("stop_after", 0, "Stop each training at this step as a preemption would.", lower_bound=0)
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
     if stopped_by is not None:
-        sys.exit(128 + stopped_by)  # what a shell reports of a process that a signal ended
+        sys.exit(128 + stopped_by)  # as a shell reports a process that a signal ended
 
 
 def start() -> None:

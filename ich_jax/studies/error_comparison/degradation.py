@@ -3,7 +3,7 @@
 Degradation is a training error that rises as layers are added; the paper says that residual blocks end it, since blocks
 that learn nothing leave their input as it is ("guarantee"). Three things can be checked: error against depth in both
 arms, with the interaction of depth and arm over seeds; how much of the gradient reaches each block; and whether blocks
-that are appended to a trained network change what it draws.
+that are appended to a trained network change its pictures.
 
 References:
     He et al., Deep residual learning for image recognition, 2016, section 1 and figure 1 (degradation).
@@ -241,7 +241,7 @@ def block_norms(gradient: Mapping[str, PyTree]) -> dict[str, float]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Appended:
-    """What appending blocks to a trained generator does.
+    """Change of the pictures by blocks appended to a trained generator.
 
     Attributes:
         arm: `plain` or `residual`.

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Judge:
-    """What all cells are asked for and read by.
+    """The briefs, images and inspector that all cells share.
 
     Attributes:
         dataset: The images.
@@ -38,7 +38,7 @@ class Judge:
         axes: Indices of the axes that are compared.
         names: Their names.
         brief: The test briefs, every compared axis stated.
-        programs: What is compiled once for all runs that may share it, by run and name; filled by `once`.
+        programs: Functions that runs may share, compiled once, by run and name; filled by `once`.
     """
 
     dataset: Dataset

@@ -45,7 +45,7 @@ def write(
         config: The comparison.
         space: Names of products, elements and axes.
         brief: The test briefs.
-        result: What the cells show.
+        result: The comparison of the cells.
         records: The cells.
         images: Designs `[N, H, W, C]` of each cell, in the order of `records`.
         inspector: The inspector's own error on held-out real images.

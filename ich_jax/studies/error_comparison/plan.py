@@ -127,7 +127,7 @@ def cell_config(config: ErrorComparisonConfig, piece: Piece) -> Config:
 
 
 def effort(config: ErrorComparisonConfig, piece: Piece) -> float:
-    """Size of a piece: its steps, times what a step costs by depth (the ends of the networks count as one block)."""
+    """Size of a piece: its steps times the cost of a step by depth (the ends of the networks count as one block)."""
     steps = config.comparison.trial_steps if piece.kind == "trials" else config.train.steps
     return float(steps * (1 + piece.depth))
 

@@ -1,4 +1,4 @@
-"""The error comparison as a whole: what trials chose, what each trained network drew, and what that shows.
+"""The error comparison as a whole: the choices of the trials, the designs of each network, and their comparison.
 
 Cells are the trained networks: one for each arm, depth and seed. A cell leaves a record on disk; everything here is a
 pure function of records, so that cells may come from any number of hosts and calls.
@@ -60,7 +60,7 @@ class Choice:
         d_gain: Initial gain of the discriminator's blocks.
         learning_rate: Peak step size.
         axis_mae: Of the trials, mean over their seeds; None without trials.
-        tried: How many combinations of gains and step size were tried.
+        tried: Number of combinations of gains and step size that were tried.
     """
 
     arm: str
@@ -89,7 +89,7 @@ class Gradients:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CellRecord:
-    """A trained network and what it drew.
+    """A trained network and its designs.
 
     Attributes:
         arm: `plain` or `residual`.
@@ -105,7 +105,7 @@ class CellRecord:
         training_error: Mean absolute error of training images drawn again, pixels in [-1, 1], over the last tenth of
             the steps; None if the objective has no such part.
         gradients: At initialisation and at each validation.
-        appended: What appended blocks change.
+        appended: Changes by appended blocks.
         g_parameters: Parameters of the generator.
         d_parameters: Parameters of the discriminator.
         steps: Training steps taken.
@@ -138,7 +138,7 @@ class CellRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ErrorComparison:
-    """Everything that the cells show.
+    """The comparison of all cells.
 
     Attributes:
         names: Names of the axes.
@@ -149,7 +149,7 @@ class ErrorComparison:
         best: For each depth, errors of the picked designs of the plain and the residual arm, over all seeds; empty if
             not done.
         trials: Every trial.
-        choices: What they chose.
+        choices: The settings that they chose.
         simulated: Whether the images are.
     """
 
@@ -172,7 +172,7 @@ class ErrorComparison:
 def choose(trials: Sequence[Trial]) -> tuple[Choice, ...]:
     """Returns the settings with the least mean error over trial seeds, for each arm and depth.
 
-    Ties go to what was tried first. An arm all of whose trials diverged gets the first of its settings.
+    Ties go to the settings that were tried first. An arm all of whose trials diverged gets the first of its settings.
     """
     choices = []
     for depth in sorted({trial.depth for trial in trials}):

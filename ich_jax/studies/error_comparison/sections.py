@@ -27,7 +27,7 @@ def axis_errors(result: ErrorComparison, records: Sequence[CellRecord], samples:
             "error_strips",
             "Errors on each axis",
             error_figures.strips(records, names, tolerance),
-            "Every dot is one design: what the inspector reads minus what was asked, on the scale of the axes "
+            "Every dot is one design: value read minus value requested, on the scale of the axes "
             f"(\u22123 to 3). Shaded: within \u00b1{tolerance:g}. The bar spans the middle 90 %, the ring is the "
             "median.",
             samples,
@@ -50,7 +50,7 @@ def axis_errors(result: ErrorComparison, records: Sequence[CellRecord], samples:
         ),
         _figure(
             "bland_altman",
-            "Agreement of what is read with what was asked",
+            "Agreement of values read with values requested",
             error_figures.bland_altman(records, names, stamp),
             "Bland-Altman: lines at the bias and at the limits of agreement, bias \u00b1 1.96 standard deviations. A "
             "slope means that the ends of an axis are not reached.",
@@ -146,7 +146,7 @@ def guarantee(records: Sequence[CellRecord], *, simulated: bool) -> page.Section
         "The guarantee: blocks that are appended",
         text=(
             "A residual block whose last layer is zero passes its input on as it is (H(x) = F(x) + x with F(x) = "
-            "0); a plain block then passes on nothing. Blocks were appended to each stage of the trained "
+            "0); a plain block then passes nothing on. Blocks were appended to each stage of the trained "
             "generators and the same designs drawn again.",
         ),
         items=(error_tables.guarantee(records),),
@@ -197,7 +197,7 @@ def inspection(inspector: InspectorReport, *, simulated: bool) -> page.Section:
     return page.Section(
         "Who judges",
         (
-            "Every error is what the inspector reads: a network that saw real training images only, was frozen "
+            "Every error is measured by the inspector: a network that saw real training images only, was frozen "
             "before any generator was judged, and is part of no generator's loss. The discriminator's own reading "
             "head judges nothing here.",
         ),

@@ -33,16 +33,16 @@ def arms(comparison: ArmComparison, samples: str) -> Table:
         columns,
         tuple(rows),
         "95 %: interval of the MAE over new designs and new seeds (two-way bootstrap). Beyond: |error| above "
-        f"{comparison.tolerance:g}. Skill: 1 \u2212 MSE / variance of what was requested. The largest error grows "
+        f"{comparison.tolerance:g}. Skill: 1 \u2212 MSE / variance of the requested values. The largest error grows "
         "with n, so it is compared at equal n only. Inspector: its own error on real images, the least that can be "
-        "seen.",
+        "measured.",
         samples,
         (("bias", 3),),
     )
 
 
 def judged(comparison: ArmComparison, samples: str) -> Table | None:
-    """What the inspector's own error may have added to the errors of both arms."""
+    """Errors of both arms corrected for the inspector's own error."""
     rows: list[tuple[Cell, ...]] = []
     for a, name in enumerate(comparison.names):
         for arm in (comparison.plain, comparison.residual):
@@ -180,7 +180,7 @@ def interaction(degradation: Degradation, samples: str) -> Table:
 
 
 def trials(result: ErrorComparison) -> Table | None:
-    """What was tried in each arm, and what was taken."""
+    """Settings that were tried in each arm, and those that were taken."""
     if not result.trials:
         return None
     chosen = {(c.arm, c.depth, c.gain, c.d_gain, c.learning_rate) for c in result.choices}

@@ -1,8 +1,8 @@
-"""The command line: flags, and what each refuses.
+"""The command line: flags and their checks.
 
     python -m ich_jax.studies.train --help
 
-The same as experiments/train.py, which says what it is for.
+The same as experiments/train.py, which says what the study is for.
 """
 
 if __name__ == "__main__":
@@ -32,7 +32,7 @@ FLAGS = flags.FLAGS
 def define_flags() -> None:
     """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
     config_flags.DEFINE_config_file("config", None, "Config file, such as configs/quick.py, or FILE:VARIANT.")
-    flags.DEFINE_string("workdir", None, "Folder of the run; given again, the run goes on.")
+    flags.DEFINE_string("workdir", None, "Folder of the run; given again, the run resumes.")
     flags.DEFINE_string("init_from", "", "Work directory or checkpoint whose networks a new run starts from.")
     flags.DEFINE_integer("stop_after", 0, "Stop at this step as a preemption would; 0: do not.", lower_bound=0)
     flags.DEFINE_bool("dry_run", False, "Print config and parameter counts, then leave.")
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
     if stopped_by is not None:
-        sys.exit(128 + stopped_by)  # what a shell reports of a process that a signal ended
+        sys.exit(128 + stopped_by)  # as a shell reports a process that a signal ended
 
 
 def start() -> None:

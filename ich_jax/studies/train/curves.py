@@ -46,7 +46,7 @@ _PANELS: tuple[tuple[str, tuple[tuple[str, str], ...], bool, tuple[tuple[float, 
     ("Step size", (("generator", "g_lr"), ("discriminator", "d_lr")), False, ()),
     ("Images per second", (("", "img_per_s"),), False, ()),
 )
-# Counters and combinations of what is shown elsewhere.
+# Counters, and combinations of metrics that are shown elsewhere.
 _NOT_DRAWN = frozenset({"step", "skipped", "skipped_in_a_row", "d_accuracy", "validation/score"})
 
 

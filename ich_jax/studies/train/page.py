@@ -1,4 +1,4 @@
-"""The report of a training run: what the generator draws, how far it can be trusted, and how it was trained."""
+"""The report of a training run: its designs, how far they can be trusted, and how the generator was trained."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -154,7 +154,7 @@ def _warnings(
     if weak:
         warnings.append(
             f"The inspector itself errs on real images: up to {_and(weak)} on 99.9 % of {inspector.n:,}. Errors of "
-            "that size cannot be told from the generator's."
+            "that size cannot be distinguished from the generator's."
         )
     accuracies = {"product": inspector.product_accuracy, **inspector.element_accuracy}
     blind = [f"{name} {_share(value)}" for name, value in accuracies.items() if value < JUDGE_ACCURACY]
@@ -180,7 +180,7 @@ def _samples(config: Config, evaluation: DesignEvaluation) -> str:
 
 
 def _share(value: float) -> str:
-    """A share with three decimals; what is not quite 1 is not shown as 1."""
+    """A share with three decimals, four where it would round to 1."""
     text = f"{value:.3f}"
     return f"{value:.4f}" if text == "1.000" and value < 1.0 else text
 

@@ -43,7 +43,7 @@ def drawings(space: DesignSpace, sheets: DesignSheets, context: str) -> tuple[pa
             "Real beside generated",
             image_sheets.sheet(sides, row_labels=labels, cell=80),
             "Each row is one brief, stated at its left. The left half shows real images of the "
-            f"{sheets.real_reference}, the right half what the generator draws. Look for ragged edges, blur, mottling "
+            f"{sheets.real_reference}, the right half images of the generator. Look for ragged edges, blur, mottling "
             "and wrong colours on the right that the left half does not have.",
             f"{chosen}; {few} images a side; {size} \u00b7 {context}",
         ),
@@ -141,7 +141,7 @@ def _axes(space: DesignSpace, evaluation: DesignEvaluation, samples: str, both: 
             "axis_errors",
             "Errors on each axis",
             charts.error_strips(errors, space.axes, band=axes.tolerance),
-            "Every dot is one image: what the inspector reads minus what was asked, on the scale of the axes. Shaded: "
+            "Every dot is one image: value read minus value requested, on the scale of the axes. Shaded: "
             f"within \u00b1{axes.tolerance:g}. The bar beside the dots spans the middle 90 %, the ring is the median.",
             both,
         ),
@@ -163,8 +163,8 @@ def _axes(space: DesignSpace, evaluation: DesignEvaluation, samples: str, both: 
                 group_names=space.products,
                 band=axes.tolerance,
             ),
-            "Every dot is one design. On the line the inspector reads what was asked; a flatter cloud means that the "
-            "generator does not go to the ends of an axis.",
+            "Every dot is one design. On the line the inspector reads the requested value; a flatter cloud means that "
+            "the generator does not go to the ends of an axis.",
             samples,
         ),
     ]
@@ -223,7 +223,7 @@ def inspection(inspector: InspectorReport, *, simulated: bool) -> page.Section:
     return page.Section(
         "Who judges",
         (
-            "Every accuracy and axis error above is what the inspector reads: a separate residual network that saw "
+            "Every accuracy and axis error above is measured by the inspector: a separate residual network that saw "
             "real training images only, was frozen before any generator was judged, and is part of no generator's "
             "loss. Its own error on real images that it never saw is the floor below which nothing can be measured.",
         ),

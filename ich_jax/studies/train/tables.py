@@ -28,7 +28,7 @@ _SET_FIGURES = (
 
 
 def parts(product: Accuracy | None, elements: Sequence[Accuracy]) -> list[Accuracy]:
-    """Returns what was judged of product and elements."""
+    """Returns the accuracies of product and elements that were measured."""
     return [*([product] if product is not None else []), *elements]
 
 
@@ -110,7 +110,7 @@ def distribution_table(generated: Distribution, real: Distribution | None, sampl
         ("figure", GENERATED, "sd", REAL, "sd, real", "note"),
         tuple(rows),
         "Mean and standard deviation over feature seeds. `real`: as many other held-out real images against the same "
-        "ones, which is what a perfect generator would score.",
+        "ones: the score of a perfect generator.",
         samples,
     )
 
