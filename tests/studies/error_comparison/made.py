@@ -1,14 +1,45 @@
-"""Records of cells that were never trained."""
+"""Configs small enough to train in seconds, and records of cells that were never trained."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ich_jax import config as config_lib
 from ich_jax.studies.error_comparison.degradation import Appended
 from ich_jax.studies.error_comparison.result import CellRecord, Gradients
 
 NAMES = ("width", "height")
 ASKED = np.random.default_rng(9).uniform(-3, 3, (30, 2))
+
+
+def make_config(images: Path, **comparison: Any) -> config_lib.ErrorComparisonConfig:
+    settings: dict[str, Any] = {
+        **{
+            "seeds": 2,
+            "trial_steps": 4,
+            "plain_gains": (1.0, 2.0),
+            "plain_d_gains": (1.0, 1.5),
+            "residual_gains": (0.1,),
+        },
+        **{"learning_rates": (2e-3,), "best_of": 2, "n_resamples": 99},
+    }
+    return config_lib.resolve(
+        {
+            "name": "shapes",
+            "data": {"source": "npz", "path": str(images), "size": 16, "channels": 1, "holdout_share": 0.4},
+            "generator": {"z_dim": 3, "mapping": 6, "widths": (4,)},
+            "discriminator": {"widths": (4,)},
+            "objective": {"penalty": "none", "reconstruction": 0.0},  # compiled in half the time
+            "train": {"steps": 4, "batch": 4, "warmup": 1},
+            "evaluation": {"n_designs": 9, "n_validation": 4, "diversity_draws": 2},
+            "compute": {"compilation_cache": False, "devices": 1},
+            "loop": {**{"log_every": 2, "validate_every": 2, "checkpoint_every": 2}, "tensorboard": False},
+            "comparison": settings | comparison,
+        },
+        config_lib.ErrorComparisonConfig,
+    )
 
 
 def record(arm: str, depth: int, seed: int, **changes: object) -> CellRecord:

@@ -15,44 +15,16 @@ import pytest
 
 from ich_jax import config as config_lib
 from ich_jax import errors
-from ich_jax.studies import shards
 from ich_jax.studies.error_comparison import cells, judge, plan, run
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training.formulation import AS_WRITTEN, Choice
 from ich_jax.types import Reading
+from tests.studies.error_comparison.made import make_config
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = ROOT / "configs" / "error_comparison.py"
 GET_INSPECTOR = inspector_lib.get  # before it is patched
-
-
-def make_config(images: Path, **comparison: Any) -> config_lib.ErrorComparisonConfig:
-    settings: dict[str, Any] = {
-        **{
-            "seeds": 2,
-            "trial_steps": 4,
-            "plain_gains": (1.0, 2.0),
-            "plain_d_gains": (1.0, 1.5),
-            "residual_gains": (0.1,),
-        },
-        **{"learning_rates": (2e-3,), "best_of": 2, "n_resamples": 99},
-    }
-    return config_lib.resolve(
-        {
-            "name": "shapes",
-            "data": {"source": "npz", "path": str(images), "size": 16, "channels": 1, "holdout_share": 0.4},
-            "generator": {"z_dim": 3, "mapping": 6, "widths": (4,)},
-            "discriminator": {"widths": (4,)},
-            "objective": {"penalty": "none", "reconstruction": 0.0},  # compiled in half the time
-            "train": {"steps": 4, "batch": 4, "warmup": 1},
-            "evaluation": {"n_designs": 9, "n_validation": 4, "diversity_draws": 2},
-            "compute": {"compilation_cache": False, "devices": 1},
-            "loop": {**{"log_every": 2, "validate_every": 2, "checkpoint_every": 2}, "tensorboard": False},
-            "comparison": settings | comparison,
-        },
-        config_lib.ErrorComparisonConfig,
-    )
 
 
 def measuring_inspector(config: config_lib.Config, dataset: Any) -> inspector_lib.Inspector:
@@ -245,26 +217,6 @@ def test_an_inspector_of_other_images_is_refused(images: Path, tmp_path: Path, m
     with pytest.raises(errors.DataError, match="trained on other images"):
         run.run(own, str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("shard", ["2/2", "1", "a/b", "0/0"])
-def test_shards_that_are_none(shard: str) -> None:
-    with pytest.raises(errors.ConfigError, match="expected i/n"):
-        shards.parse_shard(shard)
-
-
-def test_arms_differ_in_nothing_but_shortcut_and_gain(images: Path) -> None:
-    config = make_config(images, depths=(1, 2))
-    for pieces in (plan.cells(config, ()), plan.trials(config)):
-        assert len({piece.name for piece in pieces}) == len(pieces)
-    at = {(p.arm, p.depth, p.seed): config_lib.flatten(plan.cell_config(config, p)) for p in plan.cells(config, ())}
-    plain, residual = at["plain", 2, 1], at["residual", 2, 1]
-    differing = {name for name in plain if plain[name] != residual[name]}
-    assert differing == {"name", "generator.arm", "discriminator.arm"}
-    assert (plain["generator.blocks"], plain["discriminator.blocks"], plain["seed"]) == (2, 2, 1)
-    only = make_config(images, networks="generator")
-    plain, residual = (config_lib.flatten(plan.cell_config(only, p)) for p in plan.cells(only, ())[:2])
-    assert {name for name in plain if plain[name] != residual[name]} == {"name", "generator.arm"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ich_jax.studies.train import curves
 from ich_jax.studies.train import page as train_page
 from ich_jax.types import DesignSpace, Element
 from tests.studies.train import made
@@ -159,14 +158,3 @@ def test_grey_images_of_many_products(tmp_path: Path) -> None:
     space = DesignSpace(tuple(f"class {i}" for i in range(10)), (), ("width",))
     page = write(tmp_path, space, sheets=made.sheets(space, rows=10, columns=6, channels=1), history=[])
     assert {"real_and_generated.png", "requested_and_read.svg"} <= page.files
-
-
-def test_curves_are_grouped_and_unknown_metrics_get_a_chart_of_their_own() -> None:
-    panels = {panel.title: panel for panel in curves.curve_panels(made.history())}
-    assert set(panels) == {"Validation: error on the axes", "Adversarial loss", "Images per second", "new metric"}
-    loss = panels["Adversarial loss"]
-    assert [curve.name for curve in loss.curves] == ["generator", "discriminator"]
-    assert len(loss.curves[0].x) == 50
-    assert len(loss.curves[1].x) == 49  # the value that was not finite is left out
-    assert list(panels["Validation: error on the axes"].curves[0].x) == [100, 200, 300, 400, 500]
-    assert curves.curve_panels([]) == []
