@@ -14,10 +14,18 @@ class SweepConfig:
     """The grid of the static sweep: every kind at severities 1 to 5."""
 
     kinds: tuple[str, ...] = result(("all",), "Kinds of interference, or all.")
-    n: int = result(1000, "Designs of each product at each severity and sampling seed.", at_least=10, at_most=10**6)
-    seeds: tuple[int, ...] = result((1, 2, 3), "Sampling seeds.", distinct=True)
-    real: bool = result(True, "Corrupt held-out real images too, to tell the inspector's limits from the generator's.")
-    batch: int = execution(256, "Designs per call.", at_least=2, at_most=65_536)
+    n: int = result(1000, "Designs of each product at each severity and sampling seed.")
+    seeds: tuple[int, ...] = result((1, 2, 3), "Sampling seeds.")
+    real: bool = result(
+        True, "Corrupt held-out real images too, to separate the inspector's limits from the generator's."
+    )
+    batch: int = execution(256, "Designs per call.")
+
+    def __post_init__(self) -> None:
+        errors.require_within(self.n, 10, 10**6, "sweep.n", whole=True)
+        errors.require_within(self.batch, 2, 65_536, "sweep.batch", whole=True)
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise errors.ConfigError(f"sweep.seeds: got {self.seeds}; expected one or more different whole numbers.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,26 +39,16 @@ class PulseConfig:
         ),
         "KIND:STRENGTH of each pulse.",
     )
-    seeds: tuple[int, ...] = result((1, 2, 3), "Training seeds; each has a control without a pulse.", distinct=True)
-    steps: int = result(1800, "Training steps of a run.", at_least=40, at_most=10**7)
-    first: float = result(0.25, "Where the window opens, as a share of the run.", at_most=1)
-    share: float = result(0.1, "Length of the window, as a share of the run.", at_most=1)
-    evaluations: int = result(60, "Evaluations of a run, at most its steps.", at_least=30)
-    n: int = result(250, "Designs of each product at each evaluation.", at_least=10, at_most=10**6)
-    n_fresh: int = result(
-        1000,
-        "Other designs of each product that tell a run's least accuracy and that at its end.",
-        at_least=10,
-        at_most=10**6,
-    )
-    lr: float = result(
-        0.5,
-        "Step sizes, as a share of the training run's largest; constant through the run.",
-        at_least=1e-6,
-        at_most=1000,
-    )
+    seeds: tuple[int, ...] = result((1, 2, 3), "Training seeds; each has a control without a pulse.")
+    steps: int = result(1800, "Training steps of a run.")
+    first: float = result(0.25, "Where the window opens, as a share of the run.")
+    share: float = result(0.1, "Length of the window, as a share of the run.")
+    evaluations: int = result(60, "Evaluations of a run.")
+    n: int = result(250, "Designs of each product at each evaluation.")
+    n_fresh: int = result(1000, "Other designs of each product for the least accuracy of a run and for its end.")
+    lr: float = result(0.5, "Step sizes, as a share of the training run's largest; constant throughout.")
     ema: float = result(
-        0.9, "Decay of the averaged generator, which is judged: that of training hides a short pulse.", below=1
+        0.9, "Decay of the averaged generator, which is judged; the decay of training would hide a short pulse."
     )
 
     def check(self, flag: str) -> None:
@@ -75,7 +73,7 @@ class InterferenceConfig:
     )
     sweep: SweepConfig = section(SweepConfig)
     pulse: PulseConfig = section(PulseConfig)
-    second: bool = result(True, "A second inspector, built and seeded differently, reads every design as well.")
+    second: bool = result(True, "Let a second inspector, built and seeded differently, read every design as well.")
     judge: InspectorConfig = section(InspectorConfig)
     compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")
     progress: bool = execution(True, "Show a live bar on a terminal.")

@@ -1,16 +1,16 @@
-"""The command line: flags, and what each refuses.
+"""The command line: flags and their checks.
 
     python -m ich_jax.studies.interference --help
 
-The same as experiments/interference_sweep.py, which says what it is for.
+Equivalent to experiments/interference_sweep.py, which describes the study.
 """
 
 if __name__ == "__main__":
     from ich_jax import liveness
     from ich_jax.perf import memory
 
-    memory.set_up()  # at the very first: it may run the command once more
-    liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
+    memory.set_up()  # first of all: it may run the command once more
+    liveness.start()  # before the imports below: they take seconds, during which Ctrl-C has to work
 
 import sys
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
-    """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
+    """Declares the flags; not on import, so that several experiments can be imported at once."""
     config_flags.DEFINE_config_file("config", None, "Config file, such as configs/interference_sweep.py:quick.")
-    flags.DEFINE_string("workdir", None, "Folder of the sweep; given again, the sweep goes on.")
+    flags.DEFINE_string("workdir", None, "Folder of the sweep; given again, the sweep resumes.")
     flags.DEFINE_string("checkpoint", None, "Work directory of a training run, or one of its checkpoints.")
     flags.DEFINE_string("reference", "", "Training run, or finished sweep, of the generator to compare with.")
-    flags.DEFINE_string("shard", "", "i/n: do only every n-th job, from the i-th on, and leave the report out.")
+    flags.DEFINE_string("shard", "", "i/n: do only every n-th job, from the i-th on, without a report.")
     for name in ("config", "workdir", "checkpoint"):
         flags.mark_flag_as_required(name)
 
