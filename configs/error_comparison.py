@@ -4,7 +4,7 @@ Command:
     python experiments/error_comparison.py --config=configs/error_comparison.py --workdir=runs/error_comparison
 
 Expected time: 8 trials of 500 steps and 6 trainings of 3,000, 75 minutes on two cores as two shards. It can be stopped
-and gone on with at any point, and `--shard=i/n` divides it among processes and hosts.
+and resumed at any point, and `--shard=i/n` divides it among processes and hosts.
 
 Expected result: (as measured, docs/results/error_comparison) no difference that can be seen at one block a stage: mean
 errors of 0.14 to 0.15 on every axis in either arm, 6 to 10 of 299 designs of each network beyond 0.5. On a GPU, with

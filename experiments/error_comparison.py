@@ -5,7 +5,7 @@
 
 First short trials choose the initial gain and the step size of each arm, then every cell (arm, depth, seed) is trained
 as an ordinary run in a folder of its own: `cells/<arm>_<depth>_<seed>` holds its config, checkpoints and metrics, its
-designs and what the inspector read. The same command goes on where it was stopped, within a cell too. With
+designs and what the inspector read. The same command resumes where it was stopped, within a cell too. With
 `--shard=i/n` a process does every n-th piece of work; once nothing is missing, the last one (or the command without it)
 reports. Shards may share the work directory, or each has one of its own and `--merge_from=DIR,DIR` collects what others
 have finished.

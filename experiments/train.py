@@ -3,8 +3,8 @@
     python experiments/train.py --config=configs/quick.py --workdir=runs/quick
     python experiments/train.py --config=configs/quick.py --config.train.steps=500 --workdir=runs/short
 
-A work directory that holds a run of the same config is gone on with: after an interruption the same command resumes;
-after the last step it judges and reports again without training. A longer run, or a fine-tune, is a new run that starts
+In a work directory that holds a run of the same config, the same command resumes after an interruption; after the last
+step it evaluates and reports again without training. A longer run, or a fine-tune, is a new run that starts
 from the networks of another one: `--workdir=NEW --init_from=OLD`.
 """
 

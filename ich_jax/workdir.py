@@ -95,7 +95,7 @@ def explain(error: OSError, path: str | Path, action: str = "write") -> str:
         action: `write` or `read`.
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full: cannot {action} {path}. Free some space and give the same command again to go on."
+        return f"The disk is full: cannot {action} {path}. Free some space and give the same command again to resume."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"No permission to {action} {path}. Choose another --workdir or change its permissions."
     if error.errno == errno.ENOENT:

@@ -35,7 +35,7 @@ class DataConfig:
         0.15, "Share of a folder or .npz set kept out of training, to judge against.", below=1
     )
     max_bad_share: float = result(
-        0.01, "A run goes on without unreadable images only up to this share of the set.", at_most=1
+        0.01, "Largest share of unreadable images that a run leaves out; with more it stops.", at_most=1
     )
     elements: str = result(
         "auto", "Element columns of metadata.csv, comma separated; auto: columns named element_*; none."

@@ -229,11 +229,11 @@ class Checkpoints:
         if _disk_is_full(error):
             return (
                 f"The disk is full: the checkpoint of step {step} could not be written to {self._folder}. {left}; "
-                "free some space and give the same command again to go on from it."
+                "free some space and give the same command again to resume from it."
             )
         return (
             f"The checkpoint of step {step} could not be written to {self._folder}: {_first_line(error)}. {left}; "
-            "give the same command again to go on from it."
+            "give the same command again to resume from it."
         )
 
 

@@ -84,7 +84,7 @@ class Clock:
         self._mark_step = self._wall_start_step = step
 
     def totals(self) -> dict[str, float]:
-        """Returns what the clock of the next process goes on from."""
+        """Returns the totals from which the clock of the next process resumes."""
         return {"first_step_s": self.first_step_s, "trained_s": self.trained_s, "timed_steps": self.timed_steps}
 
     @property

@@ -3,7 +3,7 @@
 Compilers differ in this by factors, and so do CPUs: a form that is fast with one release of XLA can be tens of times
 slower with another. On a CPU `auto` therefore times a small network's gradients in each of a few ways, once for each
 machine and release of JAX, and remembers in the user's cache folder which to take. A run writes what it took into its
-work directory and goes on with that, so that a resumed run rounds as the run before did.
+work directory and keeps to it, so that a resumed run rounds as it did before.
 """
 
 import dataclasses

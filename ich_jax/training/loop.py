@@ -47,7 +47,7 @@ class TrainResult:
         history: Rows of `metrics.jsonl`.
         alarms: One per episode in which the run was not healthy.
         best_step: The checkpoint with the best validation score; None if none was validated.
-        resumed_from: The step at which this call went on; 0 for a new run.
+        resumed_from: The step at which this call resumed; 0 for a new run.
         stopped: Whether the run ended before its last step.
         signal: The signal that stopped it; None if it was `stop_after`, or if it was not stopped.
     """
@@ -75,7 +75,7 @@ def train(
     stop_after: int = 0,
     make_step: Callable[..., Any] | None = None,
 ) -> TrainResult:
-    """Trains to the last step, or goes on with the run that the work directory holds.
+    """Trains to the last step, or resumes the run in the work directory.
 
     Args:
         config: The run, for which the work directory was claimed.
@@ -200,7 +200,7 @@ def train(
 
 
 def check(config: config_lib.Config, folder: str | Path, dataset: Dataset, *, init_from: str = "") -> None:
-    """Checks that a run can begin or go on, before anything is compiled or written.
+    """Checks that a run can start or resume, before anything is compiled or written.
 
     Raises:
         DataError: The batch is larger than the set.
@@ -224,8 +224,8 @@ def check(config: config_lib.Config, folder: str | Path, dataset: Dataset, *, in
         if before != init_from:
             began = f"began from {before}" if before else "began from scratch"
             raise errors.WorkdirError(
-                f"The run in {folder} {began}, so it cannot go on with --init_from={init_from}. Leave --init_from out "
-                "to go on, or use another --workdir."
+                f"The run in {folder} {began}, so it cannot resume with --init_from={init_from}. Leave --init_from out "
+                "to resume, or use another --workdir."
             )
 
 

@@ -61,7 +61,7 @@ def train(
     validate: Callable[[TrainState], Mapping[str, float]] | None = None,
     stop_after: int = 0,
 ) -> tuple[bool, int | None]:
-    """Trains all runs to the last step, or goes on with those that the work directories hold.
+    """Trains all runs to the last step, or resumes those in the work directories.
 
     Each work directory ends as that of an ordinary run: it can be judged, or trained on, by itself. Steps that are not
     finite change nothing but counters; no run is rolled back.

@@ -35,7 +35,7 @@ def read_history(path: str | Path) -> list[dict[str, Any]]:
         except ValueError as error:
             if number == len(lines):
                 break
-            raise errors.WorkdirError(f"{path}, line {number} is not valid JSON; remove that line to go on.") from error
+            raise errors.WorkdirError(f"{path}, line {number} is not valid JSON; remove that line to resume.") from error
     return rows
 
 
@@ -49,7 +49,7 @@ class MetricWriter:
     """
 
     def __init__(self, folder: str | Path, *, step: int, tensorboard: bool) -> None:
-        """Args: work directory; step from which the run goes on; whether to write TensorBoard files."""
+        """Args: work directory; step from which the run resumes; whether to write TensorBoard files."""
         self._path = Path(folder) / METRICS_FILE
         before = read_history(self._path)
         self.history = [row for row in before if row["step"] <= step]
