@@ -18,6 +18,9 @@ Array = jax.Array | np.ndarray
 ArrayT = TypeVar("ArrayT", jax.Array, np.ndarray)
 """For functions that return the kind of array that they are given."""
 
+Params = PyTree
+"""Parameters of a network, or gradients of them: nested dicts of arrays, as flax names them."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Element:

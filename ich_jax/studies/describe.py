@@ -1,7 +1,6 @@
 """What a run, an inspector or a network is, in words."""
 
 import math
-from typing import Any
 
 import jax
 import rich.console
@@ -13,6 +12,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.studies.console import shown
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
+from ich_jax.types import Params
 
 
 def describe(config: Config, dataset: Dataset) -> None:
@@ -44,6 +44,6 @@ def errors_of(report: inspector_lib.InspectorReport) -> str:
     return f"read right {read}; P99.9 of the axis error {', '.join(axes) or '-'}; n {report.n}."
 
 
-def parameter_count(params: Any) -> int:
+def parameter_count(params: Params) -> int:
     """Returns the number of values in a tree of arrays."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))

@@ -24,6 +24,7 @@ from ich_jax import errors, types, workdir
 from ich_jax.data import dataset as dataset_lib
 from ich_jax.training import checkpoint_files, parallel
 from ich_jax.training import state as state_lib
+from ich_jax.types import Params, PyTree
 
 FOLDER = "checkpoints"
 DATASET_FILE = "dataset.json"
@@ -43,7 +44,7 @@ class Restored:
     """
 
     step: int
-    state: Any
+    state: PyTree
     side: dict[str, Any]
 
 
@@ -69,9 +70,9 @@ class TrainedModel:
     channels: int
     step: int
     score: float | None
-    ema_params: Any
-    g_params: Any
-    d_params: Any
+    ema_params: Params
+    g_params: Params
+    d_params: Params
 
 
 class Checkpoints:
@@ -124,7 +125,7 @@ class Checkpoints:
         """The step with the lowest validation score, None if none was validated."""
         return checkpoint_files.best_step(self._folder)
 
-    def save(self, step: int, state: Any, *, side: Mapping[str, Any], score: float | None = None) -> None:
+    def save(self, step: int, state: PyTree, *, side: Mapping[str, Any], score: float | None = None) -> None:
         """Copies the state off the device and writes it in the background; a step that exists is left as it is.
 
         Args:
@@ -167,7 +168,7 @@ class Checkpoints:
         except Exception as error:  # orbax passes on whatever its backends raise
             raise errors.CheckpointError(self._explain(error)) from error
 
-    def restore(self, like: Any) -> Restored | None:
+    def restore(self, like: PyTree) -> Restored | None:
         """Reads the newest good checkpoint.
 
         Args:
@@ -270,7 +271,7 @@ def restore_for_inference(folder: str | Path, *, best: bool = True) -> TrainedMo
     )
 
 
-def init_from(folder: str | Path, state: Any) -> tuple[Any, dict[str, Any]]:
+def init_from(folder: str | Path, state: PyTree) -> tuple[Any, dict[str, Any]]:
     """Starts a new run with the networks of another one; optimisers and counters start afresh.
 
     Args:
@@ -355,7 +356,7 @@ def _read_state(path: Path) -> dict[str, Any]:
         return reader.restore(path / "state", args=ocp.args.StandardRestore(abstract))
 
 
-def _fit(like: Any, stored: Any, where: str) -> Any:
+def _fit(like: PyTree, stored: Any, where: str) -> Any:
     wrong = _differences(stored, like, "")
     if wrong:
         raise errors.CheckpointError(
@@ -365,7 +366,7 @@ def _fit(like: Any, stored: Any, where: str) -> Any:
     return jax.tree.map(lambda leaf, value: jax.device_put(value, leaf.sharding), like, stored)
 
 
-def _differences(stored: Any, wanted: Any, prefix: str) -> list[str]:
+def _differences(stored: Any, wanted: PyTree, prefix: str) -> list[str]:
     """Returns a line for each array whose shape in the checkpoint is not the one that is wanted."""
     shapes: list[dict[str, str]] = [
         {jax.tree_util.keystr(path): str(tuple(leaf.shape)) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}

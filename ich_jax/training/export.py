@@ -26,7 +26,7 @@ from ich_jax import errors, workdir
 from ich_jax.training import sampling
 from ich_jax.training import state as state_lib
 from ich_jax.training.checkpoint import TrainedModel
-from ich_jax.types import Brief
+from ich_jax.types import Brief, Params
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 _TOLERANCE = 1e-4  # of pixels in [-1, 1]: two compilations of one program may round differently
@@ -151,7 +151,7 @@ def check(model: TrainedModel, path: str | Path, *, n: int = 16) -> Check:
     return Check(n, difference, len(data))
 
 
-def _sizes(params: Any) -> dict[str, tuple[int, ...]]:
+def _sizes(params: Params) -> dict[str, tuple[int, ...]]:
     leaves = jax.tree_util.tree_leaves_with_path(params)
     return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in leaves}
 

@@ -13,6 +13,7 @@ from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training import window as window_lib
 from ich_jax.training.state import TrainState
+from ich_jax.types import PyTree
 
 NetworkGradients = tuple[Any, Any]
 """Of generator and discriminator; trees of their parameters."""
@@ -43,7 +44,7 @@ def make_gradients(
         after, window = step(fresh, arrays, layout.put(window_lib.new_window()))
         metrics = window_lib.read_window(window)  # not a number if the step was not finite
 
-        def unclipped(opt: Any, norm: float) -> Any:
+        def unclipped(opt: PyTree, norm: float) -> Any:
             shrink = min(1.0, config.train.clip / norm) if config.train.clip else 1.0
             return jax.tree.map(lambda mu: mu / jnp.float32((1.0 - config.train.beta1) * shrink), opt.mu)
 

@@ -31,7 +31,7 @@ from ich_jax.data import augment, pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.models import inspector as network
 from ich_jax.training import losses
-from ich_jax.types import DesignSpace, Reading
+from ich_jax.types import DesignSpace, Params, PyTree, Reading
 
 SHIPPED = Path(network.__file__).parent / "weights"
 _READ_BATCH = 128
@@ -136,9 +136,9 @@ class _State(flax.struct.PyTreeNode):
     """Everything that an inspector's step changes."""
 
     step: jax.Array
-    params: Any
-    ema: Any
-    opt: Any
+    params: Params
+    ema: Params
+    opt: PyTree
 
 
 def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, float, Any], None] | None = None) -> Any:
@@ -175,7 +175,7 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
         keys = jax.random.split(jax.random.fold_in(key, state.step), c.batch)
         images = distort(keys, pipeline.as_unit(batch.image))
 
-        def loss_fn(params: Any) -> jax.Array:
+        def loss_fn(params: Params) -> jax.Array:
             reading = model.apply({"params": params}, images)
             each = losses.reading_loss(reading, batch.brief) + losses.large_error_loss(reading, batch.brief)
             return jnp.mean(each)
@@ -211,7 +211,7 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
 # ---------------------------------------------------------------- reading and checking
 
 
-def make_reader(config: InspectorConfig, dataset: Dataset, params: Any) -> Callable[[jax.Array], Reading]:
+def make_reader(config: InspectorConfig, dataset: Dataset, params: Params) -> Callable[[jax.Array], Reading]:
     """Returns `images -> Reading` that works in blocks of one shape, so that it compiles once."""
     model = network.create(config, dataset.space, dataset.size, dataset.channels)
     apply = jax.jit(lambda p, images: model.apply({"params": p}, images))
@@ -263,19 +263,21 @@ def _blank_report(config: InspectorConfig, dataset: Dataset) -> InspectorReport:
     )
 
 
-def _frozen(config: InspectorConfig, dataset: Dataset, params: Any, report: InspectorReport, source: str) -> Inspector:
+def _frozen(
+    config: InspectorConfig, dataset: Dataset, params: Params, report: InspectorReport, source: str
+) -> Inspector:
     return Inspector(make_reader(config, dataset, params), report, source)
 
 
 # ---------------------------------------------------------------- storage
 
 
-def as_stored(params: Any) -> Any:
+def as_stored(params: Params) -> Any:
     """Rounds parameters as `save` does, so that an inspector judges alike before and after it is stored."""
     return jax.tree.map(lambda value: jnp.asarray(np.asarray(value, _STORED), jnp.float32), params)
 
 
-def save(path: str | Path, params: Any, report: InspectorReport) -> None:
+def save(path: str | Path, params: Params, report: InspectorReport) -> None:
     """Writes averaged parameters (as float16) and the report."""
     flat = flax.traverse_util.flatten_dict(params, sep="/")
     arrays: dict[str, Any] = {name: np.asarray(value, _STORED) for name, value in flat.items()}

@@ -19,7 +19,7 @@ from ich_jax.data import augment as augment_lib
 from ich_jax.models import layers, networks
 from ich_jax.models.convolutions import Formulation
 from ich_jax.training import losses, parallel, penalties
-from ich_jax.types import Batch, Brief, DesignSpace, Reading
+from ich_jax.types import Batch, Brief, DesignSpace, Params, Reading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Networks:
     adversarial: Adversarial
     penalise: Callable[..., Any] | None
 
-    def score_and_read(self, d_params: Any, images: jax.Array, brief: Brief) -> tuple[jax.Array, Reading]:
+    def score_and_read(self, d_params: Params, images: jax.Array, brief: Brief) -> tuple[jax.Array, Reading]:
         """Applies the discriminator: scores `[B]` of images under their briefs, and what it reads off them."""
         score, reading = self.discriminator.apply({"params": d_params}, images, brief)
         return score, reading
@@ -108,7 +108,7 @@ class Judged(NamedTuple):
     fake_square: jax.Array
 
 
-def draw(trained: Networks, ge_params: tuple[Any, Any], key: jax.Array, real: jax.Array, brief: Brief) -> Drawn:
+def draw(trained: Networks, ge_params: tuple[Params, Params], key: jax.Array, real: jax.Array, brief: Brief) -> Drawn:
     """Draws the briefs; every other one from noise that the encoder reads off the real image of that brief.
 
     To draw those images again the generator must put what varies at a fixed brief (position, light, backdrop)
@@ -136,7 +136,7 @@ def draw(trained: Networks, ge_params: tuple[Any, Any], key: jax.Array, real: ja
 
 def judge(
     trained: Networks,
-    d_params: Any,
+    d_params: Params,
     key: jax.Array,
     real: jax.Array,
     fake: jax.Array,
@@ -169,7 +169,7 @@ def judge(
 def penalty(
     trained: Networks,
     step: jax.Array,
-    d_params: Any,
+    d_params: Params,
     key: jax.Array,
     judged: Judged,
     real: jax.Array,
@@ -194,7 +194,7 @@ def penalty(
 
 
 def penalty_on_share(
-    trained: Networks, d_params: Any, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief
+    trained: Networks, d_params: Params, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief
 ) -> jax.Array:
     """The weighted penalty on the first of every few images, in passes of its own."""
     layout, objective, batch_size = trained.layout, trained.config.objective, trained.config.train.batch
@@ -222,7 +222,7 @@ def penalty_on_share(
 def discriminator_loss(
     trained: Networks,
     step: jax.Array,
-    d_params: Any,
+    d_params: Params,
     key: jax.Array,
     judged: Judged,
     batch: Batch,

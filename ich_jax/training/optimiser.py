@@ -9,6 +9,7 @@ import optax
 from ich_jax.config import TrainConfig
 from ich_jax.training import state as state_lib
 from ich_jax.training.state import TrainState
+from ich_jax.types import Params, PyTree
 
 
 def keep(finite: jax.Array, proposed: TrainState, state: TrainState) -> TrainState:
@@ -25,7 +26,9 @@ def lr_share(config: TrainConfig, step: jax.Array) -> jax.Array:
     return rise * (config.final_lr + (1 - config.final_lr) * fall)
 
 
-def _descend(config: TrainConfig, params: Any, opt: Any, gradient: Any, lr: jax.Array) -> tuple[Any, Any, jax.Array]:
+def _descend(
+    config: TrainConfig, params: Params, opt: PyTree, gradient: Params, lr: jax.Array
+) -> tuple[Any, Any, jax.Array]:
     """Clips by global norm and takes one step of Adam; also returns the norm before clipping."""
     norm = optax.tree.norm(gradient)
     if config.clip > 0:
@@ -36,7 +39,7 @@ def _descend(config: TrainConfig, params: Any, opt: Any, gradient: Any, lr: jax.
     return jax.tree.map(lambda p, u: p - lr * u, params, direction), opt, norm
 
 
-def descend_d(config: TrainConfig, state: TrainState, gradient: Any) -> tuple[TrainState, jax.Array]:
+def descend_d(config: TrainConfig, state: TrainState, gradient: Params) -> tuple[TrainState, jax.Array]:
     """Updates the discriminator; returns the norm of its gradient before clipping."""
     lr = config.d_lr * lr_share(config, state.step) * state.lr_scale
     params, opt, norm = _descend(config, state.d_params, state.d_opt, gradient, lr)

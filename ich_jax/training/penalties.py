@@ -19,6 +19,7 @@ from jax.custom_derivatives import SymbolicZero
 from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.models import layers
+from ich_jax.types import Params
 
 Score = Callable[[jax.Array], jax.Array]
 """`[B, H, W, C]` images to `[B]` scores, each of which depends on its own image only."""
@@ -105,7 +106,7 @@ def of_all(config: Config) -> Callable[..., tuple[jax.Array, Any, jax.Array]] | 
 
 
 def by_autodiff(
-    network: Network, prepare: Prepare, params: Any, images: jax.Array, draws: Any, given: Any
+    network: Network, prepare: Prepare, params: Params, images: jax.Array, draws: Any, given: Any
 ) -> tuple[jax.Array, Any, jax.Array]:
     """Scores images and takes the penalty on each of them.
 
@@ -125,7 +126,9 @@ def by_autodiff(
     return score, rest, 0.5 * square
 
 
-def _record(network: Network, params: Any, x: jax.Array, given: Any) -> tuple[tuple[jax.Array, Any], list[jax.Array]]:
+def _record(
+    network: Network, params: Params, x: jax.Array, given: Any
+) -> tuple[tuple[jax.Array, Any], list[jax.Array]]:
     """Runs the network and says of every activation where its argument was on the upper side."""
     masks: list[jax.Array] = []
 
@@ -140,7 +143,7 @@ def _record(network: Network, params: Any, x: jax.Array, given: Any) -> tuple[tu
 
 
 def _masked(
-    network: Network, params: Any, x: jax.Array, given: Any, masks: list[jax.Array], scale: jax.Array
+    network: Network, params: Params, x: jax.Array, given: Any, masks: list[jax.Array], scale: jax.Array
 ) -> jax.Array:
     """Scores of the linear network that the activations' masks leave, each row's biases multiplied by its `scale`."""
     left = iter(masks)
@@ -177,7 +180,7 @@ def require_slope(kind: str) -> float:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def exact(
-    network: Network, prepare: Prepare, params: Any, images: jax.Array, draws: Any, given: Any
+    network: Network, prepare: Prepare, params: Params, images: jax.Array, draws: Any, given: Any
 ) -> tuple[jax.Array, Any, jax.Array]:
     """`by_autodiff` for a piecewise linear network, with gradients at two thirds of the work.
 
@@ -196,7 +199,7 @@ def exact(
     return _exact_forward(network, prepare, params, images, draws, given)[0]
 
 
-def _exact_forward(network: Network, prepare: Prepare, params: Any, images: Any, draws: Any, given: Any) -> Any:
+def _exact_forward(network: Network, prepare: Prepare, params: Params, images: Any, draws: Any, given: Any) -> Any:
     params, images, draws, given = jax.tree.map(lambda x: getattr(x, "value", x), (params, images, draws, given))
     x = prepare(images, draws)
     (score, rest), masks = _record(network, params, x, given)
@@ -210,7 +213,7 @@ def _exact_forward(network: Network, prepare: Prepare, params: Any, images: Any,
     return (score, rest, square), (params, images, draws, given, x, masks, v)
 
 
-def _exact_backward(network: Network, prepare: Prepare, residuals: Any, cotangents: Any) -> Any:
+def _exact_backward(network: Network, prepare: Prepare, residuals: Any, cotangents: Params) -> Any:
     params, images, draws, given, x, masks, v = residuals
     to_score, to_rest, to_square = cotangents
     n = (-1,) + (1,) * (x.ndim - 1)

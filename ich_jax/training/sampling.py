@@ -11,7 +11,7 @@ from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.models import blocks, networks
 from ich_jax.models.convolutions import DIRECT, Formulation
-from ich_jax.types import Brief, DesignSpace, Reading
+from ich_jax.types import Brief, DesignSpace, Params
 
 
 def make_sampler(
@@ -38,7 +38,7 @@ def make_sampler(
     draw = make_draw(config, space, size, channels, form)
 
     @jax.jit
-    def sample(params: Any, key: jax.Array, brief: Brief) -> jax.Array:
+    def sample(params: Params, key: jax.Array, brief: Brief) -> jax.Array:
         z = jax.random.normal(key, (brief.product.shape[0], config.generator.z_dim), jnp.float32)
         return draw(params, z, brief)
 
@@ -52,7 +52,7 @@ def make_draw(
     module = networks.create_generator(config, space, size, channels, form)
     strength = config.evaluation.style_strength
 
-    def draw(params: Any, z: jax.Array, brief: Brief) -> jax.Array:
+    def draw(params: Params, z: jax.Array, brief: Brief) -> jax.Array:
         given = module.apply({"params": params}, z, brief)
         if strength == 1.0:
             return given

@@ -24,6 +24,7 @@ from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training import window as window_lib
 from ich_jax.training.state import TrainState
+from ich_jax.types import PyTree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,7 @@ def stack(trees: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-def pick(tree: Any, i: int) -> Any:
+def pick(tree: PyTree, i: int) -> Any:
     """Returns the i-th tree of a stack, in memory of its own."""
     return jax.tree.map(lambda leaf: jnp.copy(leaf[i]), tree)
 

@@ -15,7 +15,7 @@ import optax
 
 from ich_jax.config import Config, EvalConfig, LoopConfig, TrainConfig
 from ich_jax.models import networks
-from ich_jax.types import Brief, DesignSpace
+from ich_jax.types import Brief, DesignSpace, Params, PyTree
 
 _INIT_STREAM = 0x696E6974  # "init": keeps initial weights apart from every other use of the run's seed
 
@@ -40,13 +40,13 @@ class TrainState(flax.struct.PyTreeNode):
 
     step: jax.Array
     seed: jax.Array
-    g_params: Any
-    d_params: Any
-    e_params: Any
-    ema_params: Any
-    g_opt: Any
-    d_opt: Any
-    e_opt: Any
+    g_params: Params
+    d_params: Params
+    e_params: Params
+    ema_params: Params
+    g_opt: PyTree
+    d_opt: PyTree
+    e_opt: PyTree
     lr_scale: jax.Array
     skipped: jax.Array
     skipped_in_a_row: jax.Array

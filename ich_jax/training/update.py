@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from ich_jax.training import optimiser, parallel
 from ich_jax.training.objective import Judged, Networks, discriminator_loss, draw, generator_loss, judge, leave_open
 from ich_jax.training.state import TrainState
-from ich_jax.types import Batch, Brief
+from ich_jax.types import Batch, Brief, Params
 
 Update = Callable[[TrainState, list[Batch], jax.Array], tuple[TrainState, dict[str, jax.Array], jax.Array]]
 """`update(state, batches, key) -> (proposed state, means, finite)`; one batch per discriminator step."""
@@ -31,7 +31,7 @@ def simultaneous(
     z_key, open_key, judge_key, penalty_key = jax.random.split(key, 4)
     brief = leave_open(layout, open_key, batch.brief, batch_size, objective.condition_dropout)
 
-    def forward(ge_params: Any, d_params: Any) -> Any:
+    def forward(ge_params: Params, d_params: Params) -> Any:
         drawn = draw(trained, ge_params, z_key, batch.image, brief)
         judged = judge(trained, d_params, judge_key, batch.image, drawn.image, brief)
         d_total, d_means = discriminator_loss(
@@ -67,7 +67,7 @@ def alternate(
         fake = draw(trained, (state.g_params, state.e_params), z_key, batch.image, brief).image
 
         def d_forward(
-            d_params: Any,
+            d_params: Params,
             batch: Batch = batch,
             brief: Brief = brief,
             fake: jax.Array = fake,
@@ -83,7 +83,7 @@ def alternate(
 
     z_key, judge_key = jax.random.split(g_key)
 
-    def g_forward(ge_params: Any) -> Any:
+    def g_forward(ge_params: Params) -> Any:
         drawn = draw(trained, ge_params, z_key, batch.image, brief)
         judged = judge(trained, state.d_params, judge_key, batch.image, drawn.image, brief, squares=False)
         loss, means = generator_loss(trained, state.step, judged, drawn, brief)

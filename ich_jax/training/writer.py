@@ -35,7 +35,9 @@ def read_history(path: str | Path) -> list[dict[str, Any]]:
         except ValueError as error:
             if number == len(lines):
                 break
-            raise errors.WorkdirError(f"{path}, line {number} is not valid JSON; remove that line to resume.") from error
+            raise errors.WorkdirError(
+                f"{path}, line {number} is not valid JSON; remove that line to resume."
+            ) from error
     return rows
 
 
