@@ -248,17 +248,7 @@ def dots(
 
     series.sort(key=lambda name: list(order).index(name) if name in order else len(order))
     if log:
-        ends = [x for p in points for x in (p.value, p.low, p.high) if x is not None and x > 0]
-        least = min(ends, default=1.0) / 2
-        points = [
-            dataclasses.replace(
-                p,
-                value=max(p.value, least),
-                low=None if p.low is None else max(p.low, least),
-                high=None if p.high is None else max(p.high, least),
-            )
-            for p in points
-        ]
+        points = _positive(points)
 
     def beside(label: str, name: str) -> float:
         """Where a series stands in a row, among those that have a point there."""
@@ -297,6 +287,21 @@ def dots(
         if len(series) > 1:
             fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(series))
         return finish(fig, "svg", stamp)
+
+
+def _positive(points: Sequence[Dot]) -> list[Dot]:
+    """Moves values of 0 and less to half the least positive one, the left end of a logarithmic axis."""
+    ends = [x for p in points for x in (p.value, p.low, p.high) if x is not None and x > 0]
+    least = min(ends, default=1.0) / 2
+    return [
+        dataclasses.replace(
+            p,
+            value=max(p.value, least),
+            low=None if p.low is None else max(p.low, least),
+            high=None if p.high is None else max(p.high, least),
+        )
+        for p in points
+    ]
 
 
 def _strip(

@@ -93,12 +93,9 @@ def train(
         CheckpointError: A checkpoint cannot be written or read, or does not fit.
         TrainingDivergedError: Steps were not finite again after a rollback with a halved step size.
     """
-    folder, process_folder, steps, every = (
-        Path(folder),
-        parallel.process_folder(folder),
-        config.train.steps,
-        config.loop,
-    )
+    # Longer than other functions: it reads from top to bottom in the order of a run, whose state its parts share.
+    process_folder = parallel.process_folder(folder)
+    folder, steps, every = Path(folder), config.train.steps, config.loop
     check(config, folder, dataset, init_from=init_from)
     layout = parallel.make_layout(config)
     workdir.write_json(process_folder / checkpoint.DATASET_FILE, checkpoint.describe_dataset(dataset))

@@ -81,6 +81,7 @@ def train(
         ConfigError: The runs differ in more than seed and name, or the images come from the host.
         WorkdirError: The runs stand at different steps.
     """
+    # Longer than other functions: the loop of `loop.train` for several runs at once, in the same order.
     first = configs[0]
     for config in configs[1:]:
         if dataclasses.replace(config, seed=first.seed, name=first.name) != first:
