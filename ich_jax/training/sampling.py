@@ -11,7 +11,7 @@ from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.models import blocks, networks
 from ich_jax.models.convolutions import DIRECT, Formulation
-from ich_jax.types import Brief, DesignSpace, Params
+from ich_jax.types import Brief, DesignSpace, Params, Reading
 
 
 def make_sampler(

@@ -10,7 +10,8 @@ from ich_jax.report.provenance import Provenance
 from ich_jax.studies.design import figures
 from ich_jax.studies.design import tables as design_tables
 from ich_jax.studies.design.result import BriefResult, quality, summary
-from ich_jax.studies.tables import Judge, config_table, judge_tables
+from ich_jax.studies.tables import config_table, judge_tables
+from ich_jax.training.inspector import InspectorReport
 from ich_jax.types import DesignSpace
 
 SHOWN = 60
@@ -24,7 +25,7 @@ def write(
     space: DesignSpace,
     results: Sequence[BriefResult],
     images: Sequence[Images],
-    inspector: Judge | None,
+    inspector: InspectorReport | None,
     about: str,
     simulated: bool,
     provenance: Provenance,

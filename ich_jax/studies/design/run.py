@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
@@ -319,9 +320,9 @@ def real_images_spread(judging: Judging, brief: Brief, n: int) -> float:
     n_elements = len(space.elements)
     given = np.asarray(asked.given) > 0
     full = drawn._replace(
-        product=np.where(given[:, 0], asked.product, drawn.product),
-        elements=np.where(given[:, 1 : 1 + n_elements], asked.elements, drawn.elements),
-        axes=np.where(given[:, 1 + n_elements :], asked.axes, drawn.axes),
+        product=jnp.asarray(np.where(given[:, 0], asked.product, drawn.product)),
+        elements=jnp.asarray(np.where(given[:, 1 : 1 + n_elements], asked.elements, drawn.elements)),
+        axes=jnp.asarray(np.where(given[:, 1 + n_elements :], asked.axes, drawn.axes)),
     )
     images = drawing.draw_real(judging.real_draws, jax.random.fold_in(key, 1), full, 1)
     return diversity.pixel_sd(images[:, 0][None])

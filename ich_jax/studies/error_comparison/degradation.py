@@ -28,7 +28,7 @@ from ich_jax.evaluation.arm_errors import PLAIN, RESIDUAL
 from ich_jax.evaluation.level_tests import SEEDS, LevelTest, level_test
 from ich_jax.models import generator
 from ich_jax.types import Brief, DesignSpace, PyTree
-from ich_jax.uncertainty import bootstrap
+from ich_jax.uncertainty import bootstrap, bootstrap_intervals
 
 ALPHA = 0.05
 _BLOCK = re.compile(r"stage_(\d+)_block_(\d+)")

@@ -11,7 +11,7 @@ from ich_jax.evaluation.arms import ArmComparison
 from ich_jax.evaluation.level_tests import SEEDS
 from ich_jax.report import page
 from ich_jax.report.provenance import Provenance
-from ich_jax.report.tables import number
+from ich_jax.report.text import number
 from ich_jax.studies.error_comparison import figures as error_figures
 from ich_jax.studies.error_comparison import sections
 from ich_jax.studies.error_comparison.result import CellRecord, ErrorComparison

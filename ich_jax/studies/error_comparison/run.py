@@ -87,7 +87,7 @@ def prepare(config: ErrorComparisonConfig, folder: str) -> Judge:
     """Refuses whatever can be refused before anything is trained, claims the work directory, and returns the judge."""
     if config.compute.compilation_cache:
         keep_compiled_programs()
-    liveness.at("images")
+    liveness.stage("images")
     designs.check(config)
     dataset = make.make(config.data, seed=config.seed)
     axes = chosen_axes(config, dataset)
@@ -95,7 +95,7 @@ def prepare(config: ErrorComparisonConfig, folder: str) -> Judge:
     loop.check(first, folder, dataset)
     if (Path(folder) / workdir.CONFIG_FILE).exists():
         workdir.claim(folder, config)  # a folder of another comparison is refused before the inspector is trained
-    liveness.at("inspector")
+    liveness.stage("inspector")
     inspector = inspector_lib.get(config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
     names = tuple(dataset.space.axes[a] for a in axes)

@@ -287,9 +287,9 @@ def best_of(result: ErrorComparison, samples: str) -> Table | None:
     )
 
 
-def _span(interval: Interval | None) -> str | None:
-    return None if interval is None else f"{number(interval.low)} to {number(interval.high)}"
-
-
 def _p(p: float | None) -> Cell:
     return None if p is None else number(p) if p >= 0.001 else f"{p:.2g}"
+
+
+def _ends(interval: Interval | None) -> str | None:
+    return None if interval is None else span(interval.low, interval.high)

@@ -10,8 +10,9 @@ from ich_jax.evaluation.design_sheets import DesignSheets
 from ich_jax.evaluation.designs import DesignEvaluation
 from ich_jax.evaluation.readings import Accuracy
 from ich_jax.evaluation.realism import Spread
-from ich_jax.report import page, tables
+from ich_jax.report import page
 from ich_jax.report.provenance import Provenance
+from ich_jax.report.text import number
 from ich_jax.studies import tables as run_tables
 from ich_jax.studies.train import sections
 from ich_jax.studies.train import tables as train_tables
@@ -190,7 +191,7 @@ def _range(part: Accuracy) -> str:
 
 
 def _spread(spread: Spread) -> str:
-    return f"\u00b1 {tables.number(spread.sd)}" if len(spread.values) > 1 else "one feature seed"
+    return f"\u00b1 {number(spread.sd)}" if len(spread.values) > 1 else "one feature seed"
 
 
 def _and(words: Sequence[str]) -> str:

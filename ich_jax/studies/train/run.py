@@ -42,7 +42,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     dataset = make.make(config.data, seed=config.seed)
     loop.check(config, folder, dataset, init_from=init_from)
     describe(config, dataset)
-    process_folder = parallel.own_folder(folder)
+    process_folder = parallel.process_folder(folder)
     workdir.claim(process_folder, config)
     parallel.wait_for_all("the work directory is claimed")
     liveness.stage("inspector")

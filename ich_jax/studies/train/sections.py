@@ -10,7 +10,7 @@ from ich_jax.config import Config
 from ich_jax.evaluation.design_sheets import DesignSheets
 from ich_jax.evaluation.designs import DesignEvaluation
 from ich_jax.evaluation.diversity import SAME_BRIEF
-from ich_jax.report import charts, page
+from ich_jax.report import charts, line_charts, page
 from ich_jax.report import sheets as image_sheets
 from ich_jax.report.tables import Table
 from ich_jax.studies import tables as run_tables
@@ -241,7 +241,7 @@ def training(config: Config, history: Sequence[Mapping[str, Any]], train: TrainR
             page.Figure(
                 "curves",
                 "Training curves",
-                charts.curves(panels),
+                line_charts.curves(panels),
                 "Thick: moving mean over a twenty-fifth of the run; pale: the values as logged, each a mean over the "
                 "steps since the line before. Validation is on briefs that are not the test briefs.",
                 f"1 run, seed {config.seed}; {count(len(history), 'log line')}",
