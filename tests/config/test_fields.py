@@ -190,7 +190,7 @@ def test_the_fingerprint_is_the_same_in_another_process() -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _SweepConfig(config_lib.Config):
-    offset: float = config_lib.result(0.0, "A signed field of an experiment.")
+    offset: float = config_lib.result(0.0, "A signed field of an experiment.", at_least=-2)
 
 
 def test_an_experiment_may_add_fields_of_its_own() -> None:

@@ -28,7 +28,9 @@ def _fails(config: DataConfig, *fragments: str) -> None:
 
 def test_missing_folder_and_file_in_its_place(tmp_path: Path, configure: Configure) -> None:
     missing = tmp_path / "nowhere"
-    _fails(configure(missing), f"{missing} does not exist", f"expected {missing}/<class>/", "Correct config.data.path")
+    _fails(
+        configure(missing), f"{missing} does not exist", f"expected {missing}/<class>/", "Correct --config.data.path"
+    )
     missing.write_text("")
     _fails(configure(missing), f"{missing} is a file")
 
@@ -73,7 +75,7 @@ def test_unreadable_files_above_the_share_are_listed_with_their_reason(
         "book/06.png: the file is empty (0 bytes)",
         "fan/02.png: more than 89 million pixels",
         "fan/03.png: no image in any of the formats PNG, JPEG, WEBP",
-        "raise config.data.max_bad_share",
+        "raise --config.data.max_bad_share",
     )
 
 
@@ -100,13 +102,13 @@ def test_images_smaller_than_the_model(image_folder: Make, configure: Configure)
         "2 of 22 images are smaller than the model's 32 px on their longer side",
         "fan/02.png: 20x31 px",
         "fan/03.png: 12x8 px",
-        "Set config.data.size to 12 or less",
+        "Set --config.data.size to 12 or less",
     )
 
 
 def test_nothing_left_to_judge_by(image_folder: Make, configure: Configure) -> None:
     root = image_folder({"book": 2})
-    _fails(configure(root), "2 images at config.data.holdout_share=0.15", "none for the validation split")
+    _fails(configure(root), "2 images at --config.data.holdout_share=0.15", "none for the validation split")
 
 
 def test_batch_larger_than_the_set(image_folder: Make, configure: Configure) -> None:

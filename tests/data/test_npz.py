@@ -80,7 +80,11 @@ def test_fingerprint_follows_the_content(tmp_path: Path) -> None:
         ({"x": IMAGES[0]}, {}, r"shape \(12, 12\); expected \[N, H, W\]"),
         ({"x": IMAGES.reshape(10, 3, 12, 12)}, {}, r"transpose \[N, C, H, W\] with"),
         ({"x": IMAGES[:0]}, {}, "at least one image"),
-        ({"x": IMAGES}, {"size": 16}, r"12x12 px, smaller than the model's 16 px.*set config.data.size to 12 or less"),
+        (
+            {"x": IMAGES},
+            {"size": 16},
+            r"12x12 px, smaller than the model's 16 px.*set --config.data.size to 12 or less",
+        ),
         ({"x": IMAGES, "y": LABELS[:-1]}, {}, r"array 'y' has shape \(29,\); expected \(30,\)"),
         ({"x": IMAGES, "y": LABELS / 2}, {}, "array 'y' is float64; expected integers from 0, or names"),
         ({"x": IMAGES, "y": LABELS - 1}, {}, r"y\[0\] is -1, and 9 more .* allowed: 0 to 1"),
@@ -106,7 +110,7 @@ def test_bad_arrays_are_named_with_their_repair(
 
 
 def test_files_that_are_no_plain_arrays_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(errors.DataError, match=r"No \.npz file at .*absent\.npz; correct config\.data\.path"):
+    with pytest.raises(errors.DataError, match=r"No \.npz file at .*absent\.npz; correct --config\.data\.path"):
         npz.make(_config(tmp_path / "absent.npz"))
     with pytest.raises(errors.DataError, match=r"it is a folder.*config.data.source=folder"):
         npz.make(_config(tmp_path))

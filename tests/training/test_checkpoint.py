@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 import pytest
+from absl import logging
 
 from ich_jax import errors, workdir
 from ich_jax.training import checkpoint
@@ -123,7 +124,7 @@ def test_a_damaged_newest_is_set_aside_and_the_one_before_is_used(
     tmp_path: Path, damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warnings: list[str] = []
-    monkeypatch.setattr(checkpoint.logging, "warning", lambda text, *values: warnings.append(text % values))
+    monkeypatch.setattr(logging, "warning", lambda text, *values: warnings.append(text % values))
     save(tmp_path, 10, 20, scores={10: 0.1, 20: 0.2})
     damage(tmp_path / "checkpoints" / "20")
     with checkpoint.Checkpoints(tmp_path, keep=2) as checkpoints:
