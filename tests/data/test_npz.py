@@ -83,7 +83,7 @@ def test_fingerprint_follows_the_content(tmp_path: Path) -> None:
         (
             {"x": IMAGES},
             {"size": 16},
-            r"12x12 px, smaller than the model's 16 px.*set --config.data.size to 12 or less",
+            r"12x12 px, smaller than the model's 16 px.*set --config.data.size to 12 or",
         ),
         ({"x": IMAGES, "y": LABELS[:-1]}, {}, r"array 'y' has shape \(29,\); expected \(30,\)"),
         ({"x": IMAGES, "y": LABELS / 2}, {}, "array 'y' is float64; expected integers from 0, or names"),
