@@ -98,6 +98,12 @@ def test_what_is_not_identified_is_refused(call, message):
         call()
 
 
+@pytest.mark.parametrize("penalty", ["most", -1.0, np.nan])
+def test_penalties_are_checked(penalty):
+    with pytest.raises(errors.ConfigError, match="penalty"):
+        quantification.quantification_1(CODES, ITEMS, Y, penalty=penalty)
+
+
 def test_profiles_are_every_combination_with_the_limits_of_statsmodels():
     fits = {"light": quantification.quantification_1(CODES, ITEMS, Y)}
     found = quantification.score_profiles(fits, {"light": 1.0})

@@ -131,6 +131,7 @@ def quantification_1(
         confidence: Of the limits.
 
     Raises:
+        ConfigError: A penalty that is neither "auto" nor a number from 0 on.
         DataError: A category that no sample has, elements that determine each other, or for least squares no more
             samples than parameters.
 
@@ -138,6 +139,8 @@ def quantification_1(
         Hayashi (1952), On the prediction of phenomena from qualitative data and the quantification of qualitative data
         from the mathematico-statistical point of view. Hoerl and Kennard (1970), Ridge regression.
     """
+    if penalty != "auto" and (isinstance(penalty, str) or not 0.0 <= penalty < math.inf):
+        raise errors.ConfigError(f'quantification_1: penalty: got {penalty!r}; expected "auto" or a number from 0 on.')
     y = float64.finite(scores, "quantification_1: scores", ndim=1)
     table = morphology.checked(codes, elements, "quantification_1")
     n, parameters = len(y), sum(len(element.categories) - 1 for element in elements)

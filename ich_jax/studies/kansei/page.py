@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from ich_jax import workdir
 from ich_jax.config import KanseiConfig, flatten
-from ich_jax.report import page, tables
+from ich_jax.report import page
 from ich_jax.report.page import Figure, PaperQuote, Section
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.tables import Table
@@ -44,10 +43,6 @@ def write(folder: str | Path, *, config: KanseiConfig, result: KanseiResult, pro
         Section("Configuration", items=(Table("config", "Configuration", ("field", "value"), rows),), folded=True)
     )
     report = Path(folder) / "report"
-    for section in sections:
-        for item in section.items:
-            if isinstance(item, Table):
-                workdir.write_text(Path(folder) / "tables" / f"{item.name}.csv", tables.to_csv(item))
     page.write_files(report, sections)
     simulated = result.survey is not None and result.survey.simulated
     return page.write(

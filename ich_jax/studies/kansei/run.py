@@ -1,10 +1,14 @@
 """The study from its answers to its page."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ich_jax import liveness, workdir
 from ich_jax.config import KanseiConfig
+from ich_jax.kansei.review import Comparison
 from ich_jax.report import provenance
 from ich_jax.studies.console import shown
 from ich_jax.studies.kansei import files
@@ -48,7 +52,7 @@ def run(config: KanseiConfig, folder: str) -> KanseiResult:
             "summary": summary,
             "simulated": ["survey"] if simulated else [],
             "source": result.source,
-            "review": None if result.review is None else result.review.comparison,
+            "review": None if result.review is None else _stored(result.review.comparison),
             "icc_bounds": None if result.review is None else result.review.bounds,
             "words": result.words,
             "elements": result.elements,
@@ -60,6 +64,12 @@ def run(config: KanseiConfig, folder: str) -> KanseiResult:
     print(f"Page: {page}")
     print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
     return result
+
+
+def _stored(comparison: Comparison) -> Comparison:
+    """The comparison without the differences of all assignments, which take megabytes and are drawn on the page."""
+    permutation = dataclasses.replace(comparison.permutation, null=np.empty(0))
+    return dataclasses.replace(comparison, permutation=permutation)
 
 
 def summarise(result: KanseiResult) -> dict[str, Any]:

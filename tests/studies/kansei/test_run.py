@@ -46,7 +46,7 @@ def test_the_paper_from_its_tables_to_the_page(tmp_path: Path, capsys: pytest.Ca
     assert stored["simulated"] == ["survey"] and stored["summary"]["n_valid"] == 500
     page = (tmp_path / "run" / "report" / "index.html").read_text()
     assert "SIMULATED" in page and "not computable" in page.lower() and "354" in page
-    tables = {path.stem for path in (tmp_path / "run" / "tables").glob("*.csv")}
+    tables = {path.stem for path in (tmp_path / "run" / "report").glob("*.csv")}
     assert {"comparison", "icc_bounds", "means", "surviving_rankings", "simulated_shares"} <= tables
     assert found.elements is None and {what for what, _ in found.not_computable}
 
