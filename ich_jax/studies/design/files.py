@@ -13,8 +13,7 @@ import numpy as np
 import PIL
 from PIL import Image, PngImagePlugin
 
-import ich_jax
-from ich_jax import errors, workdir
+from ich_jax import __version__, errors, workdir
 from ich_jax.evaluation.drawing import Images
 from ich_jax.studies.design import recipes
 from ich_jax.studies.design.recipes import Recipe
@@ -58,7 +57,7 @@ def encode(image: Images, card: Card) -> bytes:
         f"{name}={value if isinstance(value, str) else format(value, '+g')}" for name, value in card.stated
     )
     for key, text in (
-        ("Software", f"ich_jax {ich_jax.__version__}"),
+        ("Software", f"ich_jax {__version__}"),
         ("Brief", brief or "open"),
         ("Seed", str(start.seed)),
         ("Noise", str(start.index)),
@@ -133,7 +132,7 @@ def enlarged_as(card: Card, image: Images) -> Images:
 def versions() -> dict[str, Any]:
     """Returns the versions of what decides the bits of a design."""
     return {
-        "ich_jax": ich_jax.__version__,
+        "ich_jax": __version__,
         "jax": jax.__version__,
         "jaxlib": importlib.metadata.version("jaxlib"),
         "numpy": np.__version__,
