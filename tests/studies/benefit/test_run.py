@@ -249,7 +249,7 @@ def test_bad_settings_are_refused(tmp_path: Path, overrides: dict[str, object], 
 
 
 def test_a_bad_plan_is_refused_before_anything_is_written(template: Path, tmp_path: Path) -> None:
-    with pytest.raises(errors.ConfigError, match=r"plan\.horizon_days: got 0; expected a whole number from 1 to 3650"):
+    with pytest.raises(errors.ConfigError, match=r"plan\.horizon_days: got 0; expected a whole number from 1 to 3,650"):
         benefit.run(make_config(template, **{"plan.horizon_days": 0}), str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
