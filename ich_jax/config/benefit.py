@@ -55,20 +55,15 @@ class SimulationConfig:
 class PlanConfig:
     """What adopting costs and how its effect continues; limits are those of `econometrics.value.Plan`."""
 
-    horizon_days: int = result(
-        365, "Days that are counted, from the launch; at most ten years.", at_least=1, at_most=3650
-    )
+    horizon_days: int = result(365, "Days that are counted, from the launch.")
     discount_rate: float = result(
-        0.05, "A year, effective: 1.05 yuan after 365 days are worth 1 yuan now.", at_least=-0.5, at_most=10
+        0.05, "A year, effective: 1.05 yuan after 365 days are worth 1 yuan now.", at_least=-math.inf
     )
     investment: float = result(0.0, "Yuan, paid at the launch.")
     running_cost: float = result(0.0, "Yuan a day.")
     ramp_days: int = result(0, "Days over which the effect rises evenly to its size; 0: at once.")
     growth: float = result(
-        0.0,
-        "Of the effect, a year: on day d it is multiplied by (1 + growth)^((d - 1) / 365).",
-        at_least=-0.99,
-        at_most=100,
+        0.0, "Of the effect, a year: on day d it is multiplied by (1 + growth)^((d - 1) / 365).", at_least=-math.inf
     )
     growth_error: float = result(0.0, "Standard error of growth, drawn from a normal distribution, not below -0.99.")
 

@@ -164,7 +164,10 @@ def plan_of(config: BenefitConfig) -> benefit.Plan:
     Raises:
         ConfigError: A value outside its limits.
     """
-    return benefit.Plan(**dataclasses.asdict(config.plan))
+    try:
+        return benefit.Plan(**dataclasses.asdict(config.plan))
+    except errors.ConfigError as cause:
+        raise errors.ConfigError(f"--config.{cause}") from cause
 
 
 def true_effects(data: Daily, effects: Mapping[str, Array]) -> dict[str, float]:

@@ -233,12 +233,6 @@ def test_a_template_is_never_written_over_a_file(template: Path) -> None:
     [
         ({"analysis.alpha": 5.0}, "--config.analysis.alpha: got 5.0; expected a number from 0.001 to 0.5."),
         ({"analysis.scale": "log"}, "--config.analysis.scale: got 'log'"),
-        (
-            {"plan.horizon_days": 0},
-            "--config.plan.horizon_days: got 0; expected a whole number from 1 to 3,650.",
-        ),
-        ({"analysis.alpha": 5.0}, "analysis.alpha: got 5.0"),
-        ({"analysis.scale": "log"}, "analysis.scale: got 'log'"),
         ({"analysis.n_resample": 5}, "did you mean 'n_resamples'"),
         ({"data.path": ""}, "--config.data.path is empty"),
     ],
@@ -249,7 +243,7 @@ def test_bad_settings_are_refused(tmp_path: Path, overrides: dict[str, object], 
 
 
 def test_a_bad_plan_is_refused_before_anything_is_written(template: Path, tmp_path: Path) -> None:
-    with pytest.raises(errors.ConfigError, match=r"plan\.horizon_days: got 0; expected a whole number from 1 to 3,650"):
+    with pytest.raises(errors.ConfigError, match=r"--config\.plan\.horizon_days: got 0; expected .* 1 to 3650"):
         benefit.run(make_config(template, **{"plan.horizon_days": 0}), str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
