@@ -8,6 +8,11 @@ and locations do not count: moving and renaming code changes nothing. Nothing is
 tests/training/test_lowered_steps.py compares those of `TESTED` and the small variants only.
 """
 
+if __name__ == "__main__":
+    from ich_jax.perf import memory
+
+    memory.set_up()
+
 import json
 from collections.abc import Mapping
 from pathlib import Path
