@@ -65,7 +65,10 @@ def test_a_tiny_run_leaves_receipt_tables_and_summary(tmp_path):
     ("arguments", "message"),
     [
         (["train", "--rounds=4"], "--rounds: got 4; expected a whole number from 5"),
-        (["train", "--set=train.batches=3"], "Unknown config field 'train.batches'; did you mean 'batch'"),
+        (
+            ["train", "--set=train.batches=3"],
+            "--config.train.batches: there is no field 'batches'; did you mean 'batch'",
+        ),
         (["train", "--form=direkt"], "--form: got 'direkt'; did you mean 'direct'"),
         (["lower", "--platforms=tpus"], "--platforms: got 'tpus'; did you mean 'tpu'"),
     ],

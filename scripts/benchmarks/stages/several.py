@@ -84,7 +84,8 @@ def _divided_update(job: Job, n: int) -> None:
         return jnp.mean(jnp.sum(jnp.tanh(x @ w) ** 2, axis=1))
 
     def update(w: jax.Array, moments: Any, gradient: jax.Array) -> tuple[jax.Array, Any]:
-        change, moments = optimiser.update(gradient, moments, w)
+        with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an int32 count
+            change, moments = optimiser.update(gradient, moments, w)
         return optax.apply_updates(w, change), moments
 
     def part(own: jax.Array, moments: Any, x: jax.Array) -> tuple[jax.Array, Any]:
