@@ -153,6 +153,11 @@ def test_the_script_says_how_it_went_in_the_end(
     assert smoke.check_output(["Page: README.md", summary]).keys() == {"commands", "seconds", "python", "jax"}
 
 
+def flags_of(command: Any) -> dict[str, str]:
+    """Flags of a command with their values."""
+    return dict(argument.removeprefix("--").split("=", 1) for argument in command.arguments[1:])
+
+
 def test_every_experiment_is_run_on_a_config_that_exists(smoke: ModuleType) -> None:
     commands = [command for chain in smoke.CHAINS for command in chain]
     run = {command.arguments[0] for command in commands}
@@ -160,13 +165,14 @@ def test_every_experiment_is_run_on_a_config_that_exists(smoke: ModuleType) -> N
     assert run == known
     everywhere: set[str] = set()
     for chain in smoke.CHAINS:
-        folders: set[str] = set()  # those that an earlier command of the same chain has made
+        # Those that an earlier command of the same chain has made, or for the last chain the first one.
+        folders = {flags_of(command)["workdir"] for command in smoke.CHAINS[0]} if chain is smoke.CHAINS[-1] else set()
         for command in chain:
-            flags = dict(argument.removeprefix("--").split("=") for argument in command.arguments[1:])
+            flags = flags_of(command)
             assert (SCRIPTS.parent / flags["config"].partition(":")[0]).is_file()
             assert flags.get("checkpoint", flags["workdir"]) in {*folders, flags["workdir"]}
             folders.add(flags["workdir"])
-        everywhere |= folders
+        everywhere |= {flags_of(command)["workdir"] for command in chain}
     assert len(everywhere) == len(commands)
 
 
