@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for room in ("uncertainty", "econometrics")
+    for room in ("uncertainty", "econometrics", "kansei")
     for path in sorted((ROOT / "ich_jax" / room).rglob("*.py"))
     if path.name != "__init__.py" and ">>> " in path.read_text()
 ]
@@ -22,4 +22,4 @@ def test_examples(name: str) -> None:
 
 
 def test_each_room_shows_some() -> None:
-    assert {name.split(".")[1] for name in MODULES} == {"uncertainty", "econometrics"} and len(MODULES) >= 10
+    assert {name.split(".")[1] for name in MODULES} == {"uncertainty", "econometrics", "kansei"} and len(MODULES) >= 10

@@ -21,13 +21,14 @@ ALLOWED = {
     "uncertainty": BASE,
     "perf": BASE,
     "econometrics": {"errors", "uncertainty"},
+    "kansei": {"errors", "types", "uncertainty"},
     "training": BASE | {"data", "models", "perf"},
     "evaluation": BASE | {"data", "models", "uncertainty"},
     "interference": BASE - {"config"} | {"data", "uncertainty"},
     "report": BASE - {"config"} | {"perf"},
     "studies": BASE
     | {
-        *("data", "models", "uncertainty", "perf", "econometrics", "training"),
+        *("data", "models", "uncertainty", "perf", "econometrics", "kansei", "training"),
         *("evaluation", "interference", "report"),
     },
     "api": set(),  # filled below: the front door may use every room, and no room the front door

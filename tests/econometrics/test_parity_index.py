@@ -10,6 +10,7 @@ import pytest
 from tests.econometrics import made
 
 ROOT = Path(__file__).resolve().parents[2]
+KANSEI = ("kansei_review", "kansei_survey", "kansei_semantic", "kansei_quantification")
 ROWS = json.loads((made.REFERENCE / "parity.json").read_text())
 
 
@@ -25,7 +26,7 @@ def test_names_exist(row):
 
 def test_versions_are_those_of_the_references():
     stored: dict[str, str] = {}
-    for name in ("linear", "multiplicity", "staggered", "wild", "synthetic", "series"):
+    for name in ("linear", "multiplicity", "staggered", "wild", "synthetic", "series", *KANSEI):
         stored |= made.reference(name)["versions"]
     for row in ROWS:
         packages, numbers = row["reference"].split(", "), row["version"].split(", ")

@@ -11,9 +11,10 @@ import pytest
 
 from ich_jax import econometrics, uncertainty
 from ich_jax.econometrics import did, regression, series, synthetic
+from ich_jax.kansei import quantification, review, semantic, survey
 from ich_jax.uncertainty.results import Result
 
-ROOMS = (uncertainty, econometrics, did, regression, series, synthetic)
+ROOMS = (uncertainty, econometrics, did, regression, series, synthetic, quantification, review, semantic, survey)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)

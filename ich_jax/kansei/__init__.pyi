@@ -1,0 +1,9 @@
+from . import published, quantification, review, semantic, survey
+
+__all__ = [
+    "published",
+    "quantification",
+    "review",
+    "semantic",
+    "survey",
+]

@@ -1,0 +1,23 @@
+from . import conjoint, correspondence, morphology, profiles, theory
+from .conjoint import Conjoint, conjoint_analysis
+from .correspondence import Correspondence, correspondence_analysis
+from .morphology import encode
+from .profiles import Profiles, score_profiles
+from .theory import CategoryScores, quantification_1
+
+__all__ = [
+    "CategoryScores",
+    "Conjoint",
+    "Correspondence",
+    "Profiles",
+    "conjoint",
+    "conjoint_analysis",
+    "correspondence",
+    "correspondence_analysis",
+    "encode",
+    "morphology",
+    "profiles",
+    "quantification_1",
+    "score_profiles",
+    "theory",
+]

@@ -1,0 +1,128 @@
+"""From wanted words back to elements: every combination of elements, scored on every word in one compiled call."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from ich_jax import errors
+from ich_jax.kansei.quantification.theory import CategoryScores
+from ich_jax.types import Element
+from ich_jax.uncertainty import float64, programs
+from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Profiles(Result):
+    """Predicted scores of all combinations, the best by the weighted sum of words first.
+
+    Attributes:
+        words: `[W]` names.
+        weight: `[W]` how much each word is wanted; negative: not wanted.
+        desired: `[C]` weighted sum of the predictions.
+        codes: `[C, E]` category of every element.
+        prediction: `[C, W]`.
+        low: `[C, W]` lower prediction limits, for the mean score of one new sample; NaN for ridge fits.
+        high: `[C, W]` upper prediction limits.
+        elements: The elements.
+    """
+
+    columns = ("desired",)
+
+    words: tuple[str, ...]
+    weight: Array
+    desired: Array
+    codes: npt.NDArray[np.int64]
+    prediction: Array
+    low: Array
+    high: Array
+    elements: tuple[Element, ...]
+
+    def brief(self, k: int) -> dict[str, str]:
+        """Elements of combination k, as `DesignSpace.brief(product=..., **profiles.brief(0))` takes them."""
+        return {
+            element.name: element.categories[code] for element, code in zip(self.elements, self.codes[k], strict=True)
+        }
+
+
+def score_profiles(
+    fits: Mapping[str, CategoryScores],
+    wanted: Mapping[str, float],
+    *,
+    confidence: float = 0.95,
+    max_profiles: int = 10**6,
+) -> Profiles:
+    """Scores every combination of the categories.
+
+    Args:
+        fits: For each word the scores of the same elements.
+        wanted: For some words how much they are wanted, per point of the scale; negative: not wanted.
+        confidence: Of the prediction limits.
+        max_profiles: Refuse more combinations than this.
+
+    Raises:
+        ConfigError: A wanted word without a fit, or none that is wanted.
+        DataError: Fits of different elements, or too many combinations.
+    """
+    words = tuple(fits)
+    for word in wanted:
+        errors.require(word, words, "score_profiles: wanted")
+    if not any(wanted.values()):
+        raise errors.ConfigError(f"score_profiles: no word is wanted; give a weight to some of {', '.join(words)}.")
+    first = fits[words[0]]
+    if any(one.elements != first.elements for one in fits.values()):
+        raise errors.DataError("score_profiles: the words were fitted to different elements.")
+    sizes = [len(element.categories) for element in first.elements]
+    total = math.prod(sizes)
+    if total > max_profiles:
+        raise errors.DataError(
+            f"score_profiles: {total} combinations are more than {max_profiles}; fix an element or raise max_profiles."
+        )
+    codes = np.stack(np.unravel_index(np.arange(total), sizes), axis=1).astype(np.int64)
+    places = codes + np.cumsum([0, *sizes[:-1]])[None, :]
+    n = float(first.count[: sizes[0]].sum())
+    with float64.enabled():
+        prediction, spread = (
+            np.asarray(value)
+            for value in _score(
+                places,
+                np.stack([one.score for one in fits.values()]),
+                np.array([one.constant for one in fits.values()]),
+                np.stack([one.covariance for one in fits.values()]),
+            )
+        )
+    quantile = np.array(
+        [
+            stats.t.isf((1.0 - confidence) / 2.0, one.df) * one.residual_sd if one.penalty == 0 else math.nan
+            for one in fits.values()
+        ]
+    )
+    half = quantile[None, :] * np.sqrt(1.0 + 1.0 / n + np.maximum(spread, 0.0))
+    weight = np.array([wanted.get(word, 0.0) for word in words])
+    desired = prediction @ weight
+    order = np.argsort(-desired, kind="stable")
+    return Profiles(
+        words=words,
+        weight=weight,
+        desired=desired[order],
+        codes=codes[order],
+        prediction=prediction[order],
+        low=(prediction - half)[order],
+        high=(prediction + half)[order],
+        elements=first.elements,
+    )
+
+
+@programs.jit
+def _score(places: Any, score: Any, constant: Any, covariance: Any) -> tuple[jax.Array, jax.Array]:
+    prediction = constant[None, :] + score[:, places].sum(axis=2).T
+    # Variance of a sum of scores: all pairs of its categories.
+    spread = covariance[:, places[:, :, None], places[:, None, :]].sum(axis=(2, 3)).T
+    return jnp.asarray(prediction), spread

@@ -1,0 +1,5 @@
+"""Two arms of reviewed works: differences of means and ranks, effect sizes, exact tests, and what sums can tell."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

