@@ -16,7 +16,7 @@ from ich_jax.data import augment
 
 ROOT = Path(__file__).resolve().parents[1]
 # Of other experiments than train; see test_configs.py.
-OTHERS = {"economic_benefit", "error_comparison", "interference_sweep"}
+OTHERS = {"economic_benefit", "error_comparison", "interference_sweep", "kansei_study"}
 CONFIGS = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "configs").glob("*.py") if p.stem not in OTHERS)
 
 

@@ -14,6 +14,7 @@ OTHERS = {
     "economic_benefit": config_lib.BenefitConfig,
     "error_comparison": config_lib.ErrorComparisonConfig,
     "interference_sweep": config_lib.InterferenceConfig,
+    "kansei_study": config_lib.KanseiConfig,
 }
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in OTHERS)
 VARIANTS = [

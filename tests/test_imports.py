@@ -34,7 +34,7 @@ ALLOWED = {
     "api": set(),  # filled below: the front door may use every room, and no room the front door
 }
 ALLOWED["api"] = ALLOWED.keys() - {"api"}
-STUDIES = {"benefit", "error_comparison", "interference", "train"}
+STUDIES = {"benefit", "error_comparison", "interference", "kansei", "train"}
 FLAGS = {"console.py", "__main__.py"}  # of studies: where the command line is read
 LIBRARY = sorted((ROOT / "ich_jax").rglob("*.py"))
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))

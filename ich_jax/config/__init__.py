@@ -16,6 +16,7 @@ from ich_jax.config.benefit import (
 from ich_jax.config.error_comparison import COMPARED, ComparisonConfig, ErrorComparisonConfig
 from ich_jax.config.fields import editable, execution, fingerprint, flatten, load_editable, result, section, to_dict
 from ich_jax.config.interference import INTERFERENCE_TASKS, InterferenceConfig, PulseConfig, SweepConfig
+from ich_jax.config.kansei import KANSEI_SOURCES, KanseiAnalysisConfig, KanseiConfig, KanseiDataConfig
 from ich_jax.config.run import (
     ACTIVATIONS,
     ARMS,
@@ -52,6 +53,7 @@ __all__ = [
     "DTYPES",
     "FORMULATIONS",
     "INTERFERENCE_TASKS",
+    "KANSEI_SOURCES",
     "LOSSES",
     "NETWORKS",
     "PARALLEL",
@@ -75,6 +77,9 @@ __all__ = [
     "GeneratorConfig",
     "InspectorConfig",
     "InterferenceConfig",
+    "KanseiAnalysisConfig",
+    "KanseiConfig",
+    "KanseiDataConfig",
     "LoopConfig",
     "ObjectiveConfig",
     "PlanConfig",

@@ -1,8 +1,9 @@
-from . import benefit, error_comparison, interference, train
+from . import benefit, error_comparison, interference, kansei, train
 
 __all__ = [
     "benefit",
     "error_comparison",
     "interference",
+    "kansei",
     "train",
 ]

@@ -1,0 +1,59 @@
+"""Fields of the study of what people want and how they judge it."""
+
+import dataclasses
+
+from ich_jax import errors
+from ich_jax.config.fields import execution, result, section
+
+KANSEI_SOURCES = ("published", "csv")
+
+
+@dataclasses.dataclass(frozen=True)
+class KanseiDataConfig:
+    """Where answers come from."""
+
+    source: str = result("published", "published: the paper's tables; csv: files of the user.")
+    path: str = result("", "Folder with questionnaires.csv, ratings.csv, elements.csv, review.csv, or some of them.")
+    scale_low: float = result(-3.0, "Least score of the semantic differential.")
+    scale_high: float = result(3.0, "Largest score of the semantic differential.")
+    straight_line: int = result(10, "Questionnaires with so many answers, all the same, are rejected; 0: never.")
+    least_seconds: float = result(0.0, "Questionnaires answered faster are rejected; 0: never.")
+
+    def __post_init__(self) -> None:
+        errors.require(self.source, KANSEI_SOURCES, "data.source")
+        if self.source == "csv" and not self.path:
+            raise errors.ConfigError(
+                "config.data.source is 'csv' but config.data.path is empty; give --config.data.path=FOLDER."
+            )
+        if not self.scale_low < self.scale_high:
+            raise errors.ConfigError(
+                f"config.data.scale_low={self.scale_low:g} must lie below config.data.scale_high={self.scale_high:g}."
+            )
+        errors.require_within(self.straight_line, 0, 10**6, "data.straight_line", whole=True)
+        errors.require_within(self.least_seconds, 0.0, 10**6, "data.least_seconds")
+
+
+@dataclasses.dataclass(frozen=True)
+class KanseiAnalysisConfig:
+    """How answers are analysed."""
+
+    confidence: float = result(0.95, "Coverage of intervals.")
+    n_resamples: int = result(9999, "Bootstrap resamples, and drawn assignments where not all are evaluated.")
+    n_parallel: int = result(2000, "Tables of noise behind the parallel analysis.")
+    wanted: str = result("", "Words that a design should raise, with weights: Warm=1,Light=0.5; empty: the first word.")
+
+    def __post_init__(self) -> None:
+        errors.require_within(self.confidence, 0.5, 0.999, "analysis.confidence")
+        errors.require_within(self.n_resamples, 99, 10**6, "analysis.n_resamples", whole=True)
+        errors.require_within(self.n_parallel, 20, 10**6, "analysis.n_parallel", whole=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class KanseiConfig:
+    """What people want and how they judge it."""
+
+    name: str = result("custom", "Name of the config, shown in logs and pages.")
+    seed: int = result(0, "Seed of resampling, and of simulated questionnaires.")
+    data: KanseiDataConfig = section(KanseiDataConfig)
+    analysis: KanseiAnalysisConfig = section(KanseiAnalysisConfig)
+    compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")

@@ -1,0 +1,1 @@
+"""What people want and how they judge it: questionnaires, words, elements, review."""

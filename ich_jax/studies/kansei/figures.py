@@ -1,0 +1,177 @@
+"""Charts of what people want and how they judge it."""
+
+import matplotlib
+import numpy as np
+from scipy.cluster import hierarchy
+
+from ich_jax.kansei.review import Permutation
+from ich_jax.report import charts, style
+from ich_jax.report.charts import Dot, Line, SeriesPanel
+from ich_jax.report.style import Picture
+from ich_jax.studies.kansei.result import ElementsResult, ReviewResult, SurveyResult, WordsResult
+
+STAMP = "SIMULATED DATA"
+
+
+def shares(result: SurveyResult) -> Picture:
+    """Shares of the options with their intervals."""
+    found = result.shares
+    if found is None:
+        raise ValueError("The survey has no options.")
+    points = [
+        Dot(name, 100 * share, 100 * low, 100 * high)
+        for name, share, low, high in zip(found.option, found.share, found.low, found.high, strict=True)
+    ]
+    return charts.dots(points, x_label="% of valid questionnaires", stamp=STAMP if result.simulated else "")
+
+
+def importance(result: SurveyResult) -> Picture:
+    """Rank of each aspect with its interval."""
+    found = result.importance
+    if found is None:
+        raise ValueError("The survey has no importances.")
+    points = [
+        Dot(name, k + 1.0, low, high)
+        for k, (name, low, high) in enumerate(zip(found.aspect, found.rank_low, found.rank_high, strict=True))
+    ]
+    return charts.dots(points, x_label="rank (1: most important)", stamp=STAMP if result.simulated else "")
+
+
+def heat_map(result: WordsResult) -> Picture:
+    """Mean scores, samples and words in the order of a hierarchical clustering."""
+    rows, columns = cluster_order(result.means), cluster_order(result.means.T)
+    shown = result.means[np.ix_(rows, columns)]
+    limit = float(np.abs(shown).max()) or 1.0
+    with matplotlib.rc_context(style.rc_params()):
+        width, height = min(140 + 82 * len(columns), style.PAGE_WIDTH), 24 * len(rows) + 60
+        fig, (ax,) = style.new_figure(width, height, 1, 1)
+        ax.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+        ax.grid(False)
+        ax.set_xticks(range(len(columns)), [result.words[k] for k in columns])
+        ax.set_yticks(range(len(rows)), [result.samples[k] for k in rows])
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        for (r, c), value in np.ndenumerate(shown):
+            deep = abs(value) > 0.65 * limit
+            text = f"{value:.2f}".replace("-", "\u2212")
+            ax.text(c, r, text, ha="center", va="center", fontsize=9, color="white" if deep else style.INK)
+        return style.finish(fig, "svg")
+
+
+def cluster_order(table: np.ndarray) -> list[int]:
+    """Order of the rows by average linkage of their distances, neighbours alike."""
+    if len(table) < 3:
+        return list(range(len(table)))
+    tree = hierarchy.linkage(table, "average", optimal_ordering=True)
+    return [int(k) for k in hierarchy.leaves_list(tree)]
+
+
+def word_profiles(result: WordsResult) -> Picture:
+    """Score of every sample on each word, as parallel coordinates; the best and the worst sample are marked."""
+    total = result.means.mean(axis=1)
+    best, worst = int(total.argmax()), int(total.argmin())
+    x = np.arange(len(result.words), dtype=float)
+    others = [k for k in range(len(total)) if k not in (best, worst)]
+    lines = [Line("", x, result.means[k], colour=6, pale=True) for k in others]
+    lines += [
+        Line(f"{result.samples[best]} (highest mean)", x, result.means[best], colour=1),
+        Line(f"{result.samples[worst]} (lowest mean)", x, result.means[worst], colour=0),
+    ]
+    ticks = tuple((float(k), word) for k, word in enumerate(result.words))
+    panel = SeriesPanel("Scores of the samples", tuple(lines), (), ((0.0, ""),), "", "mean score", x_ticks=ticks)
+    return charts.series([panel], columns=1, height=300)
+
+
+def scree(result: WordsResult) -> Picture:
+    """Eigenvalues beside those of noise."""
+    found = result.components
+    x = found.component.astype(float)
+    lines = (
+        Line(f"noise, {found.quantile:.0%} quantile", x, found.noise_quantile, colour=6, dashed=True),
+        Line("noise, mean", x, found.noise_mean, colour=2, dashed=True),
+        Line("words", x, found.eigenvalue, colour=1),
+    )
+    ticks = tuple((float(k), str(k)) for k in found.component)
+    panel = SeriesPanel("Eigenvalues of the correlations", lines, (), (), "component", "eigenvalue", x_ticks=ticks)
+    return charts.series([panel], columns=1, height=280)
+
+
+def ranges(result: ElementsResult) -> Picture:
+    """Range of the category scores of each element, by word."""
+    points = [
+        Dot(element.name, float(size), None, None, word)
+        for word, fit in result.fits.items()
+        for element, size in zip(fit.elements, fit.range, strict=True)
+    ]
+    return charts.dots(points, x_label="range of the category scores", bars=True)
+
+
+def category_scores(result: ElementsResult) -> Picture:
+    """Score of every category with its limits, by word."""
+    points = []
+    for word, fit in result.fits.items():
+        bounded = bool(np.isfinite(fit.low).all())
+        for k, (item, category) in enumerate(zip(fit.item, fit.category, strict=True)):
+            low, high = (float(fit.low[k]), float(fit.high[k])) if bounded else (None, None)
+            points.append(Dot(f"{item}: {category}", float(fit.score[k]), low, high, word))
+    return charts.dots(points, x_label="added to the mean score", guide=0.0)
+
+
+def permutation(found: Permutation) -> Picture:
+    """Differences under all assignments, with the observed one."""
+    values, counts = np.unique(np.round(found.null, 9), return_counts=True)
+    with matplotlib.rc_context(style.rc_params()):
+        fig, (ax,) = style.new_figure(style.PAGE_WIDTH * 0.75, 270, 1, 1)
+        if len(values) > 120:
+            counts, edges = np.histogram(found.null, 60)
+            values = 0.5 * (edges[1:] + edges[:-1])
+        step = float(np.diff(values).min()) if len(values) > 1 else 1.0
+        extreme = np.abs(values) >= abs(found.difference) - 1e-9
+        for mask, colour in ((~extreme, style.FAINT), (extreme, style.COLOURS[1])):
+            ax.bar(values[mask], counts[mask], 0.9 * step, color=colour, lw=0)
+        ax.axvline(found.difference, color=style.COLOURS[1], lw=1.5)
+        kind = "all" if found.exact else "drawn"
+        ax.set_xlabel("difference of means")
+        ax.set_ylabel(f"assignments ({kind} {found.n_assignments:,})")
+        ax.yaxis.set_major_formatter(style.thousands)
+        ax.set_title(f"observed {found.difference:+.2f}: {found.count:,} at least as far from 0, p {found.p:.4f}")
+        return style.finish(fig, "svg")
+
+
+def scores(result: ReviewResult) -> Picture:
+    """Every work's score, by arm, with the means."""
+    with matplotlib.rc_context(style.rc_params()):
+        fig, (ax,) = style.new_figure(style.PAGE_WIDTH * 0.75, 190, 1, 1)
+        for k, (arm, values) in enumerate(zip(result.arms, result.scores, strict=True)):
+            levels, place = np.unique(values, return_inverse=True)
+            beside = np.zeros(len(values))
+            for level in range(len(levels)):
+                same = np.flatnonzero(place == level)
+                beside[same] = (np.arange(len(same)) - (len(same) - 1) / 2) * 0.13
+            colour = style.COLOURS[1 - k]
+            ax.plot(values, k + beside, "o", color=colour, ms=6, alpha=0.75, label=arm)
+            ax.plot([values.mean()] * 2, [k - 0.38, k + 0.38], color=colour, lw=2)
+        ax.set_yticks(range(2), list(result.arms), color=style.INK)
+        ax.set_ylim(1.6, -0.6)
+        ax.set_xlabel("score of a work; the bars are means")
+        return style.finish(fig, "svg")
+
+
+def effects(result: ReviewResult) -> Picture:
+    """Effect sizes with their intervals, each on the scale of its reference value."""
+    found = result.comparison
+    sd = found.welch.difference / found.hedges.d if found.hedges.d else 1.0
+    points = [
+        Dot("Hedges' g", found.hedges.g, found.hedges.low, found.hedges.high),
+        Dot("difference of means / pooled SD", found.hedges.d, found.welch.low / sd, found.welch.high / sd),
+        Dot(
+            "Cliff's delta (2 A12 - 1)",
+            found.superiority.cliffs_delta,
+            2 * found.superiority.low - 1,
+            2 * found.superiority.high - 1,
+        ),
+    ]
+    if found.shift is not None:
+        shift = found.shift
+        points.append(Dot("Hodges-Lehmann shift / pooled SD", shift.shift / sd, shift.low / sd, shift.high / sd))
+    return charts.dots(points, x_label=f"{result.arms[0]} against {result.arms[1]}", guide=0.0)

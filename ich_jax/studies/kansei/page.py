@@ -1,0 +1,222 @@
+"""The page of the study: review, words, elements, survey, and what is not computable."""
+
+from pathlib import Path
+
+from ich_jax.config import KanseiConfig, flatten
+from ich_jax.report import page
+from ich_jax.report.page import Figure, PaperQuote, Section
+from ich_jax.report.provenance import Provenance
+from ich_jax.report.tables import Table
+from ich_jax.studies.kansei import figures
+from ich_jax.studies.kansei import tables as kansei_tables
+from ich_jax.studies.kansei.result import ElementsResult, KanseiResult, ReviewResult, SurveyResult, WordsResult
+
+SIMULATED = "SIMULATED"
+
+
+def write(folder: str | Path, *, config: KanseiConfig, result: KanseiResult, provenance: Provenance) -> Path:
+    """Writes the page, its figures and tables; returns the path of the page.
+
+    Args:
+        folder: Work directory.
+        config: The run.
+        result: What came out.
+        provenance: Command, machine, versions and revision.
+
+    Raises:
+        WorkdirError: A file cannot be written.
+    """
+    published = config.data.source == "published"
+    sections = []
+    if result.review is not None:
+        sections.append(_review(result.review, published))
+    if result.words is not None:
+        sections.append(_words(result.words, published))
+    if result.elements is not None:
+        sections.append(_elements(result.elements))
+    if result.survey is not None:
+        sections.append(_survey(result.survey, published))
+    if result.not_computable:
+        sections.append(Section("Not computable", items=(kansei_tables.missing_table(result),)))
+    rows = tuple((name, str(value)) for name, value in flatten(config).items())
+    sections.append(
+        Section("Configuration", items=(Table("config", "Configuration", ("field", "value"), rows),), folded=True)
+    )
+    report = Path(folder) / "report"
+    page.write_files(report, sections)
+    simulated = result.survey is not None and result.survey.simulated
+    return page.write(
+        report / "index.html",
+        title=f"What people want and how they judge it: {config.name}",
+        summary=_summary(result),
+        sections=sections,
+        provenance=provenance,
+        headlines=_headlines(result),
+        simulated="The questionnaires of the survey; the review and the words are not." if simulated else "",
+    )
+
+
+def _summary(result: KanseiResult) -> str:
+    parts = [f"Answers: {result.source}."]
+    if result.review is not None:
+        w, c = result.review.comparison.welch, result.review.comparison
+        parts.append(
+            f"{result.review.arms[0].capitalize()} works score {w.mean_first:.1f}, {result.review.arms[1]} works "
+            f"{w.mean_second:.1f}; permutation p {c.permutation.p:.4f}."
+        )
+    if result.words is not None:
+        kept = result.words.components.retained
+        parts.append(f"The words support {kept} dimension{'s' * (kept != 1)} beyond noise.")
+    return " ".join(parts)
+
+
+def _headlines(result: KanseiResult) -> list[page.Headline]:
+    strip = []
+    if result.review is not None:
+        c = result.review.comparison
+        strip += [
+            page.Headline(
+                "difference of means", f"{c.welch.difference:+.1f}", f"{c.welch.low:.1f} to {c.welch.high:.1f}"
+            ),
+            page.Headline(
+                "permutation p", f"{c.permutation.p:.4f}", f"{c.permutation.count:,} of {c.permutation.n_assignments:,}"
+            ),
+            page.Headline("Hedges' g", f"{c.hedges.g:.2f}", f"{c.hedges.low:.2f} to {c.hedges.high:.2f}"),
+        ]
+    if result.words is not None:
+        c2 = result.words.components
+        strip.append(page.Headline("dimensions of the words", str(c2.retained), f"{c2.above_one} eigenvalues above 1"))
+    if result.survey is not None:
+        s = result.survey.screening
+        mark = f" ({SIMULATED})" if result.survey.simulated else ""
+        strip.append(page.Headline("valid questionnaires", f"{s.n_valid:,}", f"of {s.n_returned:,} returned{mark}"))
+    return strip
+
+
+def _review(result: ReviewResult, published: bool) -> Section:
+    samples = f"{result.comparison.n_first} and {result.comparison.n_second} works"
+    quote = PaperQuote(
+        "The average score of the control group is 17.3 and that of the experimental group 21.5; the score of the "
+        "experimental group is much higher.",
+        "section 3.1.3, Table 2",
+        "The paper states neither a test nor single scores, nor how students were assigned; the tests below hold if "
+        "works are independent.",
+    )
+    return Section(
+        "Review",
+        items=(
+            *((quote,) if published else ()),
+            Figure("review_scores", "Scores of the works", figures.scores(result), "One dot is one work.", samples),
+            Figure(
+                "permutation",
+                "Difference of means under every assignment",
+                figures.permutation(result.comparison.permutation),
+                "Coloured: assignments whose difference is at least as large in absolute value as the observed one.",
+                samples,
+            ),
+            Figure(
+                "effects",
+                "Effect sizes",
+                figures.effects(result),
+                "Points with their intervals; 0 is no difference. A12 counts ties half.",
+                samples,
+            ),
+            *kansei_tables.review_tables(result),
+        ),
+    )
+
+
+def _words(result: WordsResult, published: bool) -> Section:
+    samples = f"{len(result.samples)} samples, {len(result.words)} words, {result.n_raters:,} raters behind each mean"
+    quote = PaperQuote(
+        "Taking the term \u201csensual\u201d as an example, samples 2 and 7 are at a higher level of scoring, while "
+        "samples 3 and 4 have lower scores.",
+        "section 3.1.2, Table 1",
+        "The table calls the word Emotional. Its two highest are samples 7 and 9, its two lowest 3 and 5; the sentence "
+        "is true of Simple, of Effortless and of the means over the words.",
+    )
+    text = []
+    if result.adequacy is not None:
+        a = result.adequacy
+        text.append(
+            f"KMO {a.kmo:.3f}; Bartlett's chi-squared {a.bartlett:.2f} with {a.df} degrees of freedom, p {a.p:.4f}."
+        )
+    return Section(
+        "Words",
+        text=tuple(text),
+        items=(
+            *((quote,) if published else ()),
+            Figure(
+                "heat_map",
+                "Mean scores",
+                figures.heat_map(result),
+                "Samples and words in the order of a hierarchical clustering (average linkage).",
+                samples,
+            ),
+            Figure("word_profiles", "Word profiles", figures.word_profiles(result), "One line is one sample.", samples),
+            Figure(
+                "scree",
+                "How many dimensions",
+                figures.scree(result),
+                "A component counts while its eigenvalue lies above the quantile of noise of the same size.",
+                samples,
+            ),
+            *kansei_tables.words_tables(result),
+        ),
+    )
+
+
+def _elements(result: ElementsResult) -> Section:
+    n = f"{len(next(iter(result.fits.values())).fitted)} samples"
+    return Section(
+        "Elements",
+        items=(
+            Figure(
+                "category_scores",
+                "Category scores",
+                figures.category_scores(result),
+                "What each category adds to the mean score of a word.",
+                n,
+            ),
+            Figure(
+                "ranges",
+                "Which elements matter",
+                figures.ranges(result),
+                "Largest minus smallest score of the categories of an element.",
+                n,
+            ),
+            *kansei_tables.elements_tables(result),
+        ),
+    )
+
+
+def _survey(result: SurveyResult, published: bool) -> Section:
+    named = kansei_tables.named
+    samples = f"n = {result.screening.n_valid:,} valid questionnaires"
+    items: list[Figure | Table | PaperQuote] = []
+    if published:
+        items.append(
+            PaperQuote(
+                "509 copies were recovered; removing 7 invalid and 2 largely blank ones, 500 valid papers were left. "
+                "35.6 % traveled for hobby, 59.6 % and 61.2 % bought for souvenir and meaningful reasons, 31.2 % "
+                "preferred jewelry. The top three in importance were aesthetics, price and quality.",
+                "section 3.1.1, Figure 3",
+                "All four percentages are counts over 500. Single answers are not published; how options overlap, the "
+                "importances and the tests that need them are simulated here.",
+            )
+        )
+    if result.shares is not None:
+        items.append(
+            Figure(named("shares", result.simulated), "Shares", figures.shares(result), "Wilson intervals.", samples)
+        )
+    if result.importance is not None:
+        items.append(
+            Figure(
+                named("importance", result.simulated),
+                "Ranks of importance",
+                figures.importance(result),
+                "Rank by mean score; the bar holds the rank in most resamples.",
+                samples,
+            )
+        )
+    return Section("Survey", items=(*items, *kansei_tables.survey_tables(result)), simulated=result.simulated)

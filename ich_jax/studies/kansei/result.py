@@ -1,0 +1,292 @@
+"""Everything that is computed from answers, and what could not be, with the reason."""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from ich_jax import errors
+from ich_jax.config import KanseiConfig
+from ich_jax.kansei import quantification, review, semantic, survey
+from ich_jax.studies.kansei.files import Answers
+from ich_jax.uncertainty.float64 import Array
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SurveyResult:
+    """The survey.
+
+    Attributes:
+        screening: Which questionnaires are kept.
+        shares: Of the options; None without any.
+        importance: Of the aspects; None without any.
+        simulated: Whether the questionnaires are simulated.
+    """
+
+    screening: survey.Screening
+    shares: survey.Shares | None
+    importance: survey.ImportanceRanks | None
+    simulated: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WordsResult:
+    """The semantic differential.
+
+    Attributes:
+        samples: Names.
+        words: Names.
+        means: `[S, W]`.
+        standard_error: `[S, W]`; None when only means are known.
+        n_raters: Raters behind each mean.
+        components: With parallel analysis.
+        adequacy: KMO and Bartlett's test; None where they are not defined.
+        surviving: For each word which rankings hold without the standard deviations.
+        reliability: For each word ICC and Kendall's W of the raters; empty without individual ratings.
+        factors: Factor analysis with the retained number of factors; None without one.
+        scores: `[S, m]` factor scores, the perceptual axes; None without factors.
+    """
+
+    samples: tuple[str, ...]
+    words: tuple[str, ...]
+    means: Array
+    standard_error: Array | None
+    n_raters: int
+    components: semantic.Components
+    adequacy: semantic.Adequacy | None
+    surviving: dict[str, semantic.SurvivingRankings]
+    reliability: dict[str, tuple[semantic.IccTable, semantic.KendallW]]
+    factors: semantic.FactorAnalysis | None
+    scores: Array | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ElementsResult:
+    """From elements to words and back.
+
+    Attributes:
+        fits: Category scores of each word.
+        profiles: All combinations, the most wanted first.
+    """
+
+    fits: dict[str, quantification.CategoryScores]
+    profiles: quantification.Profiles
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReviewResult:
+    """The review.
+
+    Attributes:
+        arms: Names.
+        scores: Of each arm.
+        comparison: Of the two arms.
+        bounds: Of the ICC, from sums only: of both arms together and of each; empty where individual scores exist.
+        agreement: ICC of the raters over all works; None without individual scores.
+        dropped: Works that a rater has not scored.
+    """
+
+    arms: tuple[str, str]
+    scores: tuple[Array, Array]
+    comparison: review.Comparison
+    bounds: dict[str, review.IdentifiedIcc]
+    agreement: semantic.IccTable | None
+    dropped: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KanseiResult:
+    """The whole study; parts without data are None.
+
+    Attributes:
+        survey: The survey.
+        words: The semantic differential.
+        elements: Elements and words.
+        review: The review.
+        not_computable: What could not be computed, and why.
+        source: Of the answers, in words.
+    """
+
+    survey: SurveyResult | None
+    words: WordsResult | None
+    elements: ElementsResult | None
+    review: ReviewResult | None
+    not_computable: tuple[tuple[str, str], ...]
+    source: str
+
+
+def analyse(answers: Answers, config: KanseiConfig) -> KanseiResult:
+    """Analyses every part of the answers that is there.
+
+    Args:
+        answers: From `files`.
+        config: The study.
+
+    Raises:
+        DataError: Answers that cannot be analysed; says why.
+        ConfigError: A wanted word that was not rated.
+    """
+    key = jax.random.key(config.seed)
+    missing: list[tuple[str, str]] = []
+    found_survey = _survey(answers, config, jax.random.fold_in(key, 1))
+    words = _words(answers, config, jax.random.fold_in(key, 2), missing)
+    elements = _elements(answers, config, missing)
+    reviewed = _review(answers, config, jax.random.fold_in(key, 3), missing)
+    return KanseiResult(found_survey, words, elements, reviewed, tuple(missing), answers.source)
+
+
+def wanted_words(text: str, words: tuple[str, ...]) -> dict[str, float]:
+    """Reads `Warm=1,Light=0.5`; empty text wants the first word.
+
+    Raises:
+        ConfigError: A word that was not rated, or a weight that is no number.
+    """
+    if not text.strip():
+        return {words[0]: 1.0}
+    wanted: dict[str, float] = {}
+    for part in text.split(","):
+        word, _, weight = part.partition("=")
+        errors.require(word.strip(), words, "analysis.wanted")
+        try:
+            wanted[word.strip()] = float(weight or "1")
+        except ValueError:
+            raise errors.ConfigError(f"analysis.wanted: {part.strip()!r}: {weight!r} is no number.") from None
+    return wanted
+
+
+def _survey(answers: Answers, config: KanseiConfig, key: jax.Array) -> SurveyResult | None:
+    given = answers.questionnaires
+    if given is None:
+        return None
+    rules = survey.Rules(straight_line=config.data.straight_line, least_seconds=config.data.least_seconds)
+    table = np.concatenate([given.ticked, given.importance], axis=1)
+    screening = survey.screen(table, rules, seconds=given.seconds, attention=given.attention)
+    if screening.n_valid < 2:
+        raise errors.DataError(f"Only {screening.n_valid} of {screening.n_returned} questionnaires are valid.")
+    confidence = config.analysis.confidence
+    shares = importance = None
+    if given.options:
+        shares = survey.multiple_response(given.ticked[screening.valid], given.options, confidence=confidence)
+    if given.aspects:
+        importance = survey.importance_ranks(
+            given.importance[screening.valid],
+            given.aspects,
+            key=key,
+            top=min(3, len(given.aspects)),
+            confidence=confidence,
+            n_resamples=config.analysis.n_resamples,
+        )
+    return SurveyResult(screening, shares, importance, given.simulated)
+
+
+def _words(
+    answers: Answers, config: KanseiConfig, key: jax.Array, missing: list[tuple[str, str]]
+) -> WordsResult | None:
+    means = answers.means
+    if means is None:
+        return None
+    components = semantic.parallel_analysis(means, key=key, n_draws=config.analysis.n_parallel)
+    try:
+        adequacy = semantic.adequacy(means, answers.words)
+    except errors.DataError as reason:
+        adequacy = None
+        missing.append(("KMO and Bartlett's test", str(reason)))
+    scale = config.data.scale_low, config.data.scale_high
+    surviving = {
+        word: semantic.surviving_rankings(
+            means[:, k], answers.n_raters, scale, samples=answers.samples, confidence=config.analysis.confidence
+        )
+        for k, word in enumerate(answers.words)
+    }
+    reliability: dict[str, tuple[semantic.IccTable, semantic.KendallW]] = {}
+    if answers.ratings is None:
+        missing.append(
+            (
+                "reliability of the raters (ICC, Kendall's W, alpha) and errors of the means",
+                "only means over raters are given; they need every rater's scores",
+            )
+        )
+    else:
+        complete = ~np.isnan(answers.ratings.score).any(axis=(1, 2))
+        for k, word in enumerate(answers.words):
+            table = answers.ratings.score[complete, :, k].T
+            try:
+                reliability[word] = semantic.icc(table), semantic.kendall_w(table)
+            except errors.DataError as reason:
+                missing.append((f"reliability of the raters on {word!r}", str(reason)))
+    factors, scores = None, None
+    try:
+        factors = semantic.factor_analysis(means, max(1, components.retained), answers.words)
+        scores = factors.scores(means)
+    except (errors.DataError, errors.ConfigError) as reason:
+        missing.append(("factors of the words", str(reason)))
+    return WordsResult(
+        samples=answers.samples,
+        words=answers.words,
+        means=means,
+        standard_error=None if answers.ratings is None else answers.ratings.standard_error,
+        n_raters=answers.n_raters,
+        components=components,
+        adequacy=adequacy,
+        surviving=surviving,
+        reliability=reliability,
+        factors=factors,
+        scores=scores,
+    )
+
+
+def _elements(answers: Answers, config: KanseiConfig, missing: list[tuple[str, str]]) -> ElementsResult | None:
+    if answers.means is None:
+        return None
+    if answers.codes is None:
+        missing.append(
+            (
+                "which design elements carry a word (Quantification Theory I)",
+                "no table of the samples' elements is given",
+            )
+        )
+        return None
+    fits: dict[str, quantification.CategoryScores] = {}
+    confidence = config.analysis.confidence
+    for k, word in enumerate(answers.words):
+        y = answers.means[:, k]
+        try:
+            fits[word] = quantification.quantification_1(answers.codes, answers.elements, y, confidence=confidence)
+        except errors.DataError as reason:
+            if "ridge" not in str(reason):
+                raise
+            fits[word] = quantification.quantification_1(answers.codes, answers.elements, y, penalty="auto")
+            missing.append((f"limits of the category scores of {word!r}", f"{reason} Ridge scores are shown."))
+    wanted = wanted_words(config.analysis.wanted, answers.words)
+    return ElementsResult(fits, quantification.score_profiles(fits, wanted, confidence=confidence))
+
+
+def _review(
+    answers: Answers, config: KanseiConfig, key: jax.Array, missing: list[tuple[str, str]]
+) -> ReviewResult | None:
+    given = answers.review
+    if given is None:
+        return None
+    first, second = given.scores
+    options = config.analysis
+    comparison = review.compare(first, second, key=key, confidence=options.confidence, n_resamples=options.n_resamples)
+    bounds: dict[str, review.IdentifiedIcc] = {}
+    agreement = None
+    if given.individual is not None:
+        agreement = semantic.icc(np.concatenate(given.individual))
+    elif given.scale is not None:
+        parts = {"both arms": np.concatenate([first, second]), given.arms[0]: first, given.arms[1]: second}
+        bounds = {name: review.icc_from_sums(sums, given.raters, given.scale) for name, sums in parts.items()}
+        missing.append(
+            (
+                "agreement of the experts",
+                "only sums of their scores are given; bounds that hold for any scores are shown",
+            )
+        )
+    else:
+        missing.append(("agreement of the experts", "the scores of single raters are not given (column rater)"))
+    if given.dropped:
+        missing.append(
+            (f"scores of {len(given.dropped)} works", f"a rater has not scored them: {', '.join(given.dropped[:5])}")
+        )
+    return ReviewResult(given.arms, given.scores, comparison, bounds, agreement, given.dropped)

@@ -1,0 +1,95 @@
+"""The study from its answers to its page."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ich_jax import liveness, workdir
+from ich_jax.config import KanseiConfig
+from ich_jax.kansei.review import Comparison
+from ich_jax.report import provenance
+from ich_jax.studies.console import shown
+from ich_jax.studies.kansei import files
+from ich_jax.studies.kansei import page as kansei_page
+from ich_jax.studies.kansei.result import KanseiResult, analyse
+
+
+def run(config: KanseiConfig, folder: str) -> KanseiResult:
+    """Analyses the answers and reports; prints the summary line.
+
+    Args:
+        config: The study.
+        folder: Work directory.
+
+    Raises:
+        DataError: Answers that cannot be used; raised before anything is written.
+        WorkdirError: The folder belongs to another run.
+    """
+    liveness.keeps("an analysis is saved at its end only, and the same command begins it anew")
+    liveness.at("answers")
+    if (Path(folder) / workdir.CONFIG_FILE).exists():
+        workdir.claim(folder, config)  # a folder of another run is refused before any work
+    if config.data.source == "csv":
+        answers = files.load(config.data.path, (config.data.scale_low, config.data.scale_high))
+    else:
+        answers = files.from_paper(config.seed)
+    print(f"Answers: {answers.source}", flush=True)
+    liveness.at("analysis")
+    result = analyse(answers, config)
+    for what, why in result.not_computable:
+        print(f"not computable: {what}: {why}")
+    workdir.claim(folder, config)
+    liveness.at("page")
+    origin = provenance.provenance()
+    page = kansei_page.write(folder, config=config, result=result, provenance=origin)
+    summary = summarise(result)
+    simulated = result.survey is not None and result.survey.simulated
+    workdir.write_json(
+        Path(folder) / "results.json",
+        {
+            "summary": summary,
+            "simulated": ["survey"] if simulated else [],
+            "source": result.source,
+            "review": None if result.review is None else _stored(result.review.comparison),
+            "icc_bounds": None if result.review is None else result.review.bounds,
+            "words": result.words,
+            "elements": result.elements,
+            "survey": result.survey,
+            "not_computable": result.not_computable,
+            "provenance": origin,
+        },
+    )
+    print(f"Page: {page}")
+    print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
+    return result
+
+
+def _stored(comparison: Comparison) -> Comparison:
+    """The comparison without the differences of all assignments, which take megabytes and are drawn on the page."""
+    permutation = dataclasses.replace(comparison.permutation, null=np.empty(0))
+    return dataclasses.replace(comparison, permutation=permutation)
+
+
+def summarise(result: KanseiResult) -> dict[str, Any]:
+    """Returns the headline figures of the parts that are there."""
+    summary: dict[str, Any] = {}
+    if result.review is not None:
+        c = result.review.comparison
+        summary |= {
+            "review_mean_experimental": c.welch.mean_first,
+            "review_mean_control": c.welch.mean_second,
+            "review_permutation_p": c.permutation.p,
+            "review_hedges_g": c.hedges.g,
+        }
+    if result.survey is not None:
+        summary |= {"n_valid": result.survey.screening.n_valid, "n_returned": result.survey.screening.n_returned}
+    if result.words is not None:
+        summary["dimensions"] = result.words.components.retained
+        if result.words.adequacy is not None:
+            summary["kmo"] = result.words.adequacy.kmo
+    if result.elements is not None:
+        summary["wanted"] = "+".join(result.elements.profiles.brief(0).values())
+    summary["not_computable"] = len(result.not_computable)
+    return summary

@@ -1,0 +1,278 @@
+"""Tables of the study."""
+
+import math
+
+from ich_jax.report.tables import Cell, Table
+from ich_jax.studies.kansei.result import ElementsResult, KanseiResult, ReviewResult, SurveyResult, WordsResult
+
+_SHOWN = 12  # combinations that the page lists; the CSV has as many
+
+
+def named(name: str, simulated: bool) -> str:
+    """Stem of a file, which says that its data are simulated."""
+    return f"simulated_{name}" if simulated else name
+
+
+def survey_tables(result: SurveyResult) -> list[Table]:
+    """Rejected questionnaires, shares, tests between shares, ranks."""
+    screening, n = result.screening, f"n = {result.screening.n_valid:,} valid questionnaires"
+    rows: list[tuple[Cell, ...]] = [("returned", screening.n_returned)]
+    rows += [(f"rejected: {name}", int(k)) for name, k in zip(screening.reasons, screening.rejected, strict=True)]
+    tables = [
+        Table(
+            named("questionnaires", result.simulated),
+            "Questionnaires",
+            ("what", "number"),
+            (*rows, ("valid", screening.n_valid)),
+            "The first rule that applies gives the reason.",
+        )
+    ]
+    if result.shares is not None:
+        s = result.shares
+        tables += [
+            Table(
+                named("shares", result.simulated),
+                "Shares",
+                ("option", "count", "%", "low", "high"),
+                tuple(
+                    (name, int(k), 100 * p, 100 * low, 100 * high)
+                    for name, k, p, low, high in zip(s.option, s.count, s.share, s.low, s.high, strict=True)
+                ),
+                "Wilson intervals.",
+                n,
+                (("%", 1), ("low", 1), ("high", 1)),
+            ),
+            Table(
+                named("pairs", result.simulated),
+                "Tests between options",
+                ("first", "second", "difference, points", "p", "p (Holm)"),
+                tuple(
+                    (*pair, 100 * d, _p(p), _p(adjusted))
+                    for pair, d, p, adjusted in zip(s.pair, s.difference, s.p, s.p_holm, strict=True)
+                ),
+                "Exact McNemar tests: the same people answered both.",
+                n,
+                (("difference, points", 1), ("p", 4), ("p (Holm)", 4)),
+            ),
+        ]
+    if result.importance is not None:
+        r = result.importance
+        tables.append(
+            Table(
+                named("importance", result.simulated),
+                "Ranks of importance",
+                ("aspect", "mean", "low", "high", "rank from", "rank to", "share of resamples first"),
+                tuple(
+                    (name, *map(float, numbers))
+                    for name, *numbers in zip(
+                        r.aspect, r.mean, r.low, r.high, r.rank_low, r.rank_high, r.p_first, strict=True
+                    )
+                ),
+                f"The order {', '.join(r.orders[0])} comes first in {100 * r.p_order[0]:.1f} % of resamples.",
+                f"{n}; {r.n_resamples:,} resamples",
+                (
+                    ("mean", 2),
+                    ("low", 2),
+                    ("high", 2),
+                    ("rank from", 1),
+                    ("rank to", 1),
+                    ("share of resamples first", 3),
+                ),
+            )
+        )
+    return tables
+
+
+def words_tables(result: WordsResult) -> list[Table]:
+    """Means, eigenvalues, loadings, surviving rankings, reliability."""
+    n = f"{result.n_raters:,} raters behind each mean"
+    c = result.components
+    tables = [
+        Table(
+            "means",
+            "Mean scores",
+            ("sample", *result.words, "mean"),
+            tuple(
+                (name, *map(float, row), float(row.mean()))
+                for name, row in zip(result.samples, result.means, strict=True)
+            ),
+            "",
+            n,
+            tuple((word, 2) for word in (*result.words, "mean")),
+        ),
+        Table(
+            "components",
+            "Principal components and noise",
+            ("component", "eigenvalue", "cumulative %", "noise, mean", "noise, quantile"),
+            tuple(
+                (int(k), float(v), 100 * float(share), float(mean), float(limit))
+                for k, v, share, mean, limit in zip(
+                    c.component, c.eigenvalue, c.cumulative, c.noise_mean, c.noise_quantile, strict=True
+                )
+            ),
+            f"{c.retained} above the {c.quantile:.0%} quantile of noise; {c.above_one} above 1, which ignores noise.",
+            f"{len(result.samples)} samples, {len(result.words)} words",
+            (("eigenvalue", 3), ("cumulative %", 1), ("noise, mean", 3), ("noise, quantile", 3)),
+        ),
+        Table(
+            "surviving_rankings",
+            "How many rankings hold whatever the standard deviations are",
+            ("word", "pairs", "established if independent", "established under any correlation"),
+            tuple(
+                (word, len(s.higher), int((s.z_independent > s.critical).sum()), int(s.survives.sum()))
+                for word, s in result.surviving.items()
+            ),
+            "Of every two samples: is the difference of their means significant even with the largest standard "
+            "deviations that such means allow (Bhatia-Davis)? Those that are not may still be real.",
+            n,
+        ),
+    ]
+    if result.factors is not None and result.scores is not None:
+        f = result.factors
+        axes = tuple(f"axis {k + 1}" for k in range(f.loadings.shape[1]))
+        tables += [
+            Table(
+                "loadings",
+                "Loadings of the words",
+                ("word", *axes, "communality"),
+                tuple(
+                    (word, *map(float, row), float(h))
+                    for word, row, h in zip(f.word, f.loadings, f.communality, strict=True)
+                ),
+                f"{f.method}, {f.rotation}" + (f"; Heywood cases: {', '.join(f.heywood)}" if f.heywood else ""),
+                f"n = {f.n} samples",
+                tuple((name, 3) for name in (*axes, "communality")),
+            ),
+            Table(
+                "axes",
+                "Samples on the perceptual axes",
+                ("sample", *axes),
+                tuple((name, *map(float, row)) for name, row in zip(result.samples, result.scores, strict=True)),
+                "Factor scores by regression.",
+                "",
+                tuple((name, 2) for name in axes),
+            ),
+        ]
+    if result.reliability:
+        rows = []
+        for word, (icc, w) in result.reliability.items():
+            for k in (1, 4):
+                rows.append(
+                    (word, f"{icc.name[k]} = {icc.also[k]}", float(icc.icc[k]), _n(icc.low[k]), _n(icc.high[k]))
+                )
+            rows.append((word, "Kendall's W", w.w, None, None))
+        tables.append(
+            Table(
+                "reliability", "Reliability of the raters", ("word", "coefficient", "value", "low", "high"), tuple(rows)
+            )
+        )
+    return tables
+
+
+def elements_tables(result: ElementsResult) -> list[Table]:
+    """Category scores, quality of the fits, the most wanted combinations."""
+    fits, p = result.fits, result.profiles
+    scores = tuple(
+        (word, item, category, int(count), float(score), _n(low), _n(high))
+        for word, f in fits.items()
+        for item, category, count, score, low, high in zip(
+            f.item, f.category, f.count, f.score, f.low, f.high, strict=True
+        )
+    )
+    elements = next(iter(fits.values())).elements
+    return [
+        Table(
+            "category_scores",
+            "Category scores",
+            ("word", "element", "category", "samples", "score", "low", "high"),
+            scores,
+            "What a category adds to the mean score of a word (Quantification Theory I).",
+        ),
+        Table(
+            "fits",
+            "How well elements explain words",
+            ("word", "R2", "adjusted", "left out", "ridge penalty", *(f"partial r: {e.name}" for e in elements)),
+            tuple(
+                (word, f.r2, _n(f.r2_adjusted), f.r2_left_out, f.penalty, *map(float, f.partial))
+                for word, f in fits.items()
+            ),
+            "Left out: for samples that the fit has not seen; below 0 the mean predicts better.",
+        ),
+        Table(
+            "profiles",
+            "The most wanted combinations",
+            (*(e.name for e in elements), "wanted", *p.words),
+            tuple(
+                (*p.brief(k).values(), float(p.desired[k]), *map(float, p.prediction[k]))
+                for k in range(min(_SHOWN, len(p.codes)))
+            ),
+            f"Of {len(p.codes):,} combinations, by "
+            + ", ".join(f"{w:g} {word}" for word, w in zip(p.words, p.weight, strict=True) if w)
+            + ". Predictions for single words may lie outside what was rated.",
+        ),
+    ]
+
+
+def review_tables(result: ReviewResult) -> list[Table]:
+    """The comparison, and what is known about the raters."""
+    c = result.comparison
+    n = f"{c.n_first} and {c.n_second} works"
+    tables = [
+        Table(
+            "comparison",
+            f"{result.arms[0]} against {result.arms[1]}",
+            ("statement", "estimate", "low", "high", "p"),
+            tuple(
+                (name, float(e), _n(low), _n(high), _p(p))
+                for name, e, low, high, p in zip(c.quantity, c.estimate, c.low, c.high, c.p, strict=True)
+            ),
+            (f"Brunner-Munzel: {c.brunner_munzel.warning} " if c.brunner_munzel and c.brunner_munzel.warning else "")
+            + f"BF10 {c.bayes_factor:.1f}; these sizes find d = {c.minimum_detectable:.2f} with 80 % power.",
+            n,
+            (("p", 5),),
+        )
+    ]
+    if result.bounds:
+        tables.append(
+            Table(
+                "icc_bounds",
+                "Agreement of the experts, whatever their scores were",
+                ("works", "ICC(1,1) from", "to", "ICC(1,k) from", "to "),
+                tuple(
+                    (name, b.single_low, b.single_high, b.average_low, b.average_high)
+                    for name, b in result.bounds.items()
+                ),
+                "Only sums are published. No set of whole scores with these sums gives a one-way ICC outside.",
+                n,
+                (("ICC(1,1) from", 2), ("to", 2), ("ICC(1,k) from", 2), ("to ", 2)),
+            )
+        )
+    if result.agreement is not None:
+        a = result.agreement
+        tables.append(
+            Table(
+                "agreement",
+                "Agreement of the raters",
+                ("coefficient", "also", "value", "low", "high"),
+                tuple(
+                    (name, also, float(v), _n(low), _n(high))
+                    for name, also, v, low, high in zip(a.name, a.also, a.icc, a.low, a.high, strict=True)
+                ),
+                "",
+                f"{a.samples} works, {a.raters} raters",
+            )
+        )
+    return tables
+
+
+def missing_table(result: KanseiResult) -> Table:
+    """What could not be computed."""
+    return Table("not_computable", "Not computable from these answers", ("what", "why"), result.not_computable)
+
+
+def _n(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _p(value: float) -> float | None:
+    return _n(value)
