@@ -1,7 +1,7 @@
 """What people want and how they judge it: the paper's questionnaire counts, Table 1 and Table 2, analysed again.
 
 Command:
-    python experiments/kansei_study.py --config=configs/kansei_study.py --workdir=runs/kansei
+    python experiments/kansei_study.py --config=configs/kansei_study.py --workdir=runs/kansei_study
 
 Expected time: under a minute on two cores, without an accelerator.
 

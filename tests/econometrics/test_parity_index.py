@@ -31,5 +31,5 @@ def test_versions_are_those_of_the_references():
     for row in ROWS:
         packages, numbers = row["reference"].split(", "), row["version"].split(", ")
         for package, version in zip(packages, numbers, strict=False):
-            if package in stored:
+            if package in stored and version != "runtime":  # compared with what is installed
                 assert version == stored[package], row
