@@ -64,7 +64,6 @@ def test_the_summary_is_a_table() -> None:
 
 
 def test_the_frame_has_a_row_for_each_entry() -> None:
-    pytest.importorskip("pandas")
     frame = Whole(np.float64(3.0), Fitted()).to_frame()
     assert list(frame.columns) == ["name", "estimate", "low", "high"] and list(frame["estimate"]) == [1.0, -2.5]
     assert Numbers().to_frame().to_dict("records") == [{"p": 0.5, "exact": True}]
