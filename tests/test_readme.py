@@ -28,7 +28,6 @@ def test_designs_are_drawn(untrained: Path, tmp_path: Path) -> None:
 
 
 def test_an_effect_is_estimated(tmp_path: Path) -> None:
-    pytest.importorskip("pandas")
     benefit.write_template(str(tmp_path / "sales.csv"), sales=False)
     (estimating,) = (block for block in blocks() if "pandas" in block)
     done = run(estimating, tmp_path)

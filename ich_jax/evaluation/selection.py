@@ -38,8 +38,7 @@ class Comparison:
     @property
     def meets(self) -> _Bools:
         """`[N]`, whether every stated part is read as asked."""
-        meets: _Bools = ~self.missed.any(axis=1)
-        return meets
+        return np.logical_not(self.missed.any(axis=1))
 
     @property
     def total(self) -> _Floats:
@@ -171,8 +170,7 @@ def pareto_front(criteria: npt.ArrayLike) -> _Bools:
         raise errors.DataError(f"criteria: expected finite numbers [candidates, criteria], got shape {values.shape}.")
     no_worse = (values[:, None] <= values[None]).all(axis=2)  # [i, j]: i is no worse than j
     better = (values[:, None] < values[None]).any(axis=2)
-    front: _Bools = ~(no_worse & better).any(axis=0)
-    return front
+    return np.logical_not((no_worse & better).any(axis=0))
 
 
 def pareto_fronts(criteria: npt.ArrayLike) -> _Ints:

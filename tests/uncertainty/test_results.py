@@ -115,7 +115,6 @@ def test_long_tables_lose_their_middle() -> None:
 
 
 def test_the_frame_has_a_row_for_each_entry() -> None:
-    pytest.importorskip("pandas")
     frame = Whole(np.float64(3.0), Fitted()).to_frame()
     assert list(frame.columns) == ["name", "estimate", "low", "high"] and list(frame["estimate"]) == [1.0, -2.5]
     assert Numbers().to_frame().to_dict("records") == [{"p": 0.5, "exact": True}]

@@ -169,7 +169,7 @@ def factor_analysis(
         loadings=rotated.loadings,
         structure=structure,
         phi=rotated.phi,
-        weights=np.linalg.lstsq(r, structure, rcond=None)[0],
+        weights=np.asarray(np.linalg.lstsq(r, structure, rcond=None)[0], np.float64),
         explained=explained,
         method=method,
         rotation=rotation,

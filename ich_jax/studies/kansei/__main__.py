@@ -37,7 +37,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> None:
     """Runs the experiment that the flags describe."""
-    refuse_arguments(argv, "--workdir=runs/kansei")
+    refuse_arguments(argv, "--workdir=runs/kansei_study")
     show_log_lines()
     try:
         if FLAGS.write_templates:
