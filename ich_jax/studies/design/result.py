@@ -171,7 +171,7 @@ def seen(space: DesignSpace, brief: Brief, reading: Reading, tolerance: float) -
 def refused(space: DesignSpace, comparison: selection.Comparison, brief: Brief) -> dict[str, int]:
     """Returns how many candidates miss each part that is stated of any."""
     names = ("product", *(element.name for element in space.elements), *space.axes)
-    stated = (np.asarray(brief.given) > 0).any(axis=0)
+    stated = np.logical_or.reduce(np.asarray(brief.given) > 0, axis=0)
     counts = comparison.missed.sum(axis=0)
     return {name: int(count) for name, count, known in zip(names, counts, stated, strict=True) if known}
 

@@ -193,5 +193,5 @@ def inspector_error(judge: Judge) -> npt.NDArray[np.float64] | None:
 def _stated(brief: Brief, dataset: Dataset, axes: Sequence[int]) -> npt.NDArray[np.bool_]:
     """Which briefs `[N]` state all of the axes."""
     first = 1 + len(dataset.space.elements)
-    stated: npt.NDArray[np.bool_] = (np.asarray(brief.given)[:, [first + a for a in axes]] > 0).all(axis=1)
-    return stated
+    given = np.asarray(brief.given)[:, [first + a for a in axes]]
+    return np.logical_and.reduce(given > 0, axis=1)

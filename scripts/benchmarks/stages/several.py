@@ -5,6 +5,7 @@ every device updates its own part of the parameters gives the update of one devi
 `jax.distributed` agree.
 """
 
+import os
 import socket
 import time
 from typing import Any
@@ -130,7 +131,7 @@ def _two_processes(job: Job) -> None:
 
 def serve_process(index: int, coordinator: str) -> None:
     """Is one of two processes that train together: says its losses."""
-    if jax.config.jax_platforms != "cpu":
+    if os.environ.get("JAX_PLATFORMS") != "cpu":  # the backend must not start before this
         jax.config.update("jax_cuda_visible_devices", str(index))
     else:
         jax.config.update("jax_num_cpu_devices", 1)
