@@ -30,7 +30,7 @@ from ich_jax.evaluation.designs import DesignEvaluation
 from ich_jax.evaluation.drawing import Images
 from ich_jax.studies.design import recipes
 from ich_jax.studies.design.designer import Designer
-from ich_jax.training import checkpoint, sampling
+from ich_jax.training import checkpoint, sampling, shipped
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.types import Brief, DesignSpace
 
@@ -82,18 +82,20 @@ def train(config: Config, workdir: str | Path) -> "Generator":
     return load_generator(workdir)
 
 
-def load_generator(path: str | Path, *, best: bool = True) -> "Generator":
+def load_generator(path: str | Path | None = None, *, best: bool = True) -> "Generator":
     """Loads a trained generator.
 
     Args:
-        path: A work directory, or `<workdir>/checkpoints/<step>`.
+        path: A work directory, or `<workdir>/checkpoints/<step>`. None: the generator that ships with the package, of
+            `configs/procedural_32.py`.
         best: For a work directory, the checkpoint that validated best instead of the newest.
 
     Raises:
-        CheckpointError: There is no good checkpoint.
+        CheckpointError: There is no good checkpoint; or the shipped generator is of images that this version renders
+            otherwise.
         WorkdirError: The folder is no work directory, or damaged.
     """
-    return Generator(checkpoint.restore_for_inference(path, best=best))
+    return Generator(shipped.load() if path is None else checkpoint.restore_for_inference(path, best=best))
 
 
 def choose(

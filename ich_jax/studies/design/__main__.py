@@ -38,7 +38,9 @@ def define_flags() -> None:
         "config", config_lib.locate("design"), "Config file, such as configs/design.py:quick."
     )
     flags.DEFINE_string("workdir", None, "Folder of the designs; given again, unfinished briefs are gone on with.")
-    flags.DEFINE_string("checkpoint", None, "Work directory of a training run, or one of its checkpoints.")
+    flags.DEFINE_string(
+        "checkpoint", "", "Work directory of a training run, or one of its checkpoints; empty: the shipped generator."
+    )
     flags.DEFINE_multi_string("brief", [], 'A brief, such as "product=fan, palette=indigo, width=+1.5"; repeatable.')
     flags.DEFINE_string("briefs", "", "File of briefs: CSV with a row for each, or JSON.")
     flags.DEFINE_bool("list", False, "Print what briefs of the run can state, then leave.")
@@ -55,7 +57,6 @@ def define_flags() -> None:
     flags.DEFINE_integer("seed", None, "Seed of the noise.", lower_bound=0)
     flags.DEFINE_float("spread", None, "How far variations are from --around: 0 to 1.")
     flags.DEFINE_integer("print_size", None, "Pixels of the large copies.", lower_bound=1)
-    flags.mark_flag_as_required("checkpoint")
 
 
 def main(argv: Sequence[str]) -> None:

@@ -25,8 +25,9 @@ from ich_jax.studies.design.designer import Choice, Designer, Job, choose
 from ich_jax.studies.design.files import Card
 from ich_jax.studies.design.plan import Request
 from ich_jax.studies.design.result import BriefResult, Delivered
-from ich_jax.training import checkpoint, sampling
+from ich_jax.training import checkpoint, sampling, shipped
 from ich_jax.training import inspector as inspector_lib
+from ich_jax.training.checkpoint import TrainedModel
 from ich_jax.types import Brief
 
 REQUEST_FILE = "request.json"
@@ -129,8 +130,7 @@ def redraw(config: DesignConfig, source: str, file: str, folder: str = "") -> No
 
 def list_space(source: str) -> None:
     """Prints what briefs of a run can state."""
-    model = checkpoint.restore_for_inference(source)
-    print(briefs.listed(model.space), flush=True)
+    print(briefs.listed(load_model(source).space), flush=True)
 
 
 # ---------------------------------------------------------------- before anything is drawn
@@ -143,7 +143,17 @@ def load(source: str, config: DesignConfig) -> Designer:
         CheckpointError: There is no good checkpoint.
         WorkdirError: The folder is no work directory.
     """
-    return Designer(checkpoint.restore_for_inference(source), config.style_strength, config.batch)
+    return Designer(load_model(source), config.style_strength, config.batch)
+
+
+def load_model(source: str) -> TrainedModel:
+    """Loads a run by its folder, or the shipped generator if none is named.
+
+    Raises:
+        CheckpointError: There is no good checkpoint.
+        WorkdirError: The folder is no work directory.
+    """
+    return checkpoint.restore_for_inference(source) if source else shipped.load()
 
 
 def check_readable(designer: Designer) -> None:
@@ -211,7 +221,8 @@ def load_judging(designer: Designer, source: str) -> Judging:
         dataset = make.make(model.config.data, seed=model.config.seed)
     except errors.DataError as error:
         raise errors.DataError(
-            f"The inspector needs the images that {source} was trained on: {error} Without them: --config.judge=False."
+            f"The inspector needs the images that {source or 'the shipped generator'} was trained on: {error} "
+            "Without them: --config.judge=False."
         ) from error
     if (model.space, model.size, model.channels) != (dataset.space, dataset.size, dataset.channels):
         raise errors.CheckpointError(
