@@ -1,4 +1,4 @@
-# make demo    set up, train on the built-in data and leave a page to look at
+# make demo    set up, design with the shipped generator, train one on the built-in data, leave two pages to look at
 # make test    set up and run the tests
 # make smoke   set up and run every experiment, tiny, from its command line to its page, within time limits
 # make rehearse  set up and take every stage of the accelerator benchmark, tiny, on the CPU beside PyTorch (VERSUS=none: alone)
@@ -27,6 +27,9 @@ help:
 
 demo: python
 	@exec $(SETUP)
+	$(BIN)/python experiments/design.py --config=configs/design.py --brief="product=fan, palette=indigo" \
+	  --workdir=runs/demo_designs
+	@echo "Designs of the shipped generator: $(CURDIR)/runs/demo_designs/sheet.png"
 	$(BIN)/python experiments/train.py --config=configs/quick.py --workdir=runs/demo
 	@echo "Open in a browser: $(CURDIR)/runs/demo/report/index.html"
 
@@ -59,7 +62,7 @@ findings: python
 	done; rm -f "$$log"; exit $$status
 
 clean:
-	rm -rf .venv .venv-[0-9]* .venv.lock .venv.saved .venv.staged build dist ich_jax.egg-info runs/demo
+	rm -rf .venv .venv-[0-9]* .venv.lock .venv.saved .venv.staged build dist ich_jax.egg-info runs/demo runs/demo_designs
 	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,7 +1,7 @@
 """Designs to briefs: 256 candidates each, of those that meet the brief the 12 most diverse.
 
 Command:
-    python experiments/design.py --config=configs/design.py --checkpoint=runs/demo \
+    python experiments/design.py --config=configs/design.py \
         --brief="product=fan, palette=indigo, width=+1.5" --workdir=runs/design
 
 Expected time: half a minute for the first brief at 32 px on two cores, nearly all of it compilation, then seconds.
