@@ -7,7 +7,6 @@ as `<step>.damaged`, and the one before is used.
 
 import contextlib
 import dataclasses
-import errno
 import math
 import operator
 from collections.abc import Mapping
@@ -73,6 +72,11 @@ class TrainedModel:
     ema_params: Params
     g_params: Params
     d_params: Params
+
+    @property
+    def spec(self) -> types.ImageSpec:
+        """Design space and shape of the images."""
+        return types.ImageSpec(self.space, self.size, self.channels)
 
 
 class Checkpoints:
@@ -227,7 +231,7 @@ class Checkpoints:
         step = self._saving[0] if self._saving else None
         good = [known for known in checkpoint_files.whole_steps(self._folder) if known != step]
         left = f"The last good checkpoint is of step {good[-1]}" if good else "There is no earlier checkpoint"
-        if _disk_is_full(error):
+        if checkpoint_files.disk_is_full(error):
             return (
                 f"The disk is full: the checkpoint of step {step} could not be written to {self._folder}. {left}; "
                 "free some space and give the same command again to resume from it."
@@ -383,17 +387,6 @@ def _differences(stored: Any, wanted: PyTree, prefix: str) -> list[str]:
 
 def _shorten(lines: list[str]) -> str:
     return "\n".join([*lines[:5], *([f"  and {len(lines) - 5} more"] if len(lines) > 5 else [])])
-
-
-def _disk_is_full(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        # tensorstore reports it as text
-        if "No space left on device" in str(error) or "Disk quota exceeded" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _first_line(error: BaseException) -> str:

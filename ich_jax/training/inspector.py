@@ -153,7 +153,7 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
         The averaged parameters.
     """
     c = config.inspector
-    model = network.create(c, dataset.space, dataset.size, dataset.channels)
+    model = network.create(c, dataset.space)
     schedule = optax.warmup_cosine_decay_schedule(0.0, c.learning_rate, min(200, c.steps // 2), c.steps)
     tx = optax.chain(optax.clip_by_global_norm(2.0), optax.adamw(schedule, weight_decay=1e-4))
     # Shifts and cut-outs move or hide what is read; mirroring and colour do not.
@@ -213,7 +213,7 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
 
 def make_reader(config: InspectorConfig, dataset: Dataset, params: Params) -> Callable[[jax.Array], Reading]:
     """Returns `images -> Reading` that works in blocks of one shape, so that it compiles once."""
-    model = network.create(config, dataset.space, dataset.size, dataset.channels)
+    model = network.create(config, dataset.space)
     apply = jax.jit(lambda p, images: model.apply({"params": p}, images))
 
     def read(images: jax.Array) -> Reading:

@@ -238,7 +238,7 @@ def _newest(
     init_from: str,
 ) -> tuple[TrainState, int, dict[str, Any]]:
     """Returns state, step and side values of the newest checkpoint, or those of a run that has not begun."""
-    state = state_lib.create_state(config, dataset.space, dataset.size, dataset.channels)
+    state = state_lib.create_state(config, dataset.spec)
     # Restored arrays are committed to devices, fresh ones are not, and what the step returns is if any argument was: a
     # step that met both kinds would be compiled once for each.
     state = layout.put_state(state)

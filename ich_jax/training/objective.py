@@ -19,7 +19,7 @@ from ich_jax.data import augment as augment_lib
 from ich_jax.models import layers, networks
 from ich_jax.models.convolutions import Formulation
 from ich_jax.training import losses, parallel, penalties
-from ich_jax.types import Batch, Brief, DesignSpace, Params, Reading
+from ich_jax.types import Batch, Brief, ImageSpec, Params, Reading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,16 +56,14 @@ class Networks:
         return self.augment(keys, images)
 
 
-def create_networks(
-    config: Config, space: DesignSpace, size: int, channels: int, layout: parallel.Layout, form: Formulation
-) -> Networks:
+def create_networks(config: Config, spec: ImageSpec, layout: parallel.Layout, form: Formulation) -> Networks:
     """Returns the networks of a run and the rules that its config names."""
     return Networks(
         config=config,
         layout=layout,
-        generator=networks.create_generator(config, space, size, channels, form),
-        discriminator=networks.create_discriminator(config, space, form),
-        encoder=networks.create_encoder(config, space, form),
+        generator=networks.create_generator(config, spec, form),
+        discriminator=networks.create_discriminator(config, spec.space, form),
+        encoder=networks.create_encoder(config, spec.space, form),
         augment=augment_lib.make_augment(config.data.augment),
         adversarial=OBJECTIVES[config.objective.loss],
         penalise=penalties.of_all(config),

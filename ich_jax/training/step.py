@@ -54,7 +54,7 @@ def make_step(
         `step(state, arrays_or_batch, window) -> (state, window)`; state and window are donated.
     """
     layout = layout or parallel.single()
-    trained = create_networks(config, dataset.space, dataset.size, dataset.channels, layout, choice.form)
+    trained = create_networks(config, dataset.spec, layout, choice.form)
     update = make_update(trained)
     batch_size, d_steps = config.train.batch, config.objective.d_steps
 

@@ -55,7 +55,7 @@ class Designer:
         model = self.model
         evaluation = dataclasses.replace(model.config.evaluation, style_strength=self.strength)
         config = dataclasses.replace(model.config, evaluation=evaluation)
-        draw = sampling.make_draw(config, model.space, model.size, model.channels)
+        draw = sampling.make_draw(config, model.spec)
 
         @jax.jit
         def quantised(params: Any, z: jax.Array, brief: Brief) -> tuple[jax.Array, jax.Array]:
