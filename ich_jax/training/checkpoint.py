@@ -360,7 +360,7 @@ def _read_state(path: Path) -> dict[str, Any]:
         return reader.restore(path / "state", args=ocp.args.StandardRestore(abstract))
 
 
-def _fit(like: PyTree, stored: Any, where: str) -> Any:
+def _fit(like: Params, stored: Params, where: str) -> Params:
     wrong = _differences(stored, like, "")
     if wrong:
         raise errors.CheckpointError(
@@ -370,7 +370,7 @@ def _fit(like: PyTree, stored: Any, where: str) -> Any:
     return jax.tree.map(lambda leaf, value: jax.device_put(value, leaf.sharding), like, stored)
 
 
-def _differences(stored: Any, wanted: PyTree, prefix: str) -> list[str]:
+def _differences(stored: PyTree, wanted: PyTree, prefix: str) -> list[str]:
     """Returns a line for each array whose shape in the checkpoint is not the one that is wanted."""
     shapes: list[dict[str, str]] = [
         {jax.tree_util.keystr(path): str(tuple(leaf.shape)) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}

@@ -81,7 +81,9 @@ def export_generator(model: TrainedModel, platforms: Sequence[str] = ("cpu", "cu
     draw = sampling.make_draw(model.config, model.spec)
     params = jax.tree.map(np.asarray, model.ema_params)
 
-    def standing_alone(z: Any, product: Any, elements: Any, axes: Any, given: Any) -> jax.Array:
+    def standing_alone(
+        z: jax.Array, product: jax.Array, elements: jax.Array, axes: jax.Array, given: jax.Array
+    ) -> jax.Array:
         return draw(params, z, Brief(product, elements, axes, given))
 
     exported = jax_export.export(jax.jit(standing_alone), platforms=tuple(platforms))(*_inputs(model).values())

@@ -263,7 +263,7 @@ def generator_loss(trained: Networks, step: jax.Array, judged: Judged, drawn: Dr
     return weighted, parts
 
 
-def weigh(parts: dict[str, jax.Array], **weights: Any) -> jax.Array:
+def weigh(parts: dict[str, jax.Array], **weights: float | jax.Array) -> jax.Array:
     """Weighs the parts of a loss. One of no weight is left out: a product with 0 still has a gradient to compute."""
     return sum(
         (weight * parts[name] for name, weight in weights.items() if not (isinstance(weight, float) and weight == 0.0)),

@@ -16,7 +16,7 @@ from ich_jax.types import Brief, DesignSpace, ImageSpec, Params, Reading
 
 def make_sampler(
     config: Config, spec: ImageSpec, form: Formulation = DIRECT
-) -> Callable[[Any, jax.Array, Brief], jax.Array]:
+) -> Callable[[Params, jax.Array, Brief], jax.Array]:
     """Returns the compiled drawing function of a trained generator.
 
     With a style strength w other than 1, what the brief changes in the picture is scaled by w:
@@ -45,7 +45,7 @@ def make_sampler(
 
 def make_draw(
     config: Config, spec: ImageSpec, form: Formulation = DIRECT
-) -> Callable[[Any, jax.Array, Brief], jax.Array]:
+) -> Callable[[Params, jax.Array, Brief], jax.Array]:
     """As `make_sampler`, not compiled, of given noise: `draw(params, z [B, z_dim], brief) -> [B, H, W, C]`."""
     module = networks.create_generator(config, spec, form)
     strength = config.evaluation.style_strength
@@ -60,7 +60,7 @@ def make_draw(
     return draw
 
 
-def make_read(config: Config, space: DesignSpace) -> Callable[[Any, jax.Array], tuple[Reading, jax.Array]]:
+def make_read(config: Config, space: DesignSpace) -> Callable[[Params, jax.Array], tuple[Reading, jax.Array]]:
     """Returns what a run's own discriminator reads off pictures; not compiled.
 
     Returns:
@@ -77,10 +77,15 @@ def make_read(config: Config, space: DesignSpace) -> Callable[[Any, jax.Array], 
         )
     module = networks.create_discriminator(config, space)
 
-    def read(d_params: Any, images: jax.Array) -> tuple[Reading, jax.Array]:
+    def read(d_params: Params, images: jax.Array) -> tuple[Reading, jax.Array]:
         seen: list[jax.Array] = []
 
-        def look(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        def look(
+            call: Callable[..., Any],
+            args: tuple[Any, ...],
+            kwargs: dict[str, Any],
+            context: nn.module.InterceptorContext,
+        ) -> Any:
             if isinstance(context.module, blocks.Heads):
                 seen.append(args[0])
             return call(*args, **kwargs)
