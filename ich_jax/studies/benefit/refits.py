@@ -262,7 +262,7 @@ def simulate(
         return np.asarray(rejected).mean(axis=0)
 
 
-def in_one_period(effects: Any, after: Any) -> Any:
+def in_one_period(effects: types.ArrayT, after: Any) -> types.ArrayT:
     """Effects to try in one period, given those to try in the mean of `after` periods, which varies so much less."""
     return effects * after**0.5
 
