@@ -217,7 +217,7 @@ class Generator:
     @functools.cached_property
     def _sampler(self) -> drawing.Sampler:
         model = self.model
-        return sampling.make_sampler(model.config, model.space, model.size, model.channels)
+        return sampling.make_sampler(model.config, model.spec)
 
     @functools.cached_property
     def _designer(self) -> Designer:

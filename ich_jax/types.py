@@ -89,6 +89,23 @@ class DesignSpace:
         return Brief(codes[:1], codes[None, 1:], axes[None], given[None])  # type: ignore[arg-type]  # numpy is welcome
 
 
+@dataclasses.dataclass(frozen=True)
+class ImageSpec:
+    """Design space and shape of the images of a set: all of it that its networks depend on.
+
+    Hashable, so it may be a static argument of a jitted function or the key of a cache.
+
+    Attributes:
+        space: Names of products, elements and axes: what briefs can ask for.
+        size: Height and width in pixels.
+        channels: 1 or 3.
+    """
+
+    space: DesignSpace
+    size: int
+    channels: int
+
+
 class Brief(NamedTuple):
     """What each of B designs is asked to be.
 

@@ -22,7 +22,7 @@ ALLOWED = {
     "models": BASE,
     "uncertainty": BASE,
     "perf": BASE,
-    "econometrics": {"errors", "uncertainty"},
+    "econometrics": {"errors", "types", "uncertainty"},
     "kansei": {"errors", "types", "uncertainty"},
     "training": BASE | {"adversarial", "data", "models", "perf"},
     "evaluation": BASE | {"data", "models", "uncertainty"},

@@ -7,7 +7,6 @@ as `<step>.damaged`, and the one before is used.
 
 import contextlib
 import dataclasses
-import errno
 import math
 import operator
 from collections.abc import Mapping
@@ -73,6 +72,11 @@ class TrainedModel:
     ema_params: Params
     g_params: Params
     d_params: Params
+
+    @property
+    def spec(self) -> types.ImageSpec:
+        """Design space and shape of the images."""
+        return types.ImageSpec(self.space, self.size, self.channels)
 
 
 class Checkpoints:
@@ -227,7 +231,7 @@ class Checkpoints:
         step = self._saving[0] if self._saving else None
         good = [known for known in checkpoint_files.whole_steps(self._folder) if known != step]
         left = f"The last good checkpoint is of step {good[-1]}" if good else "There is no earlier checkpoint"
-        if _disk_is_full(error):
+        if checkpoint_files.disk_is_full(error):
             return (
                 f"The disk is full: the checkpoint of step {step} could not be written to {self._folder}. {left}; "
                 "free some space and give the same command again to resume from it."
@@ -356,7 +360,7 @@ def _read_state(path: Path) -> dict[str, Any]:
         return reader.restore(path / "state", args=ocp.args.StandardRestore(abstract))
 
 
-def _fit(like: PyTree, stored: Any, where: str) -> Any:
+def _fit(like: Params, stored: Params, where: str) -> Params:
     wrong = _differences(stored, like, "")
     if wrong:
         raise errors.CheckpointError(
@@ -366,7 +370,7 @@ def _fit(like: PyTree, stored: Any, where: str) -> Any:
     return jax.tree.map(lambda leaf, value: jax.device_put(value, leaf.sharding), like, stored)
 
 
-def _differences(stored: Any, wanted: PyTree, prefix: str) -> list[str]:
+def _differences(stored: PyTree, wanted: PyTree, prefix: str) -> list[str]:
     """Returns a line for each array whose shape in the checkpoint is not the one that is wanted."""
     shapes: list[dict[str, str]] = [
         {jax.tree_util.keystr(path): str(tuple(leaf.shape)) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
@@ -383,17 +387,6 @@ def _differences(stored: Any, wanted: PyTree, prefix: str) -> list[str]:
 
 def _shorten(lines: list[str]) -> str:
     return "\n".join([*lines[:5], *([f"  and {len(lines) - 5} more"] if len(lines) > 5 else [])])
-
-
-def _disk_is_full(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        # tensorstore reports it as text
-        if "No space left on device" in str(error) or "Disk quota exceeded" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _first_line(error: BaseException) -> str:

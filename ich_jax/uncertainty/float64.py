@@ -30,7 +30,7 @@ def enabled() -> contextlib.AbstractContextManager[Any]:
     return jax.enable_x64(True)
 
 
-def kernel_array(value: Any, what: str) -> jax.Array:
+def kernel_array(value: npt.ArrayLike, what: str) -> jax.Array:
     """Returns `value` as the float64 JAX array that a kernel computes with.
 
     Args:

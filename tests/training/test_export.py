@@ -28,7 +28,7 @@ for name in ("small", "large"):
 
 def model(**evaluation):
     run = made.config(evaluation=evaluation) if evaluation else made.config()
-    state = made.initial_state(run, made.SPACE, made.SIZE, 3)
+    state = made.initial_state(run, made.SPEC)
     # Pixel noise starts at strength 0: give it some, so that its random numbers are part of the comparison.
     params = jax.tree_util.tree_map_with_path(
         lambda path, x: x + 0.1 if "strength" in jax.tree_util.keystr(path) else x, state.ema_params
@@ -63,7 +63,7 @@ def test_it_draws_the_same_without_this_package_any_number_at_once(exported, tmp
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
     assert done.returncode == 0, done.stderr
     trained = model()
-    draw = jax.jit(sampling.make_draw(trained.config, made.SPACE, made.SIZE, 3))
+    draw = jax.jit(sampling.make_draw(trained.config, made.SPEC))
     for name, (z, brief) in sets.items():
         found = np.load(tmp_path / f"{name}.npy")
         assert found.shape == (len(z), made.SIZE, made.SIZE, 3) and found.std() > 0.01

@@ -147,7 +147,15 @@ def _horizons(data: Panel, horizons: tuple[int, int] | None, variance: str) -> d
 
 
 def _kernel(
-    y: Any, untreated: Any, chosen: Any, group: Any, code: Any, *, by_group: bool, n_groups: int, size: int
+    y: jax.Array,
+    untreated: jax.Array,
+    chosen: jax.Array,
+    group: jax.Array,
+    code: jax.Array,
+    *,
+    by_group: bool,
+    n_groups: int,
+    size: int,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     unit, period = panel.two_way_effects(y, untreated)
     gaps = y - unit[:, None] - period[None, :]

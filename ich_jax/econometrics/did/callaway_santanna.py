@@ -1,7 +1,7 @@
 """Group-time effects of staggered adoption and their aggregates, with influence functions of every unit."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -275,7 +275,9 @@ def _comparisons(
 
 
 @programs.jit
-def _group_time(y: Any, treated: Any, controls: Any, period: Any, reference: Any) -> tuple[Any, Any]:
+def _group_time(
+    y: jax.Array, treated: jax.Array, controls: jax.Array, period: jax.Array, reference: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     n = y.shape[0]
 
     def cell(group: jax.Array, control: jax.Array, t: jax.Array, before: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -295,7 +297,7 @@ def _group_time(y: Any, treated: Any, controls: Any, period: Any, reference: Any
 
 
 @programs.jit(static_argnames=("n_draws",))
-def _multiplied(key: jax.Array, summed: Any, *, n_draws: int) -> jax.Array:
+def _multiplied(key: jax.Array, summed: jax.Array, *, n_draws: int) -> jax.Array:
     def signed_sum(index: jax.Array) -> jax.Array:
         return jax.random.rademacher(jax.random.fold_in(key, index), (summed.shape[0],), jnp.float64) @ summed
 

@@ -312,7 +312,7 @@ def table(fit: linear.LinearFit, covariance: Covariance, *, confidence: float = 
 
 
 @programs.jit(static_argnames=("size",))
-def _leave_cluster_out(x: Any, y: Any, weights: Any, code: Any, *, size: int) -> jax.Array:
+def _leave_cluster_out(x: jax.Array, y: jax.Array, weights: jax.Array, code: jax.Array, *, size: int) -> jax.Array:
     """`[G, K]` coefficients without each cluster."""
     weighted = x * weights[:, None]
 

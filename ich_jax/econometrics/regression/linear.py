@@ -284,7 +284,9 @@ _least_squares = programs.jit(least_squares)
 
 
 @programs.jit(static_argnames=("levels",))
-def _demean(values: Any, weights: Any, codes: tuple[Any, ...], *, levels: tuple[int, ...]) -> jax.Array:
+def _demean(
+    values: jax.Array, weights: jax.Array, codes: tuple[jax.Array, ...], *, levels: tuple[int, ...]
+) -> jax.Array:
     return demean(values, weights, codes, levels)
 
 

@@ -308,7 +308,7 @@ def _estimate(y: Any, control: Any, treated: Any, start: Any, penalties: Penalti
 
 @programs.jit(static_argnames=("n0", "n_resamples", *_STATIC))
 def placebo_effects(
-    y: Any, weights: Any, penalties: Penalties, key: jax.Array, *, n0: int, n_resamples: int, **options: Any
+    y: jax.Array, weights: jax.Array, penalties: Penalties, key: jax.Array, *, n0: int, n_resamples: int, **options: Any
 ) -> jax.Array:
     """Effects of donors treated at random instead, as many as there are treated units; a kernel.
 
@@ -340,7 +340,7 @@ def placebo_effects(
 
 @programs.jit(static_argnames=("n0", "n_resamples", *_STATIC))
 def _bootstrapped(
-    y: Any, weights: Any, penalties: Penalties, key: jax.Array, *, n0: int, n_resamples: int, **options: Any
+    y: jax.Array, weights: jax.Array, penalties: Penalties, key: jax.Array, *, n0: int, n_resamples: int, **options: Any
 ) -> jax.Array:
     n = y.shape[0]
     is_donor = jnp.arange(n) < n0
@@ -367,7 +367,7 @@ def _bootstrapped(
 
 
 @programs.jit(static_argnames=("n0", "t0"))
-def jackknife_effects(y: Any, weights: Any, time: Any, *, n0: int, t0: int) -> jax.Array:
+def jackknife_effects(y: jax.Array, weights: jax.Array, time: jax.Array, *, n0: int, t0: int) -> jax.Array:
     """Effects without each unit, weights fixed but renormalised; a kernel.
 
     Args:

@@ -187,7 +187,7 @@ def make_runner(
         raise errors.DataError(
             "Pulses need images that lie on the device; raise --config.data.device_limit_mib to the size of this set."
         )
-    draw = jax.jit(sampling.make_draw(config, dataset.space, dataset.size, dataset.channels, choice.form))
+    draw = jax.jit(sampling.make_draw(config, dataset.spec, choice.form))
     # The step's arguments lie where its results will: otherwise its second call would compile it again.
     layout = parallel.single()
     return functools.partial(
