@@ -190,8 +190,8 @@ def test_interleave() -> None:
     ("compute", "batch", "message"),
     [
         ({"devices": 3}, 8, r"config.compute.devices is 3, but JAX sees 2 \(cpu\). Allowed: 1 to 2, or 0 for all"),
-        ({}, 9, r"config.train.batch is 9, which 2 devices cannot share equally. Take a multiple of 2, or config"),
-        ({"parallel": "pmap", "shard_optimiser": True}, 8, r"shard_optimiser needs config.compute.parallel='jit'"),
+        ({}, 9, r"config.train.batch is 9, which 2 devices cannot share equally. Take a multiple of 2, or --config"),
+        ({"parallel": "pmap", "shard_optimiser": True}, 8, r"shard_optimiser needs --config.compute.parallel=jit"),
         ({"parallel": "pmap"}, 2, r"The penalty is taken on 1 of 2 images .* Let them be a multiple of 2"),
     ],
 )
