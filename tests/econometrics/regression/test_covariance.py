@@ -109,6 +109,20 @@ def test_order_of_rows_and_names_of_clusters_do_not_matter():
     np.testing.assert_allclose(other.matrix, one.matrix, rtol=1e-8)
 
 
+def test_only_ratios_of_weights_count():
+    """They are inverse variances: ten times each is the same data, in other packages ten times as many rows."""
+    x = {name: DATA[name] for name in ("x1", "x2", "treated")}
+    one, ten = (linear.fit(DATA["y"], x, weights=scale * DATA["weight"]) for scale in (1.0, 10.0))
+    np.testing.assert_allclose(ten.beta, one.beta, rtol=1e-10)
+    for method in (
+        covariance.iid,
+        lambda fit: covariance.heteroskedastic(fit, "HC1"),
+        lambda fit: covariance.cluster(fit, DATA["unit"]),
+        lambda fit: covariance.jackknife(fit, DATA["unit"]),
+    ):
+        np.testing.assert_allclose(method(ten).matrix, method(one).matrix, rtol=1e-8)
+
+
 def test_columns_of_data_frames_in_other_orders_are_refused():
     """Other packages take them by position and say nothing."""
     frame = pd.DataFrame({name: DATA[name] for name in ("y", "x1", "treated", "unit", "period", "weight")})
