@@ -165,9 +165,8 @@ def differences(first: Any, second: Any, path: str, loose: Loose) -> Iterator[st
         loose: As for `main`.
     """
     if isinstance(first, dict) and isinstance(second, dict):
-        for key in sorted(first.keys() | second.keys() - {"versions"}):
-            if key != "versions":
-                yield from differences(first.get(key), second.get(key), f"{path}/{key}", loose)
+        for key in sorted((first.keys() | second.keys()) - {"versions"}):
+            yield from differences(first.get(key), second.get(key), f"{path}/{key}", loose)
     elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
         for i, pair in enumerate(zip(first, second, strict=True)):
             yield from differences(*pair, f"{path}/{i}", loose)
