@@ -143,7 +143,7 @@ def check(names: Sequence[str], loose: Loose) -> int:
                 for arrangement, seed in RUNS[1:]
             }
             stored = json.loads((OUT / f"{name}.json").read_text()) if (OUT / f"{name}.json").exists() else {}
-            if stored.get("versions") == first.get("versions"):
+            if stored and stored["versions"] == first.get("versions"):
                 others["the stored file"] = stored
             for where, other in others.items():
                 lines = list(differences(first, other, name, loose))
