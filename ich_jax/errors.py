@@ -8,6 +8,7 @@ import difflib
 import math
 import numbers
 from collections.abc import Iterable
+from typing import Any
 
 LARGEST_SEED = 2**32 - 1
 """JAX makes keys of the lower 32 bits of a seed: beyond them, and below 0, seeds repeat each other."""
@@ -89,7 +90,7 @@ def require_within(value: float, low: float, high: float, where: str, *, whole: 
         raise ConfigError(f"{where}: got {value!r}; expected a {kind} from {low:g} to {high:g}.")
 
 
-def require_seed(value: int, where: str, *, largest: int = LARGEST_SEED) -> None:
+def require_seed(value: Any, where: str, *, largest: int = LARGEST_SEED) -> None:
     """Checks that random numbers drawn from a seed are those of no other seed.
 
     Args:

@@ -47,7 +47,7 @@ def test_seeds_that_would_repeat_another_are_refused(seed: object) -> None:
     with pytest.raises(
         errors.ConfigError, match=r"seed: got .*; expected a whole number from 0 to 4,294,967,295: of a"
     ):
-        errors.require_seed(seed, "seed")  # type: ignore[arg-type]
+        errors.require_seed(seed, "seed")
     with pytest.raises(errors.ConfigError, match=r"seed: got 11; expected a whole number from 0 to 10"):
         errors.require_seed(11, "seed", largest=10)
 

@@ -147,8 +147,8 @@ def unit_labels(data: Panel, labels: npt.ArrayLike, what: str) -> npt.NDArray[An
     place = {name: i for i, name in enumerate(index)}
     if place.keys() != set(data.units.tolist()):
         raise errors.DataError(
-            f"{what}: the column is indexed by {index[0]!r}, ..., the panel has units {data.units[0]!r}, ...; index it "
-            "by unit, or pass an array in the order of panel.units."
+            f"{what}: the column is indexed by {str(index[0])!r}, ..., the units are {str(data.units[0])!r}, ...; "
+            "index it by unit, or pass an array in the order of panel.units."
         )
     return array[[place[name] for name in data.units.tolist()]]
 

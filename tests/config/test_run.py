@@ -158,9 +158,7 @@ def test_seeds_that_jax_does_not_keep_apart_are_refused(cls: type, name: str, la
 
     assert made(0) and made(largest)
     for seed in (-1, largest + 1, 2**32, 2**64):
-        with pytest.raises(
-            errors.ConfigError, match=rf"{name}: got {seed}; .* from 0 to {largest:,}: of a seed only 32"
-        ):
+        with pytest.raises(errors.ConfigError, match=rf"{name}: got {seed}; .* from 0 to [\d,]+: of a seed only 32"):
             made(seed)
 
 

@@ -63,7 +63,6 @@ def test_epochs_and_keys_give_unrelated_orders() -> None:
     assert (np.abs(np.diff(first.astype(int))) == 1).sum() < 12
 
 
-@pytest.mark.parametrize("n", [3, 4, 5])
 def test_runs_of_neighbouring_seeds_share_no_order() -> None:
     """Not even shifted by an epoch, as where the seed of an epoch is seed + epoch."""
     words = [np.asarray(jax.random.key_data(pipeline.data_key(seed))) for seed in range(4)]
@@ -71,6 +70,7 @@ def test_runs_of_neighbouring_seeds_share_no_order() -> None:
     assert len(orders) == 4 * 6
 
 
+@pytest.mark.parametrize("n", [3, 4, 5])
 def test_all_orders_of_a_tiny_set_occur_about_equally_often(n: int) -> None:
     epochs = 12_000
     position = np.tile(np.arange(n, dtype=np.uint32), epochs)

@@ -109,7 +109,7 @@ def test_clusters_of_units_are_found_by_name():
     ):
         assert method(turned) == method(region) == method(pd.Series(region))
         assert method(turned) != method(turned.to_numpy())
-        with pytest.raises(errors.DataError, match=r"indexed by 'outlet 0', .* has units 'shop 00'"):
+        with pytest.raises(errors.DataError, match=r"indexed by 'outlet 0', .* the units are 'shop 00'"):
             method(pd.Series(region, index=[f"outlet {k}" for k in range(24)]))
 
 
