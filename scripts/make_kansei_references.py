@@ -224,7 +224,7 @@ REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-LOOSE = {"kansei_semantic/factors": (1e-4, "the peer stops to minimise and to rotate before the last digits")}
+LOOSE = {"kansei_semantic/factors": (1e-4, 1e-6, "the peer stops to minimise and to rotate before the last digits")}
 
 
 if __name__ == "__main__":

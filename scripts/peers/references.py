@@ -29,8 +29,8 @@ _TOLERANCE = 1e-7, 1e-10  # relative and absolute: sums of rows in another order
 _SHOWN = 10  # differences of one process and file
 _arrangement = 0
 
-Loose = Mapping[str, tuple[float, str]]
-"""`{start of a path: (relative tolerance, why)}` of numbers that cannot agree to the digits of the others."""
+Loose = Mapping[str, tuple[float, float, str]]
+"""`{start of a path: (relative tolerance, absolute one, why)}` of numbers that cannot agree to all their digits."""
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -170,13 +170,13 @@ def differences(first: Any, second: Any, path: str, loose: Loose) -> Iterator[st
     elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
         for i, pair in enumerate(zip(first, second, strict=True)):
             yield from differences(*pair, f"{path}/{i}", loose)
-    elif not _same(first, second, next((limit for start, (limit, _) in loose.items() if path.startswith(start)), 0.0)):
+    elif not _same(first, second, *next((loose[start][:2] for start in loose if path.startswith(start)), _TOLERANCE)):
         yield f"{path}: {first!r} as stored, {second!r} here"
 
 
-def _same(first: Any, second: Any, tolerance: float) -> bool:
+def _same(first: Any, second: Any, relative: float, absolute: float) -> bool:
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in (first, second)):
         return bool(first == second)
     if math.isnan(first) or math.isnan(second):
         return math.isnan(first) and math.isnan(second)
-    return math.isclose(first, second, rel_tol=max(tolerance, _TOLERANCE[0]), abs_tol=_TOLERANCE[1])
+    return math.isclose(first, second, rel_tol=relative, abs_tol=absolute)

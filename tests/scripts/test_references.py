@@ -42,7 +42,7 @@ def wavering():
     }}
 
 
-sys.exit(main({{"steady": steady, "wavering": wavering}}, loose={{"wavering/drawn": (0.1, "it is drawn")}}))
+sys.exit(main({{"steady": steady, "wavering": wavering}}, loose={{"wavering/drawn": (0.1, 0.0, "it is drawn")}}))
 """
 
 
@@ -106,5 +106,5 @@ def test_differences_by_hand(references: ModuleType) -> None:
     found = list(references.differences(first, second, "of", {}))
     assert [line.split(":")[0] for line in found] == ["of/a/2", "of/b/c", "of/b/d", "of/e"]
     assert found[1] == "of/b/c: 2.0 as stored, 2.1 here"
-    loose = {"of/b/c": (0.1, "drawn")}
+    loose = {"of/b/c": (0.1, 0.0, "drawn")}
     assert "of/b/c" not in "".join(references.differences(first, second, "of", loose))
