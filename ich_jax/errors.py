@@ -101,7 +101,7 @@ def require_seed(value: Any, where: str, *, largest: int = LARGEST_SEED) -> None
     Raises:
         ConfigError: It is no whole number, negative, or too large.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= value <= largest:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= int(value) <= largest:
         raise ConfigError(
             f"{where}: got {value!r}; expected a whole number from 0 to {largest:,}: of a seed only 32 bits count, so "
             "one outside them would draw what another one draws."
