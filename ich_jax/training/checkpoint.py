@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import jax
 import orbax.checkpoint as ocp
+from absl import logging
 from orbax.checkpoint import checkpoint_managers
 from orbax.checkpoint import options as orbax_options
 
@@ -130,7 +131,9 @@ class Checkpoints:
         return checkpoint_files.best_step(self._folder)
 
     def save(self, step: int, state: PyTree, *, side: Mapping[str, Any], score: float | None = None) -> None:
-        """Copies the state off the device and writes it in the background; a step that exists is left as it is.
+        """Copies the state off the device and writes it in the background.
+
+        A step that exists is left as it is, with a warning: orbax would refuse it without a word.
 
         Args:
             step: The step of the state.
@@ -143,6 +146,7 @@ class Checkpoints:
         """
         self.wait()
         if step in self._manager.all_steps():
+            logging.warning("There is a checkpoint of step %d in %s already; it was left as it is.", step, self._folder)
             return
         score = score if score is not None and math.isfinite(score) else None
         self._saving = (step, score)
@@ -191,10 +195,8 @@ class Checkpoints:
         path = self._folder / str(step)
         misfit = f"{path} is whole, but not of the networks that this version of the program makes of the config"
         advice = "Train again in a new --workdir, or use the version that wrote it."
-        # Found out here, as orbax leaves half-done reads behind when it finds out.
-        stored = _stored_shapes(path)
-        wrong = [line for name in NETWORKS for line in _differences(stored[name], getattr(like, name), f"{name}: ")]
-        if wrong:
+        # Found out here: orbax leaves half-done reads behind when it finds out, and casts to another type silently.
+        if wrong := _differences(_stored_arrays(path), like):
             raise errors.CheckpointError(f"{misfit}:\n{_shorten(wrong)}\n{advice}")
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), side=ocp.args.JsonRestore())
@@ -345,7 +347,7 @@ def _find_checkpoint(path: Path, *, best: bool) -> Path:
     return path / FOLDER / str(steps[-1] if step is None else step)
 
 
-def _stored_shapes(path: Path) -> dict[str, Any]:
+def _stored_arrays(path: Path) -> dict[str, Any]:
     with contextlib.closing(ocp.StandardCheckpointHandler()) as reader:
         return reader.metadata(path / "state").tree
 
@@ -354,15 +356,14 @@ def _read_state(path: Path) -> dict[str, Any]:
     # On whatever devices this machine has: the one that wrote it may have had others.
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     abstract = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), _stored_shapes(path)
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), _stored_arrays(path)
     )
     with contextlib.closing(ocp.StandardCheckpointHandler()) as reader:
         return reader.restore(path / "state", args=ocp.args.StandardRestore(abstract))
 
 
 def _fit(like: Params, stored: Params, where: str) -> Params:
-    wrong = _differences(stored, like, "")
-    if wrong:
+    if wrong := _differences(stored, like):
         raise errors.CheckpointError(
             f"{where}: the networks differ from those of this config, so --init_from cannot use them:\n"
             f"{_shorten(wrong)}\nUse the same data and network widths as the run to start from."
@@ -370,18 +371,21 @@ def _fit(like: Params, stored: Params, where: str) -> Params:
     return jax.tree.map(lambda leaf, value: jax.device_put(value, leaf.sharding), like, stored)
 
 
-def _differences(stored: PyTree, wanted: PyTree, prefix: str) -> list[str]:
-    """Returns a line for each array whose shape in the checkpoint is not the one that is wanted."""
-    shapes: list[dict[str, str]] = [
-        {jax.tree_util.keystr(path): str(tuple(leaf.shape)) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+def _differences(stored: PyTree, wanted: PyTree) -> list[str]:
+    """Returns a line for each array whose type or shape in the checkpoint is not the wanted one, networks first."""
+    arrays: list[dict[str, str]] = [
+        {
+            jax.tree_util.keystr(path, simple=True, separator="/"): f"{leaf.dtype}{list(leaf.shape)}"
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        }
         for tree in (stored, wanted)
     ]
-    names = sorted(shapes[0].keys() | shapes[1].keys())
-    pairs = {name: [each.get(name, "absent") for each in shapes] for name in names}
+    names = sorted(arrays[0].keys() | arrays[1].keys(), key=lambda name: (name.split("/")[0] not in NETWORKS, name))
+    pairs = {name: [each.get(name, "absent") for each in arrays] for name in names}
     return [
-        f"  {prefix}{name}: {stored_shape} in the checkpoint, {wanted_shape} in this config"
-        for name, (stored_shape, wanted_shape) in pairs.items()
-        if stored_shape != wanted_shape
+        f"  {name}: {before} in the checkpoint, {now} in this config"
+        for name, (before, now) in pairs.items()
+        if before != now
     ]
 
 

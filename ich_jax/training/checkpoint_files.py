@@ -89,7 +89,7 @@ def set_aside_damaged(folder: Path) -> None:
 
 
 def disk_is_full(error: BaseException | None) -> bool:
-    """Whether an error, or what it came from, says that no space is left."""
+    """Whether an error, or one behind it, says that a disk is full."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True

@@ -100,6 +100,8 @@ def describe(model: TrainedModel) -> dict[str, Any]:
             "dtype": "float32",
             "real images in": [-1, 1],
         },
+        "n": "1 or more",
+        "numbers": "count from 0; one that stands for no name is not refused and draws as if none were asked for",
         "z": "standard normal noise: the same z and brief give the same picture",
         "product": list(space.products),
         "elements": {element.name: list(element.categories) for element in space.elements},
@@ -122,9 +124,11 @@ def check(model: TrainedModel, path: str | Path, *, n: int = 16) -> Check:
         n: Designs to draw.
 
     Raises:
+        ConfigError: n is below 1; JAX exports no program for empty arrays.
         WorkdirError: The file cannot be read.
         MismatchError: The file is damaged, or does not draw the same.
     """
+    errors.require_within(n, 1, 10**6, "n", whole=True)
     path = Path(path)
     try:
         data = path.read_bytes()

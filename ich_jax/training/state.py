@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ich_jax import errors
 from ich_jax.config import Config, EvalConfig, LoopConfig, TrainConfig
 from ich_jax.models import networks
 from ich_jax.types import Brief, ImageSpec, Params, PyTree
@@ -150,7 +151,8 @@ def _gains(config: Config, spec: ImageSpec) -> tuple[jax.Array, jax.Array]:
 
 
 def _seed(config: Config) -> jax.Array:
-    return jnp.asarray(config.seed & 0xFFFFFFFF, jnp.uint32)  # the bits that keys are made of
+    errors.require_seed(config.seed, "config.seed")  # a config that was put together without `resolve`
+    return jnp.asarray(config.seed, jnp.uint32)
 
 
 def params_sha256(state: TrainState) -> str:

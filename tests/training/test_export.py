@@ -75,6 +75,18 @@ def test_check_tells_what_it_compared(exported):
     assert found.n == 5 and 0 <= found.largest_difference < 1e-5 and found.bytes == exported.stat().st_size
 
 
+def test_the_file_gives_one_array_and_takes_no_empty_ones(exported):
+    """JAX writes no file of a program that returns a named tuple of its own, and holds an open size to be 1 or more."""
+    read = jax.export.deserialize(bytearray(exported.read_bytes()))
+    assert len(read.out_avals) == 1 and read.out_tree.num_leaves == 1
+    z, brief = inputs(1)
+    assert read.call(z, *brief).shape == (1, made.SIZE, made.SIZE, 3)
+    with pytest.raises(ValueError, match="n"):
+        read.call(z[:0], *(part[:0] for part in brief))
+    with pytest.raises(errors.ConfigError, match="n: got 0; expected a whole number from 1"):
+        export.check(model(), exported, n=0)
+
+
 def test_style_strength_is_part_of_the_file(tmp_path):
     strong = model(style_strength=1.5)
     path = tmp_path / "strong"

@@ -119,7 +119,7 @@ def test_init_from_other_networks_or_nothing_is_refused(tmp_path: Path) -> None:
     parent = loop.train(config, tmp_path / "parent", made.dataset(), stop_after=1)
     base = dict(parent.state.g_params["base"])
     other = parent.state.replace(g_params=parent.state.g_params | {"base": base | {"bias": np.zeros((5,), np.float32)}})
-    with pytest.raises(errors.CheckpointError, match=r"bias'\]: \(16,\) in the checkpoint, \(5,\) in this config"):
+    with pytest.raises(errors.CheckpointError, match=r"/bias: float32\[16\] in the checkpoint, float32\[5\] in this"):
         checkpoint.init_from(tmp_path / "parent", other)
     with pytest.raises(errors.CheckpointError, match="no good checkpoint"):
         loop.train(config, tmp_path / "child", made.dataset(), init_from=str(tmp_path / "nowhere"))

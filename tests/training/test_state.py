@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ich_jax import config as config_lib
+from ich_jax import errors
 from ich_jax.training import state as state_lib
 from ich_jax.types import DesignSpace, ImageSpec
 from tests import helpers
@@ -90,6 +91,12 @@ def test_hash_sees_every_network_and_nothing_else(state: state_lib.TrainState) -
 
 
 def test_the_seed_of_the_state_makes_the_keys_of_its_integer() -> None:
-    for seed in (1, 2**31 + 7, 2**33 + 5):
+    for seed in (1, 2**31 + 7, 2**32 - 1):
         state = state_lib.create_state(dataclasses.replace(CONFIG, seed=seed), SPEC)
         assert (jax.random.key_data(jax.random.key(state.seed)) == jax.random.key_data(jax.random.key(seed))).all()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**33 + 5])
+def test_a_config_that_nobody_checked_is_refused_where_its_seed_repeats_another(seed: int) -> None:
+    with pytest.raises(errors.ConfigError, match=rf"config.seed: got {seed}; .* from 0 to 4,294,967,295"):
+        state_lib.create_state(dataclasses.replace(CONFIG, seed=seed), SPEC)

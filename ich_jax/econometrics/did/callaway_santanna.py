@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
+from ich_jax.econometrics import panel
 from ich_jax.econometrics.panel import Panel
 from ich_jax.uncertainty import draws, float64, intervals, programs
 from ich_jax.uncertainty.float64 import Array
@@ -126,7 +127,7 @@ def group_time(
         base: Base of the periods before the start: "varying" is the period before each, "universal" the last one
             before the start for all.
         anticipation: Periods before the start in which there may be an effect already.
-        clusters: `[U]` cluster of each unit; None: each unit is its own.
+        clusters: `[U]` cluster of each unit, or a column indexed by unit; None: each unit is its own.
 
     Raises:
         ConfigError: An unknown option.
@@ -143,7 +144,10 @@ def group_time(
         raise errors.ConfigError(f"group_time: anticipation: expected 0 or more, got {anticipation}.")
     y = np.where(data.observed, data.outcome, 0.0)
     units = len(y)
-    code = np.arange(units) if clusters is None else float64.codes(clusters, units, "group_time: clusters")[0]
+    code = np.arange(units)
+    if clusters is not None:
+        labels = panel.unit_labels(data, clusters, "group_time: clusters")
+        code = float64.codes(labels, units, "group_time: clusters")[0]
     comparisons, skipped = _comparisons(data, control, base, anticipation)
     if not comparisons:
         raise errors.DataError(

@@ -83,7 +83,8 @@ def minimise(
         start: `[K]`.
         data: Pytree of arrays `[N, ...]`; a row is the same pytree of `[...]`.
         names: K names; None: theta_0, theta_1, ...
-        weights: `[N]`, not negative; None: ones.
+        weights: `[N]`, not negative; None: ones. They count copies of a row: to `information` weights of 2 are twice as
+            many rows, to robust covariances only their ratios matter.
         clusters: `[N]` labels; theta is then also estimated without each cluster, for `jackknife`.
         tolerance: Ends when every summed moment is below this share of the sum of its absolute values.
         max_steps: Newton steps at most.
@@ -126,7 +127,8 @@ def solve(
         start: `[K]`.
         data: Pytree of arrays `[N, ...]`.
         names: K names; None: theta_0, theta_1, ...
-        weights: `[N]`, not negative; None: ones.
+        weights: `[N]`, not negative; None: ones. They count copies of a row: to `information` weights of 2 are twice as
+            many rows, to robust covariances only their ratios matter.
         clusters: `[N]` labels, as for `minimise`.
         tolerance: As for `minimise`.
         max_steps: Newton steps at most.

@@ -136,7 +136,7 @@ def wild_cluster(
     """
     # Two thirds of this function are its options and their documentation.
     _check_options(fit, name, weights, alternative, confidence)
-    code, labels = float64.codes(clusters, len(fit.y), "wild_cluster: clusters")
+    code, labels = float64.codes(clusters, len(fit.y), "wild_cluster: clusters", fit.rows)
     g = len(labels)
     crv1 = covariance.cluster(fit, code)  # refuses fewer than two clusters
     exact = weights == "rademacher" and 2**g <= max_exact

@@ -83,11 +83,13 @@ class StandardError(Result):
         value: The standard error.
         kind: "placebo", "jackknife" or "bootstrap".
         replicates: `[B]` placebo effects, estimates without each unit, or bootstrap estimates.
+        monte_carlo_error: Of `value`: so far other keys and other names of the units move it; 0 for the jackknife.
     """
 
     value: float
     kind: str
     replicates: Array
+    monte_carlo_error: float
 
 
 class Fit(NamedTuple):
@@ -202,14 +204,11 @@ def standard_error(
     with float64.enabled():
         if kind == "jackknife":
             replicates = np.asarray(jackknife_effects(y, weights, fit.time_weights, n0=n0, t0=t0))
-        else:
-            resampled = placebo_effects if kind == "placebo" else _bootstrapped
-            found = resampled(y, weights, fit.penalties, key, n0=n0, n_resamples=n_resamples, **options)
-            replicates = np.asarray(found)
-    n = len(replicates)
-    deviation = float(np.std(replicates, ddof=1))
-    factor = (n - 1) / math.sqrt(n) if kind == "jackknife" else math.sqrt((n - 1) / n)
-    return StandardError(value=factor * deviation, kind=kind, replicates=replicates)
+            return StandardError(math.sqrt(len(replicates) - 1) * float(np.std(replicates)), kind, replicates, 0.0)
+        draw = placebo_effects if kind == "placebo" else _bootstrapped
+        options |= {"n0": n0, "n_resamples": n_resamples}
+        replicates = np.asarray(draw(y, weights, fit.penalties, key, **options))
+    return StandardError(float(np.std(replicates)), kind, replicates, draws.error_of_deviation(replicates))
 
 
 def weighted_did(
