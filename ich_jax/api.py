@@ -177,9 +177,10 @@ def corrupt(images: Images, kind: str, severity: int, *, seed: int = 0) -> Image
         `[B, H, W, C]` uint8.
 
     Raises:
-        ConfigError: An unknown kind or severity.
+        ConfigError: An unknown kind or severity, or a seed that is negative or beyond 32 bits.
         DataError: Images of another type or shape.
     """
+    errors.require_seed(seed, "seed")
     return np.asarray(interference.corrupt(_checked(images), kind, severity, jax.random.key(seed)))
 
 
@@ -219,7 +220,7 @@ class Generator:
     @functools.cached_property
     def _sampler(self) -> drawing.Sampler:
         model = self.model
-        return sampling.make_sampler(model.config, model.space, model.size, model.channels)
+        return sampling.make_sampler(model.config, model.spec)
 
     @functools.cached_property
     def _designer(self) -> Designer:
@@ -237,10 +238,12 @@ class Generator:
             `[B * n, H, W, C]` uint8; the designs of a brief stand together.
 
         Raises:
-            ConfigError: n is below 1.
+            ConfigError: n is below 1, the seed is negative or beyond 32 bits, or the brief holds a number that stands
+                for no category.
         """
         errors.require_within(n, 1, 10**6, "n", whole=True)
-        errors.require_within(seed, 0, 2**63 - 1, "seed", whole=True)
+        errors.require_seed(seed, "seed")
+        self.space.check(brief)
         made = [recipes.Noise(seed, i) for i in range(n)]
         noise = np.tile(recipes.noise(made, self.model.config.generator.z_dim), (len(np.asarray(brief.product)), 1))
         return self._designer.draw(noise, drawing.repeat(drawing.on_host(brief), n))

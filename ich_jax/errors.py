@@ -6,7 +6,12 @@ Every message says what was found and where, what was allowed, and how to repair
 
 import difflib
 import math
+import numbers
 from collections.abc import Iterable
+from typing import Any
+
+LARGEST_SEED = 2**32 - 1
+"""JAX makes keys of the lower 32 bits of a seed: beyond them, and below 0, seeds repeat each other."""
 
 
 class IchJaxError(Exception):
@@ -83,3 +88,21 @@ def require_within(value: float, low: float, high: float, where: str, *, whole: 
     if not low <= value <= high or not math.isfinite(value) or (whole and value != int(value)):
         kind = "whole number" if whole else "number"
         raise ConfigError(f"{where}: got {value!r}; expected a {kind} from {low:g} to {high:g}.")
+
+
+def require_seed(value: Any, where: str, *, largest: int = LARGEST_SEED) -> None:
+    """Checks that random numbers drawn from a seed are those of no other seed.
+
+    Args:
+        value: The seed.
+        where: Names the setting in the message.
+        largest: Largest that is allowed; less than `LARGEST_SEED` where others are derived by adding to it.
+
+    Raises:
+        ConfigError: It is no whole number, negative, or too large.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= int(value) <= largest:
+        raise ConfigError(
+            f"{where}: got {value!r}; expected a whole number from 0 to {largest:,}: of a seed only 32 bits count, so "
+            "one outside them would draw what another one draws."
+        )

@@ -1,9 +1,8 @@
 """Walking a program: the equations of a jaxpr, the programs that they hold, and which of those are called in place."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from jax.extend.core import Jaxpr  # type: ignore[attr-defined]  # it is public
+from jax.extend.core import Jaxpr, JaxprEqn  # type: ignore[attr-defined]  # they are public
 
 # Primitive -> parameter that holds the program it calls with the same operands and results. Nothing else happens there,
 # so that whoever orders or counts operations reads the equations of that program in the place of the call.
@@ -20,7 +19,7 @@ _CALLED_IN_PLACE = {
 }
 
 
-def called_in_place(equation: Any) -> Jaxpr | None:
+def called_in_place(equation: JaxprEqn) -> Jaxpr | None:
     """Returns the program that an equation only calls; None for any other equation, loops and branches included.
 
     Args:
@@ -30,7 +29,7 @@ def called_in_place(equation: Any) -> Jaxpr | None:
     return getattr(program, "jaxpr", program)
 
 
-def bodies(equation: Any) -> Iterator[Jaxpr]:
+def bodies(equation: JaxprEqn) -> Iterator[Jaxpr]:
     """Yields the programs among the parameters of an equation: what it calls, repeats or chooses from.
 
     Args:
@@ -43,7 +42,7 @@ def bodies(equation: Any) -> Iterator[Jaxpr]:
                 yield program
 
 
-def equations(jaxpr: Jaxpr) -> Iterator[Any]:
+def equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
     """Yields every equation of a program and of all that it holds, each once.
 
     Args:

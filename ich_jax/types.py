@@ -88,6 +88,52 @@ class DesignSpace:
                 axes[self.axes.index(name)] = value
         return Brief(codes[:1], codes[None, 1:], axes[None], given[None])  # type: ignore[arg-type]  # numpy is welcome
 
+    def check(self, brief: "Brief") -> None:
+        """Refuses briefs that were put together by number and hold one that stands for nothing.
+
+        The networks would not notice: to them such a product is none at all, to a loss it may be the last one.
+
+        Args:
+            brief: B briefs as finished arrays.
+
+        Raises:
+            ConfigError: Shapes that do not fit this space, a number of no product or category, stated or left open, or
+                an axis outside [-3, 3].
+        """
+        product, elements, axes, given = (np.asarray(part) for part in brief)
+        n = len(np.ravel(product))
+        expected = [(n,), (n, len(self.elements)), (n, len(self.axes)), (n, self.n_given)]
+        shapes = [part.shape for part in (product, elements, axes, given)]
+        if shapes != expected:
+            raise errors.ConfigError(f"brief: got parts of shapes {shapes}; expected {expected}; see space.brief(...).")
+        named = [("product", product, self.products)]
+        named += [(each.name, elements[:, i], each.categories) for i, each in enumerate(self.elements)]
+        for name, codes, categories in named:
+            for row in np.flatnonzero((codes < 0) | (codes >= len(categories)))[:1]:
+                raise errors.ConfigError(
+                    f"brief {row}: {name}: got {codes[row]}; expected a number from 0 to {len(categories) - 1} "
+                    f"({', '.join(categories)}), also where it is left open."
+                )
+        for row, a in np.argwhere(~(np.abs(axes) <= AXIS_LIMIT))[:1]:
+            errors.require_within(axes[row, a].item(), -AXIS_LIMIT, AXIS_LIMIT, f"brief {row}: {self.axes[a]}")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSpec:
+    """Design space and shape of the images of a set: all of it that its networks depend on.
+
+    Hashable, so it may be a static argument of a jitted function or the key of a cache.
+
+    Attributes:
+        space: Names of products, elements and axes: what briefs can ask for.
+        size: Height and width in pixels.
+        channels: 1 or 3.
+    """
+
+    space: DesignSpace
+    size: int
+    channels: int
+
 
 class Brief(NamedTuple):
     """What each of B designs is asked to be.

@@ -1,9 +1,10 @@
 """Writes tests/reference/*.json: numbers that other implementations give, for the tests to agree with.
 
-    python scripts/make_references.py [name ...]
+    python scripts/make_references.py [--check] [name ...]
 
-Needs the extra `peers` (`pip install -e ".[peers]"`); the tests that compare with these numbers need none of it. Each
-file names the versions behind its numbers.
+`--check` computes them again with other hash seeds, orders of rows and names, see `peers/references.py`. Both need the
+extra `peers` (`pip install -e ".[peers]"`); the tests that compare with these numbers need none of it. Each file names
+the versions behind its numbers.
 """
 
 import json
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from peers.references import versions, write
+from peers.references import arranged, main, order, shuffled, unshuffled, versions
 
 
 def multiplicity() -> dict[str, Any]:
@@ -30,13 +31,15 @@ def multiplicity() -> dict[str, Any]:
     return {
         "versions": versions("statsmodels", "pyfixest"),
         "p": p,
-        "adjusted": {ours: multipletests(p, method=theirs)[1].tolist() for ours, theirs in methods.items()},
+        "adjusted": {
+            ours: unshuffled(multipletests(shuffled(p), method=theirs)[1]).tolist() for ours, theirs in methods.items()
+        },
         "t": t.tolist(),
         "t_draws": draws.tolist(),
-        "romano_wolf": _get_rwolf_pval(t.copy(), draws.copy()).tolist(),
+        "romano_wolf": _get_rwolf_pval(t.copy(), shuffled(draws)).tolist(),
         "p4": p4.tolist(),
         "p4_draws": draws_p.tolist(),
-        "westfall_young": _get_wyoung_pval(p4.copy(), draws_p.copy()).tolist(),
+        "westfall_young": _get_wyoung_pval(p4.copy(), shuffled(draws_p)).tolist(),
     }
 
 
@@ -62,7 +65,7 @@ def linear() -> dict[str, Any]:
     import pandas as pd
     import statsmodels.api as sm
 
-    frame = pd.DataFrame(small_panel())
+    frame = arranged(pd.DataFrame(small_panel()), units=("unit", "region"), weights=("weight",))
     x = sm.add_constant(frame[["x1", "x2", "treated"]])
     return {
         "versions": versions("pyfixest", "statsmodels", "linearmodels"),
@@ -131,7 +134,8 @@ def _statsmodels_errors(frame: Any, x: Any) -> dict[str, Any]:
     for lags in (0, 1, 4):
         for correct in (False, True):
             options: dict[str, Any] = {"maxlags": lags, "use_correction": correct}
-            fitted = sm.OLS(frame["y"], x).fit(cov_type="HAC", cov_kwds=options)
+            in_time = sm.OLS(frame["y"].sort_index(), x.sort_index())  # whose rows are in the order of time
+            fitted = in_time.fit(cov_type="HAC", cov_kwds=options)
             peers[f"HAC {lags} {correct}"] = fitted.bse.tolist()
     indexed = frame.astype({"unit": int, "period": int}).set_index(["unit", "period"])
     pooled = linearmodels.PooledOLS(indexed["y"], sm.add_constant(indexed[["x1", "x2", "treated"]]))
@@ -188,6 +192,7 @@ def staggered() -> dict[str, Any]:
     frame["d"] = ((frame["g"] > 0) & (frame["period"] >= frame["g"])).astype(float)
     frame["rel"] = np.where(frame["g"] > 0, frame["period"] - frame["g"], -1)
     frame["region"] = frame["unit"] // 3
+    frame = arranged(frame, units=("unit", "region"))
     columns = {"outcome": "y", "unit": "unit", "time": "period", "first_treat": "g"}
     cs: dict[str, Any] = {}
     for control, theirs in (("never", "never_treated"), ("not_yet", "not_yet_treated")):
@@ -240,12 +245,11 @@ def wild() -> dict[str, Any]:
     import statsmodels.api as sm
     from wildboottest.wildboottest import WildboottestCL
 
-    frame = pd.DataFrame(small_panel())
+    frame = arranged(pd.DataFrame(small_panel()), units=("unit", "region"))
     cases = {}
     ols = sm.add_constant(frame[["x1", "x2", "treated"]])
-    dummies = pd.get_dummies(frame[["unit", "period"]].astype(int).astype(str), dtype=float)
-    drop = ["unit_0", "period_0"]
-    two_way = pd.concat([sm.add_constant(frame[["x1", "treated"]]), dummies.drop(columns=drop)], axis=1)
+    dummies = pd.get_dummies(frame[["unit", "period"]].astype(int).astype(str), dtype=float, drop_first=True)
+    two_way = pd.concat([sm.add_constant(frame[["x1", "treated"]]), dummies], axis=1)
     for design, x in (("ols", ols), ("two_way", two_way)):
         for cluster in ("unit", "region"):
             for impose in (True, False):
@@ -277,7 +281,8 @@ def synthetic() -> dict[str, Any]:
     """Synthetic difference-in-differences and its relatives of synthdid-py, a port of the R package."""
     import synthdid
 
-    y = block_panel()
+    stored = block_panel()
+    y = stored[np.concatenate([order(12), 12 + order(3)])]
     fits = {
         "sdid": synthdid.synthdid_estimate(y, 12, 8),
         "sc": synthdid.sc_estimate(y, 12, 8),
@@ -287,9 +292,9 @@ def synthetic() -> dict[str, Any]:
     sdid = fits["sdid"]
     return {
         "versions": versions("synthdid-py"),
-        "y": y.tolist(),
+        "y": stored.tolist(),
         "effect": {name: float(fit) for name, fit in fits.items()},
-        "unit_weights": {name: np.asarray(fit.weights.omega).tolist() for name, fit in fits.items()},
+        "unit_weights": {name: unshuffled(fit.weights.omega).tolist() for name, fit in fits.items()},
         "time_weights": {name: np.asarray(fit.weights.lambda_).tolist() for name, fit in fits.items()},
         "jackknife": synthdid.jackknife_se(sdid),
         "placebo_1000": synthdid.placebo_se(sdid, replications=1000, random_state=0),
@@ -321,16 +326,16 @@ def series() -> dict[str, Any]:
     after = time >= 35
     x = np.column_stack([np.ones(len(y)), time, after, after * (time - 35)])
     glsar, gls = {}, {}
-    for order in (1, 3):
-        model = sm.GLSAR(y, x, rho=order)
+    for lags in (1, 3):
+        model = sm.GLSAR(y, x, rho=lags)
         fit = model.iterative_fit(maxiter=500, rtol=1e-14)
-        lags = acorr_ljungbox(fit.wresid - fit.wresid.mean(), lags=[10], model_df=order)
-        glsar[str(order)] = {
+        ljung_box = acorr_ljungbox(fit.wresid - fit.wresid.mean(), lags=[10], model_df=lags)
+        glsar[str(lags)] = {
             "beta": fit.params.tolist(),
             "se": fit.bse.tolist(),
             "p": fit.pvalues.tolist(),
             "rho": model.rho.tolist(),
-            "ljung_box_p": float(lags["lb_pvalue"].iloc[0]),
+            "ljung_box_p": float(ljung_box["lb_pvalue"].iloc[0]),
         }
     for rho in ([0.6], [0.4, -0.2, 0.3]):
         sigma = toeplitz(arma_acovf(np.r_[1, -np.array(rho)], [1], len(y)))
@@ -375,6 +380,9 @@ REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {
     "series": series,
 }
 
+_DRAWN = "which units 1,000 draws take depends on their order: four errors of 2.2 %, twice"
+LOOSE = {f"synthetic/{kind}_1000": (0.13, 0.0, _DRAWN) for kind in ("placebo", "bootstrap")}
+
 
 if __name__ == "__main__":
-    write(REFERENCES, sys.argv[1:])
+    sys.exit(main(REFERENCES, loose=LOOSE))

@@ -86,6 +86,6 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     workdir.claim(folder, config)
     workdir.write_json(folder / checkpoint.DATASET_FILE, checkpoint.describe_dataset(data))
     with checkpoint.Checkpoints(folder, keep=1) as checkpoints:
-        checkpoints.save(1, state.create_state(config, data.space, data.size, data.channels), side={})
+        checkpoints.save(1, state.create_state(config, data.spec), side={})
         checkpoints.wait()
     return folder

@@ -129,6 +129,19 @@ def test_what_cannot_be_drawn_is_refused(generator: ich_jax.Generator, tmp_path:
         generator.space.brief(palette="indigoo")
     with pytest.raises(errors.ConfigError, match=r"^n: "):
         generator.draw(generator.space.brief(), n=0)
+    unknown = generator.space.brief()._replace(product=np.array([-1]))  # JAX alone would draw no product at all
+    with pytest.raises(errors.ConfigError, match=r"brief 0: product: got -1; expected a number from 0 to 3"):
+        generator.draw(unknown)
+    with pytest.raises(errors.ConfigError, match=r"brief 0: product: got -1"):
+        ich_jax.choose(generator, unknown)
+    for seed in (-1, 2**32):
+        for draw in (
+            lambda seed: generator.draw(generator.space.brief(), seed=seed),
+            lambda seed: ich_jax.choose(generator, generator.space.brief(), seed=seed),
+            lambda seed: ich_jax.corrupt(np.zeros((1, 32, 32, 3), np.uint8), "gaussian_noise", 3, seed=seed),
+        ):
+            with pytest.raises(errors.ConfigError, match=rf"^seed: got {seed}; .* from 0 to 4,294,967,295"):
+                draw(seed)
     with pytest.raises(errors.CheckpointError):
         ich_jax.load_generator(tmp_path)
 

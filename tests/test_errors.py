@@ -40,6 +40,18 @@ def test_errors_are_caught_together_and_as_their_builtin(error: type[Exception],
     assert issubclass(error, builtin)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32, 2.0, True, "1"])
+def test_seeds_that_would_repeat_another_are_refused(seed: object) -> None:
+    errors.require_seed(0, "seed")
+    errors.require_seed(2**32 - 1, "seed")
+    with pytest.raises(
+        errors.ConfigError, match=r"seed: got .*; expected a whole number from 0 to 4,294,967,295: of a"
+    ):
+        errors.require_seed(seed, "seed")
+    with pytest.raises(errors.ConfigError, match=r"seed: got 11; expected a whole number from 0 to 10"):
+        errors.require_seed(11, "seed", largest=10)
+
+
 @pytest.mark.parametrize("value", [0.9, 3.1, float("nan"), float("inf"), float("-inf")])
 def test_numbers_outside_their_limits_are_refused(value: float) -> None:
     errors.require_within(1, 1, 3, "days", whole=True)

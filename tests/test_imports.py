@@ -22,7 +22,7 @@ ALLOWED = {
     "models": BASE,
     "uncertainty": BASE,
     "perf": BASE,
-    "econometrics": {"errors", "uncertainty"},
+    "econometrics": {"errors", "types", "uncertainty"},
     "kansei": {"errors", "types", "uncertainty"},
     "training": BASE | {"adversarial", "data", "models", "perf"},
     "evaluation": BASE | {"data", "models", "uncertainty"},
@@ -36,7 +36,7 @@ ALLOWED = {
     "api": set(),  # filled below: the front door may use every room, and no room the front door
 }
 ALLOWED["api"] = ALLOWED.keys() - {"api"}
-STUDIES = {"benefit", "design", "error_comparison", "interference", "kansei", "train"}
+STUDIES = {path.parent.name for path in (ROOT / "ich_jax" / "studies").glob("*/__init__.py")}
 FLAGS = {"console.py", "__main__.py"}  # of studies: where the command line is read
 LIBRARY = sorted((ROOT / "ich_jax").rglob("*.py"))
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
@@ -98,3 +98,9 @@ def test_the_walk_sees_what_runs_at_import() -> None:
     source = "if x:\n    jax.config.update('a', 1)\ndef f():\n    jax.config.update('b', 2)\n"
     calls = [node for node in run_at_import(ast.parse(source)) if isinstance(node, ast.Call)]
     assert [ast.unparse(call) for call in calls] == ["jax.config.update('a', 1)"]
+
+
+def test_every_study_is_offered() -> None:
+    import ich_jax.studies
+
+    assert set(ich_jax.studies.__all__) == STUDIES

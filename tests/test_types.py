@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ich_jax import errors
-from ich_jax.types import DesignSpace, Element
+from ich_jax.types import Brief, DesignSpace, Element
 
 SPACE = DesignSpace(
     products=("book", "fan"),
@@ -26,6 +26,25 @@ def test_what_is_stated_and_what_is_left_open() -> None:
 def test_a_space_of_products_only() -> None:
     brief = DesignSpace(("a", "b")).brief(product="b")
     assert [leaf.shape for leaf in brief] == [(1,), (1, 0), (1, 0), (1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("product", [0, -1], r"brief 1: product: got -1; expected a number from 0 to 1 \(book, fan\), also where"),
+        ("product", [2, 0], "brief 0: product: got 2"),
+        ("elements", [[0, 1], [3, 0]], r"brief 1: palette: got 3; expected a number from 0 to 2 \(red, indigo, jade\)"),
+        ("elements", [[0, -1], [0, 0]], "brief 0: motif: got -1"),
+        ("elements", [0, 1], r"expected \[\(2,\), \(2, 2\), \(2, 2\), \(2, 5\)\]"),
+        ("axes", [[0.0, 0.0], [0.0, 3.5]], "brief 1: height: got 3.5; expected a number from -3 to 3"),
+        ("axes", [[float("nan"), 0.0], [0.0, 0.0]], "brief 0: width: got nan"),
+    ],
+)
+def test_numbers_that_stand_for_nothing_are_refused(part: str, value: list[float], message: str) -> None:
+    brief = Brief(*(np.repeat(each, 2, axis=0) for each in SPACE.brief(product="fan", width=3.0)))
+    SPACE.check(brief)
+    with pytest.raises(errors.ConfigError, match=message):
+        SPACE.check(brief._replace(**{part: np.array(value)}))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ class SimulationConfig:
     )
     common: float = result(0.05, "The same for a shock that all outlets of a product share.", at_most=1)
     spread: float = result(0.2, "Standard deviation of the logarithm of the outlets' levels.", at_most=2)
-    seed: int = result(0, "Seed of the noise.", at_most=2**63)
+    seed: int = result(0, "Seed of the noise.", seed=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +119,7 @@ class BenefitConfig:
     """What a product line is worth per day."""
 
     name: str = result("custom", "Name of the config, shown in logs and pages.")
-    seed: int = result(0, "Seed of resampling and Monte Carlo.")
+    seed: int = result(0, "Seed of resampling and Monte Carlo.", seed=True)
     task: str = result(
         "analyse", "analyse a file or simulated data, or size_study: do the tests hold their level.", choices=TASKS
     )

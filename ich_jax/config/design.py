@@ -38,8 +38,9 @@ class DesignConfig:
         errors.require(self.select, SELECTIONS, "select")
         errors.require_within(self.tolerance, 1e-6, 6.0, "tolerance")
         errors.require_within(self.style_strength, 0.0, 20.0, "style_strength")
-        for seed in (self.seed, *self.seeds):
-            errors.require_within(seed, 0, 2**63 - 1, "seed", whole=True)
+        errors.require_seed(self.seed, "seed")
+        for seed in self.seeds:
+            errors.require_seed(seed, "seeds")
         errors.require_within(self.spread, 0.0, 1.0, "spread")
         errors.require_within(self.columns, 2, 100, "columns", whole=True)
         errors.require_within(self.print_size, 8, 8192, "print_size", whole=True)

@@ -7,6 +7,8 @@ from ich_jax.config.fields import execution, result, section
 from ich_jax.config.run import Config
 
 COMPARED = ("both", "generator")
+TRIAL_SEEDS = 1_000_000
+"""Added to the seeds of trials, so that none is a seed of the comparison."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,3 +80,8 @@ class ErrorComparisonConfig(Config):
     """Two arms that differ in nothing but the shortcut; the fields of a run are those of every network."""
 
     comparison: ComparisonConfig = section(ComparisonConfig)
+
+    def check(self, flag: str) -> None:
+        """Refuses what `Config.check` refuses, and seeds of which the last network's would repeat another."""
+        super().check(flag)
+        errors.require_seed(self.seed, f"{flag}.seed", largest=errors.LARGEST_SEED - TRIAL_SEEDS - 1000)

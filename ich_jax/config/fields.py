@@ -48,6 +48,7 @@ class Limits(typing.TypedDict, total=False):
         at_most: The largest number.
         below: A number that the value stays below.
         distinct: Whether the items of a tuple all differ.
+        seed: Whether the numbers are seeds, see `errors.require_seed`; `at_most` may lower the largest.
     """
 
     choices: Sequence[str | int]
@@ -56,6 +57,7 @@ class Limits(typing.TypedDict, total=False):
     at_most: float
     below: float
     distinct: bool
+    seed: bool
 
 
 def result(default: Any, doc: str, **limits: Unpack[Limits]) -> Any:
@@ -193,7 +195,11 @@ def _check_limits(config: Any, flag: str) -> None:
         value, name = getattr(config, field.name), f"{flag}.{field.name}"
         if dataclasses.is_dataclass(value):
             _check_limits(value, name)
-        elif isinstance(value, tuple):
+            continue
+        if field.metadata["limits"].get("seed"):
+            for seed in value if isinstance(value, tuple) else (value,):
+                errors.require_seed(seed, name, largest=field.metadata["limits"].get("at_most", errors.LARGEST_SEED))
+        if isinstance(value, tuple):
             _check_items(value, typing.get_args(field.type)[0], field.metadata["limits"], name)
         elif "choices" in field.metadata["limits"]:
             _check_choice(value, field.metadata["limits"]["choices"], name)

@@ -7,6 +7,8 @@ from ich_jax.config.fields import execution, result, section
 from ich_jax.config.run import InspectorConfig
 
 INTERFERENCE_TASKS = ("sweep", "pulse")
+FRESH_SEEDS = 1_000_003
+"""Added to the seed of a pulse for briefs that no evaluation asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +17,7 @@ class SweepConfig:
 
     kinds: tuple[str, ...] = result(("all",), "Kinds of interference, or all.")
     n: int = result(1000, "Designs of each product at each severity and sampling seed.")
-    seeds: tuple[int, ...] = result((1, 2, 3), "Sampling seeds.")
+    seeds: tuple[int, ...] = result((1, 2, 3), "Sampling seeds.", seed=True)
     real: bool = result(
         True, "Corrupt held-out real images too, to separate the inspector's limits from the generator's."
     )
@@ -39,7 +41,13 @@ class PulseConfig:
         ),
         "KIND:STRENGTH of each pulse.",
     )
-    seeds: tuple[int, ...] = result((1, 2, 3), "Training seeds; each has a control without a pulse.")
+    seeds: tuple[int, ...] = result(
+        (1, 2, 3),
+        "Training seeds; each has a control without a pulse.",
+        seed=True,
+        distinct=True,
+        at_most=errors.LARGEST_SEED - FRESH_SEEDS,
+    )
     steps: int = result(1800, "Training steps of a run.")
     first: float = result(0.25, "Where the window opens, as a share of the run.")
     share: float = result(0.1, "Length of the window, as a share of the run.")

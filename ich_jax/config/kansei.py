@@ -54,7 +54,7 @@ class KanseiConfig:
     """What people want and how they judge it."""
 
     name: str = result("custom", "Name of the config, shown in logs and pages.")
-    seed: int = result(0, "Seed of resampling, and of simulated questionnaires.")
+    seed: int = result(0, "Seed of resampling, and of simulated questionnaires.", seed=True)
     data: KanseiDataConfig = section(KanseiDataConfig)
     analysis: KanseiAnalysisConfig = section(KanseiAnalysisConfig)
     compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")

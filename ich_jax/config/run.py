@@ -106,7 +106,7 @@ class DiscriminatorConfig:
 class InspectorConfig:
     """The frozen judge: trained on real images only, never part of a generator's loss."""
 
-    seed: int = result(7919, "Seed of the inspector, apart from the run's.")
+    seed: int = result(7919, "Seed of the inspector, apart from the run's.", seed=True)
     widths: tuple[int, ...] = result((64, 64, 64), "Channels per stage.", at_least=1)
     blocks: int = result(2, "Residual blocks per stage.")
     steps: int = result(12_000, "Training steps.", at_least=1)
@@ -185,7 +185,7 @@ class TrainConfig:
 class EvalConfig:
     """How a trained generator is judged. Briefs and noise are fixed by `seed`; one draw per brief, no selection."""
 
-    seed: int = result(20260101, "Seed of test briefs and noise, apart from the run's.")
+    seed: int = result(20260101, "Seed of test briefs and noise, apart from the run's.", seed=True)
     n_designs: int = result(1000, "Test briefs.", at_least=1)
     n_validation: int = result(512, "Validation briefs (other than the test briefs) that pick the best checkpoint.")
     n_images: int = result(
@@ -243,7 +243,7 @@ class Config:
     """A whole run."""
 
     name: str = result("custom", "Name of the config, shown in logs and pages.")
-    seed: int = result(0, "Seed of initialisation, noise and data order.")
+    seed: int = result(0, "Seed of initialisation, noise and data order.", seed=True)
     data: DataConfig = section(DataConfig)
     generator: GeneratorConfig = section(GeneratorConfig)
     discriminator: DiscriminatorConfig = section(DiscriminatorConfig)

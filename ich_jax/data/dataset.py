@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import jax
 
-from ich_jax.types import Batch, Brief, DesignSpace, PyTree
+from ich_jax.types import Batch, Brief, DesignSpace, ImageSpec, PyTree
 
 SPLITS = ("train", "validation", "test")
 
@@ -50,3 +50,8 @@ class Dataset:
     holdout: Callable[[str, int], Batch]
     train_images: Callable[[int], Batch]
     briefs: Callable[[jax.Array, int], Brief]
+
+    @property
+    def spec(self) -> ImageSpec:
+        """Design space and shape of the images."""
+        return ImageSpec(self.space, self.size, self.channels)

@@ -107,7 +107,7 @@ def batch_indices(key: Array, step: Array | int, batch: int, n: int, xp: ModuleT
     """
     n32 = np.uint32(n)
 
-    def carry(epoch: Any, offset: Any) -> tuple[Any, Any]:  # of xp
+    def carry(epoch: ArrayT, offset: ArrayT) -> tuple[ArrayT, ArrayT]:
         over = offset >= n32
         return epoch + over.astype(np.uint32), xp.where(over, offset - n32, offset)
 

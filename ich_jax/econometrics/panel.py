@@ -96,8 +96,9 @@ def from_rows(unit: npt.ArrayLike, period: npt.ArrayLike, outcome: npt.ArrayLike
     Raises:
         DataError: A unit-period twice, a treatment that switches off, values that are not finite, a single period, no
             treated or no untreated observation, a treated unit without an earlier period, or a constant outcome. Each
-            names the first unit and period.
+            names the first unit and period. Or columns of data frames whose rows stand in different orders.
     """
+    float64.one_order({"unit": unit, "period": period, "outcome": outcome, "treated": treated}, "panel")
     y = float64.finite(outcome, "panel: outcome", ndim=1)
     d = float64.finite(treated, "panel: treated", ndim=1)
     n = len(y)
@@ -125,6 +126,31 @@ def from_rows(unit: npt.ArrayLike, period: npt.ArrayLike, outcome: npt.ArrayLike
     if y.min() == y.max():
         raise errors.DataError(f"panel: the outcome is {y[0]:g} in every row; there is nothing to explain.")
     return Panel(units, periods, values, observed, start)
+
+
+def unit_labels(data: Panel, labels: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
+    """Returns a label `[U]` of each unit: a column indexed by unit in the panel's order, anything else as it stands.
+
+    Args:
+        data: The panel.
+        labels: `[U]` in the order of `data.units`, or a column of a data frame indexed by unit in any order.
+        what: Function and argument, for the message.
+
+    Raises:
+        DataError: Another number of labels, or an index of other units.
+    """
+    array, index = np.asarray(labels), float64.row_index(labels)
+    if array.shape != data.units.shape:
+        raise errors.DataError(f"{what}: expected one label for each of {len(data.units)} units, got {array.shape}.")
+    if index is None or list(index) == list(range(len(array))):
+        return array
+    place = {name: i for i, name in enumerate(index)}
+    if place.keys() != set(data.units.tolist()):
+        raise errors.DataError(
+            f"{what}: the column is indexed by {str(index[0])!r}, ..., the units are {str(data.units[0])!r}, ...; "
+            "index it by unit, or pass an array in the order of panel.units."
+        )
+    return array[[place[name] for name in data.units.tolist()]]
 
 
 def _check_treatment(

@@ -402,10 +402,10 @@ def present_value(
     growth_rate: jax.Array,
     *,
     days: int,
-    discount_rate: Any,
-    investment: Any,
-    running_cost: Any,
-    ramp_days: Any,
+    discount_rate: float | jax.Array,
+    investment: float | jax.Array,
+    running_cost: float | jax.Array,
+    ramp_days: float | jax.Array,
 ) -> Valued:
     """Discounted gains of one effect; a kernel: pure, float64, for `jit`, `vmap` and `grad`.
 
@@ -433,7 +433,9 @@ def present_value(
 
 
 @programs.jit(static_argnames=("days", "n_draws"))
-def _standard(effect: Any, growth_rate: Any, terms: Any, key: Any, *, days: int, n_draws: int) -> Any:
+def _standard(
+    effect: jax.Array, growth_rate: jax.Array, terms: dict[str, jax.Array], key: jax.Array, *, days: int, n_draws: int
+) -> Any:
     """The plan at the estimates, and uniform and normal numbers [B] (independent of how many there are)."""
 
     def one(index: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -447,5 +449,5 @@ def _standard(effect: Any, growth_rate: Any, terms: Any, key: Any, *, days: int,
 
 
 @programs.jit(static_argnames=("days",))
-def _many(effects: Any, rates: Any, terms: Any, *, days: int) -> Valued:
+def _many(effects: jax.Array, rates: jax.Array, terms: dict[str, jax.Array], *, days: int) -> Valued:
     return jax.vmap(lambda e, g: present_value(e, g, days=days, **terms))(effects, rates)

@@ -8,7 +8,7 @@ from jax.typing import DTypeLike
 from ich_jax.config import GeneratorConfig
 from ich_jax.models import blocks, convolutions, layers
 from ich_jax.models.convolutions import DIRECT, Formulation
-from ich_jax.types import Brief, DesignSpace
+from ich_jax.types import Brief, ImageSpec
 
 _BACKDROP = 16  # channels of the backdrop's layers
 
@@ -24,9 +24,7 @@ class Generator(nn.Module):
     apart.
 
     Attributes:
-        space: The design space of the briefs.
-        size: Height and width of the picture; divisible by 2**len(widths).
-        channels: 1 or 3.
+        spec: Design space of the briefs and shape of the pictures; their size is divisible by 2**len(widths).
         arm: `residual` or `plain`.
         mapping: Width of the mapping network.
         widths: Channels per stage, from the lowest resolution upward.
@@ -37,9 +35,7 @@ class Generator(nn.Module):
         form: How convolutions are computed.
     """
 
-    space: DesignSpace
-    size: int
-    channels: int
+    spec: ImageSpec
     arm: str
     mapping: int
     widths: tuple[int, ...]
@@ -62,12 +58,12 @@ class Generator(nn.Module):
         """
         act = layers.activation(self.activation)
         noise_keys = layers.pixel_noise_keys(z)
-        x = jnp.concatenate([z.astype(jnp.float32), layers.brief_features(brief, self.space)], axis=-1)
+        x = jnp.concatenate([z.astype(jnp.float32), layers.brief_features(brief, self.spec.space)], axis=-1)
         for i in range(2):
             dense = nn.Dense(self.mapping, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name=f"mapping_{i}")
             x = act(dense(x))
         style = x
-        side = self.size // 2 ** len(self.widths)
+        side = self.spec.size // 2 ** len(self.widths)
         x = nn.Dense(side * side * self.widths[0], dtype=self.dtype, name="base")(style)
         x = x.reshape(-1, side, side, self.widths[0])  # [B, h, w, C]
         for stage, width in enumerate(self.widths):
@@ -81,7 +77,7 @@ class Generator(nn.Module):
                 name = f"stage_{stage}_block_{i}"
                 x = blocks.Block(self.arm, self.gain, self.activation, self.dtype, self.form, name=name)(x, style)
         subpixel = layers.Conv3x3(
-            4 * (self.channels + 1), layers.nearest_subpixel(2), form=self.form, dtype=self.dtype, name="subpixel"
+            4 * (self.spec.channels + 1), layers.nearest_subpixel(2), form=self.form, dtype=self.dtype, name="subpixel"
         )
         x = convolutions.depth_to_space(subpixel(act(x)).astype(jnp.float32), 2)
         colour, cover = x[..., :-1], jax.nn.sigmoid(x[..., -1:])
@@ -95,20 +91,16 @@ class Generator(nn.Module):
         A function of style and position, pixel by pixel: it can be plain, shaded or divided by an edge, never mottled.
         """
         act = layers.activation(self.activation)
-        x = jnp.zeros((style.shape[0], self.size, self.size, _BACKDROP), self.dtype)
+        x = jnp.zeros((style.shape[0], self.spec.size, self.spec.size, _BACKDROP), self.dtype)
         x = act(layers.Ramps(self.dtype, name="backdrop_ramps")(x, style))
         x = act(nn.Dense(_BACKDROP, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name="backdrop_hidden")(x))
-        return nn.Dense(self.channels, dtype=self.dtype, name="backdrop")(x).astype(jnp.float32)
+        return nn.Dense(self.spec.channels, dtype=self.dtype, name="backdrop")(x).astype(jnp.float32)
 
 
-def create(
-    config: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: DTypeLike, form: Formulation = DIRECT
-) -> Generator:
-    """Returns the generator that `config` describes, for pictures of `size` x `size` x `channels`."""
+def create(config: GeneratorConfig, spec: ImageSpec, dtype: DTypeLike, form: Formulation = DIRECT) -> Generator:
+    """Returns the generator that `config` describes, for pictures of `spec`."""
     return Generator(
-        space=space,
-        size=size,
-        channels=channels,
+        spec=spec,
         arm=config.arm,
         mapping=config.mapping,
         widths=config.widths,

@@ -50,7 +50,6 @@ class Inspector(nn.Module):
         return blocks.Heads(self.space, name="reading")(h)
 
 
-def create(config: InspectorConfig, space: DesignSpace, size: int, channels: int) -> Inspector:
-    """Returns the inspector that `config` describes; `size` and `channels` are read off the pictures."""
-    del size, channels
+def create(config: InspectorConfig, space: DesignSpace) -> Inspector:
+    """Returns the inspector that `config` describes; size and channels are read off the pictures."""
     return Inspector(space=space, widths=config.widths, n_blocks=config.blocks)

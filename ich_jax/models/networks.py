@@ -6,31 +6,23 @@ import jax.numpy as jnp
 from ich_jax.config import Config
 from ich_jax.models import discriminator, encoder, generator, r3gan, sngan
 from ich_jax.models.convolutions import DIRECT, Formulation
-from ich_jax.types import DesignSpace
+from ich_jax.types import DesignSpace, ImageSpec
 
 
-def create_generator(
-    config: Config, space: DesignSpace, size: int, channels: int, form: Formulation = DIRECT
-) -> nn.Module:
+def create_generator(config: Config, spec: ImageSpec, form: Formulation = DIRECT) -> nn.Module:
     """Returns the generator of a run: `(z [B, z_dim], brief) -> [B, H, W, C]` float32.
 
     Args:
         config: The run.
-        space: The design space of the briefs.
-        size: Height and width of the pictures.
-        channels: 1 or 3.
+        spec: Design space of the briefs and shape of the pictures.
         form: How convolutions are computed.
     """
     settings, dtype = config.generator, _dtype(config)
     if settings.network == "sngan":
-        return sngan.Generator(
-            space, size, channels, settings.widths, settings.residual_scale, settings.activation, form, dtype
-        )
+        return sngan.Generator(spec, settings.widths, settings.residual_scale, settings.activation, form, dtype)
     if settings.network == "r3gan":
-        return r3gan.Generator(
-            space, size, channels, settings.widths, settings.blocks, settings.activation, form, dtype
-        )
-    return generator.create(settings, space, size, channels, dtype, form)
+        return r3gan.Generator(spec, settings.widths, settings.blocks, settings.activation, form, dtype)
+    return generator.create(settings, spec, dtype, form)
 
 
 def create_discriminator(config: Config, space: DesignSpace, form: Formulation = DIRECT) -> nn.Module:

@@ -17,7 +17,7 @@ from jax.typing import DTypeLike
 
 from ich_jax.models import blocks, convolutions, layers
 from ich_jax.models.convolutions import DIRECT, Formulation
-from ich_jax.types import Brief, DesignSpace, Reading
+from ich_jax.types import Brief, DesignSpace, ImageSpec, Reading
 
 _GROUP = 16  # channels of a group of the 3x3 convolution
 
@@ -73,9 +73,7 @@ class Generator(nn.Module):
     """A learned 4 px basis weighed by noise and brief, then blocks between bilinear doublings.
 
     Attributes:
-        space: The design space of the briefs.
-        size: Height and width of the picture.
-        channels: 1 or 3.
+        spec: Design space of the briefs and shape of the pictures.
         widths: Channels at each resolution, from the lowest to the full one.
         n_blocks: Blocks per resolution.
         activation: Name of the activation.
@@ -83,9 +81,7 @@ class Generator(nn.Module):
         dtype: Compute type.
     """
 
-    space: DesignSpace
-    size: int
-    channels: int
+    spec: ImageSpec
     widths: tuple[int, ...]
     n_blocks: int
     activation: str
@@ -95,10 +91,10 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array, brief: Brief) -> jax.Array:
         """Draws B pictures `[B, H, W, C]`, float32, from noise `[B, z_dim]` and briefs; not clipped."""
-        side = self.size // 2 ** (len(self.widths) - 1)
+        side = self.spec.size // 2 ** (len(self.widths) - 1)
         gain = _fixup_gain(len(self.widths) * self.n_blocks)
         condition = nn.Dense(z.shape[-1], False, kernel_init=_normal(1.0), name="brief")(
-            layers.brief_features(brief, self.space)
+            layers.brief_features(brief, self.spec.space)
         )
         z = jnp.concatenate([z.astype(jnp.float32), condition], axis=-1)
         weight = nn.Dense(self.widths[0], False, self.dtype, kernel_init=_normal(1.0), name="weight")(z)
@@ -112,7 +108,7 @@ class Generator(nn.Module):
             for i in range(self.n_blocks):
                 name = f"stage_{stage}_block_{i}"
                 x = Block(gain, self.activation, self.form, self.dtype, name=name)(x)
-        picture = nn.Dense(self.channels, False, self.dtype, kernel_init=_normal(1.0), name="picture")
+        picture = nn.Dense(self.spec.channels, False, self.dtype, kernel_init=_normal(1.0), name="picture")
         return picture(x).astype(jnp.float32)
 
 

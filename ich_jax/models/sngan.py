@@ -17,7 +17,7 @@ from jax.typing import DTypeLike
 
 from ich_jax.models import blocks, layers
 from ich_jax.models.convolutions import DIRECT, Formulation
-from ich_jax.types import Brief, DesignSpace, Reading
+from ich_jax.types import Brief, DesignSpace, ImageSpec, Reading
 
 
 class Block(nn.Module):
@@ -59,9 +59,7 @@ class Generator(nn.Module):
     """Noise and brief in, picture out: a dense layer to 4 px, then one up-sampling block per doubling.
 
     Attributes:
-        space: The design space of the briefs.
-        size: Height and width of the picture.
-        channels: 1 or 3.
+        spec: Design space of the briefs and shape of the pictures.
         widths: Channels at each resolution, from the lowest to the full one.
         gain: Initial gain of each block's last layer.
         activation: Name of the activation.
@@ -69,9 +67,7 @@ class Generator(nn.Module):
         dtype: Compute type.
     """
 
-    space: DesignSpace
-    size: int
-    channels: int
+    spec: ImageSpec
     widths: tuple[int, ...]
     gain: float
     activation: str
@@ -81,15 +77,15 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array, brief: Brief) -> jax.Array:
         """Draws B pictures `[B, H, W, C]`, float32 in [-1, 1], from noise `[B, z_dim]` and briefs."""
-        side = self.size // 2 ** (len(self.widths) - 1)
-        x = jnp.concatenate([z.astype(jnp.float32), layers.brief_features(brief, self.space)], axis=-1)
+        side = self.spec.size // 2 ** (len(self.widths) - 1)
+        x = jnp.concatenate([z.astype(jnp.float32), layers.brief_features(brief, self.spec.space)], axis=-1)
         x = nn.Dense(side * side * self.widths[0], dtype=self.dtype, name="base")(x)
         x = x.reshape(-1, side, side, self.widths[0])
         for i, width in enumerate(self.widths[1:]):
             block = Block(width, self.gain, self.activation, "up", form=self.form, dtype=self.dtype, name=f"block_{i}")
             x = block(x)
         x = layers.activation(self.activation)(x)
-        x = layers.Conv3x3(self.channels, form=self.form, dtype=self.dtype, name="picture")(x)
+        x = layers.Conv3x3(self.spec.channels, form=self.form, dtype=self.dtype, name="picture")(x)
         return jnp.tanh(x.astype(jnp.float32))
 
 

@@ -7,12 +7,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
 from ich_jax import errors
+from ich_jax.types import PyTree
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Split:
     warm: Stages
 
 
-def compile_in_stages(jitted: Any, *arguments: Any) -> tuple[Stages, Any]:
+def compile_in_stages(jitted: jax.stages.Wrapped, *arguments: PyTree) -> tuple[Stages, jax.stages.Compiled]:
     """Compiles a jitted function for arguments, or shapes of such, and times each stage.
 
     Returns:
@@ -91,7 +91,7 @@ def compile_in_stages(jitted: Any, *arguments: Any) -> tuple[Stages, Any]:
     return Stages(*(after - before for before, after in itertools.pairwise(times))), compiled
 
 
-def split(jitted: Any, *arguments: Any) -> tuple[Split, Any]:
+def split(jitted: jax.stages.Wrapped, *arguments: PyTree) -> tuple[Split, jax.stages.Compiled]:
     """Compiles a program twice, with an empty persistent cache and with a full one.
 
     JAX forgets in between what it has traced and compiled, which makes the next call of every other program in this
@@ -116,7 +116,7 @@ def split(jitted: Any, *arguments: Any) -> tuple[Split, Any]:
         return Split(cold, warm), compiled
 
 
-def memory(compiled: Any) -> Memory:
+def memory(compiled: jax.stages.Compiled) -> Memory:
     """Reads what a compiled program says of its memory."""
     analysis = compiled.memory_analysis()
 
@@ -133,7 +133,7 @@ def memory(compiled: Any) -> Memory:
     )
 
 
-def xla_flops(compiled: Any) -> float | None:
+def xla_flops(compiled: jax.stages.Compiled) -> float | None:
     """Returns XLA's own count of operations, elementwise ones included; None where it has none.
 
     It takes loops to run once, and leaves out what custom calls do.

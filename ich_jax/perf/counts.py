@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal  # type: ignore[attr-defined]  # they are public
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var  # type: ignore[attr-defined]  # they are public
 
 from ich_jax import jaxprs
 
@@ -81,7 +81,7 @@ def count(program: ClosedJaxpr) -> Counts:
 def convolutions(program: ClosedJaxpr) -> list[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
     """Lists the shapes of the operands and the result of each convolution, each equation once."""
     return [
-        tuple(tuple(var.aval.shape) for var in (*equation.invars, *equation.outvars))  # type: ignore[misc]
+        tuple(_shape(var) for var in (*equation.invars, *equation.outvars))  # type: ignore[misc]
         for equation in jaxprs.equations(program.jaxpr)
         if equation.primitive.name == "conv_general_dilated"
     ]
@@ -149,17 +149,17 @@ def _count(jaxpr: Jaxpr) -> Counts:
     return total
 
 
-def _dot(equation: Any) -> Counts:
+def _dot(equation: JaxprEqn) -> Counts:
     (contracted, _), _ = equation.params["dimension_numbers"]
-    shape = equation.invars[0].aval.shape
-    products = math.prod(equation.outvars[0].aval.shape) * math.prod(shape[i] for i in contracted)
+    shape = _shape(equation.invars[0])
+    products = _size(equation.outvars[0]) * math.prod(shape[i] for i in contracted)
     return Counts(dot_flops=2.0 * products, dots=1, operand_bytes=_traffic(equation))
 
 
-def _convolution(equation: Any) -> Counts:
+def _convolution(equation: JaxprEqn) -> Counts:
     parameters = equation.params
-    left, right = (var.aval.shape for var in equation.invars)
-    out = equation.outvars[0].aval.shape
+    left, right = (_shape(var) for var in equation.invars)
+    out = _shape(equation.outvars[0])
     numbers = parameters["dimension_numbers"]
     # Each output channel reads the input channels of its own group, which the kernel's shape says.
     products = out[numbers.out_spec[0]] * out[numbers.out_spec[1]] * right[numbers.rhs_spec[1]]
@@ -182,15 +182,20 @@ def _taps(n: int, kernel: int, out: int, stride: int, before: int, holes: int, s
     return int(((place >= 0) & (place <= (n - 1) * holes) & (place % holes == 0)).sum())
 
 
-def _size(var: Any) -> int:
-    return math.prod(getattr(var.aval, "shape", ()))  # a token has none
+def _size(var: Var | Literal) -> int:
+    return math.prod(_shape(var))
 
 
-def _traffic(equation: Any) -> float:
+def _shape(var: Var | Literal) -> tuple[int, ...]:
+    shape: tuple[int, ...] = getattr(var.aval, "shape", ())  # a token has none
+    return shape
+
+
+def _traffic(equation: JaxprEqn) -> float:
     return float(sum(_bytes(var) for var in (*equation.invars, *equation.outvars)))
 
 
-def _bytes(var: Any) -> int:
+def _bytes(var: Var | Literal) -> int:
     dtype = getattr(var.aval, "dtype", None)
     if dtype is None:
         return 0
@@ -216,7 +221,7 @@ class _Operation:
     name: str
     reads: tuple[_Value, ...]
     makes: tuple[_Value, ...]
-    equation: Any
+    equation: JaxprEqn
 
 
 def _flatten(jaxpr: Jaxpr) -> tuple[list[_Operation], list[_Value], list[_Value]]:
@@ -237,7 +242,7 @@ def _append(
     values: dict[Any, Any] = {var: _Value(_bytes(var)) for var in jaxpr.constvars}
     values |= dict(zip(jaxpr.invars, inputs, strict=True))
 
-    def known(var: Any) -> Any:
+    def known(var: Var | Literal) -> Any:
         return (repr(var.val), str(var.aval)) if isinstance(var, Literal) else values[var]
 
     for equation in jaxpr.eqns:
@@ -258,7 +263,7 @@ def _append(
     return [known(var) for var in jaxpr.outvars]
 
 
-def _identity(equation: Any, given: tuple[Any, ...]) -> Any:
+def _identity(equation: JaxprEqn, given: tuple[Any, ...]) -> Any:
     """Returns a key that is equal where the same is computed from the same; None where that is not known."""
     if equation.effects or next(jaxprs.bodies(equation), None) is not None:
         return None

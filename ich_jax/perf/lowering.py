@@ -10,8 +10,8 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+import jax
 from jax.extend.core import ClosedJaxpr  # type: ignore[attr-defined]  # it is public
 
 from ich_jax import errors
@@ -62,7 +62,7 @@ class Facts:
     text_bytes: int
 
 
-def lower(traced: Any, platform: str) -> str:
+def lower(traced: jax.stages.Traced, platform: str) -> str:
     """Lowers a program for a platform, which need not be here.
 
     Args:
@@ -171,7 +171,7 @@ def advice(program: ClosedJaxpr, platform: str) -> list[str]:
     ]
 
 
-def check(traced: Any, platforms: Sequence[str], *, compute: str, donated: int = 0) -> list[Facts]:
+def check(traced: jax.stages.Traced, platforms: Sequence[str], *, compute: str, donated: int = 0) -> list[Facts]:
     """Lowers a program for each platform and checks it.
 
     Raises:

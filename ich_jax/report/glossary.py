@@ -3,7 +3,6 @@
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from ich_jax.report.style import Picture
 
@@ -52,7 +51,7 @@ def markdown() -> str:
     return f"# Glossary\n\n| word | meaning |\n|---|---|\n{rows}"
 
 
-def used(content: Any) -> list[tuple[str, str]]:
+def used(content: object) -> list[tuple[str, str]]:
     """Returns the words that occur in a text, or in the texts of dataclasses and sequences, with their meanings.
 
     Singular and plural count, capital letters do not.
@@ -66,7 +65,7 @@ def _pattern(word: str) -> re.Pattern[str]:
     return re.compile(rf"\b({word}|{plural})\b", re.IGNORECASE)
 
 
-def _texts(content: Any) -> Iterator[str]:
+def _texts(content: object) -> Iterator[str]:
     if isinstance(content, str):
         yield content
     elif isinstance(content, list | tuple):

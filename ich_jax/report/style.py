@@ -121,7 +121,7 @@ def log_scale(ax: mpl_axes.Axes, ratio: float) -> None:
     ax.yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
-def thousands(value: float, _: Any) -> str:
+def thousands(value: float, _: object) -> str:
     """Writes a tick with commas between thousands and a true minus sign."""
     return f"{value:,.10g}".replace("-", "\u2212")
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from logging import LogRecord
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,7 +34,7 @@ def show_log_lines() -> None:
     if flags.FLAGS["verbosity"].using_default_value:
         logging.set_verbosity(logging.INFO)
 
-    def ours_or_serious(record: Any) -> bool:
+    def ours_or_serious(record: LogRecord) -> bool:
         # orbax reports each stage of each save as absl does, and its failures reach us as exceptions anyway.
         orbax = f"{os.sep}orbax{os.sep}" in record.pathname
         return not orbax and (record.name == "absl" or record.levelname != "INFO")
@@ -88,7 +89,7 @@ def check_fields(config: ml_collections.ConfigDict, flag_names: Iterable[str]) -
             node = node[part]
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Returns a value as it stands in the summary line: floats to six significant digits, nothing with a space."""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text.replace(" ", "") or "''"

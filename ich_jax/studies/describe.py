@@ -24,7 +24,7 @@ def describe(config: Config, dataset: Dataset) -> None:
     rich.console.Console().print(table, markup=False, highlight=False)
 
     with jax.disable_jit():  # its jit carries compiler options, which only an outermost one may
-        state = jax.eval_shape(lambda: state_lib.create_state(config, dataset.space, dataset.size, dataset.channels))
+        state = jax.eval_shape(lambda: state_lib.create_state(config, dataset.spec))
     space, devices = dataset.space, [device.device_kind for device in jax.devices()]
     print(f"config {config.name}, fingerprint {config_lib.fingerprint(config)}")
     print(f"images {dataset.size} px, {dataset.channels} channels, {dataset.n_train} for training")

@@ -54,7 +54,7 @@ def config_table(config: Any) -> Table:
     )
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return str(value) if value != "" else "(empty)"

@@ -7,7 +7,6 @@ as `<step>.damaged`, and the one before is used.
 
 import contextlib
 import dataclasses
-import errno
 import math
 import operator
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any, Self
 
 import jax
 import orbax.checkpoint as ocp
+from absl import logging
 from orbax.checkpoint import checkpoint_managers
 from orbax.checkpoint import options as orbax_options
 
@@ -74,6 +74,11 @@ class TrainedModel:
     g_params: Params
     d_params: Params
 
+    @property
+    def spec(self) -> types.ImageSpec:
+        """Design space and shape of the images."""
+        return types.ImageSpec(self.space, self.size, self.channels)
+
 
 class Checkpoints:
     """The checkpoints of one run, for reading and writing by the training loop."""
@@ -126,7 +131,9 @@ class Checkpoints:
         return checkpoint_files.best_step(self._folder)
 
     def save(self, step: int, state: PyTree, *, side: Mapping[str, Any], score: float | None = None) -> None:
-        """Copies the state off the device and writes it in the background; a step that exists is left as it is.
+        """Copies the state off the device and writes it in the background.
+
+        A step that exists is left as it is, with a warning: orbax would refuse it without a word.
 
         Args:
             step: The step of the state.
@@ -139,6 +146,7 @@ class Checkpoints:
         """
         self.wait()
         if step in self._manager.all_steps():
+            logging.warning("There is a checkpoint of step %d in %s already; it was left as it is.", step, self._folder)
             return
         score = score if score is not None and math.isfinite(score) else None
         self._saving = (step, score)
@@ -187,10 +195,8 @@ class Checkpoints:
         path = self._folder / str(step)
         misfit = f"{path} is whole, but not of the networks that this version of the program makes of the config"
         advice = "Train again in a new --workdir, or use the version that wrote it."
-        # Found out here, as orbax leaves half-done reads behind when it finds out.
-        stored = _stored_shapes(path)
-        wrong = [line for name in NETWORKS for line in _differences(stored[name], getattr(like, name), f"{name}: ")]
-        if wrong:
+        # Found out here: orbax leaves half-done reads behind when it finds out, and casts to another type silently.
+        if wrong := _differences(_stored_arrays(path), like):
             raise errors.CheckpointError(f"{misfit}:\n{_shorten(wrong)}\n{advice}")
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), side=ocp.args.JsonRestore())
@@ -227,7 +233,7 @@ class Checkpoints:
         step = self._saving[0] if self._saving else None
         good = [known for known in checkpoint_files.whole_steps(self._folder) if known != step]
         left = f"The last good checkpoint is of step {good[-1]}" if good else "There is no earlier checkpoint"
-        if _disk_is_full(error):
+        if checkpoint_files.disk_is_full(error):
             return (
                 f"The disk is full: the checkpoint of step {step} could not be written to {self._folder}. {left}; "
                 "free some space and give the same command again to resume from it."
@@ -341,7 +347,7 @@ def _find_checkpoint(path: Path, *, best: bool) -> Path:
     return path / FOLDER / str(steps[-1] if step is None else step)
 
 
-def _stored_shapes(path: Path) -> dict[str, Any]:
+def _stored_arrays(path: Path) -> dict[str, Any]:
     with contextlib.closing(ocp.StandardCheckpointHandler()) as reader:
         return reader.metadata(path / "state").tree
 
@@ -350,15 +356,14 @@ def _read_state(path: Path) -> dict[str, Any]:
     # On whatever devices this machine has: the one that wrote it may have had others.
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     abstract = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), _stored_shapes(path)
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), _stored_arrays(path)
     )
     with contextlib.closing(ocp.StandardCheckpointHandler()) as reader:
         return reader.restore(path / "state", args=ocp.args.StandardRestore(abstract))
 
 
-def _fit(like: PyTree, stored: Any, where: str) -> Any:
-    wrong = _differences(stored, like, "")
-    if wrong:
+def _fit(like: Params, stored: Params, where: str) -> Params:
+    if wrong := _differences(stored, like):
         raise errors.CheckpointError(
             f"{where}: the networks differ from those of this config, so --init_from cannot use them:\n"
             f"{_shorten(wrong)}\nUse the same data and network widths as the run to start from."
@@ -366,34 +371,26 @@ def _fit(like: PyTree, stored: Any, where: str) -> Any:
     return jax.tree.map(lambda leaf, value: jax.device_put(value, leaf.sharding), like, stored)
 
 
-def _differences(stored: Any, wanted: PyTree, prefix: str) -> list[str]:
-    """Returns a line for each array whose shape in the checkpoint is not the one that is wanted."""
-    shapes: list[dict[str, str]] = [
-        {jax.tree_util.keystr(path): str(tuple(leaf.shape)) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+def _differences(stored: PyTree, wanted: PyTree) -> list[str]:
+    """Returns a line for each array whose type or shape in the checkpoint is not the wanted one, networks first."""
+    arrays: list[dict[str, str]] = [
+        {
+            jax.tree_util.keystr(path, simple=True, separator="/"): f"{leaf.dtype}{list(leaf.shape)}"
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        }
         for tree in (stored, wanted)
     ]
-    names = sorted(shapes[0].keys() | shapes[1].keys())
-    pairs = {name: [each.get(name, "absent") for each in shapes] for name in names}
+    names = sorted(arrays[0].keys() | arrays[1].keys(), key=lambda name: (name.split("/")[0] not in NETWORKS, name))
+    pairs = {name: [each.get(name, "absent") for each in arrays] for name in names}
     return [
-        f"  {prefix}{name}: {stored_shape} in the checkpoint, {wanted_shape} in this config"
-        for name, (stored_shape, wanted_shape) in pairs.items()
-        if stored_shape != wanted_shape
+        f"  {name}: {before} in the checkpoint, {now} in this config"
+        for name, (before, now) in pairs.items()
+        if before != now
     ]
 
 
 def _shorten(lines: list[str]) -> str:
     return "\n".join([*lines[:5], *([f"  and {len(lines) - 5} more"] if len(lines) > 5 else [])])
-
-
-def _disk_is_full(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        # tensorstore reports it as text
-        if "No space left on device" in str(error) or "Disk quota exceeded" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _first_line(error: BaseException) -> str:

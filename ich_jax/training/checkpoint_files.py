@@ -4,6 +4,7 @@ A sealed checkpoint holds `complete.json` with the SHA-256 of every file, which 
 a flipped bit in an array.
 """
 
+import errno
 import hashlib
 import json
 import shutil
@@ -85,6 +86,18 @@ def set_aside_damaged(folder: Path) -> None:
                 fault,
                 aside.name,
             )
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether an error, or one behind it, says that a disk is full."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        # tensorstore reports it as text
+        if "No space left on device" in str(error) or "Disk quota exceeded" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _item_files(folder: Path) -> Iterator[str]:

@@ -72,16 +72,18 @@ def export_generator(model: TrainedModel, platforms: Sequence[str] = ("cpu", "cu
         raise errors.ConfigError(f"platforms: got none. Allowed: {', '.join(PLATFORMS)}.")
     for platform in platforms:
         errors.require(platform, PLATFORMS, "platform")
-    expected = state_lib.abstract_state(model.config, model.space, model.size, model.channels).ema_params
+    expected = state_lib.abstract_state(model.config, model.spec).ema_params
     if _sizes(expected) != _sizes(model.ema_params):
         raise errors.CheckpointError(
             f"The generator of step {model.step} has other parameters than this version of ich_jax gives its config "
             f"({model.config.name}): another version trained it. Export it with that one, or train it again."
         )
-    draw = sampling.make_draw(model.config, model.space, model.size, model.channels)
+    draw = sampling.make_draw(model.config, model.spec)
     params = jax.tree.map(np.asarray, model.ema_params)
 
-    def standing_alone(z: Any, product: Any, elements: Any, axes: Any, given: Any) -> jax.Array:
+    def standing_alone(
+        z: jax.Array, product: jax.Array, elements: jax.Array, axes: jax.Array, given: jax.Array
+    ) -> jax.Array:
         return draw(params, z, Brief(product, elements, axes, given))
 
     exported = jax_export.export(jax.jit(standing_alone), platforms=tuple(platforms))(*_inputs(model).values())
@@ -98,6 +100,8 @@ def describe(model: TrainedModel) -> dict[str, Any]:
             "dtype": "float32",
             "real images in": [-1, 1],
         },
+        "n": "1 or more",
+        "numbers": "count from 0; one that stands for no name is not refused and draws as if none were asked for",
         "z": "standard normal noise: the same z and brief give the same picture",
         "product": list(space.products),
         "elements": {element.name: list(element.categories) for element in space.elements},
@@ -120,9 +124,11 @@ def check(model: TrainedModel, path: str | Path, *, n: int = 16) -> Check:
         n: Designs to draw.
 
     Raises:
+        ConfigError: n is below 1; JAX exports no program for empty arrays.
         WorkdirError: The file cannot be read.
         MismatchError: The file is damaged, or does not draw the same.
     """
+    errors.require_within(n, 1, 10**6, "n", whole=True)
     path = Path(path)
     try:
         data = path.read_bytes()
@@ -141,7 +147,7 @@ def check(model: TrainedModel, path: str | Path, *, n: int = 16) -> Check:
         given=jnp.asarray(rng.integers(0, 2, (n, space.n_given)), jnp.float32),
     )
     z = jnp.asarray(rng.normal(size=(n, model.config.generator.z_dim)), jnp.float32)
-    draw = jax.jit(sampling.make_draw(model.config, space, model.size, model.channels))(model.ema_params, z, brief)
+    draw = jax.jit(sampling.make_draw(model.config, model.spec))(model.ema_params, z, brief)
     difference = float(np.max(np.abs(np.asarray(exported(z, *brief)) - np.asarray(draw))))
     if not difference <= _TOLERANCE:
         raise errors.MismatchError(

@@ -38,6 +38,9 @@ _READ_BATCH = 128
 _STORED = np.float16  # rounding is far below the inspector's error
 _VERSION = 2  # counts changes of network or training that alter an inspector under an unchanged config
 
+Progress = Callable[[int, float, Params], None]
+"""`(step, mean loss, averaged parameters)`: shows how far the training of an inspector is."""
+
 
 @dataclasses.dataclass(frozen=True)
 class InspectorReport:
@@ -141,7 +144,7 @@ class _State(flax.struct.PyTreeNode):
     opt: PyTree
 
 
-def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, float, Any], None] | None = None) -> Any:
+def train(config: Config, dataset: Dataset, *, report_progress: Progress | None = None) -> Params:
     """Trains an inspector on the training images of a data set.
 
     Args:
@@ -153,7 +156,7 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
         The averaged parameters.
     """
     c = config.inspector
-    model = network.create(c, dataset.space, dataset.size, dataset.channels)
+    model = network.create(c, dataset.space)
     schedule = optax.warmup_cosine_decay_schedule(0.0, c.learning_rate, min(200, c.steps // 2), c.steps)
     tx = optax.chain(optax.clip_by_global_norm(2.0), optax.adamw(schedule, weight_decay=1e-4))
     # Shifts and cut-outs move or hide what is read; mirroring and colour do not.
@@ -168,7 +171,7 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
         return _State(jnp.int32(0), params, jax.tree.map(jnp.copy, params), tx.init(params))
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
-    def step(state: _State, total: jax.Array, source: Any) -> tuple[_State, jax.Array]:
+    def step(state: _State, total: jax.Array, source: PyTree) -> tuple[_State, jax.Array]:
         batch = source
         if dataset.sample is not None:
             batch = dataset.sample(source, pipeline.batch_indices(data_key, state.step, c.batch, dataset.n_train))
@@ -213,7 +216,7 @@ def train(config: Config, dataset: Dataset, *, report_progress: Callable[[int, f
 
 def make_reader(config: InspectorConfig, dataset: Dataset, params: Params) -> Callable[[jax.Array], Reading]:
     """Returns `images -> Reading` that works in blocks of one shape, so that it compiles once."""
-    model = network.create(config, dataset.space, dataset.size, dataset.channels)
+    model = network.create(config, dataset.space)
     apply = jax.jit(lambda p, images: model.apply({"params": p}, images))
 
     def read(images: jax.Array) -> Reading:
@@ -272,7 +275,7 @@ def _frozen(
 # ---------------------------------------------------------------- storage
 
 
-def as_stored(params: Params) -> Any:
+def as_stored(params: Params) -> Params:
     """Rounds parameters as `save` does, so that an inspector judges alike before and after it is stored."""
     return jax.tree.map(lambda value: jnp.asarray(np.asarray(value, _STORED), jnp.float32), params)
 
@@ -287,7 +290,7 @@ def save(path: str | Path, params: Params, report: InspectorReport) -> None:
     workdir.write_bytes(Path(path), buffer.getvalue())
 
 
-def load(path: str | Path, space: DesignSpace) -> tuple[Any, InspectorReport]:
+def load(path: str | Path, space: DesignSpace) -> tuple[Params, InspectorReport]:
     """Reads what `save` wrote.
 
     Raises:

@@ -24,6 +24,8 @@ from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training import window as window_lib
 from ich_jax.training.state import TrainState
+from ich_jax.training.window import Window
+from ich_jax.types import PyTree
 
 MAX_AHEAD = 4
 """Calls that the host may be ahead of the device: enough to hide dispatch, few enough to stop soon when asked to."""
@@ -238,7 +240,7 @@ def _newest(
     init_from: str,
 ) -> tuple[TrainState, int, dict[str, Any]]:
     """Returns state, step and side values of the newest checkpoint, or those of a run that has not begun."""
-    state = state_lib.create_state(config, dataset.space, dataset.size, dataset.channels)
+    state = state_lib.create_state(config, dataset.spec)
     # Restored arrays are committed to devices, fresh ones are not, and what the step returns is if any argument was: a
     # step that met both kinds would be compiled once for each.
     state = layout.put_state(state)
@@ -254,7 +256,7 @@ def _newest(
     return state, 0, {}
 
 
-Batches = Callable[[int], Any]
+Batches = Callable[[int], PyTree]
 """`(n_steps) -> what a call of so many steps reads`."""
 
 
@@ -273,7 +275,9 @@ def _make_call(
     many = config.compute.steps_per_call
     make = functools.cache(lambda n: make_step(config, dataset, layout, choice=choice, n_steps=n))
 
-    def train(state: TrainState, batches: Batches, window: Any, step: int, last: int) -> tuple[TrainState, Any, int]:
+    def train(
+        state: TrainState, batches: Batches, window: Window, step: int, last: int
+    ) -> tuple[TrainState, Window, int]:
         n = many if step + many <= last else 1
         return *make(n)(state, batches(n), window), step + n
 
@@ -292,7 +296,7 @@ def _make_batches(config: config_lib.Config, dataset: Dataset, layout: parallel.
     host_rows = layout.host_rows(config.train.batch, d_steps)
     batches = dataset.host_batches(config.seed, start, step_lib.images_per_step(config), host_rows)
 
-    def take(n: int) -> Any:
+    def take(n: int) -> PyTree:
         several = [next(batches) for _ in range(n)]
         return layout.put_batch(jax.tree.map(lambda *x: np.concatenate(x), *several), n * d_steps)
 

@@ -19,7 +19,7 @@ from ich_jax.data import augment as augment_lib
 from ich_jax.models import layers, networks
 from ich_jax.models.convolutions import Formulation
 from ich_jax.training import losses, parallel, penalties
-from ich_jax.types import Batch, Brief, DesignSpace, Params, Reading
+from ich_jax.types import Batch, Brief, ImageSpec, Params, Reading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,16 +56,14 @@ class Networks:
         return self.augment(keys, images)
 
 
-def create_networks(
-    config: Config, space: DesignSpace, size: int, channels: int, layout: parallel.Layout, form: Formulation
-) -> Networks:
+def create_networks(config: Config, spec: ImageSpec, layout: parallel.Layout, form: Formulation) -> Networks:
     """Returns the networks of a run and the rules that its config names."""
     return Networks(
         config=config,
         layout=layout,
-        generator=networks.create_generator(config, space, size, channels, form),
-        discriminator=networks.create_discriminator(config, space, form),
-        encoder=networks.create_encoder(config, space, form),
+        generator=networks.create_generator(config, spec, form),
+        discriminator=networks.create_discriminator(config, spec.space, form),
+        encoder=networks.create_encoder(config, spec.space, form),
         augment=augment_lib.make_augment(config.data.augment),
         adversarial=OBJECTIVES[config.objective.loss],
         penalise=penalties.of_all(config),
@@ -265,7 +263,7 @@ def generator_loss(trained: Networks, step: jax.Array, judged: Judged, drawn: Dr
     return weighted, parts
 
 
-def weigh(parts: dict[str, jax.Array], **weights: Any) -> jax.Array:
+def weigh(parts: dict[str, jax.Array], **weights: float | jax.Array) -> jax.Array:
     """Weighs the parts of a loss. One of no weight is left out: a product with 0 still has a gradient to compute."""
     return sum(
         (weight * parts[name] for name, weight in weights.items() if not (isinstance(weight, float) and weight == 0.0)),

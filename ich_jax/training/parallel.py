@@ -24,7 +24,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.training import penalties
-from ich_jax.types import Batch, PyTree
+from ich_jax.types import Array, Batch, PyTree
 
 AXIS = "data"
 """Name of the mesh axis along which the rows of a batch are divided."""
@@ -64,7 +64,7 @@ class Layout:
         """Returns how many of the batch's rows an instance of the step works on."""
         return rows // self.n_devices if self.mode == "pmap" else rows
 
-    def local_rows(self, tree: PyTree) -> Any:
+    def local_rows(self, tree: PyTree) -> PyTree:
         """Returns the rows that the instance works on, of arrays with a row for each image of the batch."""
         if self.n_devices == 1:
             return tree
@@ -81,7 +81,7 @@ class Layout:
         """Returns the rows of all instances, given those of each."""
         return jax.lax.all_gather(x, AXIS, tiled=True) if self._must_exchange else x
 
-    def mean(self, tree: PyTree) -> Any:
+    def mean(self, tree: PyTree) -> PyTree:
         """Returns the mean over the whole batch, given the instance's mean over its rows."""
         return jax.lax.pmean(tree, AXIS) if self._must_exchange else tree
 
@@ -110,7 +110,7 @@ class Layout:
             rank = jax.device_put(np.arange(self.n_devices), self._by(AXIS))
             return lambda state, source, window: mapped(state, source, window, rank)
 
-        def placed(state: PyTree, source: Any, window: Any) -> Any:
+        def placed(state: PyTree, source: PyTree, window: PyTree) -> tuple[PyTree, PyTree]:
             state, window = step(state, source, window)
             if self.n_devices > 1:  # else the compiler may divide what it returns, and the next call compile again
                 state = jax.lax.with_sharding_constraint(state, self.state_sharding(state))
@@ -123,7 +123,7 @@ class Layout:
         """Returns the given compiler options and those of the devices."""
         return dict(options or {}) | ({} if self.loops else CPU_OPTIONS) or None
 
-    def state_sharding(self, state: PyTree) -> Any:
+    def state_sharding(self, state: PyTree) -> PyTree:
         """Returns where each array of a training state lives: a tree of its structure."""
         sharding = jax.tree.map(lambda x: self._by(), state)
         if not self.shard_optimiser:
@@ -131,11 +131,11 @@ class Layout:
         moments = {name: jax.tree.map(self._divided, getattr(state, name)) for name in ("g_opt", "d_opt", "e_opt")}
         return sharding.replace(**moments)
 
-    def put_state(self, state: PyTree) -> Any:
+    def put_state(self, state: PyTree) -> PyTree:
         """Moves a training state, the same on every host, to the devices."""
         return jax.tree.map(_put, state, self.state_sharding(state))
 
-    def put(self, tree: PyTree) -> Any:
+    def put(self, tree: PyTree) -> PyTree:
         """Copies arrays, the same on every host, to every device."""
         return jax.tree.map(lambda x: _put(x, self._by()), tree)
 
@@ -150,7 +150,7 @@ class Layout:
             `[d_steps, B, ...]` each under `jit`, `[d_steps, devices, B / devices, ...]` under `pmap`.
         """
 
-        def place(x: Any) -> jax.Array:
+        def place(x: Array) -> jax.Array:
             x = np.asarray(x)
             x = x.reshape(d_steps, -1, *x.shape[1:])
             if self.mode == "pmap":
@@ -164,7 +164,7 @@ class Layout:
         rows = np.arange(d_steps * batch).reshape(d_steps, jax.process_count(), -1)
         return rows[:, jax.process_index()].reshape(-1)
 
-    def local_copy(self, tree: PyTree) -> Any:
+    def local_copy(self, tree: PyTree) -> PyTree:
         """Returns replicated arrays as this process's first device holds them, for work that it does by itself."""
         if self.n_devices == 1:
             return tree
@@ -179,7 +179,7 @@ class Layout:
     def _by(self, *axes: str | None) -> NamedSharding:
         return NamedSharding(self.mesh, PartitionSpec(*axes))
 
-    def _divided(self, x: Any) -> NamedSharding:
+    def _divided(self, x: jax.Array) -> NamedSharding:
         """Divides an array along its first axis that the devices divide; leaves it whole if there is none."""
         for i, n in enumerate(x.shape):
             if n % self.n_devices == 0:
@@ -286,7 +286,7 @@ def _check_pmap(config: Config, n: int) -> None:
         )
 
 
-def _put(x: Any, sharding: NamedSharding) -> jax.Array:
+def _put(x: Array, sharding: NamedSharding) -> jax.Array:
     if sharding.is_fully_addressable:
         return jax.device_put(x, sharding)
     x = np.asarray(x)  # every host has the whole of it and gives its devices their parts

@@ -19,15 +19,15 @@ from jax.custom_derivatives import SymbolicZero
 from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.models import layers
-from ich_jax.types import Params
+from ich_jax.types import Params, PyTree
 
 Score = Callable[[jax.Array], jax.Array]
 """`[B, H, W, C]` images to `[B]` scores, each of which depends on its own image only."""
 
-Network = Callable[[Any, jax.Array, Any], tuple[jax.Array, Any]]
+Network = Callable[[Params, jax.Array, PyTree], tuple[jax.Array, PyTree]]
 """`(params, images, given) -> (score [B], rest)`: a network of Flax modules."""
 
-Prepare = Callable[[jax.Array, Any], jax.Array]
+Prepare = Callable[[jax.Array, PyTree], jax.Array]
 """`(images, draws) -> images`: what is done to images before the network sees them; affine in the images."""
 
 
@@ -79,7 +79,7 @@ def wgan_gp(u: jax.Array, score: Score, real: jax.Array, fake: jax.Array) -> jax
 # ---------------------------------------------------------------- scores and penalty of all images together
 
 
-def of_all(config: Config) -> Callable[..., tuple[jax.Array, Any, jax.Array]] | None:
+def of_all(config: Config) -> Callable[..., tuple[jax.Array, PyTree, jax.Array]] | None:
     """Returns how a run takes the penalty on all images in the pass that scores them: `exact` or `by_autodiff`.
 
     None where it does not: no penalty of that kind, on a share of the images, or not in every step.
@@ -106,8 +106,8 @@ def of_all(config: Config) -> Callable[..., tuple[jax.Array, Any, jax.Array]] | 
 
 
 def by_autodiff(
-    network: Network, prepare: Prepare, params: Params, images: jax.Array, draws: Any, given: Any
-) -> tuple[jax.Array, Any, jax.Array]:
+    network: Network, prepare: Prepare, params: Params, images: jax.Array, draws: PyTree, given: PyTree
+) -> tuple[jax.Array, PyTree, jax.Array]:
     """Scores images and takes the penalty on each of them.
 
     Args:
@@ -127,12 +127,14 @@ def by_autodiff(
 
 
 def _record(
-    network: Network, params: Params, x: jax.Array, given: Any
-) -> tuple[tuple[jax.Array, Any], list[jax.Array]]:
+    network: Network, params: Params, x: jax.Array, given: PyTree
+) -> tuple[tuple[jax.Array, PyTree], list[jax.Array]]:
     """Runs the network and says of every activation where its argument was on the upper side."""
     masks: list[jax.Array] = []
 
-    def watch(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+    def watch(
+        call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: nn.module.InterceptorContext
+    ) -> Any:
         module = context.module
         if isinstance(module, layers.Activation):
             masks.append(args[0] > 0 if require_slope(module.kind) == 0.0 else args[0] >= 0)
@@ -143,12 +145,14 @@ def _record(
 
 
 def _masked(
-    network: Network, params: Params, x: jax.Array, given: Any, masks: list[jax.Array], scale: jax.Array
+    network: Network, params: Params, x: jax.Array, given: PyTree, masks: list[jax.Array], scale: jax.Array
 ) -> jax.Array:
     """Scores of the linear network that the activations' masks leave, each row's biases multiplied by its `scale`."""
     left = iter(masks)
 
-    def replace(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+    def replace(
+        call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: nn.module.InterceptorContext
+    ) -> Any:
         module = context.module
         if isinstance(module, layers.Activation):
             (h,) = args
@@ -180,8 +184,8 @@ def require_slope(kind: str) -> float:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def exact(
-    network: Network, prepare: Prepare, params: Params, images: jax.Array, draws: Any, given: Any
-) -> tuple[jax.Array, Any, jax.Array]:
+    network: Network, prepare: Prepare, params: Params, images: jax.Array, draws: PyTree, given: PyTree
+) -> tuple[jax.Array, PyTree, jax.Array]:
     """`by_autodiff` for a piecewise linear network, with gradients at two thirds of the work.
 
     Almost everywhere such a network is linear near each image, s(x) = v.x + ..., and with l' the derivative of a loss
@@ -199,7 +203,9 @@ def exact(
     return _exact_forward(network, prepare, params, images, draws, given)[0]
 
 
-def _exact_forward(network: Network, prepare: Prepare, params: Params, images: Any, draws: Any, given: Any) -> Any:
+def _exact_forward(
+    network: Network, prepare: Prepare, params: Params, images: PyTree, draws: PyTree, given: PyTree
+) -> PyTree:
     params, images, draws, given = jax.tree.map(lambda x: getattr(x, "value", x), (params, images, draws, given))
     x = prepare(images, draws)
     (score, rest), masks = _record(network, params, x, given)
@@ -213,7 +219,7 @@ def _exact_forward(network: Network, prepare: Prepare, params: Params, images: A
     return (score, rest, square), (params, images, draws, given, x, masks, v)
 
 
-def _exact_backward(network: Network, prepare: Prepare, residuals: Any, cotangents: Params) -> Any:
+def _exact_backward(network: Network, prepare: Prepare, residuals: PyTree, cotangents: PyTree) -> PyTree:
     params, images, draws, given, x, masks, v = residuals
     to_score, to_rest, to_square = cotangents
     n = (-1,) + (1,) * (x.ndim - 1)
@@ -235,7 +241,7 @@ def _exact_backward(network: Network, prepare: Prepare, residuals: Any, cotangen
     return to_params, to_images, None, None
 
 
-def _is_symbolic(x: Any) -> bool:
+def _is_symbolic(x: object) -> bool:
     return isinstance(x, SymbolicZero)
 
 

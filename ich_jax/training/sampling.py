@@ -11,12 +11,12 @@ from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.models import blocks, networks
 from ich_jax.models.convolutions import DIRECT, Formulation
-from ich_jax.types import Brief, DesignSpace, Params, Reading
+from ich_jax.types import Brief, DesignSpace, ImageSpec, Params, Reading
 
 
 def make_sampler(
-    config: Config, space: DesignSpace, size: int, channels: int, form: Formulation = DIRECT
-) -> Callable[[Any, jax.Array, Brief], jax.Array]:
+    config: Config, spec: ImageSpec, form: Formulation = DIRECT
+) -> Callable[[Params, jax.Array, Brief], jax.Array]:
     """Returns the compiled drawing function of a trained generator.
 
     With a style strength w other than 1, what the brief changes in the picture is scaled by w:
@@ -24,9 +24,7 @@ def make_sampler(
 
     Args:
         config: The run; `evaluation.style_strength` is w.
-        space: What briefs can ask for.
-        size: Height and width of the images.
-        channels: 1 or 3.
+        spec: Design space and shape of its images.
         form: How convolutions are computed.
 
     Returns:
@@ -35,7 +33,7 @@ def make_sampler(
     References:
         Ho and Salimans, Classifier-free diffusion guidance, 2022, eq. 6; here on pictures, not on scores.
     """
-    draw = make_draw(config, space, size, channels, form)
+    draw = make_draw(config, spec, form)
 
     @jax.jit
     def sample(params: Params, key: jax.Array, brief: Brief) -> jax.Array:
@@ -46,10 +44,10 @@ def make_sampler(
 
 
 def make_draw(
-    config: Config, space: DesignSpace, size: int, channels: int, form: Formulation = DIRECT
-) -> Callable[[Any, jax.Array, Brief], jax.Array]:
+    config: Config, spec: ImageSpec, form: Formulation = DIRECT
+) -> Callable[[Params, jax.Array, Brief], jax.Array]:
     """As `make_sampler`, not compiled, of given noise: `draw(params, z [B, z_dim], brief) -> [B, H, W, C]`."""
-    module = networks.create_generator(config, space, size, channels, form)
+    module = networks.create_generator(config, spec, form)
     strength = config.evaluation.style_strength
 
     def draw(params: Params, z: jax.Array, brief: Brief) -> jax.Array:
@@ -62,7 +60,7 @@ def make_draw(
     return draw
 
 
-def make_read(config: Config, space: DesignSpace) -> Callable[[Any, jax.Array], tuple[Reading, jax.Array]]:
+def make_read(config: Config, space: DesignSpace) -> Callable[[Params, jax.Array], tuple[Reading, jax.Array]]:
     """Returns what a run's own discriminator reads off pictures; not compiled.
 
     Returns:
@@ -79,10 +77,15 @@ def make_read(config: Config, space: DesignSpace) -> Callable[[Any, jax.Array], 
         )
     module = networks.create_discriminator(config, space)
 
-    def read(d_params: Any, images: jax.Array) -> tuple[Reading, jax.Array]:
+    def read(d_params: Params, images: jax.Array) -> tuple[Reading, jax.Array]:
         seen: list[jax.Array] = []
 
-        def look(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        def look(
+            call: Callable[..., Any],
+            args: tuple[Any, ...],
+            kwargs: dict[str, Any],
+            context: nn.module.InterceptorContext,
+        ) -> Any:
             if isinstance(context.module, blocks.Heads):
                 seen.append(args[0])
             return call(*args, **kwargs)

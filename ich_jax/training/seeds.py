@@ -98,7 +98,7 @@ def train(
         states, starts, sides = [], set(), []
         for config, folder, checkpoints in zip(configs, folders, runs, strict=True):
             workdir.write_json(Path(folder) / checkpoint.DATASET_FILE, checkpoint.describe_dataset(dataset))
-            state = state_lib.create_state(config, dataset.space, dataset.size, dataset.channels)
+            state = state_lib.create_state(config, dataset.spec)
             restored = checkpoints.restore(state)
             states.append(restored.state if restored else state)
             starts.add(restored.step if restored else 0)

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ich_jax import errors
 from ich_jax.config import Config, EvalConfig, LoopConfig, TrainConfig
 from ich_jax.models import networks
-from ich_jax.types import Brief, DesignSpace, Params, PyTree
+from ich_jax.types import Brief, ImageSpec, Params, PyTree
 
 _INIT_STREAM = 0x696E6974  # "init": keeps initial weights apart from every other use of the run's seed
 
@@ -57,17 +58,15 @@ def adam(config: TrainConfig) -> optax.GradientTransformation:
     return optax.scale_by_adam(config.beta1, config.beta2, eps=1e-8)
 
 
-def create_state(config: Config, space: DesignSpace, size: int, channels: int) -> TrainState:
+def create_state(config: Config, spec: ImageSpec) -> TrainState:
     """Builds the state before the first step, a pure function of `config.seed`.
 
     Args:
         config: The run.
-        space: What briefs can ask for.
-        size: Height and width of the images.
-        channels: 1 or 3.
+        spec: Design space and shape of its images.
     """
-    create = _compiled_create(_alike(config), space, size, channels)
-    state: TrainState = create(_seed(config), _gains(config, space, size, channels))
+    create = _compiled_create(_alike(config), spec)
+    state: TrainState = create(_seed(config), _gains(config, spec))
     return state
 
 
@@ -87,24 +86,24 @@ def _alike(config: Config) -> Config:
 
 
 @functools.lru_cache(maxsize=8)
-def _compiled_create(config: Config, space: DesignSpace, size: int, channels: int) -> Callable[..., TrainState]:
+def _compiled_create(config: Config, spec: ImageSpec) -> Callable[..., TrainState]:
     """Returns what builds the states of all seeds and gains, compiled once in a process."""
-    create = _make_create(config, space, size, channels)
+    create = _make_create(config, spec)
     # One draw per parameter, run once: optimising the generated code would take five times as long as it saves.
     return jax.jit(create, compiler_options={"xla_backend_optimization_level": 0})
 
 
-def abstract_state(config: Config, space: DesignSpace, size: int, channels: int) -> TrainState:
+def abstract_state(config: Config, spec: ImageSpec) -> TrainState:
     """Returns shapes and types of `create_state`, of which nothing is computed."""
-    gains = _gains(config, space, size, channels)
-    state: TrainState = jax.eval_shape(_make_create(config, space, size, channels), _seed(config), gains)
+    gains = _gains(config, spec)
+    state: TrainState = jax.eval_shape(_make_create(config, spec), _seed(config), gains)
     return state
 
 
-def _make_create(config: Config, space: DesignSpace, size: int, channels: int) -> Callable[..., TrainState]:
-    modules = _gained(config, space, size, channels)
-    e_module = networks.create_encoder(config, space)
-    optimiser = adam(config.train)
+def _make_create(config: Config, spec: ImageSpec) -> Callable[..., TrainState]:
+    modules = _gained(config, spec)
+    e_module = networks.create_encoder(config, spec.space)
+    space, optimiser = spec.space, adam(config.train)
 
     def create(seed: jax.Array, gains: tuple[jax.Array, jax.Array]) -> TrainState:
         g_module, d_module = (
@@ -119,7 +118,7 @@ def _make_create(config: Config, space: DesignSpace, size: int, channels: int) -
             given=jnp.ones((1, space.n_given), jnp.float32),
         )
         g_params = g_module.init(g_key, jnp.zeros((1, config.generator.z_dim), jnp.float32), brief)["params"]
-        images = jnp.zeros((1, size, size, channels), jnp.float32)
+        images = jnp.zeros((1, spec.size, spec.size, spec.channels), jnp.float32)
         d_params = d_module.init(d_key, images, brief)["params"]
         e_params = e_module.init(e_key, images, brief)["params"] if config.objective.reconstruction > 0 else {}
         return TrainState(
@@ -140,19 +139,20 @@ def _make_create(config: Config, space: DesignSpace, size: int, channels: int) -
     return create
 
 
-def _gained(config: Config, space: DesignSpace, size: int, channels: int) -> tuple[nn.Module, nn.Module]:
+def _gained(config: Config, spec: ImageSpec) -> tuple[nn.Module, nn.Module]:
     """Returns generator and discriminator, whose blocks have an initial gain in most networks."""
-    return networks.create_generator(config, space, size, channels), networks.create_discriminator(config, space)
+    return networks.create_generator(config, spec), networks.create_discriminator(config, spec.space)
 
 
-def _gains(config: Config, space: DesignSpace, size: int, channels: int) -> tuple[jax.Array, jax.Array]:
+def _gains(config: Config, spec: ImageSpec) -> tuple[jax.Array, jax.Array]:
     """Initial gains of both networks: arguments, so that runs that differ in them share one compiled program."""
-    g_module, d_module = _gained(config, space, size, channels)
+    g_module, d_module = _gained(config, spec)
     return jnp.float32(getattr(g_module, "gain", 1.0)), jnp.float32(getattr(d_module, "gain", 1.0))
 
 
 def _seed(config: Config) -> jax.Array:
-    return jnp.asarray(config.seed & 0xFFFFFFFF, jnp.uint32)  # the bits that keys are made of
+    errors.require_seed(config.seed, "config.seed")  # a config that was put together without `resolve`
+    return jnp.asarray(config.seed, jnp.uint32)
 
 
 def params_sha256(state: TrainState) -> str:

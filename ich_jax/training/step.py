@@ -6,7 +6,6 @@ resumed run draws what an uninterrupted one would have drawn.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +20,7 @@ from ich_jax.training.optimiser import keep, lr_share
 from ich_jax.training.state import TrainState
 from ich_jax.training.update import make_update
 from ich_jax.training.window import LAST, MEANS, Window
-from ich_jax.types import Batch
+from ich_jax.types import Batch, PyTree
 
 
 def images_per_step(config: Config) -> int:
@@ -36,7 +35,7 @@ def make_step(
     choice: Choice = AS_WRITTEN,
     *,
     n_steps: int = 1,
-) -> Callable[[TrainState, Any, Window], tuple[TrainState, Window]]:
+) -> Callable[[TrainState, PyTree, Window], tuple[TrainState, Window]]:
     """Returns the compiled training step of a run, or several steps in one compiled call.
 
     A step whose batch, losses or gradients are not finite leaves everything as it was but the counters (`step`,
@@ -54,11 +53,11 @@ def make_step(
         `step(state, arrays_or_batch, window) -> (state, window)`; state and window are donated.
     """
     layout = layout or parallel.single()
-    trained = create_networks(config, dataset.space, dataset.size, dataset.channels, layout, choice.form)
+    trained = create_networks(config, dataset.spec, layout, choice.form)
     update = make_update(trained)
     batch_size, d_steps = config.train.batch, config.objective.d_steps
 
-    def batches_of(state: TrainState, source: Any) -> list[Batch]:
+    def batches_of(state: TrainState, source: PyTree) -> list[Batch]:
         """Returns the instance's rows of one batch per discriminator step."""
         if dataset.sample is None:
             return [jax.tree.map(lambda x, i=i: x[i], source) for i in range(d_steps)]
@@ -68,7 +67,7 @@ def make_step(
             for i in range(d_steps)
         ]
 
-    def step(state: TrainState, source: Any, window: Window) -> tuple[TrainState, Window]:
+    def step(state: TrainState, source: PyTree, window: Window) -> tuple[TrainState, Window]:
         batches = [batch._replace(image=pipeline.as_unit(batch.image)) for batch in batches_of(state, source)]
         # Else the compiler copies the code that draws an image into each of its uses: a third of the compilation and a
         # tenth of the step (quick on CPU: 32 to 22 s of processor time, 256 to 224 ms).
@@ -92,8 +91,8 @@ def make_step(
         )
         return new, window
 
-    def call(state: TrainState, source: Any, window: Window) -> tuple[TrainState, Window]:
-        def source_of(i: Any) -> Any:
+    def call(state: TrainState, source: PyTree, window: Window) -> tuple[TrainState, Window]:
+        def source_of(i: int | jax.Array) -> PyTree:
             if dataset.sample is not None:
                 return source
             return jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, i * d_steps, d_steps), source)

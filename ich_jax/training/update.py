@@ -23,7 +23,7 @@ def make_update(trained: Networks) -> Update:
 
 def simultaneous(
     trained: Networks, state: TrainState, batches: list[Batch], key: jax.Array
-) -> tuple[TrainState, dict[str, jax.Array], Any]:
+) -> tuple[TrainState, dict[str, jax.Array], jax.Array]:
     """All networks from one pair of forward passes: two pulls of the same tape, one per loss."""
     config, layout = trained.config, trained.layout
     objective, batch_size = config.objective, config.train.batch
@@ -54,7 +54,7 @@ def simultaneous(
 
 def alternate(
     trained: Networks, state: TrainState, batches: list[Batch], key: jax.Array
-) -> tuple[TrainState, dict[str, jax.Array], Any]:
+) -> tuple[TrainState, dict[str, jax.Array], jax.Array]:
     """Discriminator steps, each on a batch and noise of its own, then a generator step against the new one."""
     config, layout = trained.config, trained.layout
     objective, batch_size = config.objective, config.train.batch

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
+from ich_jax.types import PyTree
 from ich_jax.uncertainty import float64, resampling
 from ich_jax.uncertainty.resampling import SeriesStatistic, Statistic
 from ich_jax.uncertainty.results import Result
@@ -57,7 +58,7 @@ class Bootstrap(Result):
 def iid(
     key: jax.Array,
     statistic: Statistic,
-    data: Any,
+    data: PyTree,
     *,
     n_resamples: int = 9999,
     strata: npt.ArrayLike | None = None,
@@ -99,7 +100,7 @@ def iid(
 def cluster(
     key: jax.Array,
     statistic: Statistic,
-    data: Any,
+    data: PyTree,
     clusters: npt.ArrayLike,
     *,
     n_resamples: int = 9999,
@@ -134,7 +135,7 @@ def cluster(
 def two_way(
     key: jax.Array,
     statistic: Statistic,
-    data: Any,
+    data: PyTree,
     *,
     over: str = "both",
     n_resamples: int = 9999,
@@ -177,7 +178,7 @@ def two_way(
 def block(
     key: jax.Array,
     statistic: SeriesStatistic,
-    series: Any,
+    series: PyTree,
     *,
     length: float,
     kind: str = "stationary",
@@ -263,7 +264,7 @@ def _weighted(
     key: jax.Array,
     statistic: Statistic,
     standard_error: Statistic | None,
-    data: Any,
+    data: PyTree,
     layouts: tuple[resampling.Layout | None, ...],
     shape: tuple[int, ...],
     n_resamples: int,
@@ -322,7 +323,7 @@ def _result(
     )
 
 
-def _data(data: Any, leading: int, name: str) -> tuple[Any, tuple[int, ...]]:
+def _data(data: PyTree, leading: int, name: str) -> tuple[PyTree, tuple[int, ...]]:
     """Floats as finite float64, integers and booleans as they are; and the common leading shape."""
     leaves, structure = jax.tree.flatten(data)
     arrays = [np.asarray(leaf) for leaf in leaves]

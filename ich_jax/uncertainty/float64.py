@@ -7,6 +7,7 @@ anything that is not float64 rather than compute with half the digits.
 """
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -30,7 +31,7 @@ def enabled() -> contextlib.AbstractContextManager[Any]:
     return jax.enable_x64(True)
 
 
-def kernel_array(value: Any, what: str) -> jax.Array:
+def kernel_array(value: npt.ArrayLike, what: str) -> jax.Array:
     """Returns `value` as the float64 JAX array that a kernel computes with.
 
     Args:
@@ -80,20 +81,22 @@ def finite(value: npt.ArrayLike, what: str, *, ndim: int | None = None) -> Array
     return array
 
 
-def codes(labels: npt.ArrayLike, n: int, what: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+def codes(labels: npt.ArrayLike, n: int, what: str, rows: Any = None) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
     """Numbers the distinct labels in their sorted order.
 
     Args:
         labels: `[n]` numbers or strings.
         n: Number of rows that there must be.
         what: Function and argument, for the message.
+        rows: Index that labels from a data frame must have; None: any.
 
     Returns:
         Codes `[n]` from 0 to G - 1, and the G distinct labels.
 
     Raises:
-        DataError: Another shape, or a label that is missing (NaN, NaT or None).
+        DataError: Another shape or index, or a label that is missing (NaN, NaT or None).
     """
+    one_order({"the labels": labels}, what, rows)
     array = np.asarray(labels)
     if array.shape != (n,):
         raise errors.DataError(f"{what}: expected one label for each of {n} rows, got shape {list(array.shape)}.")
@@ -106,3 +109,35 @@ def codes(labels: npt.ArrayLike, n: int, what: str) -> tuple[npt.NDArray[np.int6
         )
     distinct, inverse = np.unique(array, return_inverse=True)
     return inverse.reshape(n).astype(np.int64), distinct
+
+
+def row_index(column: Any) -> Any:
+    """Returns the names of the rows of a column of a data frame, None of anything else."""
+    index = getattr(column, "index", None)
+    return None if callable(index) else index  # that of a list is a method
+
+
+def one_order(columns: Mapping[str, Any], what: str, index: Any = None) -> Any:
+    """Refuses columns of data frames whose rows stand in different orders: here rows are taken by position.
+
+    Args:
+        columns: By the names that they have in the call. Arrays and lists name no rows and pass.
+        what: Function, for the message.
+        index: Of columns seen before; None: none of them named its rows.
+
+    Returns:
+        The index that all share, None if none has one.
+
+    Raises:
+        DataError: Two of them differ.
+    """
+    for name, column in columns.items():
+        own = row_index(column)
+        if own is not None and index is not None and not index.equals(own):
+            raise errors.DataError(
+                f"{what}: the rows of {name} have other names than those of the other columns, or stand in another "
+                "order, and rows are taken by position. Bring them into one order (.reindex), or pass .to_numpy() if "
+                "they are in order."
+            )
+        index = own if index is None else index
+    return index

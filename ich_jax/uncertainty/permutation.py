@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
+from ich_jax.types import PyTree
 from ich_jax.uncertainty import draws, float64, multiplicity, programs
 from ich_jax.uncertainty.results import Result
 
@@ -173,7 +174,7 @@ def two_sample(
 def assignment(
     statistic: Assigned,
     treated: npt.ArrayLike,
-    data: Any,
+    data: PyTree,
     *,
     alternative: str = "two-sided",
     key: jax.Array | None = None,
@@ -217,7 +218,7 @@ def assignment(
 def relabelling(
     statistic: Assigned,
     labels: npt.ArrayLike,
-    data: Any,
+    data: PyTree,
     *,
     alternative: str = "two-sided",
     key: jax.Array | None = None,
@@ -324,7 +325,7 @@ def _test(
 
 
 @programs.jit(static_argnames=("statistic", "n_draws", "exact"))
-def _flips(values: Any, key: Any, *, statistic: str, n_draws: int, exact: bool) -> tuple[jax.Array, jax.Array]:
+def _flips(values: jax.Array, key: jax.Array, *, statistic: str, n_draws: int, exact: bool) -> tuple[jax.Array, ...]:
     n = values.shape[0]
     squares = jnp.square(values).sum(axis=0)
 
@@ -349,12 +350,12 @@ def _flips(values: Any, key: Any, *, statistic: str, n_draws: int, exact: bool) 
 
 @programs.jit(static_argnames=("statistic", "n_draws", "exact"))
 def _relabelled(
-    given: Any,
-    kinds: Any,
-    counts: Any,
-    total: Any,
-    data: Any,
-    key: Any,
+    given: jax.Array,
+    kinds: jax.Array,
+    counts: jax.Array,
+    total: jax.Array,
+    data: PyTree,
+    key: jax.Array,
     *,
     statistic: Assigned,
     n_draws: int,

@@ -18,7 +18,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal  # type: ignore[attr-defined]  # they are public
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var  # type: ignore[attr-defined]  # they are public
 
 from ich_jax import jaxprs
 
@@ -172,7 +172,7 @@ def _follow(jaxpr: Jaxpr, arguments: list[Before], calls: list[tuple[str, Before
     """Walks a jaxpr; appends to `calls` and to unordered `pairs` of them; returns the calls that each result needs."""
     needs: dict[Any, Before] = dict(zip(jaxpr.invars, arguments, strict=True))
 
-    def calls_before(variable: Any) -> Before:
+    def calls_before(variable: Var | Literal) -> Before:
         return frozenset() if isinstance(variable, Literal) else needs.get(variable, frozenset())
 
     for equation in jaxpr.eqns:
@@ -194,7 +194,7 @@ def _follow(jaxpr: Jaxpr, arguments: list[Before], calls: list[tuple[str, Before
     return [calls_before(variable) for variable in jaxpr.outvars]
 
 
-def _is_batched(equation: Any) -> bool:
+def _is_batched(equation: JaxprEqn) -> bool:
     if equation.primitive.name not in LAPACK:
         return False
-    return any(len(variable.aval.shape) > 2 for variable in (*equation.invars, *equation.outvars))
+    return any(len(getattr(variable.aval, "shape", ())) > 2 for variable in (*equation.invars, *equation.outvars))

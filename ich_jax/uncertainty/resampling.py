@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
+from ich_jax.types import Array, PyTree
 from ich_jax.uncertainty import draws, float64, programs
 
-Statistic = Callable[[Any, jax.Array], jax.Array]  # (data, weights) -> estimate of any shape
-SeriesStatistic = Callable[[Any], jax.Array]  # (series) -> estimate of any shape
+Statistic = Callable[[PyTree, jax.Array], jax.Array]  # (data, weights) -> estimate of any shape
+SeriesStatistic = Callable[[PyTree], jax.Array]  # (series) -> estimate of any shape
 
 
 class Layout(NamedTuple):
@@ -25,10 +26,10 @@ class Layout(NamedTuple):
         size: `[G]` number of units in that stratum, as a float.
     """
 
-    row: Any
-    order: Any
-    start: Any
-    size: Any
+    row: Array
+    order: Array
+    start: Array
+    size: Array
 
 
 def unit_layout(clusters: npt.ArrayLike, n: int, strata: npt.ArrayLike | None, name: str) -> Layout:
@@ -78,7 +79,7 @@ def _weights(counts: list[jax.Array | None], layouts: tuple[Layout | None, ...],
 @programs.jit(static_argnames=("statistic", "standard_error", "shape", "n_resamples", "work"))
 def replicates(
     key: jax.Array,
-    data: Any,
+    data: PyTree,
     layouts: tuple[Layout | None, ...],
     *,
     statistic: Statistic,
@@ -116,7 +117,7 @@ def replicates(
 
 @programs.jit(static_argnames=("statistic", "shape", "factor", "work"))
 def jackknife(
-    data: Any,
+    data: PyTree,
     layouts: tuple[Any, ...],
     *,
     statistic: Statistic,
@@ -138,7 +139,7 @@ def jackknife(
 @programs.jit(static_argnames=("statistic", "standard_error", "kind", "length", "n_resamples", "work"))
 def block_replicates(
     key: jax.Array,
-    series: Any,
+    series: PyTree,
     expected: jax.Array,
     *,
     statistic: SeriesStatistic,
@@ -163,7 +164,7 @@ def block_replicates(
     """
     n = jax.tree.leaves(series)[0].shape[0]
 
-    def evaluate(resampled: Any) -> tuple[jax.Array, jax.Array | None]:
+    def evaluate(resampled: PyTree) -> tuple[jax.Array, jax.Array | None]:
         return statistic(resampled), None if standard_error is None else standard_error(resampled)
 
     def resample(index: jax.Array) -> tuple[jax.Array, jax.Array | None]:

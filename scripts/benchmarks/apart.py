@@ -53,7 +53,8 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None: it printed its last line
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def take(self, steps: int) -> None:
         """Has it work, and returns when it is done.
@@ -100,10 +101,19 @@ class Worker:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        with contextlib.suppress(ValueError, OSError):  # closed, since the process was ended
-            for line in self.process.stdout:
+        with self.process.stdout as lines:
+            for line in lines:
                 self._lines.put(line.strip())
         self._lines.put(None)
+
+    def end(self) -> None:
+        """Kills the process and closes both ends of what it was spoken to by."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
+        self._reader.join(timeout=10)  # it ends with the process, unless a child of that holds the pipe
 
 
 @contextlib.contextmanager
@@ -178,8 +188,4 @@ def _start(name: str, arguments: Sequence[str], environment: Mapping[str, str], 
 
 def _end(running: Iterable[Worker]) -> None:
     for worker in running:
-        worker.process.kill()
-        worker.process.wait()
-        if worker.process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                worker.process.stdin.close()
+        worker.end()

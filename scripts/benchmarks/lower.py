@@ -122,7 +122,7 @@ def abstract_step(config: Config, form: Formulation) -> tuple[Any, tuple[Any, An
     """Returns the training step and shapes of its arguments: state, source of images, window."""
     data = procedural.make(config.data) if config.data.source == "procedural" else _stand_in(config)
     step = step_lib.make_step(config, data, parallel.single(), Choice(form))
-    state = state_lib.abstract_state(config, data.space, data.size, data.channels)
+    state = state_lib.abstract_state(config, data.spec)
     source: Any = data.arrays
     if data.sample is None:
         shape = (config.objective.d_steps, config.train.batch)

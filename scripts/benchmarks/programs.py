@@ -29,7 +29,7 @@ from ich_jax.training import step as step_lib
 from ich_jax.training import window as window_lib
 from ich_jax.training.formulation import MERGED, Choice
 from ich_jax.training.state import TrainState
-from ich_jax.types import AXIS_LIMIT, Brief
+from ich_jax.types import AXIS_LIMIT, Brief, ImageSpec
 
 FLAGS = flags.FLAGS
 N_IMAGES = 1024
@@ -87,6 +87,11 @@ def changed(config: Config, values: Mapping[str, Any]) -> ml_collections.ConfigD
         section, name = dotted.split(".")
         editable[section][name] = value
     return editable
+
+
+def spec(config: Config) -> ImageSpec:
+    """Returns the design space of the procedural set with the shape of the config's images."""
+    return ImageSpec(shapes.SPACE, config.data.size, config.data.channels)
 
 
 def random_images(config: Config, n: int = N_IMAGES) -> tuple[np.ndarray, Brief]:
@@ -162,7 +167,7 @@ def make_program(config: Config, dataset: Dataset, choice: Choice, layout: paral
     """Builds a training step with its first state; nothing is compiled but what makes the state."""
     layout = layout or parallel.single()
     jitted = step_lib.make_step(config, dataset, layout, choice)
-    state = layout.put_state(state_lib.create_state(config, dataset.space, dataset.size, dataset.channels))
+    state = layout.put_state(state_lib.create_state(config, dataset.spec))
     if dataset.host_batches is not None:
         batch = next(dataset.host_batches(config.seed, 0, step_lib.images_per_step(config)))
         source = layout.put_batch(batch, config.objective.d_steps)

@@ -30,7 +30,7 @@ from ich_jax.perf.neighbours import Neighbours, Watch
 from ich_jax.perf.timing import Range
 from ich_jax.report import benchmark, tables
 from ich_jax.training import checkpoint, sampling
-from ich_jax.types import Brief, DesignSpace
+from ich_jax.types import Brief, DesignSpace, ImageSpec
 
 FLAGS = flags.FLAGS
 
@@ -76,11 +76,10 @@ def run() -> None:
     found = []
     if FLAGS.workdir:
         model = checkpoint.restore_for_inference(FLAGS.workdir)
-        found += measure(model.config, model.space, model.size, model.channels, model.ema_params, batches, form, **how)
+        found += measure(model.config, model.spec, model.ema_params, batches, form, **how)
     else:
         for config in configs:
-            data, space = config.data, shapes.SPACE
-            found += measure(config, space, data.size, data.channels, first_params(config), batches, form, **how)
+            found += measure(config, programs.spec(config), first_params(config), batches, form, **how)
     receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "calls": FLAGS.steps, "rows": found}
     note = " ".join(dict.fromkeys(f"{m.config}: {programs.said(m.neighbours)}" for m in found))
     benchmark.write(Path(FLAGS.output), receipt, [_table(found)], note=note)
@@ -89,9 +88,7 @@ def run() -> None:
 
 def measure(
     config: Config,
-    space: DesignSpace,
-    size: int,
-    channels: int,
+    spec: ImageSpec,
     params: Any,
     batches: Sequence[int],
     form: Formulation,
@@ -102,10 +99,10 @@ def measure(
     """Times a generator at several numbers of images, in turns of so many calls each."""
     watch = Watch()
     key = jax.random.key(0)
-    sampler: Any = sampling.make_sampler(config, space, size, channels, form)
+    sampler: Any = sampling.make_sampler(config, spec, form)
     ways, flops, memory = [], [], []
     for batch in batches:
-        arguments = (params, key, _briefs(space, batch))
+        arguments = (params, key, _briefs(spec.space, batch))
         traced = sampler.trace(*arguments)
         compiled = traced.lower().compile()
         flops.append(counts.count(traced.jaxpr).flops)
@@ -149,7 +146,7 @@ def _draw(compiled: Any, arguments: tuple[Any, ...], calls: int) -> None:
 
 def first_params(config: Config) -> Any:
     """Returns parameters of a generator that has not been trained."""
-    module = networks.create_generator(config, shapes.SPACE, config.data.size, config.data.channels)
+    module = networks.create_generator(config, programs.spec(config))
     z = jnp.zeros((1, config.generator.z_dim), jnp.float32)
     return jax.jit(module.init)(jax.random.key(config.seed), z, _briefs(shapes.SPACE, 1))["params"]
 

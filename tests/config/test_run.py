@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -93,7 +94,13 @@ def test_augmentation_names_are_those_that_exist() -> None:
             {"data__holdout_share": 1},
             "--config.data.holdout_share: got 1.0; expected a number of at least 0 and below 1.",
         ),
-        ({"seed": -1}, "--config.seed: got -1; expected a whole number of at least 0."),
+        (
+            {"seed": -1},
+            "--config.seed: got -1; expected a whole number from 0 to 4,294,967,295: of a seed only 32 bits",
+        ),
+        ({"seed": 2**32}, "--config.seed: got 4294967296; expected a whole number from 0 to 4,294,967,295: of a seed"),
+        ({"inspector__seed": 2**32}, "--config.inspector.seed: got 4294967296; expected a whole number from 0 to"),
+        ({"evaluation__seed": 2**40}, "--config.evaluation.seed: got 1099511627776; expected a whole number from 0 to"),
         ({"train__warmup": -1}, "--config.train.warmup: got -1; expected a whole number of at least 0."),
         (
             {"train__steps": -5, "train__images": 64},
@@ -117,6 +124,7 @@ def test_values_that_cannot_work_are_refused(overrides: dict[str, Any], message:
         {"objective__update": "alternate", "objective__d_steps": 5},
         {"objective__penalty": "none", "objective__penalty_share": 0.0},
         {"data__augment": ""},
+        {"seed": 2**32 - 1, "inspector__seed": 2**32 - 1, "evaluation__seed": 2**32 - 1},
         {"data__size": 16, "generator__widths": (8, 8, 8), "discriminator__widths": (8, 8, 8)},
         {"data__source": "npz", "data__path": "x.npz", "data__size": 28, "data__channels": 1}
         | {"generator__widths": (8, 8), "discriminator__widths": (8, 8)},
@@ -124,6 +132,49 @@ def test_values_that_cannot_work_are_refused(overrides: dict[str, Any], message:
 )
 def test_values_at_the_edge_of_what_works_are_accepted(overrides: dict[str, Any]) -> None:
     assert isinstance(resolve(**overrides), config_lib.Config)
+
+
+# Seeds of the other configs: a field, the largest value that leaves every derived seed one of its own.
+_SEEDS = [
+    (config_lib.ErrorComparisonConfig, "seed", 2**32 - 1 - 1_001_000),
+    (config_lib.InterferenceConfig, "sweep.seeds", 2**32 - 1),
+    (config_lib.InterferenceConfig, "pulse.seeds", 2**32 - 1 - 1_000_003),
+    (config_lib.InterferenceConfig, "judge.seed", 2**32 - 1),
+    (config_lib.DesignConfig, "seed", 2**32 - 1),
+    (config_lib.DesignConfig, "seeds", 2**32 - 1),
+    (config_lib.BenefitConfig, "seed", 2**32 - 1),
+    (config_lib.BenefitConfig, "simulation.seed", 2**32 - 1),
+    (config_lib.KanseiConfig, "seed", 2**32 - 1),
+]
+
+
+@pytest.mark.parametrize(("cls", "name", "largest"), _SEEDS, ids=lambda part: getattr(part, "__name__", str(part)))
+def test_seeds_that_jax_does_not_keep_apart_are_refused(cls: type, name: str, largest: int) -> None:
+    def made(seed: int) -> Any:
+        section, _, field = name.rpartition(".")
+        values: dict[str, Any] = {field: (seed,) if field == "seeds" else seed}
+        values = {section: values} if section else values
+        return config_lib.resolve({"train": {"steps": 10}} | values if cls is _SEEDS[0][0] else values, cls)
+
+    assert made(0) and made(largest)
+    for seed in (-1, largest + 1, 2**32, 2**64):
+        with pytest.raises(errors.ConfigError, match=rf"{name}: got {seed}; .* from 0 to [\d,]+: of a seed only 32"):
+            made(seed)
+
+
+def test_every_seed_of_every_config_is_checked() -> None:
+    def seeds(cls: type, prefix: str = "") -> Iterator[str]:
+        for field in dataclasses.fields(cls):
+            if field.metadata["kind"] == "section":
+                yield from seeds(field.default_factory, f"{prefix}{field.name}.")  # type: ignore[arg-type]
+            elif field.name == "seed" or (field.name == "seeds" and isinstance(field.default, tuple)):
+                yield prefix + field.name
+
+    checked = {(cls, name) for cls, name, _ in _SEEDS}
+    own = {(config_lib.Config, name) for name in seeds(config_lib.Config)}
+    assert own == {(config_lib.Config, name) for name in ("seed", "inspector.seed", "evaluation.seed")}
+    for cls in {cls for cls, _, _ in _SEEDS} - {config_lib.ErrorComparisonConfig}:  # whose fields are those of a run
+        assert {(cls, name) for name in seeds(cls)} <= checked
 
 
 # ---------------------------------------------------------------- derived values
@@ -153,7 +204,7 @@ _widths = st.lists(st.integers(1, 512), min_size=1, max_size=3).map(tuple)
 _configs = st.builds(
     config_lib.Config,
     name=st.text(max_size=8),
-    seed=st.integers(0, 2**31),
+    seed=st.integers(0, 2**32 - 1),
     data=st.builds(
         config_lib.DataConfig,
         path=st.text(max_size=8),

@@ -9,15 +9,26 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-# Of other experiments than train.
-OTHERS = {
-    "design": config_lib.DesignConfig,
-    "economic_benefit": config_lib.BenefitConfig,
-    "error_comparison": config_lib.ErrorComparisonConfig,
-    "interference_sweep": config_lib.InterferenceConfig,
-    "kansei_study": config_lib.KanseiConfig,
-}
-NAMES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem not in OTHERS)
+
+
+def _class(path: Path) -> type:
+    """The dataclass that a config file makes editable."""
+    made: list[type] = []
+    editable = config_lib.editable
+
+    def noted(config: Any) -> Any:
+        made.append(type(config))
+        return editable(config)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config_lib, "editable", noted)
+        runpy.run_path(str(path))["get_config"]()
+    return made[-1]
+
+
+CLASSES = {path.stem: _class(path) for path in sorted(CONFIGS.glob("*.py"))}
+OTHERS = {name: cls for name, cls in CLASSES.items() if cls is not config_lib.Config}  # of other experiments than train
+NAMES = sorted(CLASSES.keys() - OTHERS.keys())
 VARIANTS = [
     (name, variant) for name in OTHERS for variant in runpy.run_path(str(CONFIGS / f"{name}.py"))["VARIANTS"] if variant
 ]

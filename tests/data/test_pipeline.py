@@ -63,6 +63,13 @@ def test_epochs_and_keys_give_unrelated_orders() -> None:
     assert (np.abs(np.diff(first.astype(int))) == 1).sum() < 12
 
 
+def test_runs_of_neighbouring_seeds_share_no_order() -> None:
+    """Not even shifted by an epoch, as where the seed of an epoch is seed + epoch."""
+    words = [np.asarray(jax.random.key_data(pipeline.data_key(seed))) for seed in range(4)]
+    orders = {_epoch(97, epoch, key).tobytes() for key in words for epoch in range(6)}
+    assert len(orders) == 4 * 6
+
+
 @pytest.mark.parametrize("n", [3, 4, 5])
 def test_all_orders_of_a_tiny_set_occur_about_equally_often(n: int) -> None:
     epochs = 12_000

@@ -11,7 +11,7 @@ from ich_jax.interference import disturbances
 from ich_jax.interference.corruptions.api import image_keys
 from ich_jax.interference.disturbances import TABLE, Inputs
 from ich_jax.training import sampling
-from ich_jax.types import Brief, DesignSpace, Element
+from ich_jax.types import Brief, DesignSpace, Element, ImageSpec
 from tests.helpers import count_compiles
 
 SPACE = DesignSpace(("fan", "book", "figurine"), (Element("palette", ("red", "blue", "green")),), ("width", "height"))
@@ -46,10 +46,10 @@ def brief() -> Brief:
 
 def made() -> tuple[Any, Any]:
     config = Config(data=DataConfig(size=16), generator=GeneratorConfig(z_dim=4, mapping=16, widths=(8, 8), blocks=1))
-    draw = sampling.make_draw(config, SPACE, 16, 3)
+    draw = sampling.make_draw(config, ImageSpec(SPACE, 16, 3))
     from ich_jax.models import networks
 
-    module = networks.create_generator(config, SPACE, 16, 3)
+    module = networks.create_generator(config, ImageSpec(SPACE, 16, 3))
     return draw, jax.eval_shape(module.init, jax.random.key(0), z(), brief())["params"]
 
 

@@ -256,6 +256,16 @@ def test_varimax_reaches_a_higher_criterion_than_the_peer():
     assert criterion(ours) >= best - 1e-12
 
 
+def test_the_scale_of_scores_does_not_matter_and_the_normalisation_is_said():
+    base, scaled = (semantic.factor_analysis(scale * WORDS + shift, 2) for scale, shift in ((1, 0), (100, 3000)))
+    np.testing.assert_allclose(scaled.loadings, base.loadings, atol=1e-8)
+    np.testing.assert_allclose([scaled.chi2, scaled.p], [base.chi2, base.p], rtol=1e-6)
+    np.testing.assert_allclose(semantic.adequacy(100 * WORDS + 3000).kmo_word, semantic.adequacy(WORDS).kmo_word)
+    plain = semantic.factor_analysis(WORDS, 2, normalise=False)
+    assert base.normalised and not plain.normalised and not semantic.factor_analysis(WORDS, 1).normalised
+    assert np.abs(plain.loadings - base.loadings).max() > 1e-3
+
+
 def test_an_exact_model_is_found():
     loadings = np.array([[0.8, 0], [0.7, 0], [0.6, 0], [0, 0.7], [0, 0.6], [0, 0.5]])
     r = loadings @ loadings.T

@@ -9,6 +9,7 @@ import pytest
 
 from ich_jax.config import DiscriminatorConfig, GeneratorConfig
 from ich_jax.models import discriminator, generator
+from ich_jax.types import ImageSpec
 from tests import helpers
 
 CONFIG = DiscriminatorConfig(widths=(6, 8))
@@ -61,7 +62,9 @@ def test_arms_share_every_parameter_shape(space, draw_brief) -> None:
 
 def test_every_convolution_is_dense_and_of_stride_one(space, draw_brief) -> None:
     d_module = discriminator.create(CONFIG, space, jnp.float32)
-    g_module = generator.create(GeneratorConfig(z_dim=4, mapping=8, widths=(8, 6)), space, 16, 3, jnp.float32)
+    g_module = generator.create(
+        GeneratorConfig(z_dim=4, mapping=8, widths=(8, 6)), ImageSpec(space, 16, 3), jnp.float32
+    )
     brief = draw_brief(space, 3)
     for module, x in ((d_module, jnp.ones((3, 16, 16, 3))), (g_module, jnp.ones((3, 4)))):
         params = jax.eval_shape(module.init, jax.random.key(0), x, brief)

@@ -10,13 +10,14 @@ import pytest
 
 from ich_jax.config import GeneratorConfig
 from ich_jax.models import convolutions, generator
+from ich_jax.types import ImageSpec
 from tests import helpers
 
 CONFIG = GeneratorConfig(z_dim=4, mapping=12, widths=(8, 6))
 
 
 def _build(space, draw_brief, init, config=CONFIG, size=16, channels=3, dtype=jnp.float32):
-    module = generator.create(config, space, size, channels, dtype)
+    module = generator.create(config, ImageSpec(space, size, channels), dtype)
     z, brief = jax.random.normal(jax.random.key(3), (2, config.z_dim)), draw_brief(space, 2)
     params = init(module, z, brief)
     return module, params, z, brief
@@ -84,7 +85,7 @@ def test_bfloat16_computes_close_to_float32(space, draw_brief, init) -> None:
 
 def _shapes(space, draw_brief, **changes):
     config = dataclasses.replace(CONFIG, **changes)
-    module = generator.create(config, space, 16, 3, jnp.float32)
+    module = generator.create(config, ImageSpec(space, 16, 3), jnp.float32)
     return jax.eval_shape(module.init, jax.random.key(0), jnp.ones((2, config.z_dim)), draw_brief(space, 2))
 
 

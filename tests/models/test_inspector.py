@@ -15,7 +15,7 @@ CONFIG = InspectorConfig(widths=(6, 8, 10), blocks=1)
 
 @pytest.mark.parametrize(("size", "channels", "lowest"), [(32, 3, 4), (28, 1, 7), (128, 3, 4), (30, 3, 15)])
 def test_shapes(space, size, channels, lowest) -> None:
-    module = inspector.create(CONFIG, space, size, channels)
+    module = inspector.create(CONFIG, space)
     images = jnp.ones((2, size, size, channels))
     params = jax.eval_shape(module.init, jax.random.key(0), images)
     assert params["params"]["hidden"]["kernel"].shape[0] == lowest * lowest * 10
@@ -27,7 +27,7 @@ def test_shapes(space, size, channels, lowest) -> None:
 
 
 def test_every_pixel_can_move_the_axes(init) -> None:
-    module = inspector.create(CONFIG, DesignSpace(("a",), (), ("width",)), 16, 1)
+    module = inspector.create(CONFIG, DesignSpace(("a",), (), ("width",)))
     images = jax.random.normal(jax.random.key(0), (1, 16, 16, 1))
     params = init(module, images)
     gradient = jax.jit(jax.grad(lambda x: module.apply(params, x).axes.sum()))(images)
@@ -37,7 +37,7 @@ def test_every_pixel_can_move_the_axes(init) -> None:
 def test_learns_an_edge_to_a_fraction_of_a_pixel(init) -> None:
     """Bars of a width between 2 and 14 px in 16: after 150 steps the mean error is far below one pixel."""
     space = DesignSpace(("bar",), (), ("width",))
-    module = inspector.create(CONFIG, space, 16, 1)
+    module = inspector.create(CONFIG, space)
 
     def draw(key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
         axes = jax.random.uniform(key, (n, 1), minval=-3.0, maxval=3.0)

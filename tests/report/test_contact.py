@@ -40,6 +40,12 @@ def test_images_stand_on_paper_as_large_as_they_say() -> None:
     assert [round(side / PT_PER_MM, 1) for side in placed] == [25.4]  # 8 px at 8 dpi are an inch
 
 
+def test_colours_stay_rgb() -> None:
+    """Pillow's CMYK of black is three full inks and no black plate: how to separate is for the printer's profile."""
+    pdf = made(1)
+    assert b"/DeviceRGB" in pdf and b"CMYK" not in pdf
+
+
 def test_pages_are_filled_and_equal_input_gives_equal_bytes() -> None:
     assert made(1).count(b"/Type /Page ") == 1
     per_row = int((contact.WIDEST_MM + 3) // (25.4 + 3))

@@ -274,8 +274,7 @@ def test_killed_at_random_moments_it_goes_on_and_loses_nothing(made_up, scripts,
             time.sleep(0.01)
         time.sleep(0.3 * moment.random())
         process.send_signal(moment.choice([signal.SIGKILL, signal.SIGTERM]))
-        process.wait(timeout=30)
-        time.sleep(0.5)  # the process that works ends when its input does
+        process.communicate(timeout=30)  # until the process that works has left, too: it ends when its input does
         rows = _slow(records.read(out))
         time.sleep(0.3)
         assert _slow(records.read(out)) == rows  # nobody writes any more

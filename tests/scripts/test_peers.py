@@ -57,7 +57,7 @@ def ours(steps):
     )
     data = pipeline.make_dataset(records, device_limit_mib=1, workers=0)
     step = step_lib.make_step(config, data)
-    state = state_lib.create_state(config, data.space, data.size, data.channels)
+    state = state_lib.create_state(config, data.spec)
     states, losses, index, noise = [jax.device_get(state)], [], [], []
     for n in range(steps):
         index.append(np.asarray(pipeline.batch_indices(pipeline.data_key(config.seed), n, BATCH, N)))

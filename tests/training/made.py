@@ -15,10 +15,11 @@ from ich_jax import config as config_lib
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.training import parallel, state, step
-from ich_jax.types import Batch, Brief, DesignSpace, Element
+from ich_jax.types import Batch, Brief, DesignSpace, Element, ImageSpec
 
 SPACE = DesignSpace(products=("disc", "square"), elements=(Element("fill", ("plain", "dotted")),), axes=("width",))
 SIZE, N = 8, 12
+SPEC = ImageSpec(SPACE, SIZE, 3)
 
 
 WHOLE = {name: getattr(config_lib.ObjectiveConfig(), name) for name in ("penalty", "reconstruction")}

@@ -28,7 +28,7 @@ for name in ("small", "large"):
 
 def model(**evaluation):
     run = made.config(evaluation=evaluation) if evaluation else made.config()
-    state = made.initial_state(run, made.SPACE, made.SIZE, 3)
+    state = made.initial_state(run, made.SPEC)
     # Pixel noise starts at strength 0: give it some, so that its random numbers are part of the comparison.
     params = jax.tree_util.tree_map_with_path(
         lambda path, x: x + 0.1 if "strength" in jax.tree_util.keystr(path) else x, state.ema_params
@@ -63,7 +63,7 @@ def test_it_draws_the_same_without_this_package_any_number_at_once(exported, tmp
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
     assert done.returncode == 0, done.stderr
     trained = model()
-    draw = jax.jit(sampling.make_draw(trained.config, made.SPACE, made.SIZE, 3))
+    draw = jax.jit(sampling.make_draw(trained.config, made.SPEC))
     for name, (z, brief) in sets.items():
         found = np.load(tmp_path / f"{name}.npy")
         assert found.shape == (len(z), made.SIZE, made.SIZE, 3) and found.std() > 0.01
@@ -73,6 +73,18 @@ def test_it_draws_the_same_without_this_package_any_number_at_once(exported, tmp
 def test_check_tells_what_it_compared(exported):
     found = export.check(model(), exported, n=5)
     assert found.n == 5 and 0 <= found.largest_difference < 1e-5 and found.bytes == exported.stat().st_size
+
+
+def test_the_file_gives_one_array_and_takes_no_empty_ones(exported):
+    """JAX writes no file of a program that returns a named tuple of its own, and holds an open size to be 1 or more."""
+    read = jax.export.deserialize(bytearray(exported.read_bytes()))
+    assert len(read.out_avals) == 1 and read.out_tree.num_leaves == 1
+    z, brief = inputs(1)
+    assert read.call(z, *brief).shape == (1, made.SIZE, made.SIZE, 3)
+    with pytest.raises(ValueError, match="n"):
+        read.call(z[:0], *(part[:0] for part in brief))
+    with pytest.raises(errors.ConfigError, match="n: got 0; expected a whole number from 1"):
+        export.check(model(), exported, n=0)
 
 
 def test_style_strength_is_part_of_the_file(tmp_path):

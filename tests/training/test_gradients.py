@@ -22,12 +22,12 @@ CONFIG = made.config(
 
 def test_against_the_loss_written_out() -> None:
     data = made.dataset()
-    state = state_lib.create_state(CONFIG, made.SPACE, made.SIZE, 3)
+    state = state_lib.create_state(CONFIG, made.SPEC)
     before = jax.device_get(state)
     of_g, of_d = gradients.make_gradients(CONFIG, data)(state)
     helpers.assert_trees_equal(jax.device_get(state), before)  # nothing was donated away
 
-    g_module = generator.create(CONFIG.generator, made.SPACE, made.SIZE, 3, jnp.float32)
+    g_module = generator.create(CONFIG.generator, made.SPEC, jnp.float32)
     d_module = discriminator.create(CONFIG.discriminator, made.SPACE, jnp.float32)
     index = pipeline.batch_indices(pipeline.data_key(CONFIG.seed), 0, CONFIG.train.batch, made.N)
     assert data.sample is not None

@@ -52,7 +52,7 @@ def _after_one_step(config: config_lib.Config, layout: parallel.Layout, *, from_
     """Returns state and metrics after one step; checks that a second one compiles nothing and moves no array."""
     dataset = made.dataset(from_host=from_host)
     step = step_lib.make_step(config, dataset, layout)
-    state = layout.put_state(state_lib.create_state(config, dataset.space, dataset.size, dataset.channels))
+    state = layout.put_state(state_lib.create_state(config, dataset.spec))
     batches = loop._make_batches(config, dataset, layout, 0)
     source, after = batches(1), batches(1)
     state, window = step(state, source, layout.put(window_lib.new_window()))
@@ -173,7 +173,7 @@ def test_devices_exchange_sums_and_no_pictures() -> None:
     config = _config()
     dataset, layout = made.dataset(), _layouts(2)["jit"]
     step = step_lib.make_step(config, dataset, layout)
-    state = layout.put_state(state_lib.create_state(config, dataset.space, dataset.size, dataset.channels))
+    state = layout.put_state(state_lib.create_state(config, dataset.spec))
     compiled = step.lower(state, layout.put(dataset.arrays), layout.put(window_lib.new_window())).compile()
     gathered = re.findall(r"= (\S+) (?:all-gather|all-to-all|collective-permute)\(", compiled.as_text())
     sizes = [np.prod([int(n) for n in re.search(r"\[([\d,]*)\]", shape)[1].split(",") if n]) for shape in gathered]
@@ -190,8 +190,8 @@ def test_interleave() -> None:
     ("compute", "batch", "message"),
     [
         ({"devices": 3}, 8, r"config.compute.devices is 3, but JAX sees 2 \(cpu\). Allowed: 1 to 2, or 0 for all"),
-        ({}, 9, r"config.train.batch is 9, which 2 devices cannot share equally. Take a multiple of 2, or config"),
-        ({"parallel": "pmap", "shard_optimiser": True}, 8, r"shard_optimiser needs config.compute.parallel='jit'"),
+        ({}, 9, r"config.train.batch is 9, which 2 devices cannot share equally. Take a multiple of 2, or --config"),
+        ({"parallel": "pmap", "shard_optimiser": True}, 8, r"shard_optimiser needs --config.compute.parallel=jit"),
         ({"parallel": "pmap"}, 2, r"The penalty is taken on 1 of 2 images .* Let them be a multiple of 2"),
     ],
 )

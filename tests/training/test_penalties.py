@@ -227,5 +227,5 @@ def test_the_rule_is_taken_where_it_holds_and_saves() -> None:
         errors.ConfigError, match=r"needs --config.objective.penalty 'r1' or 'r1_r2', penalty_share=1.0"
     ):
         penalties.of_all(_config(rule="exact", penalty_share=0.5))
-    with pytest.raises(errors.ConfigError, match=r"set config.discriminator.activation to one of leaky_relu, relu"):
+    with pytest.raises(errors.ConfigError, match=r"set --config.discriminator.activation to one of leaky_relu, relu"):
         penalties.of_all(_config("gelu", rule="exact"))

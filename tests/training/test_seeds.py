@@ -51,7 +51,7 @@ def train(folder: Path, *of: int, stop_after: int = 0, validate: Any = None) -> 
 
 def newest(config: config_lib.Config, folder: Path) -> Any:
     with checkpoint.Checkpoints(folder, keep=1) as checkpoints:
-        restored = checkpoints.restore(state.create_state(config, made.SPACE, made.SIZE, 3))
+        restored = checkpoints.restore(state.create_state(config, made.SPEC))
     assert restored is not None
     return jax.device_get(restored.state)
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from ich_jax import config as config_lib
+from ich_jax import errors
 from ich_jax.training import state as state_lib
-from ich_jax.types import DesignSpace
+from ich_jax.types import DesignSpace, ImageSpec
 from tests import helpers
 
-SPACE = DesignSpace(("a", "b"), (), ("width",))
+SPEC = ImageSpec(DesignSpace(("a", "b"), (), ("width",)), 8, 3)
 CONFIG = config_lib.Config(
     generator=config_lib.GeneratorConfig(z_dim=4, mapping=6, widths=(4,)),
     discriminator=config_lib.DiscriminatorConfig(widths=(4,)),
@@ -22,12 +23,12 @@ CONFIG = config_lib.Config(
 
 @pytest.fixture(scope="module")
 def state() -> state_lib.TrainState:
-    return state_lib.create_state(CONFIG, SPACE, 8, 3)
+    return state_lib.create_state(CONFIG, SPEC)
 
 
 def test_is_a_pure_function_of_the_seed(state: state_lib.TrainState) -> None:
-    helpers.assert_trees_equal(state_lib.create_state(CONFIG, SPACE, 8, 3), state)
-    other = state_lib.create_state(dataclasses.replace(CONFIG, seed=1), SPACE, 8, 3)
+    helpers.assert_trees_equal(state_lib.create_state(CONFIG, SPEC), state)
+    other = state_lib.create_state(dataclasses.replace(CONFIG, seed=1), SPEC)
     helpers.assert_trees_same_structure(other, state)
     assert np.any(other.g_params["base"]["kernel"] != state.g_params["base"]["kernel"])
     assert np.any(other.d_params["hidden"]["kernel"] != state.d_params["hidden"]["kernel"])
@@ -39,7 +40,7 @@ def test_arms_and_gains_share_a_program_and_differ_in_the_last_layers_only(state
         "generator": dataclasses.replace(CONFIG.generator, arm="plain", plain_scale=0.7),
         "discriminator": dataclasses.replace(CONFIG.discriminator, arm="plain", plain_scale=1.6),
     }
-    other = state_lib.create_state(dataclasses.replace(CONFIG, **plain), SPACE, 8, 3)
+    other = state_lib.create_state(dataclasses.replace(CONFIG, **plain), SPEC)
     assert state_lib._compiled_create.cache_info().misses == compiled
     for net, gain, ours, theirs in (
         (CONFIG.generator, 0.7, state.g_params, other.g_params),
@@ -66,7 +67,7 @@ def test_counters_average_and_optimisers(state: state_lib.TrainState) -> None:
 
 def test_parameters_are_float32_whatever_the_compute_type(state: state_lib.TrainState) -> None:
     half = dataclasses.replace(CONFIG, compute=config_lib.ComputeConfig(dtype="bfloat16"))
-    helpers.assert_trees_equal(state_lib.create_state(half, SPACE, 8, 3), state)
+    helpers.assert_trees_equal(state_lib.create_state(half, SPEC), state)
     params = jax.tree.leaves((state.g_params, state.d_params, state.e_params, state.ema_params))
     assert {x.dtype for x in params} == {jnp.dtype(jnp.float32)}
 
@@ -90,6 +91,12 @@ def test_hash_sees_every_network_and_nothing_else(state: state_lib.TrainState) -
 
 
 def test_the_seed_of_the_state_makes_the_keys_of_its_integer() -> None:
-    for seed in (1, 2**31 + 7, 2**33 + 5):
-        state = state_lib.create_state(dataclasses.replace(CONFIG, seed=seed), SPACE, 8, 3)
+    for seed in (1, 2**31 + 7, 2**32 - 1):
+        state = state_lib.create_state(dataclasses.replace(CONFIG, seed=seed), SPEC)
         assert (jax.random.key_data(jax.random.key(state.seed)) == jax.random.key_data(jax.random.key(seed))).all()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**33 + 5])
+def test_a_config_that_nobody_checked_is_refused_where_its_seed_repeats_another(seed: int) -> None:
+    with pytest.raises(errors.ConfigError, match=rf"config.seed: got {seed}; .* from 0 to 4,294,967,295"):
+        state_lib.create_state(dataclasses.replace(CONFIG, seed=seed), SPEC)

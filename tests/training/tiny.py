@@ -14,10 +14,11 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training import window as window_lib
-from ich_jax.types import Batch, Brief, DesignSpace, Element
+from ich_jax.types import Batch, Brief, DesignSpace, Element, ImageSpec
 
 SPACE = DesignSpace(("a", "b"), (Element("tint", ("red", "green", "blue")),), ("light",))
 SIZE, N = 8, 32
+SPEC = ImageSpec(SPACE, SIZE, 3)
 BASE = config_lib.Config(
     generator=config_lib.GeneratorConfig(z_dim=4, mapping=8, widths=(6,)),
     discriminator=config_lib.DiscriminatorConfig(widths=(6,)),
@@ -78,7 +79,7 @@ def initial_state(config: config_lib.Config = BASE) -> state_lib.TrainState:
 
 @functools.cache
 def _created(config: config_lib.Config) -> state_lib.TrainState:
-    return state_lib.create_state(config, SPACE, SIZE, 3)
+    return state_lib.create_state(config, SPEC)
 
 
 @functools.lru_cache(maxsize=6)  # all would hold more memory maps than a process may have

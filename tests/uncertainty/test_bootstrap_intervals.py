@@ -104,6 +104,16 @@ def test_intervals_move_with_the_data(seed, scale, shift):
         np.testing.assert_allclose(intervals[1].high, scale * intervals[0].high + shift, rtol=1e-7, atol=1e-9)
 
 
+def test_without_variation_the_limits_are_the_estimate():
+    """No NaN and no warning, and no claim: a column that varies keeps its interval beside one that does not."""
+    x = np.column_stack([np.full(8, 4.0), np.arange(8.0)])
+    result = bootstrap.iid(KEY, mean, x, n_resamples=200, jackknife=True)
+    for method in (bootstrap_intervals.percentile, bootstrap_intervals.basic, bootstrap_intervals.bca):
+        interval = method(result)
+        assert interval.low[0] == interval.high[0] == result.estimate[0] == 4.0
+        assert interval.low[1] < 3.5 < interval.high[1]
+
+
 def test_intervals_that_need_more_than_replicates():
     x = np.arange(6.0)
     with pytest.raises(errors.ConfigError, match="jackknife=True"):

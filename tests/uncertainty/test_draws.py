@@ -23,3 +23,12 @@ def test_draws_do_not_depend_on_their_number_or_the_chunks():
         )
     np.testing.assert_array_equal(few, many[:5])
     np.testing.assert_array_equal(many, chunked)
+
+
+def test_error_of_a_deviation_is_that_of_repeated_draws():
+    rng = np.random.default_rng(0)
+    for draw in (rng.normal, rng.exponential, rng.uniform):
+        samples = draw(size=(4000, 300))
+        errors = [draws.error_of_deviation(sample) for sample in samples[:200]]
+        np.testing.assert_allclose(np.mean(errors), samples.std(axis=1).std(), rtol=0.12)
+    assert draws.error_of_deviation(np.full(5, 2.0)) == 0.0

@@ -85,7 +85,7 @@ def imputation(
         variance: "did2s": clustered variance of the two stages together. "bjs": conservative variance that lets
             effects differ by group and period.
         horizons: First and last horizon; None: all from the start on. Horizons before the start need "did2s".
-        clusters: `[U]` cluster of each unit; None: each unit is its own.
+        clusters: `[U]` cluster of each unit, or a column indexed by unit; None: each unit is its own.
         confidence: Coverage of the normal intervals.
 
     Raises:
@@ -101,7 +101,9 @@ def imputation(
     treated = data.treated & data.observed
     untreated = ~data.treated & data.observed
     _check_connected(data, treated, untreated)
-    code = np.arange(len(data.units)) if clusters is None else float64.codes(clusters, len(data.units), "imputation")[0]
+    code = np.arange(len(data.units))
+    if clusters is not None:
+        code = float64.codes(panel.unit_labels(data, clusters, "imputation: clusters"), len(code), "imputation")[0]
     at_horizon = _horizons(data, horizons, variance)
     chosen = np.stack([treated, *at_horizon.values()])
     groups = np.where(treated, data.start[:, None] * len(data.periods) + np.arange(len(data.periods)), -1)
@@ -147,7 +149,15 @@ def _horizons(data: Panel, horizons: tuple[int, int] | None, variance: str) -> d
 
 
 def _kernel(
-    y: Any, untreated: Any, chosen: Any, group: Any, code: Any, *, by_group: bool, n_groups: int, size: int
+    y: jax.Array,
+    untreated: jax.Array,
+    chosen: jax.Array,
+    group: jax.Array,
+    code: jax.Array,
+    *,
+    by_group: bool,
+    n_groups: int,
+    size: int,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     unit, period = panel.two_way_effects(y, untreated)
     gaps = y - unit[:, None] - period[None, :]

@@ -1,7 +1,7 @@
 """Group-time effects of staggered adoption and their aggregates, with influence functions of every unit."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
+from ich_jax.econometrics import panel
 from ich_jax.econometrics.panel import Panel
 from ich_jax.uncertainty import draws, float64, intervals, programs
 from ich_jax.uncertainty.float64 import Array
@@ -126,7 +127,7 @@ def group_time(
         base: Base of the periods before the start: "varying" is the period before each, "universal" the last one
             before the start for all.
         anticipation: Periods before the start in which there may be an effect already.
-        clusters: `[U]` cluster of each unit; None: each unit is its own.
+        clusters: `[U]` cluster of each unit, or a column indexed by unit; None: each unit is its own.
 
     Raises:
         ConfigError: An unknown option.
@@ -143,7 +144,10 @@ def group_time(
         raise errors.ConfigError(f"group_time: anticipation: expected 0 or more, got {anticipation}.")
     y = np.where(data.observed, data.outcome, 0.0)
     units = len(y)
-    code = np.arange(units) if clusters is None else float64.codes(clusters, units, "group_time: clusters")[0]
+    code = np.arange(units)
+    if clusters is not None:
+        labels = panel.unit_labels(data, clusters, "group_time: clusters")
+        code = float64.codes(labels, units, "group_time: clusters")[0]
     comparisons, skipped = _comparisons(data, control, base, anticipation)
     if not comparisons:
         raise errors.DataError(
@@ -275,7 +279,9 @@ def _comparisons(
 
 
 @programs.jit
-def _group_time(y: Any, treated: Any, controls: Any, period: Any, reference: Any) -> tuple[Any, Any]:
+def _group_time(
+    y: jax.Array, treated: jax.Array, controls: jax.Array, period: jax.Array, reference: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     n = y.shape[0]
 
     def cell(group: jax.Array, control: jax.Array, t: jax.Array, before: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -295,7 +301,7 @@ def _group_time(y: Any, treated: Any, controls: Any, period: Any, reference: Any
 
 
 @programs.jit(static_argnames=("n_draws",))
-def _multiplied(key: jax.Array, summed: Any, *, n_draws: int) -> jax.Array:
+def _multiplied(key: jax.Array, summed: jax.Array, *, n_draws: int) -> jax.Array:
     def signed_sum(index: jax.Array) -> jax.Array:
         return jax.random.rademacher(jax.random.fold_in(key, index), (summed.shape[0],), jnp.float64) @ summed
 

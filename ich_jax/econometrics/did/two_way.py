@@ -157,6 +157,8 @@ def two_by_two(
     References:
         Card and Krueger (1994). Meyer, Viscusi and Durbin (1995).
     """
+    columns = {"outcome": outcome, "group": group, "after": after, "weights": weights, "clusters": clusters}
+    float64.one_order(columns, "two_by_two")
     y = float64.finite(outcome, "two_by_two: outcome", ndim=1)
     g = (float64.finite(group, "two_by_two: group", ndim=1) != 0).astype(np.float64)
     t = (float64.finite(after, "two_by_two: after", ndim=1) != 0).astype(np.float64)
@@ -242,7 +244,7 @@ def twfe(data: Panel, *, clusters: npt.ArrayLike | None = None, kind: str = "CRV
 
     Args:
         data: Panel, with or without gaps.
-        clusters: `[U]` cluster of each unit; None: each unit is its own.
+        clusters: `[U]` cluster of each unit, or a column indexed by unit; None: each unit is its own.
         kind: "CRV1" or "CRV3" (jackknife).
         confidence: Coverage of the interval.
 
@@ -284,7 +286,7 @@ def event_study(
         key: Random key of the simultaneous band.
         reference: Relative period that is left out.
         window: First and last relative period; what lies beyond is added to the end points. None: all.
-        clusters: `[U]` cluster of each unit; None: each unit is its own.
+        clusters: `[U]` cluster of each unit, or a column indexed by unit; None: each unit is its own.
         confidence: Coverage of intervals and band.
 
     Raises:
@@ -325,7 +327,5 @@ def event_study(
 def _row_clusters(data: Panel, r: panel.Rows, clusters: npt.ArrayLike | None) -> npt.NDArray[Any]:
     if clusters is None:
         return r.unit
-    labels = np.asarray(clusters)
-    if labels.shape != data.units.shape:
-        raise errors.DataError(f"clusters: expected one label for each of {len(data.units)} units, got {labels.shape}.")
-    return labels[r.unit]
+    labels: npt.NDArray[Any] = panel.unit_labels(data, clusters, "clusters")[r.unit]
+    return labels

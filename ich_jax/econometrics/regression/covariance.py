@@ -246,7 +246,7 @@ def newey_west(
     n = len(fit.scores)
     scores = fit.scores
     if time is not None:
-        when, distinct = float64.codes(time, n, "newey_west: time")
+        when, distinct = float64.codes(time, n, "newey_west: time", getattr(fit, "rows", None))
         if len(distinct) != n:
             raise errors.DataError(
                 f"newey_west: {n} rows share {len(distinct)} periods; for a panel use driscoll_kraay."
@@ -312,7 +312,7 @@ def table(fit: linear.LinearFit, covariance: Covariance, *, confidence: float = 
 
 
 @programs.jit(static_argnames=("size",))
-def _leave_cluster_out(x: Any, y: Any, weights: Any, code: Any, *, size: int) -> jax.Array:
+def _leave_cluster_out(x: jax.Array, y: jax.Array, weights: jax.Array, code: jax.Array, *, size: int) -> jax.Array:
     """`[G, K]` coefficients without each cluster."""
     weighted = x * weights[:, None]
 
@@ -350,7 +350,7 @@ def _clusterings(
 ) -> tuple[list[npt.NDArray[np.int64]], list[int]]:
     codes, sizes = [], []
     for labels in clusterings:
-        code, distinct = float64.codes(labels, len(fit.scores), f"{name}: clusters")
+        code, distinct = float64.codes(labels, len(fit.scores), f"{name}: clusters", getattr(fit, "rows", None))
         if len(distinct) < 2:
             raise errors.DataError(f"{name}: needs at least two clusters, all rows have the label {distinct[0]!r}.")
         codes.append(code)

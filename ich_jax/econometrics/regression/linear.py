@@ -76,6 +76,7 @@ class LinearFit(Result):
         absorbed: The fixed effects.
         r2: Share of the weighted variance of y (about its mean if there is an intercept or fixed effect) explained.
         r2_within: The same after absorption.
+        rows: Names of the rows if they came from a data frame; labels that are given later must have the same.
     """
 
     columns = ("names", "beta")
@@ -93,6 +94,7 @@ class LinearFit(Result):
     absorbed: tuple[Absorbed, ...]
     r2: float
     r2_within: float
+    rows: Any = None
 
     def _sizes(self) -> dict[str, Any]:
         return {"rows": len(self.y)} | {effect.name: f"{effect.levels} levels" for effect in self.absorbed}
@@ -124,14 +126,15 @@ def fit(
 
     Raises:
         ConfigError: Another value of `collinear`, or an intercept beside fixed effects.
-        DataError: Shapes that differ, values that are not finite, weights that are not positive, no more rows than
-            coefficients, collinear columns under "error", or none left to estimate.
+        DataError: Shapes or orders of rows that differ, values that are not finite, weights that are not positive, no
+            more rows than coefficients, collinear columns under "error", or none left to estimate.
 
     References:
         Frisch and Waugh (1933), Partial time regressions as compared with individual trends; Lovell (1963).
     """
     # Half of this function is its options and their documentation.
     errors.require(collinear, COLLINEAR, "linear.fit: collinear")
+    rows = float64.one_order({"y": y, **x, "weights": weights, **(absorb or {})}, "linear.fit")
     y = float64.finite(y, "linear.fit: y", ndim=1)
     n = len(y)
     absorbed = _absorbed(absorb or {}, n)
@@ -163,6 +166,7 @@ def fit(
         absorbed=absorbed,
         r2=_share_explained(rss, float(w @ np.square(centred))),
         r2_within=_share_explained(rss, float(w @ np.square(within))),
+        rows=rows,
     )
 
 
@@ -284,7 +288,9 @@ _least_squares = programs.jit(least_squares)
 
 
 @programs.jit(static_argnames=("levels",))
-def _demean(values: Any, weights: Any, codes: tuple[Any, ...], *, levels: tuple[int, ...]) -> jax.Array:
+def _demean(
+    values: jax.Array, weights: jax.Array, codes: tuple[jax.Array, ...], *, levels: tuple[int, ...]
+) -> jax.Array:
     return demean(values, weights, codes, levels)
 
 

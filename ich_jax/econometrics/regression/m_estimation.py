@@ -18,6 +18,7 @@ from ich_jax import errors
 from ich_jax.econometrics.regression import linear, optimisation
 from ich_jax.econometrics.regression.covariance import UNCORRECTED, Covariance, SmallSample
 from ich_jax.econometrics.regression.optimisation import Moments, Objective
+from ich_jax.types import PyTree
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
@@ -56,7 +57,7 @@ class MEstimate(Result):
 def minimise(
     objective: Objective,
     start: npt.ArrayLike,
-    data: Any,
+    data: PyTree,
     *,
     names: tuple[str, ...] | None = None,
     weights: npt.ArrayLike | None = None,
@@ -82,7 +83,8 @@ def minimise(
         start: `[K]`.
         data: Pytree of arrays `[N, ...]`; a row is the same pytree of `[...]`.
         names: K names; None: theta_0, theta_1, ...
-        weights: `[N]`, not negative; None: ones.
+        weights: `[N]`, not negative; None: ones. They count copies of a row: to `information` weights of 2 are twice as
+            many rows, to robust covariances only their ratios matter.
         clusters: `[N]` labels; theta is then also estimated without each cluster, for `jackknife`.
         tolerance: Ends when every summed moment is below this share of the sum of its absolute values.
         max_steps: Newton steps at most.
@@ -101,7 +103,7 @@ def minimise(
 def solve(
     moments: Moments,
     start: npt.ArrayLike,
-    data: Any,
+    data: PyTree,
     *,
     names: tuple[str, ...] | None = None,
     weights: npt.ArrayLike | None = None,
@@ -125,7 +127,8 @@ def solve(
         start: `[K]`.
         data: Pytree of arrays `[N, ...]`.
         names: K names; None: theta_0, theta_1, ...
-        weights: `[N]`, not negative; None: ones.
+        weights: `[N]`, not negative; None: ones. They count copies of a row: to `information` weights of 2 are twice as
+            many rows, to robust covariances only their ratios matter.
         clusters: `[N]` labels, as for `minimise`.
         tolerance: As for `minimise`.
         max_steps: Newton steps at most.
@@ -170,9 +173,9 @@ def jackknife(fit: MEstimate, *, small_sample: SmallSample = UNCORRECTED) -> Cov
 
 @programs.jit(static_argnames=("function", "equations", "tolerance", "max_steps"))
 def _estimate(
-    start: Any,
-    data: Any,
-    weights: Any,
+    start: jax.Array,
+    data: PyTree,
+    weights: jax.Array,
     *,
     function: Callable[[jax.Array, Any], jax.Array],
     equations: bool,
@@ -191,10 +194,10 @@ def _estimate(
 
 @programs.jit(static_argnames=("function", "equations", "size", "tolerance", "max_steps"))
 def _without_each(
-    theta: Any,
-    data: Any,
-    weights: Any,
-    code: Any,
+    theta: jax.Array,
+    data: PyTree,
+    weights: jax.Array,
+    code: jax.Array,
     *,
     function: Callable[[jax.Array, Any], jax.Array],
     equations: bool,
@@ -215,7 +218,7 @@ def _fit(
     function: Callable[[jax.Array, Any], jax.Array],
     equations: bool,
     start: npt.ArrayLike,
-    data: Any,
+    data: PyTree,
     names: tuple[str, ...] | None,
     weights: npt.ArrayLike | None,
     clusters: npt.ArrayLike | None,
@@ -247,7 +250,7 @@ def _fit(
     )
 
 
-def _rows(data: Any, weights: npt.ArrayLike | None, name: str) -> tuple[Any, Array]:
+def _rows(data: PyTree, weights: npt.ArrayLike | None, name: str) -> tuple[PyTree, Array]:
     """Data with floats as finite float64, integers and booleans as they are; and weights `[N]`."""
     leaves, structure = jax.tree.flatten(data)
     arrays = [np.asarray(leaf) for leaf in leaves]
@@ -265,7 +268,7 @@ def _rows(data: Any, weights: npt.ArrayLike | None, name: str) -> tuple[Any, Arr
 
 
 def _leave_one_out(
-    theta: Array, data: Any, weights: Array, clusters: npt.ArrayLike, name: str, *, tolerance: float, **options: Any
+    theta: Array, data: PyTree, weights: Array, clusters: npt.ArrayLike, name: str, *, tolerance: float, **options: Any
 ) -> Array:
     """Estimates `[G, K]` without each cluster, started from the full estimate."""
     code, labels = float64.codes(clusters, len(weights), f"{name}: clusters")

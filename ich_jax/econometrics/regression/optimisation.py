@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ich_jax.types import PyTree
 from ich_jax.uncertainty import float64
 
 Objective = Callable[[jax.Array, Any], jax.Array]  # (theta [K], one row of the data) -> scalar, to be minimised
@@ -35,7 +36,7 @@ def newton(
     function: Callable[[jax.Array, Any], jax.Array],
     equations: bool,
     start: jax.Array,
-    data: Any,
+    data: PyTree,
     weights: jax.Array,
     *,
     tolerance: float,

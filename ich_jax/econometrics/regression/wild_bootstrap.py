@@ -136,7 +136,7 @@ def wild_cluster(
     """
     # Two thirds of this function are its options and their documentation.
     _check_options(fit, name, weights, alternative, confidence)
-    code, labels = float64.codes(clusters, len(fit.y), "wild_cluster: clusters")
+    code, labels = float64.codes(clusters, len(fit.y), "wild_cluster: clusters", fit.rows)
     g = len(labels)
     crv1 = covariance.cluster(fit, code)  # refuses fewer than two clusters
     exact = weights == "rademacher" and 2**g <= max_exact
@@ -262,7 +262,7 @@ def t_and_draws(parts: Pieces, v: jax.Array, null: jax.Array) -> tuple[jax.Array
     return (parts.estimate - null) / parts.error, stars
 
 
-def _p(parts: Pieces, v: jax.Array, null: jax.Array, exact: Any, floor: Any, alternative: str) -> jax.Array:
+def _p(parts: Pieces, v: jax.Array, null: jax.Array, exact: jax.Array, floor: jax.Array, alternative: str) -> jax.Array:
     t, stars = t_and_draws(parts, v, null)
     if alternative == "two-sided":
         t, stars = jnp.abs(t), jnp.abs(stars)
@@ -279,14 +279,14 @@ _pieces = programs.jit(pieces, static_argnames=("size", "j", "impose_null"))
 
 @programs.jit(static_argnames=("alternative",))
 def _test(
-    parts: Pieces, v: Any, null: Any, exact: Any, floor: Any, *, alternative: str
+    parts: Pieces, v: jax.Array, null: jax.Array, exact: jax.Array, floor: jax.Array, *, alternative: str
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     t, stars = t_and_draws(parts, v, null)
     return t, _p(parts, v, null, exact, floor, alternative), stars
 
 
 @programs.jit
-def _invert(parts: Pieces, v: Any, level: Any, exact: Any, floor: Any) -> jax.Array:
+def _invert(parts: Pieces, v: jax.Array, level: jax.Array, exact: jax.Array, floor: jax.Array) -> jax.Array:
     """Ends of the set of hypotheses with p above `level`: doubling outwards from the estimate, then bisection."""
 
     def accepted(distance: jax.Array, sign: jax.Array) -> jax.Array:

@@ -6,7 +6,6 @@ error: Prais-Winsten stands first, because least squares with Newey-West errors 
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import numpy as np
@@ -280,5 +279,5 @@ def _ljung_box(innovations: Array, order: int) -> float:
 
 
 @programs.jit(static_argnames=("order", "keep_first"))
-def _autoregressive(x: Any, y: Any, *, order: int, keep_first: bool) -> autoregression.Autoregressive:
+def _autoregressive(x: jax.Array, y: jax.Array, *, order: int, keep_first: bool) -> autoregression.Autoregressive:
     return autoregression.feasible_gls(x, y, order=order, keep_first=keep_first)

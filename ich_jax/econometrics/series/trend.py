@@ -5,7 +5,6 @@ corrected for that, and the plain one is there to compare.
 """
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -284,7 +283,7 @@ _observed = programs.jit(_score_and_slope)
 
 
 @programs.jit
-def _pairs(series: Any, early: Any, late: Any, apart: Any) -> tuple[jax.Array, jax.Array]:
+def _pairs(series: jax.Array, early: jax.Array, late: jax.Array, apart: jax.Array) -> tuple[jax.Array, jax.Array]:
     """S, and the slopes of all pairs."""
     rise = series[late] - series[early]
     # `apart` is an argument because XLA multiplies by the reciprocal of a constant, which is a rounding off.

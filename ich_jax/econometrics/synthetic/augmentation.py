@@ -1,7 +1,6 @@
 """Ridge augmentation of a synthetic control, for treated series outside the reach of convex weights."""
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -63,12 +62,14 @@ def _augment(weights: jax.Array, series: jax.Array, pool: jax.Array, pre: jax.Ar
 
 
 @programs.jit
-def _augment_one(series: Any, pool: Any, allowed: Any, pre: Any, ridge: Any) -> jax.Array:
+def _augment_one(series: jax.Array, pool: jax.Array, allowed: jax.Array, pre: jax.Array, ridge: jax.Array) -> jax.Array:
     return _augment(control.fit_weights(series, pool, allowed, pre)[0], series, pool, pre, ridge)
 
 
 @programs.jit(static_argnames=("n_pre",))
-def _cross_validated(series: Any, pool: Any, allowed: Any, pre: Any, grid: Any, *, n_pre: int) -> jax.Array:
+def _cross_validated(
+    series: jax.Array, pool: jax.Array, allowed: jax.Array, pre: jax.Array, grid: jax.Array, *, n_pre: int
+) -> jax.Array:
     """`[n_pre, grid]` squared errors of periods left out in turn."""
 
     def without(t: jax.Array) -> jax.Array:

@@ -208,12 +208,12 @@ def constant_effect(data: Study, *, confidence: float = 0.95) -> tuple[float, fl
 
 
 @programs.jit
-def _residuals(series: Any, pool: Any) -> jax.Array:
+def _residuals(series: jax.Array, pool: jax.Array) -> jax.Array:
     return fit_weights(series, pool, jnp.ones(pool.shape[0], jnp.float64), jnp.ones_like(series))[1]
 
 
 @programs.jit(static_argnames=("n_draws", "start"))
-def _permuted(key: jax.Array, power: Any, *, n_draws: int, start: int) -> jax.Array:
+def _permuted(key: jax.Array, power: jax.Array, *, n_draws: int, start: int) -> jax.Array:
     def one(index: jax.Array) -> jax.Array:
         return jax.random.permutation(jax.random.fold_in(key, index), power)[start:].sum()
 
@@ -243,7 +243,9 @@ def p_of_period(
 
 
 @programs.jit
-def _intervals(series: Any, pool: Any, pre: Any, after: Any, level: Any) -> tuple[jax.Array, ...]:
+def _intervals(
+    series: jax.Array, pool: jax.Array, pre: jax.Array, after: jax.Array, level: jax.Array
+) -> tuple[jax.Array, ...]:
     weights, gap, _ = fit_weights(series, pool, jnp.ones(pool.shape[0], pool.dtype), pre)
     width = jnp.sqrt((jnp.square(gap) * pre).sum() / pre.sum()) + 1e-9 * jnp.abs(series).max()
 

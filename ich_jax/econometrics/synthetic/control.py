@@ -154,7 +154,7 @@ class LeaveTwoOut(Result):
         return (3.0 * a - math.sqrt(max(inner, 0.0))) / 2.0
 
 
-def study(data: Panel, unit: Any = None) -> Study:
+def study(data: Panel, unit: object = None) -> Study:
     """The treated series and the never-treated donors of a panel.
 
     Args:
@@ -340,17 +340,17 @@ def fit_weights(
 
 
 @programs.jit
-def _fit_one(series: Any, pool: Any, allowed: Any, pre: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _fit_one(series: jax.Array, pool: jax.Array, allowed: jax.Array, pre: jax.Array) -> tuple[jax.Array, ...]:
     return fit_weights(series, pool, allowed, pre)
 
 
 @programs.jit
-def _fit_periods(series: Any, pool: Any, allowed: Any, pre: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _fit_periods(series: jax.Array, pool: jax.Array, allowed: jax.Array, pre: jax.Array) -> tuple[jax.Array, ...]:
     return jax.vmap(fit_weights, (None, None, None, 0))(series, pool, allowed, pre)
 
 
 @programs.jit
-def _placebos(pool: Any, target: Any, allowed: Any, pre: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _placebos(pool: jax.Array, target: jax.Array, allowed: jax.Array, pre: jax.Array) -> tuple[jax.Array, ...]:
     def one(k: jax.Array, donors: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         weights, gap, _ = fit_weights(pool[k], pool, donors, pre)
         square = jnp.square(gap)

@@ -83,11 +83,13 @@ class StandardError(Result):
         value: The standard error.
         kind: "placebo", "jackknife" or "bootstrap".
         replicates: `[B]` placebo effects, estimates without each unit, or bootstrap estimates.
+        monte_carlo_error: Of `value`: so far other keys and other names of the units move it; 0 for the jackknife.
     """
 
     value: float
     kind: str
     replicates: Array
+    monte_carlo_error: float
 
 
 class Fit(NamedTuple):
@@ -202,14 +204,11 @@ def standard_error(
     with float64.enabled():
         if kind == "jackknife":
             replicates = np.asarray(jackknife_effects(y, weights, fit.time_weights, n0=n0, t0=t0))
-        else:
-            resampled = placebo_effects if kind == "placebo" else _bootstrapped
-            found = resampled(y, weights, fit.penalties, key, n0=n0, n_resamples=n_resamples, **options)
-            replicates = np.asarray(found)
-    n = len(replicates)
-    deviation = float(np.std(replicates, ddof=1))
-    factor = (n - 1) / math.sqrt(n) if kind == "jackknife" else math.sqrt((n - 1) / n)
-    return StandardError(value=factor * deviation, kind=kind, replicates=replicates)
+            return StandardError(math.sqrt(len(replicates) - 1) * float(np.std(replicates)), kind, replicates, 0.0)
+        draw = placebo_effects if kind == "placebo" else _bootstrapped
+        options |= {"n0": n0, "n_resamples": n_resamples}
+        replicates = np.asarray(draw(y, weights, fit.penalties, key, **options))
+    return StandardError(float(np.std(replicates)), kind, replicates, draws.error_of_deviation(replicates))
 
 
 def weighted_did(
@@ -308,7 +307,7 @@ def _estimate(y: Any, control: Any, treated: Any, start: Any, penalties: Penalti
 
 @programs.jit(static_argnames=("n0", "n_resamples", *_STATIC))
 def placebo_effects(
-    y: Any, weights: Any, penalties: Penalties, key: jax.Array, *, n0: int, n_resamples: int, **options: Any
+    y: jax.Array, weights: jax.Array, penalties: Penalties, key: jax.Array, *, n0: int, n_resamples: int, **options: Any
 ) -> jax.Array:
     """Effects of donors treated at random instead, as many as there are treated units; a kernel.
 
@@ -340,7 +339,7 @@ def placebo_effects(
 
 @programs.jit(static_argnames=("n0", "n_resamples", *_STATIC))
 def _bootstrapped(
-    y: Any, weights: Any, penalties: Penalties, key: jax.Array, *, n0: int, n_resamples: int, **options: Any
+    y: jax.Array, weights: jax.Array, penalties: Penalties, key: jax.Array, *, n0: int, n_resamples: int, **options: Any
 ) -> jax.Array:
     n = y.shape[0]
     is_donor = jnp.arange(n) < n0
@@ -367,7 +366,7 @@ def _bootstrapped(
 
 
 @programs.jit(static_argnames=("n0", "t0"))
-def jackknife_effects(y: Any, weights: Any, time: Any, *, n0: int, t0: int) -> jax.Array:
+def jackknife_effects(y: jax.Array, weights: jax.Array, time: jax.Array, *, n0: int, t0: int) -> jax.Array:
     """Effects without each unit, weights fixed but renormalised; a kernel.
 
     Args:

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -135,12 +134,12 @@ def conjoint_analysis(
     )
 
 
-def _means(data: Any, weights: jax.Array) -> jax.Array:
+def _means(data: jax.Array, weights: jax.Array) -> jax.Array:
     return weights @ data / weights.sum()
 
 
 @programs.jit(static_argnames=("sizes", "n_draws"))
-def _noise(key: Any, ratings: Any, hat: Any, *, sizes: tuple[int, ...], n_draws: int) -> jax.Array:
+def _noise(key: jax.Array, ratings: jax.Array, hat: jax.Array, *, sizes: tuple[int, ...], n_draws: int) -> jax.Array:
     """Mean importances `[n_draws, E]` when every rater's ratings are shuffled over the profiles."""
 
     def shuffled(index: jax.Array) -> jax.Array:

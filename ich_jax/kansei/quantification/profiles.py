@@ -3,7 +3,6 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -121,7 +120,9 @@ def score_profiles(
 
 
 @programs.jit
-def _score(places: Any, score: Any, constant: Any, covariance: Any) -> tuple[jax.Array, jax.Array]:
+def _score(
+    places: jax.Array, score: jax.Array, constant: jax.Array, covariance: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     prediction = constant[None, :] + score[:, places].sum(axis=2).T
     # Variance of a sum of scores: all pairs of its categories.
     spread = covariance[:, places[:, :, None], places[:, None, :]].sum(axis=(2, 3)).T

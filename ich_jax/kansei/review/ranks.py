@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -222,7 +221,7 @@ def probability_of_superiority(
     )
 
 
-def _weighted_a12(data: Any, weights: jax.Array) -> jax.Array:
+def _weighted_a12(data: dict[str, jax.Array], weights: jax.Array) -> jax.Array:
     score, arm = data["score"], data["arm"]
     wins = 0.5 * (1.0 + jnp.sign(score[:, None] - score[None, :]))
     first, second = weights * arm, weights * (1.0 - arm)

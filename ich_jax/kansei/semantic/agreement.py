@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
+from ich_jax.types import PyTree
 from ich_jax.uncertainty import bootstrap, float64, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
@@ -252,13 +253,13 @@ def weight_matrix(categories: int, weights: str) -> Array:
 # ---------------------------------------------------------------- statistics with weights of samples
 
 
-def _fleiss(data: Any, sample_weight: jax.Array) -> jax.Array:
+def _fleiss(data: dict[str, jax.Array], sample_weight: jax.Array) -> jax.Array:
     observed, share = _observed(data, sample_weight)
     chance = share @ data["weights"][0] @ share
     return (observed - chance) / (1.0 - chance)
 
 
-def _gwet(data: Any, sample_weight: jax.Array) -> jax.Array:
+def _gwet(data: dict[str, jax.Array], sample_weight: jax.Array) -> jax.Array:
     observed, share = _observed(data, sample_weight)
     table = data["weights"][0]
     q = table.shape[0]
@@ -266,7 +267,7 @@ def _gwet(data: Any, sample_weight: jax.Array) -> jax.Array:
     return (observed - chance) / (1.0 - chance)
 
 
-def _observed(data: Any, sample_weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _observed(data: dict[str, jax.Array], sample_weight: jax.Array) -> tuple[jax.Array, jax.Array]:
     counts, table = data["counts"], data["weights"][0]
     n = counts.sum(axis=1)
     several = jnp.where(n >= 2, sample_weight, 0.0)
@@ -275,14 +276,16 @@ def _observed(data: Any, sample_weight: jax.Array) -> tuple[jax.Array, jax.Array
     return (several * agreeing).sum() / several.sum(), share
 
 
-def _cohen(data: Any, sample_weight: jax.Array) -> jax.Array:
+def _cohen(data: dict[str, jax.Array], sample_weight: jax.Array) -> jax.Array:
     table = data["weights"][0]
     joint = (data["first"] * sample_weight[:, None]).T @ data["second"] / sample_weight.sum()
     chance = joint.sum(axis=1) @ table @ joint.sum(axis=0)
     return ((joint * table).sum() - chance) / (1.0 - chance)
 
 
-def _krippendorff(data: Any, sample_weight: jax.Array, distance: Callable[[Any, Any], Any]) -> jax.Array:
+def _krippendorff(
+    data: dict[str, jax.Array], sample_weight: jax.Array, distance: Callable[[jax.Array, jax.Array], jax.Array]
+) -> jax.Array:
     counts, values = data["counts"], data["values"][0]
     n = counts.sum(axis=1)
     share = jnp.where(n >= 2, sample_weight, 0.0) / jnp.maximum(n - 1.0, 1.0)
@@ -293,20 +296,20 @@ def _krippendorff(data: Any, sample_weight: jax.Array, distance: Callable[[Any, 
     return 1.0 - (coincidence * apart).sum() / expected
 
 
-def _nominal(values: Any, total: Any) -> Any:
+def _nominal(values: jax.Array, total: jax.Array) -> jax.Array:
     return 1.0 - jnp.eye(values.shape[0], dtype=values.dtype) + 0.0 * total[0]
 
 
-def _ordinal(values: Any, total: Any) -> Any:
+def _ordinal(values: jax.Array, total: jax.Array) -> jax.Array:
     middle = jnp.cumsum(total) - total / 2.0  # of the ranks of a category: sums between two are their differences
     return jnp.square(middle[:, None] - middle[None, :]) + 0.0 * values[0]
 
 
-def _interval(values: Any, total: Any) -> Any:
+def _interval(values: jax.Array, total: jax.Array) -> jax.Array:
     return jnp.square(values[:, None] - values[None, :]) + 0.0 * total[0]
 
 
-def _ratio(values: Any, total: Any) -> Any:
+def _ratio(values: jax.Array, total: jax.Array) -> jax.Array:
     plus = values[:, None] + values[None, :]
     return jnp.square((values[:, None] - values[None, :]) / jnp.where(plus == 0.0, 1.0, plus)) + 0.0 * total[0]
 
@@ -324,7 +327,7 @@ _KRIPPENDORFF: dict[str, Callable[[Any, jax.Array], jax.Array]] = {
 
 def _agreement(
     name: str,
-    statistic: Callable[[Any, jax.Array], jax.Array],
+    statistic: Callable[[PyTree, jax.Array], jax.Array],
     data: dict[str, Array],
     key: jax.Array | None,
     confidence: float,
@@ -353,7 +356,7 @@ def _agreement(
 
 
 @programs.jit(static_argnames=("statistic",))
-def _plain(data: Any, weight: Any, *, statistic: Callable[[Any, jax.Array], jax.Array]) -> jax.Array:
+def _plain(data: PyTree, weight: jax.Array, *, statistic: Callable[[PyTree, jax.Array], jax.Array]) -> jax.Array:
     return statistic(data, weight)
 
 

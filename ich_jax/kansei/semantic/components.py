@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -202,7 +201,7 @@ def parallel_analysis(
 
 
 @programs.jit(static_argnames=("n", "p", "n_draws"))
-def _noise(key: Any, *, n: int, p: int, n_draws: int) -> jax.Array:
+def _noise(key: jax.Array, *, n: int, p: int, n_draws: int) -> jax.Array:
     def eigenvalues(index: jax.Array) -> jax.Array:
         x = jax.random.normal(jax.random.fold_in(key, index), (n, p), jnp.float64)
         return jnp.linalg.eigvalsh(correlation_matrix(x))[::-1]

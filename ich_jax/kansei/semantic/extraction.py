@@ -38,6 +38,7 @@ class FactorAnalysis(Result):
         explained: `[m]` share of the total variance of each factor.
         method: "minres" or "ml".
         rotation: Name of the rotation.
+        normalised: Whether words were brought to one communality before it (Kaiser); programs differ in it.
         discrepancy: Of the model by the likelihood's measure, whichever method fitted it.
         chi2: Test of the model; NaN without degrees of freedom.
         df: Its degrees of freedom.
@@ -60,6 +61,7 @@ class FactorAnalysis(Result):
     explained: Array
     method: str
     rotation: str
+    normalised: bool
     discrepancy: float
     chi2: float
     df: int
@@ -173,6 +175,7 @@ def factor_analysis(
         explained=explained,
         method=method,
         rotation=rotation,
+        normalised=rotated.normalised,
         discrepancy=float(discrepancy),
         chi2=float(chi2),
         df=int(df),

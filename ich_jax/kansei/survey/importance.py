@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -112,5 +111,5 @@ def importance_ranks(
     )
 
 
-def _means(data: Any, weights: jax.Array) -> jax.Array:
+def _means(data: jax.Array, weights: jax.Array) -> jax.Array:
     return weights @ data / weights.sum()

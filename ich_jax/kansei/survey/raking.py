@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -128,7 +127,15 @@ def rake(
 
 
 @programs.jit(static_argnames=("sizes",))
-def _rake(member: Any, aim: Any, start: Any, tolerance: Any, most: Any, *, sizes: tuple[int, ...]) -> Any:
+def _rake(
+    member: jax.Array,
+    aim: jax.Array,
+    start: jax.Array,
+    tolerance: jax.Array,
+    most: jax.Array,
+    *,
+    sizes: tuple[int, ...],
+) -> tuple[jax.Array, jax.Array]:
     def one_pass(weight: jax.Array) -> jax.Array:
         at = 0
         for size in sizes:

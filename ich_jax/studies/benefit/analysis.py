@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
@@ -255,7 +256,7 @@ def _trends(
     """Whether the effect grows and the benefit rises after the launch; days between are noted."""
     resamples = min(config.analysis.n_resamples, 1999)
 
-    def trend_of(what: str, days: Any, values: Array, test: Callable[..., Any], key: jax.Array) -> Any:
+    def trend_of(what: str, days: npt.NDArray[Any], values: Array, test: Callable[..., Any], key: jax.Array) -> Any:
         series, missing = interpolated(days, values)
         if missing:
             notes.append(f"{what}: {missing} missing days lie on the line between their neighbours")

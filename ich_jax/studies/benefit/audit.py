@@ -356,5 +356,5 @@ def _detectable(effects: Array, rejected: Array, power: float) -> float:
 
 
 @programs.jit
-def _residuals(values: Any, mask: Any) -> jax.Array:
+def _residuals(values: jax.Array, mask: jax.Array) -> jax.Array:
     return panel.two_way_residuals(values, mask)

@@ -204,12 +204,12 @@ def _smallest(drawn: changes.Draws, sizes: Sizes, alpha: float) -> Array:
 
 @programs.jit(static_argnames=("n1", "n0", "periods", "n_panels"))
 def _study(
-    key: Any,
-    drawn: Any,
-    limits: Any,
-    rho: Any,
-    effect: Any,
-    alpha: Any,
+    key: jax.Array,
+    drawn: changes.Draws,
+    limits: jax.Array,
+    rho: jax.Array,
+    effect: jax.Array,
+    alpha: jax.Array,
     *,
     n1: int,
     n0: int,
@@ -229,7 +229,17 @@ def _study(
 
 
 @programs.jit(static_argnames=("n1", "n0", "periods", "n_panels"))
-def _costly(key: Any, rho: Any, effect: Any, alpha: Any, *, n1: int, n0: int, periods: int, n_panels: int) -> jax.Array:
+def _costly(
+    key: jax.Array,
+    rho: jax.Array,
+    effect: jax.Array,
+    alpha: jax.Array,
+    *,
+    n1: int,
+    n0: int,
+    periods: int,
+    n_panels: int,
+) -> jax.Array:
     """`[K]` share of panels that the costly tests reject."""
 
     def rejected(index: jax.Array) -> jax.Array:
@@ -241,7 +251,7 @@ def _costly(key: Any, rho: Any, effect: Any, alpha: Any, *, n1: int, n0: int, pe
     return jnp.asarray(draws.each(rejected, n_panels, fits * ((n0 + 1) ** 2 + periods)).mean(axis=0))
 
 
-def _panel(key: jax.Array, rho: Any, effect: Any, *, n1: int, n0: int, periods: int) -> jax.Array:
+def _panel(key: jax.Array, rho: jax.Array, effect: jax.Array, *, n1: int, n0: int, periods: int) -> jax.Array:
     """`[U, T]` AR(1) series with a shared shock, an effect on the first n1 of them in the second half."""
     start = periods // 2
     treated = (jnp.arange(n1 + n0) < n1)[:, None] & (jnp.arange(periods) >= start)[None, :]

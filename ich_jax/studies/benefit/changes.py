@@ -220,12 +220,12 @@ def quantiles(tests: tuple[ChangeTest, ...], sizes: Sizes, alpha: float) -> Arra
 
 @programs.jit(static_argnames=("tests", "n1", "total", "n_draws"))
 def simulate(
-    key: Any,
+    key: jax.Array,
     drawn_from: tuple[Any, Any, Any, Any, Any],
     reassigned: Draws,
-    limits: Any,
-    alpha: Any,
-    grid: Any,
+    limits: jax.Array,
+    alpha: jax.Array,
+    grid: jax.Array,
     *,
     tests: tuple[ChangeTest, ...],
     n1: int,

@@ -8,7 +8,6 @@ does. The benefit is a column of the file, or follows from units, price and cost
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -185,7 +184,9 @@ def _assemble(source: str, columns: dict[str, list[str]], value: Array, line: In
     return Daily(tuple(str(name) for name in names), tuple(panels), source)
 
 
-def _check_days(name: str, day: Any, unit: Any, line: Indices, what: str) -> None:
+def _check_days(
+    name: str, day: npt.NDArray[np.datetime64], unit: npt.NDArray[np.str_], line: Indices, what: str
+) -> None:
     """Refuses unit-days that occur twice, a single day, and a mistyped year."""
     order = np.lexsort((line, day, unit))
     u, d = unit[order], day[order]
@@ -210,7 +211,7 @@ def _check_days(name: str, day: Any, unit: Any, line: Indices, what: str) -> Non
         )
 
 
-def _check_arms(name: str, unit: Any, arm: Any, line: Indices, what: str) -> None:
+def _check_arms(name: str, unit: npt.NDArray[np.str_], arm: npt.NDArray[np.str_], line: Indices, what: str) -> None:
     """Refuses a product without treated or local units, and units whose arms contradict each other."""
     treated, local = np.unique(unit[arm == TREATED]), np.unique(unit[arm == LOCAL])
     if len(treated) == 0:
@@ -237,7 +238,14 @@ def _check_arms(name: str, unit: Any, arm: Any, line: Indices, what: str) -> Non
         )
 
 
-def _check_launches(name: str, day: Any, unit: Any, arm: Any, line: Indices, what: str) -> None:
+def _check_launches(
+    name: str,
+    day: npt.NDArray[np.datetime64],
+    unit: npt.NDArray[np.str_],
+    arm: npt.NDArray[np.str_],
+    line: Indices,
+    what: str,
+) -> None:
     """Refuses treatment that switches off, or that has no days before it."""
     for treated in np.unique(unit[arm == TREATED]):
         of_unit = unit == treated
@@ -255,7 +263,9 @@ def _check_launches(name: str, day: Any, unit: Any, arm: Any, line: Indices, wha
             )
 
 
-def _panel(day: Any, unit: Any, arm: Any, value: Array) -> Panel:
+def _panel(
+    day: npt.NDArray[np.datetime64], unit: npt.NDArray[np.str_], arm: npt.NDArray[np.str_], value: Array
+) -> Panel:
     """Panel over all days of the calendar, so that a day without any row is a gap and not a shorter time."""
     units, row = np.unique(unit, return_inverse=True)
     periods = np.arange(day.min(), day.max() + np.timedelta64(1, "D"))
@@ -274,13 +284,13 @@ def _first(texts: Sequence[str]) -> dict[str, int]:
     return first
 
 
-def _lines(numbers: Any, what: str = "line") -> str:
+def _lines(numbers: Indices | list[int], what: str = "line") -> str:
     """`line 4`, `lines 4, 7` or `lines 4, 7, 9 and 12 more`."""
     shown = [str(int(n)) for n in numbers[:_SHOWN]]
     more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
     return f"{what}{'s' if len(numbers) > 1 else ''} {', '.join(shown)}{more}"
 
 
-def _example(rows: list[dict[str, str]], bad: Any, name: str) -> str:
+def _example(rows: list[dict[str, str]], bad: Indices | list[int], name: str) -> str:
     text = rows[int(bad[0])][name]
     return f" ({text!r})" if text else ""

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from ich_jax import types
 from ich_jax.econometrics.synthetic import conformal, sdid
 from ich_jax.econometrics.synthetic.control import fit_weights
 from ich_jax.uncertainty import draws, float64, programs
@@ -32,10 +33,10 @@ class Simulator(NamedTuple):
         block: Length of the blocks.
     """
 
-    series: Any
-    before: Any
-    start: Any
-    block: Any
+    series: types.Array
+    before: int | jax.Array
+    start: int | jax.Array
+    block: int | jax.Array
 
 
 class Pool(NamedTuple):
@@ -47,7 +48,7 @@ class Pool(NamedTuple):
     """
 
     series: jax.Array
-    start: Any
+    start: int | jax.Array
 
     @property
     def pre(self) -> jax.Array:
@@ -261,7 +262,7 @@ def simulate(
         return np.asarray(rejected).mean(axis=0)
 
 
-def in_one_period(effects: Any, after: Any) -> Any:
+def in_one_period(effects: types.ArrayT, after: Any) -> types.ArrayT:
     """Effects to try in one period, given those to try in the mean of `after` periods, which varies so much less."""
     return effects * after**0.5
 
@@ -315,8 +316,8 @@ def _panel(simulator: Simulator, key: jax.Array, periods: int) -> jax.Array:
 def _simulated_tests(
     simulator: Simulator,
     key: jax.Array,
-    effects: Any,
-    alpha: Any,
+    effects: jax.Array,
+    alpha: jax.Array,
     *,
     tests: tuple[SeriesTest, ...],
     n1: int,

@@ -15,8 +15,8 @@ if __name__ == "__main__":
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
 
+import ml_collections
 from absl import app, flags
 from ml_collections import config_flags
 
@@ -85,7 +85,7 @@ def main(argv: Sequence[str]) -> None:
         sys.exit(f"error: {error}")
 
 
-def configured(edited: Any) -> DesignConfig:
+def configured(edited: ml_collections.ConfigDict) -> DesignConfig:
     """Returns the config with the flags that stand for fields of it.
 
     Raises:

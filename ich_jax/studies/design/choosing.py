@@ -55,11 +55,12 @@ def choose(
     """Draws candidates for one brief and takes some; see `ich_jax.choose`.
 
     Raises:
-        ConfigError: There are several briefs.
+        ConfigError: There are several briefs, or it holds a number that stands for no category.
         CheckpointError: The run trained no reading head.
     """
     if len(np.asarray(brief.product)) != 1:
         raise errors.ConfigError(f"brief: got {len(np.asarray(brief.product))} briefs; choose takes one at a time.")
+    model.space.check(brief)
     draws = Designer(model, config.style_strength, config.batch)
     run.check_readable(draws)
     (asked,) = briefs.named([Asked("", briefs.from_arrays(brief, model.space), brief)])

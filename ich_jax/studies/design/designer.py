@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import hashlib
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from ich_jax.studies.design import recipes
 from ich_jax.studies.design.recipes import Recipe
 from ich_jax.training import sampling
 from ich_jax.training.checkpoint import TrainedModel
-from ich_jax.types import Brief, DesignSpace, Reading
+from ich_jax.types import Array, Brief, DesignSpace, Params, PyTree, Reading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,21 +50,21 @@ class Designer:
         return digest.hexdigest()
 
     @functools.cached_property
-    def _draw(self) -> Callable[[Any, Any, Brief], Any]:
+    def _draw(self) -> Callable[[Params, Array, Brief], tuple[jax.Array, jax.Array]]:
         model = self.model
         evaluation = dataclasses.replace(model.config.evaluation, style_strength=self.strength)
         config = dataclasses.replace(model.config, evaluation=evaluation)
-        draw = sampling.make_draw(config, model.space, model.size, model.channels)
+        draw = sampling.make_draw(config, model.spec)
 
         @jax.jit
-        def quantised(params: Any, z: jax.Array, brief: Brief) -> tuple[jax.Array, jax.Array]:
+        def quantised(params: Params, z: jax.Array, brief: Brief) -> tuple[jax.Array, jax.Array]:
             images = draw(params, z, brief)
             return pipeline.to_uint8(images), jnp.all(jnp.isfinite(images))
 
         return quantised
 
     @functools.cached_property
-    def _read(self) -> Callable[[Any, Any], Any]:
+    def _read(self) -> Callable[[Params, Images], tuple[Reading, jax.Array]]:
         read = sampling.make_read(self.model.config, self.model.space)
         return jax.jit(lambda params, images: read(params, pipeline.to_unit(images)))
 
@@ -80,7 +79,7 @@ class Designer:
             DataError: A pixel is not finite.
         """
 
-        def call(chunk: Any) -> Images:
+        def call(chunk: tuple[npt.NDArray[np.float32], Brief]) -> Images:
             images, finite = self._draw(self.model.ema_params, *chunk)
             if not finite:
                 raise errors.DataError(
@@ -120,7 +119,7 @@ class Designer:
         noise = np.zeros((1, model.config.generator.z_dim), np.float32)
         self.read(self.draw(noise, model.space.brief()))
 
-    def _in_batches(self, function: Callable[[Any], Any], tree: Any) -> Any:
+    def _in_batches(self, function: Callable[[PyTree], PyTree], tree: PyTree) -> PyTree:
         n = len(jax.tree.leaves(tree)[0])
         starts = range(0, n, self.batch)
         parts = [

@@ -224,7 +224,7 @@ def load_judging(designer: Designer, source: str) -> Judging:
             f"The inspector needs the images that {source or 'the shipped generator'} was trained on: {error} "
             "Without them: --config.judge=False."
         ) from error
-    if (model.space, model.size, model.channels) != (dataset.space, dataset.size, dataset.channels):
+    if model.spec != dataset.spec:
         raise errors.CheckpointError(
             f"{source} was trained on other images than are at its data.path now. Put them back, or do without an "
             "inspector: --config.judge=False."

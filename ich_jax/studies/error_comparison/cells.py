@@ -155,7 +155,7 @@ def judge_cell(
     key = jax.random.key(config.evaluation.seed)
     noise_key = drawing.noise_key(key, Purpose.COMPARED_DESIGNS)
     images = drawing.draw(sampler, model.ema_params, noise_key, judge.brief)
-    start = state_lib.create_state(cell, dataset.space, dataset.size, dataset.channels)
+    start = state_lib.create_state(cell, dataset.spec)
     history = writer.read_history(path / writer.METRICS_FILE)
     appended_brief = drawing.rows(judge.brief, slice(_N_APPENDED))
     reconstruction = last_tenth(history, "reconstruction", cell.train.steps) if cell.objective.reconstruction else None
@@ -172,13 +172,7 @@ def judge_cell(
         training_error=reconstruction,
         gradients=(Gradients(0, **(norms(start) or {"generator": {}, "discriminator": {}})), *in_training(history)),
         appended=degradation.appended(
-            cell,
-            dataset.space,
-            dataset.size,
-            dataset.channels,
-            model.ema_params,
-            appended_brief,
-            extra=config.comparison.appended,
+            cell, dataset.spec, model.ema_params, appended_brief, extra=config.comparison.appended
         ),
         g_parameters=parameter_count(model.g_params),
         d_parameters=parameter_count(model.d_params),

@@ -27,7 +27,7 @@ from ich_jax.config import Config, GeneratorConfig
 from ich_jax.evaluation.arm_errors import PLAIN, RESIDUAL
 from ich_jax.evaluation.level_tests import SEEDS, LevelTest, level_test
 from ich_jax.models import generator
-from ich_jax.types import Brief, DesignSpace, PyTree
+from ich_jax.types import Brief, ImageSpec, PyTree
 from ich_jax.uncertainty import bootstrap, bootstrap_intervals
 
 ALPHA = 0.05
@@ -263,15 +263,13 @@ class Appended:
 
 
 def append_blocks(
-    config: Config, space: DesignSpace, size: int, channels: int, params: PyTree, *, extra: int, zero: bool = True
+    config: Config, spec: ImageSpec, params: PyTree, *, extra: int, zero: bool = True
 ) -> tuple[Config, PyTree]:
     """Appends blocks to each stage of a generator.
 
     Args:
         config: The run of `params`.
-        space: What briefs can ask for.
-        size: Height and width of the pictures.
-        channels: 1 or 3.
+        spec: Design space and shape of its pictures.
         params: Parameters of the generator.
         extra: Blocks to append to each stage.
         zero: The last layer of the new blocks is zero, so that F(x) = 0; else they start as the arm's blocks do.
@@ -280,8 +278,8 @@ def append_blocks(
         The config of the deeper generator and its parameters.
     """
     network = dataclasses.replace(config.generator, blocks=config.generator.blocks + extra)
-    deeper = dataclasses.replace(config, generator=network)
-    init, _ = _compiled(network, space, size, channels, config.compute.dtype)
+    deeper, space = dataclasses.replace(config, generator=network), spec.space
+    init, _ = _compiled(network, spec, config.compute.dtype)
     brief = Brief(
         product=jnp.zeros((1,), jnp.int32),
         elements=jnp.zeros((1, len(space.elements)), jnp.int32),
@@ -297,32 +295,19 @@ def append_blocks(
 
 
 @functools.lru_cache(maxsize=4)
-def _compiled(
-    network: GeneratorConfig, space: DesignSpace, size: int, channels: int, dtype: str
-) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _compiled(network: GeneratorConfig, spec: ImageSpec, dtype: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Returns a generator's `init` and `apply`, compiled once for networks that are alike."""
-    module = generator.create(network, space, size, channels, jnp.dtype(dtype))
+    module = generator.create(network, spec, jnp.dtype(dtype))
     options = {"xla_backend_optimization_level": 0}  # both run once or twice: not worth optimising
     return jax.jit(module.init, compiler_options=options), jax.jit(module.apply, compiler_options=options)
 
 
-def appended(
-    config: Config,
-    space: DesignSpace,
-    size: int,
-    channels: int,
-    params: PyTree,
-    brief: Brief,
-    *,
-    extra: int = 1,
-) -> tuple[Appended, ...]:
+def appended(config: Config, spec: ImageSpec, params: PyTree, brief: Brief, *, extra: int = 1) -> tuple[Appended, ...]:
     """Draws pictures before and after blocks are appended, which start at zero or as the arm's blocks do.
 
     Args:
         config: The run of `params`.
-        space: What briefs can ask for.
-        size: Height and width of the pictures.
-        channels: 1 or 3.
+        spec: Design space and shape of its pictures.
         params: Parameters of the generator.
         brief: Of the pictures to draw.
         extra: Blocks to append to each stage.
@@ -331,13 +316,13 @@ def appended(
     z = jax.random.normal(jax.random.key(config.evaluation.seed), (n, config.generator.z_dim), jnp.float32)
 
     def draw(run_config: Config, params: PyTree) -> npt.NDArray[np.float32]:
-        _, apply = _compiled(run_config.generator, space, size, channels, run_config.compute.dtype)
+        _, apply = _compiled(run_config.generator, spec, run_config.compute.dtype)
         return np.asarray(apply({"params": params}, z, brief))
 
     before = draw(config, params)
     changes = []
     for start in ("zero", "own"):
-        deeper, deeper_params = append_blocks(config, space, size, channels, params, extra=extra, zero=start == "zero")
+        deeper, deeper_params = append_blocks(config, spec, params, extra=extra, zero=start == "zero")
         change = np.abs(draw(deeper, deeper_params) - before)
         changes.append(
             Appended(

@@ -102,7 +102,7 @@ def make_sampler(config: Config, judge: Judge) -> drawing.Sampler:
     dataset = judge.dataset
 
     def make(run_config: Config) -> drawing.Sampler:
-        return sampling.make_sampler(run_config, dataset.space, dataset.size, dataset.channels)
+        return sampling.make_sampler(run_config, dataset.spec)
 
     return judge.once("sampler", config, make)
 

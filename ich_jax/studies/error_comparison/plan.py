@@ -7,11 +7,10 @@ from typing import Any
 
 from ich_jax import config as config_lib
 from ich_jax.config import Config, ErrorComparisonConfig
+from ich_jax.config.error_comparison import TRIAL_SEEDS
 from ich_jax.evaluation.arm_errors import PLAIN, RESIDUAL
 from ich_jax.studies.error_comparison import result as comparison
 from ich_jax.studies.error_comparison.result import Choice
-
-_TRIAL_SEEDS = 1_000_000  # added to the seeds of trials, so that none is a seed of the comparison
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +52,7 @@ def trials(config: ErrorComparisonConfig) -> list[Piece]:
     if not settings.trial_steps:
         return []
     return [
-        Piece("trials", arm, depth, *gain, rate, config.seed + _TRIAL_SEEDS + k)
+        Piece("trials", arm, depth, *gain, rate, config.seed + TRIAL_SEEDS + k)
         for depth in settings.depths
         for arm in comparison.ARMS
         for gain in gains(config, arm)

@@ -92,7 +92,7 @@ def sampler(model: TrainedModel, dataset: Dataset) -> sweep.Generator:
     """Returns the generator in the form that a sweep disturbs."""
     return sweep.Generator(
         # As written: drawing alone is not faster in merged form (measured on a CPU), and takes longer to compile.
-        draw=sampling.make_draw(model.config, dataset.space, dataset.size, dataset.channels),
+        draw=sampling.make_draw(model.config, dataset.spec),
         params=model.ema_params,
         z_dim=model.config.generator.z_dim,
         space=dataset.space,
@@ -128,14 +128,14 @@ def check_data(model: TrainedModel, dataset: Dataset, source: str) -> None:
     Raises:
         CheckpointError: It is not.
     """
-    networks = state_lib.abstract_state(model.config, dataset.space, dataset.size, dataset.channels)
+    networks = state_lib.abstract_state(model.config, dataset.spec)
     shapes = [jax.tree.map(jnp.shape, params) for params in (networks.ema_params, model.ema_params)]
     if shapes[0] != shapes[1]:
         raise errors.CheckpointError(
             f"The generator in {source} has other layers than this version makes from its config: it was trained by "
             "another version or is damaged. Train it again."
         )
-    if (model.space, model.size, model.channels) != (dataset.space, dataset.size, dataset.channels):
+    if model.spec != dataset.spec:
         raise errors.CheckpointError(
             f"{source} was trained on images of {', '.join(model.space.products)} at {model.size} px, but its data are "
             f"now {', '.join(dataset.space.products)} at {dataset.size} px. Put the images back where they were."

@@ -17,6 +17,7 @@ import numpy as np
 
 from ich_jax import errors, liveness, workdir
 from ich_jax.config import Config
+from ich_jax.config.interference import FRESH_SEEDS
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.studies.interference import schedules, sweep
@@ -35,7 +36,6 @@ from ich_jax.types import Batch, Brief, PyTree
 from ich_jax.uncertainty import float64
 
 CONTROL = "control"
-_FRESH = 1_000_003  # added to the seed of briefs that no evaluation asked for
 
 _Step = Callable[[TrainState, PyTree, MetricWindow], tuple[TrainState, MetricWindow]]
 _Source = tuple[PyTree, jax.Array, jax.Array]
@@ -142,7 +142,7 @@ def _accuracy(evaluator: _Evaluator, params: PyTree, seed: int, step: int, n: in
 def _fresh_accuracy(evaluator: _Evaluator, params: PyTree, seed: int, product: int, n: int, batch: int) -> float:
     """Returns the accuracy of one product over n other designs, in batches as large as an evaluation."""
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 6), product)
-    briefs = sweep.product_briefs(evaluator.dataset, seed + _FRESH, n)
+    briefs = sweep.product_briefs(evaluator.dataset, seed + FRESH_SEEDS, n)
     briefs = _rows(briefs, np.arange(product * n, (product + 1) * n))
     correct = []
     for i in range(0, n, batch):
@@ -187,7 +187,7 @@ def make_runner(
         raise errors.DataError(
             "Pulses need images that lie on the device; raise --config.data.device_limit_mib to the size of this set."
         )
-    draw = jax.jit(sampling.make_draw(config, dataset.space, dataset.size, dataset.channels, choice.form))
+    draw = jax.jit(sampling.make_draw(config, dataset.spec, choice.form))
     # The step's arguments lie where its results will: otherwise its second call would compile it again.
     layout = parallel.single()
     return functools.partial(

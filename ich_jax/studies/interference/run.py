@@ -136,7 +136,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
 
     def start(seed: int) -> state_lib.TrainState:
         seeded = dataclasses.replace(trained, seed=seed)
-        state = state_lib.create_state(seeded, dataset.space, dataset.size, dataset.channels)
+        state = state_lib.create_state(seeded, dataset.spec)
         return checkpoint.init_from(source, state)[0]
 
     run_pulse = pulse_lib.make_runner(trained, dataset, start, inspector.read, choice)

@@ -53,7 +53,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     liveness.stage("choice of how convolutions are computed")
     liveness.keeps(f"checkpoints in {folder} are kept, and the same command resumes")
     form = formulation.choose(config, process_folder).form
-    sampler = sampling.make_sampler(config, dataset.space, dataset.size, dataset.channels, form)
+    sampler = sampling.make_sampler(config, dataset.spec, form)
     real_draws = make_real_draws(dataset)
     validate = validation.make_validate(config, dataset, sampler, inspector.read, real_draws=real_draws)
     result = loop.train(

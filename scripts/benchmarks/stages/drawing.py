@@ -1,10 +1,8 @@
 """How many designs a generator draws in a second."""
 
-from benchmarks import sample
+from benchmarks import programs, sample
 from benchmarks.stages import step
 from benchmarks.stages.job import Job
-
-from ich_jax.data.procedural import shapes
 
 TABLE = "Drawing"
 
@@ -21,11 +19,8 @@ def run(job: Job) -> None:
             if job.left_s() <= 0:
                 job.out_of_time(what)
                 continue
-            data, space = config.data, shapes.SPACE
-            parameters = sample.first_params(config)
-            (found,) = sample.measure(
-                config, space, data.size, data.channels, parameters, [n], form, rounds=job.size.rounds, calls=2
-            )
+            spec, parameters = programs.spec(config), sample.first_params(config)
+            (found,) = sample.measure(config, spec, parameters, [n], form, rounds=job.size.rounds, calls=2)
             job.add(
                 TABLE,
                 drawn=what,

@@ -2,12 +2,13 @@
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from ich_jax import errors
 from ich_jax.econometrics import panel
-from ich_jax.econometrics.did import two_way
+from ich_jax.econometrics.did import borusyak, callaway_santanna, two_way
 from tests.econometrics import made
 
 REFERENCE = made.reference("staggered")
@@ -92,6 +93,24 @@ def test_units_and_scale_do_not_matter():
     # A trend common to all units changes nothing.
     trended = panel.from_matrix(np.array(REFERENCE["y"]) + np.arange(8.0) ** 2, REFERENCE["start"])
     np.testing.assert_allclose(two_way.twfe(trended).effect, two_way.twfe(base).effect, rtol=1e-10)
+
+
+def test_clusters_of_units_are_found_by_name():
+    """A column indexed by unit is brought into the order of the panel; of other packages some take it as it stands."""
+    names = np.array([f"shop {k:02d}" for k in range(24)])
+    data = panel.Panel(names, PANEL.periods, PANEL.outcome, PANEL.observed, PANEL.start)
+    region = np.arange(24) // 3
+    turned = pd.Series(region, index=names).iloc[np.random.default_rng(0).permutation(24)]
+    for method in (
+        lambda clusters: two_way.twfe(data, clusters=clusters).table.standard_error[0],
+        lambda clusters: two_way.event_study(data, KEY, clusters=clusters).table.standard_error[0],
+        lambda clusters: callaway_santanna.group_time(data, clusters=clusters).standard_error[0],
+        lambda clusters: borusyak.imputation(data, clusters=clusters).standard_error,
+    ):
+        assert method(turned) == method(region) == method(pd.Series(region))
+        assert method(turned) != method(turned.to_numpy())
+        with pytest.raises(errors.DataError, match=r"indexed by 'outlet 0', .* the units are 'shop 00'"):
+            method(pd.Series(region, index=[f"outlet {k}" for k in range(24)]))
 
 
 def test_bad_input_is_refused():

@@ -1,11 +1,14 @@
 """Every covariance against stored numbers of pyfixest, statsmodels and linearmodels, and against its definition."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.econometrics.regression import covariance, linear
+from ich_jax.econometrics import panel
+from ich_jax.econometrics.did import two_way
+from ich_jax.econometrics.regression import covariance, linear, wild_bootstrap
 from tests.econometrics import made
 
 REFERENCE = made.reference("linear")
@@ -104,6 +107,45 @@ def test_order_of_rows_and_names_of_clusters_do_not_matter():
         covariance.newey_west(f, 3, time=np.arange(len(order))[i]) for f, i in ((fit, slice(None)), (moved, order))
     )
     np.testing.assert_allclose(other.matrix, one.matrix, rtol=1e-8)
+
+
+def test_only_ratios_of_weights_count():
+    """They are inverse variances: ten times each is the same data, in other packages ten times as many rows."""
+    x = {name: DATA[name] for name in ("x1", "x2", "treated")}
+    one, ten = (linear.fit(DATA["y"], x, weights=scale * DATA["weight"]) for scale in (1.0, 10.0))
+    np.testing.assert_allclose(ten.beta, one.beta, rtol=1e-10)
+    for method in (
+        covariance.iid,
+        lambda fit: covariance.heteroskedastic(fit, "HC1"),
+        lambda fit: covariance.cluster(fit, DATA["unit"]),
+        lambda fit: covariance.jackknife(fit, DATA["unit"]),
+    ):
+        np.testing.assert_allclose(method(ten).matrix, method(one).matrix, rtol=1e-8)
+
+
+def test_columns_of_data_frames_in_other_orders_are_refused():
+    """Other packages take them by position and say nothing."""
+    frame = pd.DataFrame({name: DATA[name] for name in ("y", "x1", "treated", "unit", "period", "weight")})
+    turned = frame.iloc[::-1]
+    fit = linear.fit(frame["y"], {"x1": frame["x1"]}, weights=frame["weight"])
+    expected = covariance.cluster(linear.fit(DATA["y"], {"x1": DATA["x1"]}, weights=DATA["weight"]), DATA["unit"])
+    np.testing.assert_array_equal(covariance.cluster(fit, frame["unit"]).matrix, expected.matrix)
+    np.testing.assert_array_equal(covariance.cluster(fit, frame["unit"].to_numpy()).matrix, expected.matrix)
+    np.testing.assert_array_equal(covariance.cluster(fit, list(frame["unit"])).matrix, expected.matrix)
+    for call in (
+        lambda: covariance.cluster(fit, turned["unit"]),
+        lambda: covariance.jackknife(fit, turned["unit"]),
+        lambda: covariance.driscoll_kraay(fit, turned["period"], 1),
+        lambda: covariance.newey_west(fit, 1, time=turned["period"]),
+        lambda: wild_bootstrap.wild_cluster(fit, "x1", turned["unit"]),
+        lambda: linear.fit(frame["y"], {"x1": turned["x1"]}),
+        lambda: linear.fit(frame["y"], {"x1": frame["x1"]}, weights=turned["weight"]),
+        lambda: linear.fit(frame["y"], {"x1": frame["x1"]}, absorb={"unit": turned["unit"]}),
+        lambda: two_way.two_by_two(frame["y"], frame["treated"], turned["treated"]),
+        lambda: panel.from_rows(frame["unit"], frame["period"], turned["y"], frame["treated"]),
+    ):
+        with pytest.raises(errors.DataError, match=r"stand in another order, and rows are taken by position"):
+            call()
 
 
 def test_table_by_hand():

@@ -70,6 +70,19 @@ def test_resampled_errors_are_those_of_synthdid(kind):
     assert error.replicates.shape == (1000,) and error.value == pytest.approx(error.replicates.std(ddof=0), rel=1e-10)
 
 
+def test_the_error_of_drawing_is_said():
+    """Other names of the donors are another order of them, and so other draws: the standard error moves, as it says."""
+    fit = sdid.synthetic_did(PANEL)
+    found = [sdid.standard_error(fit, key=jax.random.key(k), n_resamples=1000) for k in range(12)]
+    order = np.random.default_rng(0).permutation(12)
+    named_otherwise = sdid.synthetic_did(panel.from_matrix(np.concatenate([Y[order], Y[12:]]), [12] * 12 + [8] * 3))
+    moved = sdid.standard_error(named_otherwise, key=jax.random.key(0), n_resamples=1000)
+    error = found[0].monte_carlo_error
+    assert 0.5 < np.std([each.value for each in found], ddof=1) / error < 2.0
+    assert 0 < abs(moved.value - found[0].value) < 4 * np.sqrt(2) * error
+    assert sdid.standard_error(fit, "jackknife").monte_carlo_error == 0.0
+
+
 def test_a_placebo_is_an_estimate_on_the_donors():
     """With one treated unit there are as many placebos as donors; each keeps the penalties of the estimate."""
     one = panel.from_matrix(Y[:13], [12] * 12 + [8])

@@ -288,6 +288,7 @@ def test_bad_input_is_refused_and_nothing_written(whole: Path, untrained: Path, 
         ({"select": "divers"}, "did you mean 'diverse'"),
         ({"tolerance": 0.0}, "tolerance"),
         ({"seeds": (1, 1)}, "different whole numbers"),
+        ({"seeds": (1, 2**32)}, "seeds: got 4294967296; expected a whole number from 0 to 4,294,967,295"),
         ({"spread": 1.5}, "spread"),
     ],
 )

@@ -12,9 +12,9 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.models import generator
 from ich_jax.studies.error_comparison import degradation as lib
-from ich_jax.types import Brief, DesignSpace
+from ich_jax.types import Brief, DesignSpace, ImageSpec
 
-SPACE = DesignSpace(("a", "b"), (), ("width",))
+SPEC = ImageSpec(DesignSpace(("a", "b"), (), ("width",)), 16, 3)
 DEPTHS, SEEDS = (1, 2, 4, 8), tuple(range(6))
 
 
@@ -111,7 +111,7 @@ def make(arm: str, seed: int = 0) -> tuple[config_lib.Config, dict[str, object]]
         generator=config_lib.GeneratorConfig(arm=arm, z_dim=4, mapping=6, widths=(6, 4)),
         train=config_lib.TrainConfig(steps=1),
     )
-    module = generator.create(config.generator, SPACE, 16, 3, jnp.float32)
+    module = generator.create(config.generator, SPEC, jnp.float32)
     brief = Brief(jnp.zeros((1,), jnp.int32), jnp.zeros((1, 0), jnp.int32), jnp.zeros((1, 1)), jnp.ones((1, 2)))
     params = module.init(jax.random.key(seed), jnp.zeros((1, 4)), brief)["params"]
     # Trained weights are nowhere zero; those at the start would hide a changed order of noise or blocks.
@@ -122,10 +122,10 @@ def make(arm: str, seed: int = 0) -> tuple[config_lib.Config, dict[str, object]]
 @pytest.mark.parametrize("extra", [1, 3])
 def test_zero_blocks_leave_a_residual_generator_as_it_is_bit_for_bit(brief: Brief, extra: int) -> None:
     config, params = make("residual")
-    zero, own = lib.appended(config, SPACE, 16, 3, params, brief, extra=extra)
+    zero, own = lib.appended(config, SPEC, params, brief, extra=extra)
     assert (zero.start, zero.identical, zero.max_change) == ("zero", True, 0.0)
     assert (own.start, own.identical) == ("own", False)
-    deeper, deep = lib.append_blocks(config, SPACE, 16, 3, params, extra=extra)
+    deeper, deep = lib.append_blocks(config, SPEC, params, extra=extra)
     assert deeper.generator.blocks == 1 + extra
     assert len(deep) == len(params) + 2 * extra
     assert float(jnp.abs(deep["stage_0_block_1"]["conv1"]["kernel"]).max()) > 0  # only the last layer is zero
@@ -133,6 +133,6 @@ def test_zero_blocks_leave_a_residual_generator_as_it_is_bit_for_bit(brief: Brie
 
 def test_the_same_blocks_change_a_plain_generator(brief: Brief) -> None:
     config, params = make("plain")
-    zero, own = lib.appended(config, SPACE, 16, 3, params, brief)
+    zero, own = lib.appended(config, SPEC, params, brief)
     assert not zero.identical and not own.identical
     assert zero.max_change > 0.05

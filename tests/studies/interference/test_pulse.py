@@ -30,7 +30,7 @@ def read(images: Any) -> Reading:
 
 def start(seed: int) -> state_lib.TrainState:
     del seed
-    return state_lib.create_state(CONFIG, DATASET.space, DATASET.size, DATASET.channels)
+    return state_lib.create_state(CONFIG, DATASET.spec)
 
 
 @pytest.fixture(scope="module")

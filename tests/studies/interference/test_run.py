@@ -50,7 +50,7 @@ def _tiny(images: Path) -> Iterator[None]:
             }
         )
         data = make.make(config.data, seed=config.seed)
-        state = state_lib.create_state(config, data.space, data.size, data.channels)
+        state = state_lib.create_state(config, data.spec)
         networks = (state.ema_params, state.g_params, state.d_params)
         return checkpoint.TrainedModel(config, data.space, data.size, data.channels, 6, 0.0, *networks)
 
