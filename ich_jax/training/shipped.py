@@ -61,7 +61,7 @@ def load(folder: str | Path = FOLDER) -> TrainedModel:
             f"The shipped generator was trained on images of fingerprint {data['fingerprint']}, and this version of "
             f"ich_jax renders others ({dataset.fingerprint}). {_OTHERWISE}"
         )
-    expected = state.abstract_state(config, dataset.space, dataset.size, dataset.channels)
+    expected = state.abstract_state(config, dataset.spec)
     for name, tree in params.items():
         shapes = [jax.tree.map(lambda leaf: tuple(leaf.shape), each) for each in (tree, getattr(expected, name))]
         if shapes[0] != shapes[1]:
