@@ -139,7 +139,9 @@ def words_tables(result: WordsResult) -> list[Table]:
                     (word, *map(float, row), float(h))
                     for word, row, h in zip(f.word, f.loadings, f.communality, strict=True)
                 ),
-                f"{f.method}, {f.rotation}" + (f"; Heywood cases: {', '.join(f.heywood)}" if f.heywood else ""),
+                f"{f.method}, {f.rotation}"
+                + (" of words with Kaiser's normalisation" if f.normalised else "")
+                + (f"; Heywood cases: {', '.join(f.heywood)}" if f.heywood else ""),
                 f"n = {f.n} samples",
                 tuple((name, 3) for name in (*axes, "communality")),
             ),
