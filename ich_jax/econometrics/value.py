@@ -184,20 +184,7 @@ def value(
     References:
         Briggs, Claxton and Sculpher (2006), Decision modelling for health economic evaluation, chapter 5.
     """
-    if (error is None) == (samples is None):
-        raise errors.ConfigError("value: pass either the standard `error` of the effect or `samples` of it.")
-    if not 0.0 < confidence < 1.0:
-        raise errors.ConfigError(f"value: confidence: expected a number inside (0, 1), got {confidence!r}.")
-    if n_draws < 100 or n_draws != int(n_draws):
-        raise errors.ConfigError(f"value: n_draws: expected a whole number from 100, got {n_draws!r}.")
-    if not np.isfinite(effect) or (error is not None and not (np.isfinite(error) and error >= 0)) or not df > 0:
-        raise errors.ConfigError(
-            f"value: effect={effect!r}, error={error!r}, df={df!r}: expected finite numbers, an error from 0 and "
-            "degrees of freedom above 0."
-        )
-    pool = np.zeros(1) if samples is None else float64.finite(samples, "value: samples", ndim=1)
-    if len(pool) == 0:
-        raise errors.DataError("value: samples is empty; pass the draws of the effect.")
+    pool = _checked_samples(effect, error, df, samples, n_draws=n_draws, confidence=confidence)
     terms = {"discount_rate": plan.discount_rate, "investment": plan.investment, "running_cost": plan.running_cost}
     terms |= {"ramp_days": float(plan.ramp_days)}
     with float64.enabled():
@@ -205,13 +192,7 @@ def value(
             np.asarray, _standard(float(effect), plan.growth, terms, key, days=plan.horizon_days, n_draws=n_draws)
         )
         tail = (1.0 - confidence) / 2.0
-        if error is None:
-            drawn = pool[np.minimum((uniform * len(pool)).astype(np.int64), len(pool) - 1)]
-            low, high = np.quantile(pool, [tail, 1.0 - tail])
-        else:
-            drawn = effect + error * stats.t.ppf(uniform, df)
-            half = float(stats.t.isf(tail, df)) * error
-            low, high = effect - half, effect + half
+        drawn, low, high = _drawn(effect, error, df, pool, uniform, tail)
         rates = np.maximum(plan.growth + plan.growth_error * normal, -0.99)
         many = jax.tree.map(np.asarray, _many(drawn, rates, terms, days=plan.horizon_days))
     npv = many.gains - plan.investment
@@ -249,6 +230,39 @@ def value(
             f"(1 + {plan.discount_rate:g})^(-d/365), over {plan.horizon_days} days"
         ),
     )
+
+
+def _checked_samples(
+    effect: float, error: float | None, df: float, samples: npt.ArrayLike | None, *, n_draws: int, confidence: float
+) -> Array:
+    """Checks the arguments of `value`; returns the samples of the effect, or one zero if there is its error."""
+    if (error is None) == (samples is None):
+        raise errors.ConfigError("value: pass either the standard `error` of the effect or `samples` of it.")
+    if not 0.0 < confidence < 1.0:
+        raise errors.ConfigError(f"value: confidence: expected a number inside (0, 1), got {confidence!r}.")
+    if n_draws < 100 or n_draws != int(n_draws):
+        raise errors.ConfigError(f"value: n_draws: expected a whole number from 100, got {n_draws!r}.")
+    if not np.isfinite(effect) or (error is not None and not (np.isfinite(error) and error >= 0)) or not df > 0:
+        raise errors.ConfigError(
+            f"value: effect={effect!r}, error={error!r}, df={df!r}: expected finite numbers, an error from 0 and "
+            "degrees of freedom above 0."
+        )
+    pool = np.zeros(1) if samples is None else float64.finite(samples, "value: samples", ndim=1)
+    if len(pool) == 0:
+        raise errors.DataError("value: samples is empty; pass the draws of the effect.")
+    return pool
+
+
+def _drawn(
+    effect: float, error: float | None, df: float, pool: Array, uniform: Array, tail: float
+) -> tuple[Array, float, float]:
+    """Effects `[B]` at uniform numbers, and the limits with `tail` beyond each; without an error, of the pool."""
+    if error is None:
+        drawn = pool[np.minimum((uniform * len(pool)).astype(np.int64), len(pool) - 1)]
+        low, high = np.quantile(pool, [tail, 1.0 - tail])
+        return drawn, low, high
+    half = float(stats.t.isf(tail, df)) * error
+    return effect + error * stats.t.ppf(uniform, df), effect - half, effect + half
 
 
 def present_value(
