@@ -263,6 +263,7 @@ def compare(
     Raises:
         DataError: Fewer than two works in an arm, or scores that do not vary inside the arms.
     """
+    # Longer than other functions: each statement is computed once, and is a row of the table and a field of the result.
     a, b = means.two_arms(first, second, "compare", varying=True)
     n1, n2 = len(a), len(b)
     key_p, key_a = jax.random.split(key)
