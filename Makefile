@@ -35,7 +35,8 @@ demo: python
 
 test: python
 	@exec $(SETUP) --extra=test
-	$(BIN)/python -m ich_jax.perf.memory -m pytest -n logical --maxprocesses=4 --dist=loadfile
+	@# In the order of the folders: sorted by their number of tests, files of few long ones would come last, one at a time.
+	$(BIN)/python -m ich_jax.perf.memory -m pytest -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 smoke: python
 	@exec $(SMOKE)

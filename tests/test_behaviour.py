@@ -14,7 +14,7 @@ NORMS = {"BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm"}  # of flax
 
 def rows() -> Iterator[list[str]]:
     """Yields the cells of every row of the page's tables: what was seen, with, here, verdict, test."""
-    for line in PAGE.splitlines():
+    for line in PAGE.partition("\n## References")[0].splitlines():
         if line.startswith("| ") and not line.startswith("| what was seen"):
             yield [cell.strip() for cell in line.strip("|").split("|")]
 

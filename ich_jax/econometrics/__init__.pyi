@@ -1,4 +1,4 @@
-from . import did, panel, regression, series, synthetic, value
+from . import benefit, did, panel, regression, series, synthetic, value
 from .panel import Panel, from_matrix, from_rows
 from .value import Plan, Value, present_value
 
@@ -6,6 +6,7 @@ __all__ = [
     "Panel",
     "Plan",
     "Value",
+    "benefit",
     "did",
     "from_matrix",
     "from_rows",

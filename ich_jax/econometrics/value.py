@@ -1,4 +1,4 @@
-"""Economic benefit in yuan a day, and what an effect on it is worth: a year, after costs, discounted, and how surely.
+"""What an effect on the economic benefit is worth: a year, after costs, discounted, and how surely.
 
 Discounting: yuan of day d, counted from the launch, are worth (1 + rate)^(-d / 365) yuan of the launch; the investment
 is paid at the launch, and each day's benefit arrives at its end (d = 1, ..., horizon).
@@ -15,13 +15,11 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
-from ich_jax.econometrics.series import interrupted, trend
+from ich_jax.econometrics.benefit import DAYS
 from ich_jax.uncertainty import draws, float64, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
-DAYS = 365  # in a year, as in the paper: 1,312 yuan a day are 478,880 a year
-ARMS = ("ai", "before", "local")  # with AI-assisted design, before it, local average of the same type
 _LIMITS: Mapping[str, tuple[float, float]] = {
     "horizon_days": (1, 3650),
     "discount_rate": (-0.5, 10.0),
@@ -31,7 +29,6 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "growth": (-0.99, 100.0),
     "growth_error": (0.0, np.inf),
 }
-_LAST = 7  # days that make up the end of a curve: a whole week, so that the day of the week does not matter
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,52 +59,6 @@ class Plan:
     def __post_init__(self) -> None:
         for name, (low, high) in _LIMITS.items():
             errors.require_within(getattr(self, name), low, high, f"plan.{name}", whole=name.endswith("_days"))
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Arm:
-    """One of the three curves of a product.
-
-    Attributes:
-        name: "ai", "before" or "local".
-        days: Days that it covers.
-        mean: Yuan a day.
-        low: Lower limit of the mean, with AR(1) errors.
-        high: Upper limit.
-        last: Mean of the last seven days (of all, if there are fewer).
-    """
-
-    name: str
-    days: int
-    mean: float
-    low: float
-    high: float
-    last: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True, repr=False)
-class Growth(Result):
-    """Whether the effect grows.
-
-    Attributes:
-        per_year: Change of the effect, in yuan a day, over a year (least squares).
-        low: Lower limit, by block bootstrap.
-        high: Upper limit.
-        p: Two-sided p-value of the same bootstrap, on Mann-Kendall's S.
-        relative: `per_year` over the mean effect.
-        mann_kendall: The test with the correction of Hamed and Rao beside it; None where its variance is not positive.
-        bootstrap: The bootstrap itself.
-    """
-
-    bracketed = "per_year"
-
-    per_year: float
-    low: float
-    high: float
-    p: float
-    relative: float
-    mann_kendall: trend.MannKendall | None
-    bootstrap: trend.BootstrapTrend
 
 
 class Valued(NamedTuple):
@@ -187,103 +138,6 @@ class Value(Result):
         return np.array([getattr(self, name)[2] for name in self.quantity])
 
 
-def from_sales(units: npt.ArrayLike, price: npt.ArrayLike, cost: npt.ArrayLike) -> Array:
-    """Benefit in yuan a day: units x (price - cost).
-
-    Example:
-        >>> from ich_jax.econometrics import value
-        >>> value.from_sales([3, 0], price=[20.0, 20.0], cost=12.0).tolist()
-        [24.0, 0.0]
-
-    Args:
-        units: `[...]` sold that day.
-        price: Yuan each; `[...]` or one number.
-        cost: Yuan each; `[...]` or one number.
-
-    Returns:
-        `[...]`; negative where things are sold below cost.
-
-    Raises:
-        DataError: Values that are not finite, negative units, prices or costs, or shapes that do not fit.
-    """
-    given = {"units": units, "price": price, "cost": cost}
-    arrays = {name: float64.finite(value, f"from_sales: {name}") for name, value in given.items()}
-    shape = arrays["units"].shape
-    for name, array in arrays.items():
-        if array.shape not in (shape, ()):
-            raise errors.DataError(
-                f"from_sales: {name} has shape {list(array.shape)}, units {list(shape)}; expected the same, or one "
-                "number."
-            )
-        if (array < 0).any():
-            where = np.argwhere(np.atleast_1d(array) < 0)[0].tolist()
-            raise errors.DataError(
-                f"from_sales: {name} is negative at index {where} ({array.min():g}); enter returns as fewer units, and "
-                "subsidies as a lower cost."
-            )
-    return np.asarray(arrays["units"] * (arrays["price"] - arrays["cost"]))
-
-
-def arms(curves: Mapping[str, npt.ArrayLike], *, confidence: float = 0.95) -> tuple[Arm, ...]:
-    """Describes the three curves; the differences between them are no effects.
-
-    Args:
-        curves: `[days]` mean over the units of each arm, in the order of time, by the names of `ARMS`.
-        confidence: Coverage of the limits.
-
-    Raises:
-        ConfigError: Another name.
-        DataError: Fewer than five days in an arm, values that are not finite, or a constant curve.
-
-    References:
-        The limits are those of a mean under AR(1) errors (`interrupted.autoregressive`).
-    """
-    result = []
-    for name in (*curves,):
-        errors.require(name, ARMS, "arms: curves")
-    for name in ARMS:
-        if name not in curves:
-            continue
-        y = float64.finite(curves[name], f"arms: {name}", ndim=1)
-        if len(y) < 5:
-            raise errors.DataError(f"arms: {name} has {len(y)} days; at least five are needed for an interval.")
-        table = interrupted.autoregressive(y, {}, confidence=confidence).table
-        last = float(y[-_LAST:].mean())
-        result.append(Arm(name, len(y), float(table.estimate[0]), float(table.low[0]), float(table.high[0]), last))
-    return tuple(result)
-
-
-def growth(effects: npt.ArrayLike, key: jax.Array, *, n_resamples: int = 1999, confidence: float = 0.95) -> Growth:
-    """Tests whether the daily effect grows after the launch.
-
-    Args:
-        effects: `[T1]` effect of each day after the launch, for example a gap to a synthetic control.
-        key: Random key.
-        n_resamples: Resamples of the block bootstrap.
-        confidence: Coverage of the limits.
-
-    Raises:
-        ConfigError: As for `trend.bootstrap_trend`.
-        DataError: As for `trend.bootstrap_trend`.
-    """
-    y = float64.finite(effects, "growth: effects", ndim=1)
-    tested = trend.bootstrap_trend(y, key, n_resamples=n_resamples, confidence=confidence)
-    try:
-        beside = trend.mann_kendall(y, confidence=confidence)
-    except errors.DataError:  # its corrected variance may be negative; the bootstrap stands by itself
-        beside = None
-    mean = float(y.mean())
-    return Growth(
-        per_year=DAYS * tested.slope,
-        low=DAYS * tested.low,
-        high=DAYS * tested.high,
-        p=tested.p,
-        relative=DAYS * tested.slope / mean if mean != 0 else float("nan"),
-        mann_kendall=beside,
-        bootstrap=tested,
-    )
-
-
 def value(
     effect: float,
     plan: Plan,
@@ -330,20 +184,7 @@ def value(
     References:
         Briggs, Claxton and Sculpher (2006), Decision modelling for health economic evaluation, chapter 5.
     """
-    if (error is None) == (samples is None):
-        raise errors.ConfigError("value: pass either the standard `error` of the effect or `samples` of it.")
-    if not 0.0 < confidence < 1.0:
-        raise errors.ConfigError(f"value: confidence: expected a number inside (0, 1), got {confidence!r}.")
-    if n_draws < 100 or n_draws != int(n_draws):
-        raise errors.ConfigError(f"value: n_draws: expected a whole number from 100, got {n_draws!r}.")
-    if not np.isfinite(effect) or (error is not None and not (np.isfinite(error) and error >= 0)) or not df > 0:
-        raise errors.ConfigError(
-            f"value: effect={effect!r}, error={error!r}, df={df!r}: expected finite numbers, an error from 0 and "
-            "degrees of freedom above 0."
-        )
-    pool = np.zeros(1) if samples is None else float64.finite(samples, "value: samples", ndim=1)
-    if len(pool) == 0:
-        raise errors.DataError("value: samples is empty; pass the draws of the effect.")
+    pool = _checked_samples(effect, error, df, samples, n_draws=n_draws, confidence=confidence)
     terms = {"discount_rate": plan.discount_rate, "investment": plan.investment, "running_cost": plan.running_cost}
     terms |= {"ramp_days": float(plan.ramp_days)}
     with float64.enabled():
@@ -351,13 +192,7 @@ def value(
             np.asarray, _standard(float(effect), plan.growth, terms, key, days=plan.horizon_days, n_draws=n_draws)
         )
         tail = (1.0 - confidence) / 2.0
-        if error is None:
-            drawn = pool[np.minimum((uniform * len(pool)).astype(np.int64), len(pool) - 1)]
-            low, high = np.quantile(pool, [tail, 1.0 - tail])
-        else:
-            drawn = effect + error * stats.t.ppf(uniform, df)
-            half = float(stats.t.isf(tail, df)) * error
-            low, high = effect - half, effect + half
+        drawn, low, high = _drawn(effect, error, df, pool, uniform, tail)
         rates = np.maximum(plan.growth + plan.growth_error * normal, -0.99)
         many = jax.tree.map(np.asarray, _many(drawn, rates, terms, days=plan.horizon_days))
     npv = many.gains - plan.investment
@@ -395,6 +230,39 @@ def value(
             f"(1 + {plan.discount_rate:g})^(-d/365), over {plan.horizon_days} days"
         ),
     )
+
+
+def _checked_samples(
+    effect: float, error: float | None, df: float, samples: npt.ArrayLike | None, *, n_draws: int, confidence: float
+) -> Array:
+    """Checks the arguments of `value`; returns the samples of the effect, or one zero if there is its error."""
+    if (error is None) == (samples is None):
+        raise errors.ConfigError("value: pass either the standard `error` of the effect or `samples` of it.")
+    if not 0.0 < confidence < 1.0:
+        raise errors.ConfigError(f"value: confidence: expected a number inside (0, 1), got {confidence!r}.")
+    if n_draws < 100 or n_draws != int(n_draws):
+        raise errors.ConfigError(f"value: n_draws: expected a whole number from 100, got {n_draws!r}.")
+    if not np.isfinite(effect) or (error is not None and not (np.isfinite(error) and error >= 0)) or not df > 0:
+        raise errors.ConfigError(
+            f"value: effect={effect!r}, error={error!r}, df={df!r}: expected finite numbers, an error from 0 and "
+            "degrees of freedom above 0."
+        )
+    pool = np.zeros(1) if samples is None else float64.finite(samples, "value: samples", ndim=1)
+    if len(pool) == 0:
+        raise errors.DataError("value: samples is empty; pass the draws of the effect.")
+    return pool
+
+
+def _drawn(
+    effect: float, error: float | None, df: float, pool: Array, uniform: Array, tail: float
+) -> tuple[Array, float, float]:
+    """Effects `[B]` at uniform numbers, and the limits with `tail` beyond each; without an error, of the pool."""
+    if error is None:
+        drawn = pool[np.minimum((uniform * len(pool)).astype(np.int64), len(pool) - 1)]
+        low, high = np.quantile(pool, [tail, 1.0 - tail])
+        return drawn, low, high
+    half = float(stats.t.isf(tail, df)) * error
+    return effect + error * stats.t.ppf(uniform, df), effect - half, effect + half
 
 
 def present_value(

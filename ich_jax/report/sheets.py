@@ -57,6 +57,7 @@ def sheet(
     Raises:
         ValueError: The panels differ in rows or image size, or there are none.
     """
+    # Over 60 lines: sizes follow from each other, and everything is placed by all of them.
     images = {title: _images(title, array) for title, array in panels.items()}
     if not images or len({(a.shape[0], *a.shape[2:4]) for a in images.values()}) != 1:
         shapes = {title: a.shape for title, a in images.items()}

@@ -52,6 +52,7 @@ def make_step(
     Returns:
         `step(state, arrays_or_batch, window) -> (state, window)`; state and window are donated.
     """
+    # Over 60 lines: what is compiled is one function, whose parts share what a run fixes.
     layout = layout or parallel.single()
     trained = create_networks(config, dataset.spec, layout, choice.form)
     update = make_update(trained)

@@ -117,6 +117,7 @@ def albumentations(size: int, threads: int) -> Library:
     Raises:
         ImportError: It is absent.
     """
+    # Over 60 lines: a row of one table for each kind that the library has, and functions for those that need more.
     import albumentations as a
     import cv2
 
@@ -193,6 +194,7 @@ def kornia(size: int, threads: int) -> Library:
     Raises:
         ImportError: It is absent.
     """
+    # Over 60 lines: one table, as that of albumentations.
     import torch
     from kornia import augmentation, color, enhance, filters
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ich_jax.econometrics import panel, value
+from ich_jax.econometrics import benefit, panel
 from ich_jax.econometrics.did import decomposition, few_treated, launch_path, randomisation, two_way
 from ich_jax.econometrics.regression import covariance, m_estimation
 from ich_jax.econometrics.synthetic import augmentation
@@ -125,8 +125,8 @@ def test_scale_of_growth() -> None:
     """The same draws: a level moves neither slope nor p, a scale moves the slope alone."""
     effects = 3.0 + 0.02 * np.arange(60) + np.random.default_rng(6).normal(size=60)
     base, moved = (
-        value.growth(effects, KEY, n_resamples=199),
-        value.growth(SCALE * effects + 9.0, KEY, n_resamples=199),
+        benefit.growth(effects, KEY, n_resamples=199),
+        benefit.growth(SCALE * effects + 9.0, KEY, n_resamples=199),
     )
     np.testing.assert_allclose(
         [moved.per_year, moved.low, moved.high], SCALE * np.array([base.per_year, base.low, base.high])

@@ -178,7 +178,7 @@ class TestRefusals:
         given(**full, rehearsed=False)._check_rehearsal("full")
         assert "0.0.1 was rehearsed with" in capsys.readouterr().out
         accelerator = given(**full)
-        (tmp_path / "rehearsal.json").write_text(json.dumps(receipt | {"sources": accelerator.sources()}))
+        (tmp_path / "rehearsal.json").write_text(json.dumps(receipt | {"sources": accelerator.records.sources()}))
         accelerator._check_rehearsal("full")
         assert "warning: JAX" in capsys.readouterr().out  # another version is no reason to refuse
 
@@ -192,7 +192,7 @@ MADE_UP = """
 import os, sys, time
 sys.path[:0] = [{scripts!r}, {root!r}]
 from benchmarks import accelerator
-from benchmarks.stages import table
+from benchmarks.stages import table, watcher, worker
 
 def good(job):
     job.add("rows", n=1, value=0.5)
@@ -220,12 +220,12 @@ def later(job):
         job.figure("calls", 1.0)
         job.goes_on = "step 1 of 2"
 
-accelerator.STAGES = tuple(
+accelerator.STAGES = worker.STAGES = tuple(
     table.Stage(function.__name__, "made up", minutes, 0.001, function)
     # The last one expects more minutes than there are, so that nothing is left over for one that hangs.
     for function, minutes in ((good, 1), (wrong, 1), (aborts, 1), (hangs, 0.02), (slow, 1), (later, 100))
 )
-accelerator._ROOT, accelerator._GRACE_S = __import__("pathlib").Path({folder!r}), 0.5
+watcher._ROOT, watcher._GRACE_S = __import__("pathlib").Path({folder!r}), 0.5
 if __name__ == "__main__":
     import benchmark
     benchmark.main(sys.argv)

@@ -96,25 +96,25 @@ def test_devices_that_are_one_processor_are_refused(scripts):
 
 
 def test_torch_that_is_absent_names_the_extra(scripts, monkeypatch):
-    train = scripts("train")
-    monkeypatch.setattr(train.importlib.util, "find_spec", lambda name: None)
+    versus_torch = scripts("versus_torch")
+    monkeypatch.setattr(versus_torch.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(errors.ConfigError, match=r'pip install -e "\.\[bench\]"'):
-        train._peer()
+        versus_torch.load_peer()
 
 
 class TestSummary:
     @pytest.fixture
     def measured(self, scripts):
         """A row as `measure` makes it: 2 s a step, by hand."""
-        train = scripts("train")
+        peer, result = scripts("versus_torch").Peer, scripts("train_result")
         seconds = Range(1.9, 2.0, 2.2)
         peak = roofline.Peak("float32", 100e9, 10e9)
         peers = (
-            train.Peer("torch eager, written", False, "stock", Range(2.0, 2.5, 3.0), seconds, Range(0.7, 0.8, 0.9)),
-            train.Peer("torch.compile, written", False, "stock", Range(2.0, 2.4, 3.0), seconds, Range(0.7, 0.83, 0.9)),
-            train.Peer("torch eager, phases", True, "stock", Range(1.0, 1.9, 3.0), seconds, Range(0.9, 1.05, 1.2)),
+            peer("torch eager, written", False, "stock", Range(2.0, 2.5, 3.0), seconds, Range(0.7, 0.8, 0.9)),
+            peer("torch.compile, written", False, "stock", Range(2.0, 2.4, 3.0), seconds, Range(0.7, 0.83, 0.9)),
+            peer("torch eager, phases", True, "stock", Range(1.0, 1.9, 3.0), seconds, Range(0.9, 1.05, 1.2)),
         )
-        return train, train.Measured(
+        return result, result.Measured(
             config="made",
             fingerprint="0",
             size=32,
@@ -142,37 +142,37 @@ class TestSummary:
         )
 
     def test_ratios_are_to_the_fastest_of_each_kind_in_the_worst_config(self, measured):
-        train, one = measured
+        result, one = measured
         worse = [dataclasses.replace(p, ours_over_it=Range(1.0, 1.5, 2.0)) for p in one.peers if p.same_algebra]
         other = dataclasses.replace(one, config="other", gap=None, peers=(*one.peers[:2], *worse))
         alone = dataclasses.replace(one, config="alone", peers=(), gflop_per_image=99.0)
-        found = train.summarise([one, other, alone])
+        found = result.summarise([one, other, alone])
         assert found["jax_over_torch_as_written"] == 0.83 and found["jax_over_torch_same_algebra"] == 1.5
         assert found["peak_share"] == 0.48 and found["gflop_per_image"] == 3.0  # of those that are compared
         assert found["penalty_overhead"] == 1.5 and found["dispatch_gap"] == pytest.approx(0.01)
 
     def test_each_side_has_its_best_memory(self, measured):
-        train, one = measured
+        result, one = measured
         quick, slow = Range(1.0, 1.2, 1.3), Range(2.0, 2.5, 3.0)
         peers = (
-            train.Peer("a", False, "stock", Range(1.8, 2.0, 2.1), slow, Range(1.1, 1.25, 1.4)),
-            train.Peer("a", False, "large pages", Range(2.2, 2.4, 2.5), quick, Range(0.4, 0.5, 0.6)),
+            result.Peer("a", False, "stock", Range(1.8, 2.0, 2.1), slow, Range(1.1, 1.25, 1.4)),
+            result.Peer("a", False, "large pages", Range(2.2, 2.4, 2.5), quick, Range(0.4, 0.5, 0.6)),
         )
-        assert train.ratio(peers, same_algebra=False) == pytest.approx(1.2 / 2.0)
-        assert train.ratio(peers, same_algebra=False, memory="stock") == 1.25
-        assert train.ratio(peers, same_algebra=True) is None
-        assert train.summarise([dataclasses.replace(one, peers=peers)])["jax_over_torch_stock"] == 1.25
+        assert result.versus_torch.ratio(peers, same_algebra=False) == pytest.approx(1.2 / 2.0)
+        assert result.versus_torch.ratio(peers, same_algebra=False, memory="stock") == 1.25
+        assert result.versus_torch.ratio(peers, same_algebra=True) is None
+        assert result.summarise([dataclasses.replace(one, peers=peers)])["jax_over_torch_stock"] == 1.25
 
     def test_without_a_peer_there_is_no_ratio(self, measured):
-        train, one = measured
-        found = train.summarise([dataclasses.replace(one, peers=(), penalty_overhead=None)])
+        result, one = measured
+        found = result.summarise([dataclasses.replace(one, peers=(), penalty_overhead=None)])
         assert np.isnan(found["jax_over_torch_as_written"]) and np.isnan(found["penalty_overhead"])
         assert found["gflop_per_image"] == 3.0
 
     def test_tables_show_what_there_is(self, measured, scripts, monkeypatch):
-        train, one = measured
-        monkeypatch.setattr(train, "FLAGS", type("Flags", (), {"rounds": 7, "steps": 2}))
-        speed, compiled, versus = (train.tables.to_markdown(table) for table in train._tables([one]))
+        result, one = measured
+        monkeypatch.setattr(result, "FLAGS", type("Flags", (), {"rounds": 7, "steps": 2}))
+        speed, compiled, versus = (result.tables.to_markdown(table) for table in result.tables_of([one]))
         assert "XLA's count" not in speed and "compute (48 %)" in speed and "1.5 (1.4 to 1.6)" in speed
         assert "device peak" not in compiled and "2.000" in compiled
         assert versus.count("fastest of its kind") == 2 and "0.83 (0.7 to 0.9)" in versus

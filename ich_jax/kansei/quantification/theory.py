@@ -139,28 +139,8 @@ def quantification_1(
         Hayashi (1952), On the prediction of phenomena from qualitative data and the quantification of qualitative data
         from the mathematico-statistical point of view. Hoerl and Kennard (1970), Ridge regression.
     """
-    if penalty != "auto" and (isinstance(penalty, str) or not 0.0 <= penalty < math.inf):
-        raise errors.ConfigError(f'quantification_1: penalty: got {penalty!r}; expected "auto" or a number from 0 on.')
-    y = float64.finite(scores, "quantification_1: scores", ndim=1)
-    table = morphology.checked(codes, elements, "quantification_1")
-    n, parameters = len(y), sum(len(element.categories) - 1 for element in elements)
-    if len(table) != n or np.ptp(y) == 0:
-        raise errors.DataError(
-            f"quantification_1: {len(table)} rows of codes for {n} scores, which must differ; got {y[:3].tolist()} ..."
-        )
-    x = morphology.indicators(table, elements)
-    centred = x - x.mean(axis=0)
-    rank = int(np.linalg.matrix_rank(centred, tol=1e-8))
-    if penalty == 0.0 and n <= parameters + 1:
-        raise errors.DataError(
-            f"quantification_1: {n} samples for {parameters + 1} parameters leave nothing to judge the fit by; use "
-            'penalty="auto" (ridge), more samples or fewer categories.'
-        )
-    if penalty == 0.0 and rank < parameters:
-        raise errors.DataError(
-            f"quantification_1: the elements determine each other (rank {rank} of {parameters}), so scores are not "
-            'identified; drop an element or use penalty="auto" (ridge).'
-        )
+    y, x, rank = _checked(codes, elements, scores, penalty)
+    n = len(y)
     with float64.enabled():
         chosen = _best_penalty(x, y) if penalty == "auto" else float(penalty)
         score, fitted, left_out, leverage, inverse = (np.asarray(v) for v in _fit(x, y, np.float64(chosen)))
@@ -197,6 +177,35 @@ def quantification_1(
         penalty=chosen,
         covariance=covariance,
     )
+
+
+def _checked(
+    codes: npt.ArrayLike, elements: Sequence[Element], scores: npt.ArrayLike, penalty: float | str
+) -> tuple[Array, Array, int]:
+    """Checks the arguments of `quantification_1`; scores `[n]`, indicators `[n, K]` and their rank when centred."""
+    if penalty != "auto" and (isinstance(penalty, str) or not 0.0 <= penalty < math.inf):
+        raise errors.ConfigError(f'quantification_1: penalty: got {penalty!r}; expected "auto" or a number from 0 on.')
+    y = float64.finite(scores, "quantification_1: scores", ndim=1)
+    table = morphology.checked(codes, elements, "quantification_1")
+    n, parameters = len(y), sum(len(element.categories) - 1 for element in elements)
+    if len(table) != n or np.ptp(y) == 0:
+        raise errors.DataError(
+            f"quantification_1: {len(table)} rows of codes for {n} scores, which must differ; got {y[:3].tolist()} ..."
+        )
+    x = morphology.indicators(table, elements)
+    centred = x - x.mean(axis=0)
+    rank = int(np.linalg.matrix_rank(centred, tol=1e-8))
+    if penalty == 0.0 and n <= parameters + 1:
+        raise errors.DataError(
+            f"quantification_1: {n} samples for {parameters + 1} parameters leave nothing to judge the fit by; use "
+            'penalty="auto" (ridge), more samples or fewer categories.'
+        )
+    if penalty == 0.0 and rank < parameters:
+        raise errors.DataError(
+            f"quantification_1: the elements determine each other (rank {rank} of {parameters}), so scores are not "
+            'identified; drop an element or use penalty="auto" (ridge).'
+        )
+    return y, x, rank
 
 
 def _best_penalty(x: Array, y: Array) -> float:

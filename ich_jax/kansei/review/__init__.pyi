@@ -1,14 +1,7 @@
-from . import arms, means, panel, ranks
+from . import arms, effect_sizes, means, panel, ranks
 from .arms import Comparison, Permutation, compare, paired, permutation, statistics
-from .means import (
-    bayes_factor,
-    equivalence,
-    hedges_g,
-    minimum_detectable_effect,
-    power,
-    spread,
-    welch,
-)
+from .effect_sizes import bayes_factor, hedges_g, minimum_detectable_effect, power
+from .means import equivalence, spread, welch
 from .panel import IdentifiedIcc, icc_from_sums
 from .ranks import brunner_munzel, hodges_lehmann, mann_whitney, probability_of_superiority, wilcoxon
 
@@ -20,6 +13,7 @@ __all__ = [
     "bayes_factor",
     "brunner_munzel",
     "compare",
+    "effect_sizes",
     "equivalence",
     "hedges_g",
     "hodges_lehmann",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.kansei.review import means, ranks
+from ich_jax.kansei.review import effect_sizes, means, ranks
 from ich_jax.uncertainty import float64, multiplicity
 from ich_jax.uncertainty import permutation as permutation_tests
 from ich_jax.uncertainty.float64 import Array
@@ -111,8 +111,8 @@ class Comparison(Result):
     brunner_munzel: ranks.BrunnerMunzel | None
     shift: ranks.Shift | None
     superiority: ranks.Superiority
-    hedges: means.HedgesG
-    hedges_approximate: means.HedgesG
+    hedges: effect_sizes.HedgesG
+    hedges_approximate: effect_sizes.HedgesG
     spread: means.Spread | None
     bayes_factor: float
     power_observed: float
@@ -263,13 +263,14 @@ def compare(
     Raises:
         DataError: Fewer than two works in an arm, or scores that do not vary inside the arms.
     """
+    # Longer than other functions: each statement is computed once, and is a row of the table and a field of the result.
     a, b = means.two_arms(first, second, "compare", varying=True)
     n1, n2 = len(a), len(b)
     key_p, key_a = jax.random.split(key)
     mean = means.welch(a, b, confidence=confidence)
     permuted = permutation(a, b, key=key_p, n_resamples=n_resamples)
-    g = means.hedges_g(a, b, confidence=confidence)
-    approximate = means.hedges_g(a, b, exact=False, confidence=confidence)
+    g = effect_sizes.hedges_g(a, b, confidence=confidence)
+    approximate = effect_sizes.hedges_g(a, b, exact=False, confidence=confidence)
     superiority = ranks.probability_of_superiority(a, b, key=key_a, confidence=confidence, n_resamples=n_resamples)
     u = ranks.mann_whitney(a, b)
     try:
@@ -317,7 +318,7 @@ def compare(
         hedges=g,
         hedges_approximate=approximate,
         spread=varied,
-        bayes_factor=means.bayes_factor(pooled_t, n1, n2),
-        power_observed=means.power(g.d, n1, n2),
-        minimum_detectable=means.minimum_detectable_effect(n1, n2),
+        bayes_factor=effect_sizes.bayes_factor(pooled_t, n1, n2),
+        power_observed=effect_sizes.power(g.d, n1, n2),
+        minimum_detectable=effect_sizes.minimum_detectable_effect(n1, n2),
     )

@@ -222,6 +222,7 @@ def extract(correlations: jax.Array, n_factors: int, method: str) -> Extraction:
         n_factors: Number m of factors.
         method: "minres" or "ml".
     """
+    # Longer than other functions: the parts of the search share the matrix, its sizes, the limits and the method.
     r = float64.kernel_array(correlations, "extract: correlations")
     p, m = r.shape[0], n_factors
     ml = method == "ml"

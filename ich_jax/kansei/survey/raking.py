@@ -69,6 +69,37 @@ def rake(
         Deming and Stephan (1940), On a least squares adjustment of a sampled frequency table. Kish (1965), Survey
         sampling, section 11.7.
     """
+    levels, member, aim, sizes = _levels(answers, margins)
+    n = member.shape[1]
+    start = np.ones(n) if base is None else float64.finite(base, "rake: base", ndim=1)
+    if start.shape != (n,) or (start <= 0).any():
+        raise errors.DataError(f"rake: base must be {n} positive weights.")
+    with float64.enabled():
+        weight, iterations = _rake(
+            member, aim, start / start.sum(), np.float64(tolerance), np.int64(max_iterations), sizes=sizes
+        )
+        weight, iterations = np.asarray(weight), int(iterations)
+    reached = member @ weight
+    gap = float(np.abs(reached - aim).max())
+    effect = float(n * np.square(weight).sum() / weight.sum() ** 2)
+    return Raking(
+        level=levels,
+        target=aim,
+        before=member @ (start / start.sum()),
+        reached=reached,
+        weight=weight * n,
+        design_effect=effect,
+        effective_n=n / effect,
+        iterations=iterations,
+        converged=gap <= tolerance,
+        largest_gap=gap,
+    )
+
+
+def _levels(
+    answers: Mapping[str, npt.ArrayLike], margins: Mapping[str, Mapping[str, float]]
+) -> tuple[tuple[str, ...], Array, Array, tuple[int, ...]]:
+    """Checks the margins; names, members `[L, n]` and shares `[L]` of all levels, and how many each variable has."""
     if not margins or set(margins) - set(answers):
         unknown = sorted(set(margins) - set(answers))
         raise errors.DataError(f"rake: margins {unknown or 'are empty'}; answers exist for {sorted(answers)}.")
@@ -100,30 +131,7 @@ def rake(
                 target.append(share / totals[name])
                 masks.append(mask)
         sizes.append(sum(share > 0 for share in shares.values()))
-    start = np.ones(n) if base is None else float64.finite(base, "rake: base", ndim=1)
-    if start.shape != (n,) or (start <= 0).any():
-        raise errors.DataError(f"rake: base must be {n} positive weights.")
-    member, aim = np.array(masks, np.float64), np.array(target)
-    with float64.enabled():
-        weight, iterations = _rake(
-            member, aim, start / start.sum(), np.float64(tolerance), np.int64(max_iterations), sizes=tuple(sizes)
-        )
-        weight, iterations = np.asarray(weight), int(iterations)
-    reached = member @ weight
-    gap = float(np.abs(reached - aim).max())
-    effect = float(n * np.square(weight).sum() / weight.sum() ** 2)
-    return Raking(
-        level=tuple(levels),
-        target=aim,
-        before=member @ (start / start.sum()),
-        reached=reached,
-        weight=weight * n,
-        design_effect=effect,
-        effective_n=n / effect,
-        iterations=iterations,
-        converged=gap <= tolerance,
-        largest_gap=gap,
-    )
+    return tuple(levels), np.array(masks, np.float64), np.array(target), tuple(sizes)
 
 
 @programs.jit(static_argnames=("sizes",))

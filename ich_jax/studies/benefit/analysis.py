@@ -19,8 +19,7 @@ from scipy import stats
 
 from ich_jax import errors
 from ich_jax.config import BenefitConfig
-from ich_jax.econometrics import holidays
-from ich_jax.econometrics import value as benefit
+from ich_jax.econometrics import benefit, holidays, value
 from ich_jax.econometrics.did import launch_path, randomisation
 from ich_jax.econometrics.series import trend
 from ich_jax.studies.benefit import audit, checks, daily
@@ -70,7 +69,7 @@ class ProductResult:
     robustness: tuple[Check, ...]
     effect_growth: benefit.Growth | None
     benefit_trend: trend.BootstrapTrend | None
-    value: benefit.Value | None
+    value: value.Value | None
     truth: float
     notes: tuple[str, ...]
 
@@ -156,7 +155,7 @@ def estimate(
     )
 
 
-def plan_of(config: BenefitConfig) -> benefit.Plan:
+def plan_of(config: BenefitConfig) -> value.Plan:
     """The plan of a config.
 
     Args:
@@ -166,7 +165,7 @@ def plan_of(config: BenefitConfig) -> benefit.Plan:
         ConfigError: A value outside its limits.
     """
     try:
-        return benefit.Plan(**dataclasses.asdict(config.plan))
+        return value.Plan(**dataclasses.asdict(config.plan))
     except errors.ConfigError as cause:
         raise errors.ConfigError(f"--config.{cause}") from cause
 
@@ -317,7 +316,7 @@ def _joined(products: Sequence[PreparedProduct]) -> tuple[bool, str]:
     )
 
 
-def _value(main: Estimate, config: BenefitConfig, key: jax.Array) -> benefit.Value:
+def _value(main: Estimate, config: BenefitConfig, key: jax.Array) -> value.Value:
     """Money under the plan; the error of the effect is half its interval over the normal quantile.
 
     An interval that is not symmetric, such as one by randomisation, enters by its length; of the effect itself it is
@@ -328,7 +327,7 @@ def _value(main: Estimate, config: BenefitConfig, key: jax.Array) -> benefit.Val
     if not math.isfinite(half):
         raise errors.DataError("the interval of the main estimate is unbounded, and so is that of its value")
     error = half / float(stats.norm.isf(config.analysis.alpha / 2.0))
-    worth = benefit.value(
+    worth = value.value(
         main.effect,
         plan_of(config),
         key,

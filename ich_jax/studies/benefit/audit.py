@@ -95,7 +95,6 @@ class Audit:
     methods: tuple[Verdict, ...]
 
 
-# More than 60 lines, nearly half of which describe arguments.
 def audit(
     data: Panel,
     key: jax.Array,
@@ -136,6 +135,7 @@ def audit(
         DataError: Fewer than two untreated units, fewer than eight periods before the first launch, or no noise in
             them.
     """
+    # Over 60 lines, half of which name arguments and the figures of the result.
     if n_simulations < 100 or n_simulations != int(n_simulations):
         raise errors.ConfigError(f"audit: n_simulations: expected a whole number from 100, got {n_simulations!r}.")
     sizes = _sizes(data)

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.econometrics import value
+from ich_jax.econometrics import benefit
 from ich_jax.econometrics.panel import Panel
 from ich_jax.uncertainty.float64 import Array
 
 KEYS = ("date", "unit", "product", "arm")
 SALES = ("units", "price", "cost")
-TREATED, BEFORE, LOCAL = value.ARMS
+TREATED, BEFORE, LOCAL = benefit.ARMS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

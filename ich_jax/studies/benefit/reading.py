@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.econometrics import holidays
-from ich_jax.econometrics import value as benefit
+from ich_jax.econometrics import benefit, holidays
 from ich_jax.econometrics.panel import Panel
 from ich_jax.studies.benefit.daily import BEFORE, KEYS, LOCAL, SALES, TREATED, Daily
 from ich_jax.uncertainty.float64 import Array

@@ -11,7 +11,7 @@ from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.config import DesignConfig
 from ich_jax.evaluation.drawing import Images
-from ich_jax.studies.design import briefs, designer, figures, files, plan, run
+from ich_jax.studies.design import briefs, checks, delivery, designer, figures, files, plan
 from ich_jax.studies.design.briefs import Asked
 from ich_jax.studies.design.designer import Choice, Designer
 from ich_jax.studies.design.result import BriefResult
@@ -62,7 +62,7 @@ def choose(
         raise errors.ConfigError(f"brief: got {len(np.asarray(brief.product))} briefs; choose takes one at a time.")
     model.space.check(brief)
     draws = Designer(model, config.style_strength, config.batch)
-    run.check_readable(draws)
+    checks.check_readable(draws)
     (asked,) = briefs.named([Asked("", briefs.from_arrays(brief, model.space), brief)])
     choice = designer.choose(
         draws,
@@ -72,7 +72,7 @@ def choose(
         tolerance=config.tolerance,
         criteria=criteria,
     )
-    return Chosen(choice.images, run.collect(config, draws, None, choice, 0.0), choice, draws, config)
+    return Chosen(choice.images, delivery.collect(config, draws, None, choice, 0.0), choice, draws, config)
 
 
 def save(chosen: Chosen, folder: str | Path) -> list[Path]:
@@ -86,10 +86,10 @@ def save(chosen: Chosen, folder: str | Path) -> list[Path]:
     identity = plan.identity(chosen.designer, (job,))
     # Which were taken may depend on criteria, which no config holds.
     identity["jobs"][job.name] = config_lib.fingerprint([identity["jobs"][job.name], chosen.choice.index.tolist()])
-    run.check_folder(chosen.config, str(folder), identity)
+    checks.check_folder(chosen.config, str(folder), identity)
     workdir.claim(folder, chosen.config)
-    workdir.write_json(folder / run.REQUEST_FILE, identity)
-    names = run.write_pictures(folder, chosen.designer, chosen.choice, chosen.config)
+    workdir.write_json(folder / plan.REQUEST_FILE, identity)
+    names = delivery.write_pictures(folder, chosen.designer, chosen.choice, chosen.config)
     sheet = figures.brief_sheet(chosen.result, chosen.images)
     if sheet is not None:
         files.write_new(folder / "sheet.png", sheet.data)

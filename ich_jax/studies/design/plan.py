@@ -20,6 +20,9 @@ from ich_jax.studies.design.files import Card
 from ich_jax.studies.design.recipes import Between, Near, Noise, Recipe
 from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace
 
+REQUEST_FILE = "request.json"
+"""What a work directory was made for: checkpoint, and a fingerprint of each brief."""
+
 _SWEPT = 3  # noises at which the sweep of a brief is drawn
 
 
@@ -136,6 +139,13 @@ def identity(designer: Designer, jobs: tuple[Job, ...]) -> dict[str, Any]:
         "checkpoint": designer.checkpoint,
         "jobs": {one.name: fingerprint(one) for one in jobs},
     }
+
+
+def print_side(config: DesignConfig, designer: Designer) -> int:
+    """Returns the pixels of a side of a large copy."""
+    size = designer.model.size
+    blank = np.zeros((size, size, designer.model.channels), np.uint8)
+    return int(files.enlarge(blank, config.print_size, config.resample).shape[0])
 
 
 def _asked(card: Card, space: DesignSpace, name: str) -> Asked:

@@ -22,8 +22,8 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.config import KanseiConfig
 from ich_jax.studies.console import keep_compiled_programs, parse_flags, refuse_arguments, show_log_lines
-from ich_jax.studies.kansei.files import write_templates
 from ich_jax.studies.kansei.run import run
+from ich_jax.studies.kansei.templates import write_templates
 
 FLAGS = flags.FLAGS
 

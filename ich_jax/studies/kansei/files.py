@@ -1,7 +1,6 @@
-"""Answers of a study: the user's CSV files, or what the paper publishes with simulated questionnaires."""
+"""Answers read from the CSV files of a user."""
 
 import csv
-import dataclasses
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ich_jax import errors, workdir
-from ich_jax.kansei import published, semantic
+from ich_jax import errors
+from ich_jax.kansei import semantic
 from ich_jax.kansei.semantic import MeanTable
+from ich_jax.studies.kansei.answers import Answers, Questionnaires, Review
 from ich_jax.types import Element
 from ich_jax.uncertainty.float64 import Array
 
@@ -22,132 +22,6 @@ QUESTIONNAIRES, RATINGS, ELEMENTS, REVIEW = FILES = (
     "elements.csv",
     "review.csv",
 )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Questionnaires:
-    """Answers of a survey.
-
-    Attributes:
-        options: Names of what could be ticked.
-        ticked: `[n, K]` of 0 and 1, NaN where nothing was answered.
-        aspects: Names of what was rated by importance.
-        importance: `[n, A]`, NaN where missing.
-        seconds: `[n]`, or None.
-        attention: `[n]` passed, or None.
-        simulated: Whether the answers are simulated.
-    """
-
-    options: tuple[str, ...]
-    ticked: Array
-    aspects: tuple[str, ...]
-    importance: Array
-    seconds: Array | None
-    attention: Array | None
-    simulated: bool
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Review:
-    """Scores of works in two arms.
-
-    Attributes:
-        arms: Names; the first is compared with the second.
-        scores: For each arm `[n]` sums over raters, or single scores.
-        works: Names of the works of each arm.
-        individual: For each arm `[n, raters]`; None when only sums are known.
-        raters: Raters behind a sum; 0: not known.
-        scale: Least and largest score of one rater; None: not known.
-        dropped: Works left out since a rater has not scored them.
-    """
-
-    arms: tuple[str, str]
-    scores: tuple[Array, Array]
-    works: tuple[tuple[str, ...], tuple[str, ...]]
-    individual: tuple[Array, Array] | None
-    raters: int
-    scale: tuple[int, int] | None
-    dropped: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answers:
-    """Everything that a study analyses; parts that are absent are None.
-
-    Attributes:
-        questionnaires: The survey.
-        samples: Names of the rated samples.
-        words: Names of the words.
-        means: `[S, W]` mean scores.
-        ratings: The individual ratings; None when only means are known.
-        n_raters: Raters behind each mean (the fewest).
-        elements: Design elements with their categories.
-        codes: `[S, E]` category of each element for each sample.
-        review: The review.
-        source: In words.
-    """
-
-    questionnaires: Questionnaires | None
-    samples: tuple[str, ...]
-    words: tuple[str, ...]
-    means: Array | None
-    ratings: MeanTable | None
-    n_raters: int
-    elements: tuple[Element, ...]
-    codes: npt.NDArray[np.int64] | None
-    review: Review | None
-    source: str
-
-
-def from_paper(seed: int) -> Answers:
-    """The paper's tables, with questionnaires SIMULATED so that their counts are the paper's."""
-    return Answers(
-        questionnaires=simulate_questionnaires(seed),
-        samples=published.SAMPLES,
-        words=published.WORDS,
-        means=published.TABLE_1,
-        ratings=None,
-        n_raters=published.IMAGERY.valid,
-        elements=(),
-        codes=None,
-        review=Review(
-            arms=("experimental", "control"),
-            scores=(published.REVIEW_EXPERIMENTAL, published.REVIEW_CONTROL),
-            works=(
-                tuple(f"Experimental Group {k}" for k in range(1, 11)),
-                tuple(f"Control group {k}" for k in range(1, 11)),
-            ),
-            individual=None,
-            raters=published.REVIEW_RATERS,
-            scale=published.REVIEW_SCALE,
-            dropped=(),
-        ),
-        source=published.SOURCE,
-    )
-
-
-def simulate_questionnaires(seed: int) -> Questionnaires:
-    """509 questionnaires with the paper's counts: 500 valid, 7 straight-lined, 2 largely blank.
-
-    The four shares are the paper's to the questionnaire; who ticked what together, and importances beyond the order of
-    the first three, are made up.
-    """
-    rng = np.random.default_rng(seed)
-    n, options = published.DEMAND.valid, tuple(published.DEMAND_PERCENT)
-    ticked = np.zeros((n, len(options)))
-    for k, percent in enumerate(published.DEMAND_PERCENT.values()):
-        ticked[rng.permutation(n)[: round(percent * n / 100)], k] = 1.0
-    aspects = (*published.IMPORTANCE_ORDER, "practicality", "packaging", "brand")
-    centre = np.array([4.3, 4.0, 3.8, 3.5, 3.1, 2.8])
-    importance = np.clip(np.round(rng.normal(centre, 0.8, (n, len(aspects)))), 1, 5)
-    items = len(options) + len(aspects)
-    whole = np.concatenate([ticked, importance], axis=1)
-    same = (whole == whole[:, :1]).all(axis=1)
-    importance[same, 0] = 5.0 - importance[same, 0] + 1.0  # nobody valid straight-lines by chance
-    lined, blank = np.ones((7, items)), np.full((2, items), np.nan)
-    blank[:, 0] = 1.0
-    rows = np.concatenate([np.concatenate([ticked, importance], axis=1), lined, blank])[rng.permutation(n + 9)]
-    return Questionnaires(options, rows[:, : len(options)], aspects, rows[:, len(options) :], None, None, True)
 
 
 def load(folder: str | Path, scale: tuple[float, float]) -> Answers:
@@ -286,91 +160,6 @@ def read_review(path: Path) -> Review:
         scale=None,
         dropped=dropped,
     )
-
-
-def write_templates(folder: str) -> None:
-    """Writes an example of every file and a data dictionary; refuses to overwrite.
-
-    Raises:
-        WorkdirError: A file is there already, or cannot be written.
-    """
-    root = Path(folder)
-    texts = {**_examples(), "README.md": _DICTIONARY}
-    for name in texts:
-        if (root / name).exists():
-            raise errors.WorkdirError(f"{root / name} is there already and is not overwritten; name another folder.")
-    for name, text in texts.items():
-        workdir.write_text(root / name, text)
-    print(
-        f"Wrote {', '.join(texts)} to {folder}. Put your own rows in their place, delete files that you do not have, "
-        "then:\npython experiments/kansei_study.py --config=configs/kansei_study.py:csv "
-        f"--config.data.path={folder} --workdir=runs/answers"
-    )
-    print(f"summary: templates={len(texts) - 1}", flush=True)
-
-
-def _examples() -> dict[str, str]:
-    """Small files that can be analysed as they are; the numbers are made up."""
-    rng = np.random.default_rng(1)
-    elements = {"silhouette": ("round", "folding"), "palette": ("indigo", "red")}
-    samples = [f"fan {k}" for k in range(1, 9)]
-    kinds = [(elements["silhouette"][k % 2], elements["palette"][k // 2 % 2]) for k in range(8)]
-    ratings = []
-    for rater in range(1, 13):
-        for sample, (silhouette, palette) in zip(samples, kinds, strict=True):
-            warm = (palette == "red") * 1.5 - 0.5 + rng.normal(0, 0.8)
-            light = (silhouette == "folding") * 1.2 - 0.4 + rng.normal(0, 0.8)
-            lively, elegant = 0.7 * warm + rng.normal(0, 0.6), 0.8 * light + rng.normal(0, 0.6)
-            for word, value in (("warm", warm), ("light", light), ("lively", lively), ("elegant", elegant)):
-                ratings.append((f"rater {rater}", sample, word, int(np.clip(round(value), -3, 3))))
-    questionnaires = []
-    for k in range(1, 41):
-        ticks = (rng.uniform(size=2) < (0.6, 0.4)).astype(int)
-        importance = np.clip(np.round(rng.normal((4.2, 3.6, 3.4), 0.7)), 1, 5).astype(int)
-        questionnaires.append((k, int(rng.integers(60, 300)), 1, *ticks, *importance))
-    review = [
-        (f"{arm} {work}", arm, f"expert {e}", int(np.clip(round(rng.normal(centre, 0.7)), 1, 5)))
-        for arm, centre in (("experimental", 4.1), ("control", 3.3))
-        for work in range(1, 7)
-        for e in range(1, 4)
-    ]
-    return {
-        QUESTIONNAIRES: _csv(
-            (
-                "id",
-                "seconds",
-                "attention",
-                *(TICK + name for name in ("souvenir", "meaning")),
-                *(IMPORTANCE + name for name in ("aesthetics", "price", "quality")),
-            ),
-            questionnaires,
-        ),
-        RATINGS: _csv(("rater", "sample", "word", "score"), ratings),
-        ELEMENTS: _csv(("sample", *elements), [(s, *kind) for s, kind in zip(samples, kinds, strict=True)]),
-        REVIEW: _csv(("work", "arm", "rater", "score"), review),
-    }
-
-
-_DICTIONARY = """# Files of a Kansei study
-
-UTF-8, with or without a byte-order mark; names and labels in any language. Every file is optional, but for
-`elements.csv`, which needs `ratings.csv`. The numbers in these examples are made up.
-
-- `questionnaires.csv`: a row is a questionnaire. `id`; `seconds`; `attention` (1: the check was passed);
-  `tick: OPTION` (0 or 1); `importance: ASPECT` (higher is more important). An empty cell was not answered.
-- `ratings.csv`: a row is a rating. `rater`, `sample`, `word`, and `score` from `config.data.scale_low` to `scale_high`.
-- `elements.csv`: a row is a sample. `sample`, then one column for each design element.
-- `review.csv`: a row is a score. `work`; `arm` (two of them; `experimental` comes first); `score`; `rater` if single
-  scores are known.
-"""
-
-
-def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _read(path: Path, needed: Sequence[str] = ()) -> tuple[list[str], list[dict[str, str]]]:

@@ -8,7 +8,7 @@ import numpy as np
 from ich_jax import errors
 from ich_jax.config import KanseiConfig
 from ich_jax.kansei import quantification, review, semantic, survey
-from ich_jax.studies.kansei.files import Answers
+from ich_jax.studies.kansei.answers import Answers
 from ich_jax.uncertainty.float64 import Array
 
 

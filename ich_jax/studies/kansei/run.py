@@ -13,6 +13,7 @@ from ich_jax.report import provenance
 from ich_jax.studies.console import shown
 from ich_jax.studies.kansei import files
 from ich_jax.studies.kansei import page as kansei_page
+from ich_jax.studies.kansei.answers import from_paper
 from ich_jax.studies.kansei.result import KanseiResult, analyse
 
 
@@ -34,7 +35,7 @@ def run(config: KanseiConfig, folder: str) -> KanseiResult:
     if config.data.source == "csv":
         answers = files.load(config.data.path, (config.data.scale_low, config.data.scale_high))
     else:
-        answers = files.from_paper(config.seed)
+        answers = from_paper(config.seed)
     print(f"Answers: {answers.source}", flush=True)
     liveness.stage("analysis")
     result = analyse(answers, config)

@@ -1,9 +1,12 @@
 """Tables of the study."""
 
 import math
+from collections.abc import Sequence
 
+from ich_jax.kansei import semantic, survey
 from ich_jax.report.tables import Cell, Table
 from ich_jax.studies.kansei.result import ElementsResult, KanseiResult, ReviewResult, SurveyResult, WordsResult
+from ich_jax.uncertainty.float64 import Array
 
 _SHOWN = 12  # combinations that the page lists; the CSV has as many
 
@@ -28,59 +31,63 @@ def survey_tables(result: SurveyResult) -> list[Table]:
         )
     ]
     if result.shares is not None:
-        s = result.shares
-        tables += [
-            Table(
-                named("shares", result.simulated),
-                "Shares",
-                ("option", "count", "%", "low", "high"),
-                tuple(
-                    (name, int(k), 100 * p, 100 * low, 100 * high)
-                    for name, k, p, low, high in zip(s.option, s.count, s.share, s.low, s.high, strict=True)
-                ),
-                "Wilson intervals.",
-                n,
-                (("%", 1), ("low", 1), ("high", 1)),
-            ),
-            Table(
-                named("pairs", result.simulated),
-                "Tests between options",
-                ("first", "second", "difference, points", "p", "p (Holm)"),
-                tuple(
-                    (*pair, 100 * d, _p(p), _p(adjusted))
-                    for pair, d, p, adjusted in zip(s.pair, s.difference, s.p, s.p_holm, strict=True)
-                ),
-                "Exact McNemar tests: the same people answered both.",
-                n,
-                (("difference, points", 1), ("p", 4), ("p (Holm)", 4)),
-            ),
-        ]
+        tables += _shares_tables(result.shares, result.simulated, n)
     if result.importance is not None:
-        r = result.importance
-        tables.append(
-            Table(
-                named("importance", result.simulated),
-                "Ranks of importance",
-                ("aspect", "mean", "low", "high", "rank from", "rank to", "share of resamples first"),
-                tuple(
-                    (name, *map(float, numbers))
-                    for name, *numbers in zip(
-                        r.aspect, r.mean, r.low, r.high, r.rank_low, r.rank_high, r.p_first, strict=True
-                    )
-                ),
-                f"The order {', '.join(r.orders[0])} comes first in {100 * r.p_order[0]:.1f} % of resamples.",
-                f"{n}; {r.n_resamples:,} resamples",
-                (
-                    ("mean", 2),
-                    ("low", 2),
-                    ("high", 2),
-                    ("rank from", 1),
-                    ("rank to", 1),
-                    ("share of resamples first", 3),
-                ),
-            )
-        )
+        tables.append(_importance_table(result.importance, result.simulated, n))
     return tables
+
+
+def _shares_tables(s: survey.Shares, simulated: bool, n: str) -> list[Table]:
+    """Shares, and the tests between them."""
+    return [
+        Table(
+            named("shares", simulated),
+            "Shares",
+            ("option", "count", "%", "low", "high"),
+            tuple(
+                (name, int(k), 100 * p, 100 * low, 100 * high)
+                for name, k, p, low, high in zip(s.option, s.count, s.share, s.low, s.high, strict=True)
+            ),
+            "Wilson intervals.",
+            n,
+            (("%", 1), ("low", 1), ("high", 1)),
+        ),
+        Table(
+            named("pairs", simulated),
+            "Tests between options",
+            ("first", "second", "difference, points", "p", "p (Holm)"),
+            tuple(
+                (*pair, 100 * d, _p(p), _p(adjusted))
+                for pair, d, p, adjusted in zip(s.pair, s.difference, s.p, s.p_holm, strict=True)
+            ),
+            "Exact McNemar tests: the same people answered both.",
+            n,
+            (("difference, points", 1), ("p", 4), ("p (Holm)", 4)),
+        ),
+    ]
+
+
+def _importance_table(r: survey.ImportanceRanks, simulated: bool, n: str) -> Table:
+    """Ranks of importance."""
+    return Table(
+        named("importance", simulated),
+        "Ranks of importance",
+        ("aspect", "mean", "low", "high", "rank from", "rank to", "share of resamples first"),
+        tuple(
+            (name, *map(float, numbers))
+            for name, *numbers in zip(r.aspect, r.mean, r.low, r.high, r.rank_low, r.rank_high, r.p_first, strict=True)
+        ),
+        f"The order {', '.join(r.orders[0])} comes first in {100 * r.p_order[0]:.1f} % of resamples.",
+        f"{n}; {r.n_resamples:,} resamples",
+        (
+            ("mean", 2),
+            ("low", 2),
+            ("high", 2),
+            ("rank from", 1),
+            ("rank to", 1),
+            ("share of resamples first", 3),
+        ),
+    )
 
 
 def words_tables(result: WordsResult) -> list[Table]:
@@ -128,45 +135,52 @@ def words_tables(result: WordsResult) -> list[Table]:
         ),
     ]
     if result.factors is not None and result.scores is not None:
-        f = result.factors
-        axes = tuple(f"axis {k + 1}" for k in range(f.loadings.shape[1]))
-        tables += [
-            Table(
-                "loadings",
-                "Loadings of the words",
-                ("word", *axes, "communality"),
-                tuple(
-                    (word, *map(float, row), float(h))
-                    for word, row, h in zip(f.word, f.loadings, f.communality, strict=True)
-                ),
-                f"{f.method}, {f.rotation}" + (f"; Heywood cases: {', '.join(f.heywood)}" if f.heywood else ""),
-                f"n = {f.n} samples",
-                tuple((name, 3) for name in (*axes, "communality")),
-            ),
-            Table(
-                "axes",
-                "Samples on the perceptual axes",
-                ("sample", *axes),
-                tuple((name, *map(float, row)) for name, row in zip(result.samples, result.scores, strict=True)),
-                "Factor scores by regression.",
-                "",
-                tuple((name, 2) for name in axes),
-            ),
-        ]
+        tables += _factor_tables(result.factors, result.samples, result.scores)
     if result.reliability:
-        rows = []
-        for word, (icc, w) in result.reliability.items():
-            for k in (1, 4):
-                rows.append(
-                    (word, f"{icc.name[k]} = {icc.also[k]}", float(icc.icc[k]), _n(icc.low[k]), _n(icc.high[k]))
-                )
-            rows.append((word, "Kendall's W", w.w, None, None))
-        tables.append(
-            Table(
-                "reliability", "Reliability of the raters", ("word", "coefficient", "value", "low", "high"), tuple(rows)
-            )
-        )
+        tables.append(_reliability_table(result.reliability))
     return tables
+
+
+def _factor_tables(f: semantic.FactorAnalysis, samples: Sequence[str], scores: Array) -> list[Table]:
+    """Loadings of the words, and the samples on the axes."""
+    axes = tuple(f"axis {k + 1}" for k in range(f.loadings.shape[1]))
+    return [
+        Table(
+            "loadings",
+            "Loadings of the words",
+            ("word", *axes, "communality"),
+            tuple(
+                (word, *map(float, row), float(h))
+                for word, row, h in zip(f.word, f.loadings, f.communality, strict=True)
+            ),
+            f"{f.method}, {f.rotation}"
+            + (" of words with Kaiser's normalisation" if f.normalised else "")
+            + (f"; Heywood cases: {', '.join(f.heywood)}" if f.heywood else ""),
+            f"n = {f.n} samples",
+            tuple((name, 3) for name in (*axes, "communality")),
+        ),
+        Table(
+            "axes",
+            "Samples on the perceptual axes",
+            ("sample", *axes),
+            tuple((name, *map(float, row)) for name, row in zip(samples, scores, strict=True)),
+            "Factor scores by regression.",
+            "",
+            tuple((name, 2) for name in axes),
+        ),
+    ]
+
+
+def _reliability_table(reliability: dict[str, tuple[semantic.IccTable, semantic.KendallW]]) -> Table:
+    """Agreement of the raters on each word."""
+    rows = []
+    for word, (icc, w) in reliability.items():
+        for k in (1, 4):
+            rows.append((word, f"{icc.name[k]} = {icc.also[k]}", float(icc.icc[k]), _n(icc.low[k]), _n(icc.high[k])))
+        rows.append((word, "Kendall's W", w.w, None, None))
+    return Table(
+        "reliability", "Reliability of the raters", ("word", "coefficient", "value", "low", "high"), tuple(rows)
+    )
 
 
 def elements_tables(result: ElementsResult) -> list[Table]:

@@ -1,6 +1,7 @@
 """What an `accelerator` run has come to: one file, written whole after every piece, from which a later call goes on."""
 
 import dataclasses
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ FILE, TABLES = "accelerator.json", "accelerator.md"
 FORMAT = 1
 RUNNING, DONE, UNFINISHED, FAILED, LEFT_OUT = "running", "done", "unfinished", "failed", "left out"
 _STATES = (RUNNING, DONE, UNFINISHED, FAILED, LEFT_OUT)
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclasses.dataclass
@@ -164,3 +166,12 @@ def markdown(record: Record) -> str:
             f"Python {origin.get('python', '')}, {versions}; {call.get('minutes', 0.0):.1f} minutes.\n"
         )
     return "\n".join(lines)
+
+
+def sources() -> str:
+    """Returns a fingerprint of everything that runs: the package, its scripts and its configs."""
+    digest = hashlib.sha256()
+    for folder in ("ich_jax", "scripts", "configs"):
+        for path in sorted((_ROOT / folder).rglob("*.py")):
+            digest.update(f"{path.relative_to(_ROOT)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]

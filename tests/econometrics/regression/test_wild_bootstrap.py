@@ -29,8 +29,9 @@ def fitted(design, weights=None, y=DATA["y"]):
 def test_equal_to_wildboottest(case):
     """Every draw of the enumeration; in the two-way design the peer counts the dummies in its factor, which cancels.
 
-    Its p-value leaves out draws that tie with the data where rounding lets it, ours counts them: with the hypothesis
-    imposed the data's own signs and their reverse always tie.
+    Its p-value is no reference: it leaves out draws that tie with the data where rounding lets it, and so changes with
+    the order of the rows (.0625 and 0). Ours counts them: with the hypothesis imposed the data's own signs and their
+    reverse always tie.
     """
     expected = REFERENCE["cases"][case]
     design, cluster, _ = case.split()
@@ -40,8 +41,7 @@ def test_equal_to_wildboottest(case):
     np.testing.assert_allclose(factor, 1.0, rtol=1e-10 if design == "ols" else 0.1)
     np.testing.assert_allclose(np.sort(np.abs(test.draws)) * factor, expected["abs_draws"], rtol=1e-8)
     draws, t = np.array(expected["abs_draws"]), abs(expected["t"])
-    assert test.p == (draws >= t * (1 - 1e-9)).mean()
-    assert (draws > t * (1 + 1e-9)).mean() <= expected["p"] <= test.p
+    assert test.p == (draws >= t * (1 - 1e-9)).mean() >= 2 / len(draws)
 
 
 @pytest.mark.parametrize("impose_null", [True, False])

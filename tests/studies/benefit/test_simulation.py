@@ -79,7 +79,7 @@ def test_simulated_data_are_a_function_of_their_assumptions(tmp_path):
 )
 def test_bad_assumptions_are_refused(change, message):
     with pytest.raises(errors.ConfigError, match=message):
-        config.SimulationConfig(**change)
+        config.resolve({"simulation": change}, config.BenefitConfig)
 
 
 def test_days_beyond_the_calendar_are_refused():

@@ -17,8 +17,8 @@ from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.config import DesignConfig
 from ich_jax.evaluation import selection
+from ich_jax.studies.design import delivery, files, plan, recipes, result
 from ich_jax.studies.design import designer as designer_lib
-from ich_jax.studies.design import files, plan, recipes, result
 from ich_jax.studies.design import run as design
 from ich_jax.studies.design.plan import Request
 
@@ -55,7 +55,7 @@ def easy(designer: designer_lib.Designer) -> str:
 
 
 def _card(designer: designer_lib.Designer) -> files.Card:
-    return design.card_of(designer, recipes.Noise(0, 0), designer.space.brief(), 0)
+    return delivery.card_of(designer, recipes.Noise(0, 0), designer.space.brief(), 0)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_stopped_after_one_of_three_it_goes_on_with_the_same_bits(
 ) -> None:
     request = Request((FAN, BOOK, "height=-1"))
     stopped, straight = tmp_path / "stopped", tmp_path / "straight"
-    real, calls = design.deliver, []
+    real, calls = delivery.deliver, []
 
     def once(*arguments: Any) -> Any:
         calls.append(arguments[-1].name)
@@ -167,7 +167,7 @@ def test_stopped_after_one_of_three_it_goes_on_with_the_same_bits(
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(design, "deliver", once)
+    monkeypatch.setattr(delivery, "deliver", once)
     with pytest.raises(KeyboardInterrupt):
         design.run(made(), str(stopped), str(untrained), request)
     assert not (stopped / "results.json").exists()

@@ -10,7 +10,8 @@ import pytest
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.kansei import published
-from ich_jax.studies.kansei import files, result, run
+from ich_jax.studies.kansei import files, result, run, templates
+from ich_jax.studies.kansei.answers import Answers, simulate_questionnaires
 
 CONFIG = Path(__file__).resolve().parents[3] / "configs" / "kansei_study.py"
 
@@ -25,7 +26,7 @@ def make_config(variant: str, **overrides: object) -> config_lib.KanseiConfig:
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study") / "answers"
-    files.write_templates(str(folder))
+    templates.write_templates(str(folder))
     return folder
 
 
@@ -53,9 +54,9 @@ def test_the_paper_from_its_tables_to_the_page(tmp_path: Path, capsys: pytest.Ca
 
 def test_simulated_questionnaires_have_the_counts_of_the_paper() -> None:
     for seed in range(3):
-        given = files.simulate_questionnaires(seed)
+        given = simulate_questionnaires(seed)
         found = result.analyse(
-            files.Answers(given, (), (), None, None, 0, (), None, None, "test"), make_config("tiny", seed=seed)
+            Answers(given, (), (), None, None, 0, (), None, None, "test"), make_config("tiny", seed=seed)
         ).survey
         assert found is not None and found.shares is not None and found.importance is not None
         assert (found.screening.n_returned, found.screening.n_valid) == (509, published.DEMAND.valid)
@@ -76,7 +77,7 @@ def test_templates_are_analysed_as_they_are(answers: Path, tmp_path: Path) -> No
 
 def test_templates_are_not_overwritten(answers: Path) -> None:
     with pytest.raises(errors.WorkdirError, match="not overwritten"):
-        files.write_templates(str(answers))
+        templates.write_templates(str(answers))
 
 
 def test_chinese_labels_and_a_byte_order_mark_go_all_the_way(answers: Path, tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""What is refused before anything of a design run is drawn or written."""
+
+from pathlib import Path
+from typing import Any
+
+from ich_jax import errors, workdir
+from ich_jax.config import DesignConfig
+from ich_jax.report import contact
+from ich_jax.studies.design import plan
+from ich_jax.studies.design.designer import Designer
+from ich_jax.training import sampling
+
+
+def check_readable(designer: Designer) -> None:
+    """Checks that the run trained a reading head.
+
+    Raises:
+        CheckpointError: It did not, or the checkpoint lacks it.
+    """
+    sampling.make_read(designer.model.config, designer.space)
+    if "reading" not in designer.model.d_params:
+        raise errors.CheckpointError(
+            f"The checkpoint of {designer.model.config.name} holds no reading head, by which candidates are chosen."
+        )
+
+
+def check_size(config: DesignConfig, designer: Designer) -> None:
+    """Checks that a design fits on a page of the sheet for print.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    side = plan.print_side(config, designer)
+    width = contact.millimetres(side, config.dpi)
+    if width > contact.WIDEST_MM:
+        raise errors.ConfigError(
+            f"print_size: {side} px at {config.dpi} dpi are {width:.0f} mm, and a page has room for "
+            f"{contact.WIDEST_MM:.0f} mm; lower print_size or raise dpi."
+        )
+
+
+def check_folder(config: DesignConfig, folder: str, identity: dict[str, Any]) -> None:
+    """Checks that a work directory, if it is in use, is one of this config, these briefs and this generator.
+
+    Raises:
+        WorkdirError: It is not.
+    """
+    if (Path(folder) / workdir.CONFIG_FILE).exists():
+        workdir.claim(folder, config)
+    path = Path(folder) / plan.REQUEST_FILE
+    if not path.exists():
+        return
+    stored = workdir.read_json(path)
+    if stored.get("checkpoint") != identity["checkpoint"]:
+        raise errors.WorkdirError(
+            f"{folder} holds designs of another generator ({stored.get('run')}); use another --workdir."
+        )
+    if stored.get("jobs") != identity["jobs"]:
+        theirs = list(stored.get("jobs") or {})
+        differing = [name for name in theirs if stored["jobs"][name] != identity["jobs"].get(name)] or theirs
+        raise errors.WorkdirError(
+            f"{folder} holds designs of other briefs ({', '.join(differing[:3])}{', ...' * (len(differing) > 3)}); "
+            "nothing that was delivered is overwritten. Use another --workdir."
+        )

@@ -1,0 +1,154 @@
+"""One brief of a design run: designs drawn, chosen, judged and written, with the record that says so."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ich_jax.config import DesignConfig
+from ich_jax.data.dataset import Dataset
+from ich_jax.evaluation import diversity, drawing
+from ich_jax.studies.design import briefs, files, recipes, result
+from ich_jax.studies.design.designer import Choice, Designer, Job, choose
+from ich_jax.studies.design.files import Card
+from ich_jax.studies.design.result import BriefResult, Delivered
+from ich_jax.training import inspector as inspector_lib
+from ich_jax.types import Brief
+
+
+@dataclasses.dataclass(frozen=True)
+class Judging:
+    """Who judges what was delivered, and what it is compared with.
+
+    Attributes:
+        dataset: The images of the run.
+        inspector: Trained on real images only.
+        real_draws: Real images of a brief; None if the set cannot draw them.
+    """
+
+    dataset: Dataset
+    inspector: inspector_lib.Inspector
+    real_draws: drawing.RealDraws | None
+
+
+def deliver(config: DesignConfig, folder: str, designer: Designer, judging: Judging | None, job: Job) -> BriefResult:
+    """Draws, chooses, judges and writes the designs of one job; the record comes last and says that all is there."""
+    started = time.perf_counter()
+    choice = choose(designer, job, deliver=config.deliver, select=config.select, tolerance=config.tolerance)
+    seconds = time.perf_counter() - started
+    record = collect(config, designer, judging, choice, seconds)
+    names = write_pictures(folder, designer, choice, config)
+    if [design.file for design in record.delivered] != names:
+        raise AssertionError("records and files are named by one function")
+    result.save(folder, record)
+    return record
+
+
+def collect(
+    config: DesignConfig, designer: Designer, judging: Judging | None, choice: Choice, seconds: float
+) -> BriefResult:
+    """Has what was chosen judged, and puts together the record of a job."""
+    job, space, index = choice.job, designer.space, choice.index
+    own = result.seen(space, job.brief, choice.reading, config.tolerance)
+    judged: list[result.Seen | None] = [None] * (len(index) + 1)
+    spread = diversity.pixel_sd(choice.images[None]) if len(index) > 1 and job.chosen else None
+    real_spread = None
+    if judging is not None:
+        brief = drawing.rows(job.brief, np.append(index, 0))
+        reading = drawing.read_all(judging.inspector.read, np.concatenate([choice.images, choice.first[None]]))
+        judged = list(result.seen(space, brief, reading, config.tolerance))
+        if spread is not None and judging.real_draws is not None:
+            real_spread = real_images_spread(judging, job.brief, len(index))
+    delivered = []
+    for rank, i in enumerate(map(int, index)):
+        start = recipes.source(job.recipes[i])
+        stated = briefs.from_arrays(drawing.rows(job.brief, slice(i, i + 1)), space)
+        delivered.append(
+            Delivered(
+                rank=rank + 1,
+                file=name_of(job, rank + 1),
+                candidate=i,
+                seed=start.seed,
+                noise=start.index,
+                reason=choice.reasons[rank],
+                stated=stated,
+                own=own[i],
+                judged=judged[rank],
+            )
+        )
+    return BriefResult(
+        name=job.name,
+        title=job.title,
+        stated=job.stated,
+        chosen=job.chosen,
+        columns=job.columns,
+        n_candidates=len(job.recipes),
+        n_meeting=int(choice.comparison.meets.sum()),
+        refused=result.refused(space, choice.comparison, job.brief),
+        delivered=tuple(delivered),
+        first=own[0],
+        first_judged=judged[-1],
+        cloud=result.cloud(choice, space),
+        spread=spread,
+        real_spread=real_spread,
+        seconds=seconds,
+    )
+
+
+def real_images_spread(judging: Judging, brief: Brief, n: int) -> float:
+    """Returns the spread of n real images of a brief, what it leaves open as the set has it."""
+    assert judging.real_draws is not None
+    key = jax.random.key(0)
+    space = judging.dataset.space
+    drawn = drawing.on_host(judging.dataset.briefs(jax.random.fold_in(key, 0), n))
+    asked = drawing.repeat(drawing.rows(brief, slice(0, 1)), n)
+    n_elements = len(space.elements)
+    given = np.asarray(asked.given) > 0
+    full = drawn._replace(
+        product=jnp.asarray(np.where(given[:, 0], asked.product, drawn.product)),
+        elements=jnp.asarray(np.where(given[:, 1 : 1 + n_elements], asked.elements, drawn.elements)),
+        axes=jnp.asarray(np.where(given[:, 1 + n_elements :], asked.axes, drawn.axes)),
+    )
+    images = drawing.draw_real(judging.real_draws, jax.random.fold_in(key, 1), full, 1)
+    return diversity.pixel_sd(images[:, 0][None])
+
+
+def name_of(job: Job, rank: int, suffix: str = "") -> str:
+    """Returns the file of a design in its work directory."""
+    return f"designs/{job.name}_{rank:02d}{suffix}.png"
+
+
+def write_pictures(folder: str | Path, designer: Designer, choice: Choice, config: DesignConfig) -> list[str]:
+    """Writes the designs of a choice at native size and large; files that are there stay as they are.
+
+    Returns:
+        The files of native size, relative to the folder.
+    """
+    names = []
+    for rank, i in enumerate(map(int, choice.index)):
+        brief = drawing.rows(choice.job.brief, slice(i, i + 1))
+        card = card_of(designer, choice.job.recipes[i], brief, i)
+        large = files.enlarge(choice.images[rank], config.print_size, config.resample)
+        made = dataclasses.replace(card, enlarged=f"{config.resample} {config.print_size}")
+        names.append(name_of(choice.job, rank + 1))
+        files.write_new(Path(folder) / names[-1], files.encode(choice.images[rank], card))
+        files.write_new(Path(folder) / name_of(choice.job, rank + 1, "_print"), files.encode(large, made))
+    return names
+
+
+def card_of(designer: Designer, recipe: recipes.Recipe, brief: Brief, position: int) -> Card:
+    """Returns how a design was drawn, from its position among the candidates."""
+    model = designer.model
+    return Card(
+        stated=briefs.from_arrays(brief, designer.space),
+        recipe=recipe,
+        checkpoint=designer.checkpoint,
+        run=f"{model.config.name}, step {model.step}",
+        style_strength=designer.strength,
+        batch=designer.batch,
+        row=position % designer.batch,
+        versions=files.versions(),
+    )

@@ -1,0 +1,137 @@
+"""Answers that a study analyses, and those of the paper: what it publishes, with simulated questionnaires."""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from ich_jax.kansei import published
+from ich_jax.kansei.semantic import MeanTable
+from ich_jax.types import Element
+from ich_jax.uncertainty.float64 import Array
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Questionnaires:
+    """Answers of a survey.
+
+    Attributes:
+        options: Names of what could be ticked.
+        ticked: `[n, K]` of 0 and 1, NaN where nothing was answered.
+        aspects: Names of what was rated by importance.
+        importance: `[n, A]`, NaN where missing.
+        seconds: `[n]`, or None.
+        attention: `[n]` passed, or None.
+        simulated: Whether the answers are simulated.
+    """
+
+    options: tuple[str, ...]
+    ticked: Array
+    aspects: tuple[str, ...]
+    importance: Array
+    seconds: Array | None
+    attention: Array | None
+    simulated: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Review:
+    """Scores of works in two arms.
+
+    Attributes:
+        arms: Names; the first is compared with the second.
+        scores: For each arm `[n]` sums over raters, or single scores.
+        works: Names of the works of each arm.
+        individual: For each arm `[n, raters]`; None when only sums are known.
+        raters: Raters behind a sum; 0: not known.
+        scale: Least and largest score of one rater; None: not known.
+        dropped: Works left out since a rater has not scored them.
+    """
+
+    arms: tuple[str, str]
+    scores: tuple[Array, Array]
+    works: tuple[tuple[str, ...], tuple[str, ...]]
+    individual: tuple[Array, Array] | None
+    raters: int
+    scale: tuple[int, int] | None
+    dropped: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answers:
+    """Everything that a study analyses; parts that are absent are None.
+
+    Attributes:
+        questionnaires: The survey.
+        samples: Names of the rated samples.
+        words: Names of the words.
+        means: `[S, W]` mean scores.
+        ratings: The individual ratings; None when only means are known.
+        n_raters: Raters behind each mean (the fewest).
+        elements: Design elements with their categories.
+        codes: `[S, E]` category of each element for each sample.
+        review: The review.
+        source: In words.
+    """
+
+    questionnaires: Questionnaires | None
+    samples: tuple[str, ...]
+    words: tuple[str, ...]
+    means: Array | None
+    ratings: MeanTable | None
+    n_raters: int
+    elements: tuple[Element, ...]
+    codes: npt.NDArray[np.int64] | None
+    review: Review | None
+    source: str
+
+
+def from_paper(seed: int) -> Answers:
+    """The paper's tables, with questionnaires SIMULATED so that their counts are the paper's."""
+    return Answers(
+        questionnaires=simulate_questionnaires(seed),
+        samples=published.SAMPLES,
+        words=published.WORDS,
+        means=published.TABLE_1,
+        ratings=None,
+        n_raters=published.IMAGERY.valid,
+        elements=(),
+        codes=None,
+        review=Review(
+            arms=("experimental", "control"),
+            scores=(published.REVIEW_EXPERIMENTAL, published.REVIEW_CONTROL),
+            works=(
+                tuple(f"Experimental Group {k}" for k in range(1, 11)),
+                tuple(f"Control group {k}" for k in range(1, 11)),
+            ),
+            individual=None,
+            raters=published.REVIEW_RATERS,
+            scale=published.REVIEW_SCALE,
+            dropped=(),
+        ),
+        source=published.SOURCE,
+    )
+
+
+def simulate_questionnaires(seed: int) -> Questionnaires:
+    """509 questionnaires with the paper's counts: 500 valid, 7 straight-lined, 2 largely blank.
+
+    The four shares are the paper's to the questionnaire; who ticked what together, and importances beyond the order of
+    the first three, are made up.
+    """
+    rng = np.random.default_rng(seed)
+    n, options = published.DEMAND.valid, tuple(published.DEMAND_PERCENT)
+    ticked = np.zeros((n, len(options)))
+    for k, percent in enumerate(published.DEMAND_PERCENT.values()):
+        ticked[rng.permutation(n)[: round(percent * n / 100)], k] = 1.0
+    aspects = (*published.IMPORTANCE_ORDER, "practicality", "packaging", "brand")
+    centre = np.array([4.3, 4.0, 3.8, 3.5, 3.1, 2.8])
+    importance = np.clip(np.round(rng.normal(centre, 0.8, (n, len(aspects)))), 1, 5)
+    items = len(options) + len(aspects)
+    whole = np.concatenate([ticked, importance], axis=1)
+    same = (whole == whole[:, :1]).all(axis=1)
+    importance[same, 0] = 5.0 - importance[same, 0] + 1.0  # nobody valid straight-lines by chance
+    lined, blank = np.ones((7, items)), np.full((2, items), np.nan)
+    blank[:, 0] = 1.0
+    rows = np.concatenate([np.concatenate([ticked, importance], axis=1), lined, blank])[rng.permutation(n + 9)]
+    return Questionnaires(options, rows[:, : len(options)], aspects, rows[:, len(options) :], None, None, True)
