@@ -24,6 +24,7 @@ SUBCOMMANDS = {
     for name in (
         "train",
         "sample",
+        "design",
         "input",
         "penalty",
         "scaling",
