@@ -25,6 +25,7 @@ SUBCOMMANDS = {
         "train",
         "sample",
         "design",
+        "finetune",
         "input",
         "penalty",
         "scaling",

@@ -174,6 +174,9 @@ class TrainConfig:
     beta2: float = result(0.99, "Adam's second decay.", below=1)
     warmup: int = result(200, "Steps of linear warm-up.")
     final_lr: float = result(0.03, "Step size at the end, as a share of the peak (cosine).", at_most=1)
+    freeze_d: int = result(
+        0, "Stages of the discriminator, from the picture inward, that keep the weights they began with (--init_from)."
+    )
     clip: float = result(5.0, "Global gradient norm at which gradients are clipped; 0: never.")
     ema: float = result(0.998, "Decay of the averaged generator.", below=1)
     max_skips: int = result(
@@ -277,7 +280,12 @@ class Config:
                 raise errors.ConfigError(
                     f"{flag}.{name}.widths={network.widths}: the grouped convolutions of r3gan take multiples of 8."
                 )
-        train = self.train
+        train, stages = self.train, len(self.discriminator.widths)
+        if train.freeze_d > stages or (train.freeze_d and self.discriminator.network != "own"):
+            raise errors.ConfigError(
+                f"{flag}.train.freeze_d: got {train.freeze_d}; expected 0 to {stages}, the discriminator's stages, and "
+                f"{flag}.discriminator.network=own."
+            )
         if train.steps and train.images and -(-train.images // train.batch) != train.steps:
             raise errors.ConfigError(
                 f"{flag}.train.steps={train.steps} and {flag}.train.images={train.images} differ at "

@@ -242,3 +242,12 @@ def brief_features(brief: Brief, space: DesignSpace) -> jax.Array:
     axes = brief.axes.astype(jnp.float32) / AXIS_LIMIT * given[:, 1 + n_elements :]
     product_axes = (product[:, :, None] * axes[:, None, :]).reshape(axes.shape[0], -1)
     return jnp.concatenate([product, *elements, axes, product_axes, given], axis=-1)
+
+
+def feature_names(space: DesignSpace) -> tuple[str, ...]:
+    """Returns what each column of `brief_features` stands for, so that weights can be moved to another space."""
+    product = [f"product={name}" for name in space.products]
+    elements = [f"{element.name}={category}" for element in space.elements for category in element.categories]
+    both = [f"{name}, {axis}" for name in product for axis in space.axes]
+    given = [f"given {name}" for name in ("product", *(element.name for element in space.elements), *space.axes)]
+    return (*product, *elements, *space.axes, *both, *given)

@@ -23,7 +23,6 @@ from ich_jax import config as config_lib
 from ich_jax import errors, types, workdir
 from ich_jax.data import dataset as dataset_lib
 from ich_jax.training import checkpoint_files, parallel
-from ich_jax.training import state as state_lib
 from ich_jax.types import Params, PyTree
 
 FOLDER = "checkpoints"
@@ -196,8 +195,8 @@ class Checkpoints:
         misfit = f"{path} is whole, but not of the networks that this version of the program makes of the config"
         advice = "Train again in a new --workdir, or use the version that wrote it."
         # Found out here: orbax leaves half-done reads behind when it finds out, and casts to another type silently.
-        if wrong := _differences(_stored_arrays(path), like):
-            raise errors.CheckpointError(f"{misfit}:\n{_shorten(wrong)}\n{advice}")
+        if wrong := differences(_stored_arrays(path), like):
+            raise errors.CheckpointError(f"{misfit}:\n{shorten(wrong)}\n{advice}")
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), side=ocp.args.JsonRestore())
         try:
@@ -277,36 +276,34 @@ def restore_for_inference(folder: str | Path, *, best: bool = True) -> TrainedMo
     )
 
 
-def init_from(folder: str | Path, state: PyTree) -> tuple[Any, dict[str, Any]]:
-    """Starts a new run with the networks of another one; optimisers and counters start afresh.
+def read_networks(folder: str | Path) -> tuple[Path, dict[str, Params]]:
+    """Reads the networks of a run, for another one to start from.
 
     Args:
         folder: A work directory (its newest checkpoint is taken), or `<workdir>/checkpoints/<step>`.
-        state: The fresh state of the new run.
 
     Returns:
-        The state with the other run's parameters, and the lineage to record: path, step, fingerprint of the other run's
-        config, SHA-256 of its parameters, and its own lineage.
+        The checkpoint, and parameters by the names of `NETWORKS`.
 
     Raises:
-        CheckpointError: There is no good checkpoint, or its networks have other shapes.
+        CheckpointError: There is no good checkpoint.
     """
     path = _find_checkpoint(Path(folder), best=False)
-    run = path.parent.parent
     stored = _read_state(path)
-    # Whether there is an encoder is a choice of the objective: one that either run lacks stays as it is.
-    used = [name for name in NETWORKS if name != "e_params" or (state.e_params and stored["e_params"])]
-    state = state.replace(**{name: _fit(getattr(state, name), stored[name], f"{path}, {name}") for name in used})
-    config_file, lineage_file = run / workdir.CONFIG_FILE, run / LINEAGE_FILE
-    lineage = {
-        "given": str(folder),
-        "path": str(path),
-        "step": int(path.name),
-        "fingerprint": workdir.read_json(config_file)["fingerprint"] if config_file.exists() else None,
-        "params_sha256": state_lib.params_sha256(state),
-        "parent": workdir.read_json(lineage_file) if lineage_file.exists() else None,
-    }
-    return state, lineage
+    return path, {name: stored[name] for name in NETWORKS}
+
+
+def read_spec(run: str | Path) -> types.ImageSpec | None:
+    """Returns design space and shape of the images of a work directory; None if it does not say.
+
+    Raises:
+        WorkdirError: The file that says so is damaged.
+    """
+    path = Path(run) / DATASET_FILE
+    if not path.exists():
+        return None
+    data = workdir.read_json(path)
+    return types.ImageSpec(_space(data["space"]), data["size"], data["channels"])
 
 
 def has_checkpoints(folder: str | Path) -> bool:
@@ -362,16 +359,7 @@ def _read_state(path: Path) -> dict[str, Any]:
         return reader.restore(path / "state", args=ocp.args.StandardRestore(abstract))
 
 
-def _fit(like: Params, stored: Params, where: str) -> Params:
-    if wrong := _differences(stored, like):
-        raise errors.CheckpointError(
-            f"{where}: the networks differ from those of this config, so --init_from cannot use them:\n"
-            f"{_shorten(wrong)}\nUse the same data and network widths as the run to start from."
-        )
-    return jax.tree.map(lambda leaf, value: jax.device_put(value, leaf.sharding), like, stored)
-
-
-def _differences(stored: PyTree, wanted: PyTree) -> list[str]:
+def differences(stored: PyTree, wanted: PyTree) -> list[str]:
     """Returns a line for each array whose type or shape in the checkpoint is not the wanted one, networks first."""
     arrays: list[dict[str, str]] = [
         {
@@ -389,7 +377,8 @@ def _differences(stored: PyTree, wanted: PyTree) -> list[str]:
     ]
 
 
-def _shorten(lines: list[str]) -> str:
+def shorten(lines: list[str]) -> str:
+    """Returns the first five of several lines, and how many more there are."""
     return "\n".join([*lines[:5], *([f"  and {len(lines) - 5} more"] if len(lines) > 5 else [])])
 
 

@@ -19,7 +19,7 @@ from ich_jax import config as config_lib
 from ich_jax import errors, liveness, workdir
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.training import checkpoint, clock, formulation, health, parallel, penalties, writer
+from ich_jax.training import checkpoint, clock, formulation, health, parallel, penalties, transfer, writer
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training import window as window_lib
@@ -85,7 +85,7 @@ def train(
         dataset: The images.
         validate: Returns metrics of a state on validation briefs; the checkpoint with the lowest `score` is kept.
         sample_sheet: Draws and stores a sheet of designs of a state at a step.
-        init_from: Work directory or checkpoint whose networks a new run starts from; empty: from scratch.
+        init_from: Work directory or checkpoint whose networks a new run starts from, or `shipped`; empty: from scratch.
         stop_after: Stop at this step as a preemption there would; 0: do not.
         make_step: Makes the compiled step, as `step.make_step` does; for runs that share one. None: that function.
 
@@ -209,6 +209,11 @@ def check(config: config_lib.Config, folder: str | Path, dataset: Dataset, *, in
     pipeline.check_batch(dataset, step_lib.images_per_step(config))
     parallel.make_layout(config)
     penalties.of_all(config)
+    if config.train.freeze_d and not init_from and not checkpoint.has_checkpoints(folder):
+        raise errors.ConfigError(
+            f"--config.train.freeze_d={config.train.freeze_d} keeps stages of the discriminator as they begin, which "
+            "is of use only with the weights of another run: give --init_from=RUN, or leave it at 0."
+        )
     folder, process_folder = Path(folder), parallel.process_folder(folder)
     dataset_file, lineage_file = process_folder / checkpoint.DATASET_FILE, process_folder / checkpoint.LINEAGE_FILE
     if dataset_file.exists():
@@ -248,9 +253,11 @@ def _newest(
     if restored:
         return restored.state, restored.step, restored.side
     if init_from:
-        state, lineage = checkpoint.init_from(init_from, state)
+        state, lineage = transfer.init_from(init_from, state, dataset.spec)
         workdir.write_json(parallel.process_folder(folder) / checkpoint.LINEAGE_FILE, lineage)
         logging.info("Starting from step %d of %s.", lineage["step"], lineage["path"])
+        for what in ("kept", "fresh"):
+            logging.info("Weights %s: %s.", what, ", ".join(lineage[what]) or "none that belong to a name")
     else:  # one may be left of an earlier start that left no checkpoint
         (parallel.process_folder(folder) / checkpoint.LINEAGE_FILE).unlink(missing_ok=True)
     return state, 0, {}

@@ -39,9 +39,30 @@ def _descend(
     return jax.tree.map(lambda p, u: p - lr * u, params, direction), opt, norm
 
 
+def freeze(gradient: Params, stages: int) -> Params:
+    """Returns the gradient of a discriminator with zeros for its first stages, whose weights Adam so leaves alone.
+
+    Args:
+        gradient: Of the parameters of `models.discriminator`.
+        stages: How many, from the picture inward; the layer that reads the pixels belongs to the first.
+
+    References:
+        Mo et al., Freeze the discriminator: a simple baseline for fine-tuning GANs, 2020.
+    """
+    if not stages:
+        return gradient
+    frozen = ("stem", *(f"{name}_{stage}" for stage in range(stages) for name in ("width", "stage")))
+
+    def is_frozen(name: str) -> bool:
+        return any(name == each or name.startswith(f"{each}_") for each in frozen)
+
+    return {name: jax.tree.map(jnp.zeros_like, part) if is_frozen(name) else part for name, part in gradient.items()}
+
+
 def descend_d(config: TrainConfig, state: TrainState, gradient: Params) -> tuple[TrainState, jax.Array]:
     """Updates the discriminator; returns the norm of its gradient before clipping."""
     lr = config.d_lr * lr_share(config, state.step) * state.lr_scale
+    gradient = freeze(gradient, config.freeze_d)
     params, opt, norm = _descend(config, state.d_params, state.d_opt, gradient, lr)
     return state.replace(d_params=params, d_opt=opt), norm
 

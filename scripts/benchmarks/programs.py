@@ -60,7 +60,7 @@ def check_flags() -> list[Config]:
     """
     errors.require_within(FLAGS.rounds, timing.LEAST_ROUNDS, 1000, "--rounds", whole=True)
     errors.require_within(FLAGS.steps, 1, 10_000, "--steps", whole=True)
-    changes = dict(map(_change, FLAGS.set))
+    changes = dict(map(change, FLAGS.set))
     return [config_lib.load(path, changes) for path in FLAGS.config]
 
 
@@ -208,7 +208,12 @@ def said(found: Neighbours) -> str:
     return f"Over {found.seconds:.0f} s we kept {found.own_cores:.2f} cores busy and {others}{load}."
 
 
-def _change(text: str) -> tuple[str, Any]:
+def change(text: str) -> tuple[str, Any]:
+    """Returns field and value of `--set=FIELD=VALUE`.
+
+    Raises:
+        ConfigError: It has no value.
+    """
     name, equals, value = text.partition("=")
     if not equals:
         raise errors.ConfigError(f"--set={text}: expected a field and its value, such as --set=train.batch=16.")

@@ -57,6 +57,15 @@ def test_gradients_are_clipped_by_global_norm() -> None:
     helpers.assert_trees_close(state.d_opt.mu, scaled, rtol=1e-3, atol=1e-8)
 
 
+def test_frozen_stages_keep_their_weights_and_others_move() -> None:
+    config, before = dataclasses.replace(tiny.vary().train, freeze_d=1), tiny.initial_state()
+    ones = jax.tree.map(jnp.ones_like, before.d_params)
+    state, _ = jax.jit(lambda state: optimiser.descend_d(config, state, ones))(before)
+    same = jax.tree.map(lambda a, b: bool((a == b).all()), state.d_params, before.d_params)
+    assert {name for name, part in same.items() if all(jax.tree.leaves(part))} == {"stem", "stage_0_block_0"}
+    assert not any(any(jax.tree.leaves(part)) for name, part in same.items() if name not in ("stem", "stage_0_block_0"))
+
+
 def _unclipped(mu: Any) -> Any:
     """The base config clips at 5, above the norms of this tiny net's first step."""
     assert sum(float(jnp.sum(m**2)) for m in jax.tree.leaves(mu)) < 25 * (1 - 1e-3)

@@ -7,7 +7,7 @@ import pytest
 
 from ich_jax import config as config_lib
 from ich_jax import errors, workdir
-from ich_jax.training import checkpoint, loop
+from ich_jax.training import checkpoint, loop, transfer
 from ich_jax.training import state as state_lib
 from tests import helpers
 from tests.training import made
@@ -120,7 +120,7 @@ def test_init_from_other_networks_or_nothing_is_refused(tmp_path: Path) -> None:
     base = dict(parent.state.g_params["base"])
     other = parent.state.replace(g_params=parent.state.g_params | {"base": base | {"bias": np.zeros((5,), np.float32)}})
     with pytest.raises(errors.CheckpointError, match=r"/bias: float32\[16\] in the checkpoint, float32\[5\] in this"):
-        checkpoint.init_from(tmp_path / "parent", other)
+        transfer.init_from(tmp_path / "parent", other, made.SPEC)
     with pytest.raises(errors.CheckpointError, match="no good checkpoint"):
         loop.train(config, tmp_path / "child", made.dataset(), init_from=str(tmp_path / "nowhere"))
 
@@ -133,7 +133,7 @@ def test_init_from_a_run_with_or_without_encoder(tmp_path: Path) -> None:
         loop.train(config, tmp_path / name, made.dataset(), stop_after=1)
     for parent, child in (("with", "without"), ("without", "with")):
         fresh = state_lib.create_state(both[child], made.SPEC)
-        state, _ = checkpoint.init_from(tmp_path / parent, fresh)
+        state, _ = transfer.init_from(tmp_path / parent, fresh, made.SPEC)
         helpers.assert_trees_equal(state.e_params, fresh.e_params)
         assert np.any(state.g_params["base"]["kernel"] != fresh.g_params["base"]["kernel"])
 

@@ -23,7 +23,7 @@ from ich_jax.studies.interference import generators, pulse_page, pulse_result, s
 from ich_jax.studies.interference import pulse as pulse_lib
 from ich_jax.studies.interference.paper import CLAIM
 from ich_jax.studies.shards import parse_shard
-from ich_jax.training import checkpoint, formulation
+from ich_jax.training import formulation, transfer
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
 from ich_jax.training.checkpoint import TrainedModel
@@ -137,7 +137,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
     def start(seed: int) -> state_lib.TrainState:
         seeded = dataclasses.replace(trained, seed=seed)
         state = state_lib.create_state(seeded, dataset.spec)
-        return checkpoint.init_from(source, state)[0]
+        return transfer.init_from(source, state, dataset.spec)[0]
 
     run_pulse = pulse_lib.make_runner(trained, dataset, start, inspector.read, choice)
     with showing(len(pulses[i::n]), live=config.progress) as show:

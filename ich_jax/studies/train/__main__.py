@@ -33,7 +33,11 @@ def define_flags() -> None:
     """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
     config_flags.DEFINE_config_file("config", None, "Config file, such as configs/quick.py, or FILE:VARIANT.")
     flags.DEFINE_string("workdir", None, "Folder of the run; given again, the run resumes.")
-    flags.DEFINE_string("init_from", "", "Work directory or checkpoint whose networks a new run starts from.")
+    flags.DEFINE_string(
+        "init_from",
+        "",
+        "Run or checkpoint whose networks a new run starts from; shipped: those of the package.",
+    )
     flags.DEFINE_integer("stop_after", 0, "Stop at this step as a preemption would; 0: do not.", lower_bound=0)
     flags.DEFINE_bool("dry_run", False, "Print config and parameter counts, then leave.")
     flags.DEFINE_bool("distributed", False, "One of several processes, as Slurm, Open MPI or Cloud TPU starts them.")

@@ -15,7 +15,7 @@ from ich_jax import errors
 from ich_jax.config import InterferenceConfig
 from ich_jax.data import make
 from ich_jax.studies.interference import run as interference
-from ich_jax.training import checkpoint
+from ich_jax.training import checkpoint, transfer
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
 from ich_jax.types import Reading
@@ -133,7 +133,7 @@ def pulse_config(**pulse: Any) -> InterferenceConfig:
 def test_pulses_in_shards_and_their_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(checkpoint, "init_from", lambda source, state: (state, ()))
+    monkeypatch.setattr(transfer, "init_from", lambda source, state, spec: (state, ()))
     folder = str(tmp_path / "pulses")
     for shard in ("1/2", "0/2"):
         interference.run_pulses(pulse_config(), folder, "residual", shard=shard)
