@@ -106,7 +106,7 @@ def explain(error: OSError, path: str | Path, action: str = "write") -> str:
 
 
 def claim(workdir: str | Path, config: Any) -> bool:
-    """Makes a work directory this run's own, or refuses one that belongs to another run.
+    """Marks a work directory as this run's, or refuses one that belongs to another run.
 
     A run is identified by the result fields of its configuration. Execution fields (devices, logging, progress) may
     differ from those of an earlier call; the newest ones are stored.
@@ -122,6 +122,21 @@ def claim(workdir: str | Path, config: Any) -> bool:
         WorkdirError: The folder cannot be written, holds something else, or holds a run with other result fields; the
             message names them with both values.
     """
+    resumed = check(workdir, config)
+    values = {"fingerprint": config_lib.fingerprint(config), **config_lib.to_dict(config)}
+    write_json(Path(workdir) / CONFIG_FILE, values)
+    return resumed
+
+
+def check(workdir: str | Path, config: Any) -> bool:
+    """Refuses a folder that belongs to another run, as `claim` does, and writes nothing.
+
+    Returns:
+        True if the folder belongs to this run, False if it is new.
+
+    Raises:
+        WorkdirError: The folder holds something else, or a run with other result fields.
+    """
     workdir = Path(workdir)
     stored = read_config(workdir) if (workdir / CONFIG_FILE).exists() else None
     if stored is None and (workdir / "checkpoints").exists():
@@ -131,8 +146,6 @@ def claim(workdir: str | Path, config: Any) -> bool:
         )
     if stored is not None:
         _refuse_other_run(workdir, stored, config)
-    values = {"fingerprint": config_lib.fingerprint(config), **config_lib.to_dict(config)}
-    write_json(workdir / CONFIG_FILE, values)
     return stored is not None
 
 

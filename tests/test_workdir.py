@@ -132,6 +132,17 @@ def test_claim_refuses_checkpoints_of_an_unknown_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_check_refuses_as_claim_does_and_writes_nothing(tmp_path: Path) -> None:
+    assert workdir.check(tmp_path / "new", _config()) is False and not (tmp_path / "new").exists()
+    workdir.claim(tmp_path, _config(steps=8))
+    before = (tmp_path / "config.json").read_bytes()
+    other = config_lib.resolve({"train": {"steps": 8}, "loop": {"log_every": 3}})
+    assert workdir.check(tmp_path, other) is True
+    with pytest.raises(errors.WorkdirError, match="belongs to another run"):
+        workdir.check(tmp_path, _config(steps=9))
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
 def test_claim_of_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(errors.WorkdirError, match="permission"):

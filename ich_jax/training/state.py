@@ -157,9 +157,19 @@ def _seed(config: Config) -> jax.Array:
 
 def params_sha256(state: TrainState) -> str:
     """Returns the SHA-256 of all parameters (generator, its average, discriminator, encoder): every path and byte."""
+    return sha256({name: getattr(state, name) for name in ("d_params", "e_params", "ema_params", "g_params")})
+
+
+def sha256(params: PyTree, *, paths: bool = True) -> str:
+    """Returns the SHA-256 of parameters.
+
+    Args:
+        params: Arrays in a tree.
+        paths: Whether their paths count besides their bytes. The interference study has stored digests without.
+    """
     digest = hashlib.sha256()
-    tree = {name: getattr(state, name) for name in ("d_params", "e_params", "ema_params", "g_params")}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(tree)):
-        digest.update(jax.tree_util.keystr(path).encode())
+    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(params)):
+        if paths:
+            digest.update(jax.tree_util.keystr(path).encode())
         digest.update(np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()

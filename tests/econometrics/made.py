@@ -35,3 +35,10 @@ def launches(
     first = np.concatenate([np.full(n1, start) if np.isscalar(start) else np.asarray(start), np.full(n0, periods)])
     y = rng.normal(size=(n1 + n0, periods)) + rng.normal(size=periods) + 5.0
     return panel.from_matrix(y + effect * (np.arange(periods) >= first[:, None]), first)
+
+
+def launched_together() -> np.ndarray:
+    """Outcomes `[8, 6]` of eight units, of which the first three launch in period 4 and gain 2."""
+    outcome = np.random.default_rng(3).normal(size=(8, 6)) + np.arange(8)[:, None]
+    outcome[:3, 4:] += 2.0
+    return outcome

@@ -1,6 +1,7 @@
 """The state before the first step, and its hash."""
 
 import dataclasses
+import hashlib
 
 import jax
 import jax.numpy as jnp
@@ -88,6 +89,17 @@ def test_hash_sees_every_network_and_nothing_else(state: state_lib.TrainState) -
         changed = jax.tree.map(lambda x, last=last: jnp.nextafter(x, x + 1) if x is last else x, params)
         hashes.add(state_lib.params_sha256(state.replace(**{name: changed})))
     assert len(hashes) == 5
+
+
+def test_digest_depends_on_every_parameter_and_on_paths_unless_they_are_left_out() -> None:
+    params = {"a": jnp.zeros(2), "b": jnp.ones(3)}
+    renamed = {"a": params["a"], "c": params["b"]}
+    for paths in (True, False):
+        digests = {state_lib.sha256(params | {name: params[name] + 1}, paths=paths) for name in params}
+        assert len(digests | {state_lib.sha256(params, paths=paths)}) == 3
+        assert (state_lib.sha256(renamed, paths=paths) == state_lib.sha256(params, paths=paths)) is not paths
+    straight = hashlib.sha256(np.zeros(2, np.float32).tobytes() + np.ones(3, np.float32).tobytes())
+    assert state_lib.sha256(params, paths=False) == straight.hexdigest()
 
 
 def test_the_seed_of_the_state_makes_the_keys_of_its_integer() -> None:

@@ -29,8 +29,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
     liveness.keeps("an analysis is saved at its end only, and the same command begins it anew")
     liveness.stage("data")
     # ---------------- everything that can be refused is refused here, before anything is written
-    if (Path(folder) / workdir.CONFIG_FILE).exists():
-        workdir.claim(folder, config)  # a folder of another run is refused before any work
+    workdir.check(folder, config)  # a folder of another run is refused before any work
     analysis.plan_of(config)
     calendar = holidays.load_calendar(config.data.calendar) if config.data.calendar else None
     data, truth = load(config)

@@ -6,6 +6,7 @@ from typing import Any
 from ich_jax import errors, workdir
 from ich_jax.config import DesignConfig
 from ich_jax.report import contact
+from ich_jax.studies import trained
 from ich_jax.studies.design import plan
 from ich_jax.studies.design.designer import Designer
 from ich_jax.training import sampling
@@ -42,19 +43,23 @@ def check_size(config: DesignConfig, designer: Designer) -> None:
 def check_folder(config: DesignConfig, folder: str, identity: dict[str, Any]) -> None:
     """Checks that a work directory, if it is in use, is one of this config, these briefs and this generator.
 
+    Args:
+        config: The run.
+        folder: Work directory; empty: none.
+        identity: See `plan.identity`.
+
     Raises:
         WorkdirError: It is not.
     """
-    if (Path(folder) / workdir.CONFIG_FILE).exists():
-        workdir.claim(folder, config)
+    if not folder:  # nothing is stored by --dry_run
+        return
+    workdir.check(folder, config)
     path = Path(folder) / plan.REQUEST_FILE
     if not path.exists():
         return
     stored = workdir.read_json(path)
-    if stored.get("checkpoint") != identity["checkpoint"]:
-        raise errors.WorkdirError(
-            f"{folder} holds designs of another generator ({stored.get('run')}); use another --workdir."
-        )
+    generator = {"checkpoint": identity["checkpoint"]}
+    trained.check_identity(folder, "designs", stored, generator, name=str(stored.get("run")))
     if stored.get("jobs") != identity["jobs"]:
         theirs = list(stored.get("jobs") or {})
         differing = [name for name in theirs if stored["jobs"][name] != identity["jobs"].get(name)] or theirs

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable
 
 import jax
@@ -17,6 +16,7 @@ from ich_jax.evaluation.drawing import Images
 from ich_jax.studies.design import recipes
 from ich_jax.studies.design.recipes import Recipe
 from ich_jax.training import sampling
+from ich_jax.training import state as state_lib
 from ich_jax.training.checkpoint import TrainedModel
 from ich_jax.types import Array, Brief, DesignSpace, Params, PyTree, Reading
 
@@ -43,11 +43,7 @@ class Designer:
     @functools.cached_property
     def checkpoint(self) -> str:
         """SHA-256 of the parameters that designs are drawn with."""
-        digest = hashlib.sha256()
-        for path, leaf in jax.tree_util.tree_leaves_with_path(jax.device_get(self.model.ema_params)):
-            digest.update(jax.tree_util.keystr(path).encode())
-            digest.update(np.ascontiguousarray(leaf).tobytes())
-        return digest.hexdigest()
+        return state_lib.sha256(self.model.ema_params)
 
     @functools.cached_property
     def _draw(self) -> Callable[[Params, Array, Brief], tuple[jax.Array, jax.Array]]:

@@ -9,8 +9,8 @@ from absl import logging
 
 from ich_jax import errors, liveness, workdir
 from ich_jax.config import DesignConfig
-from ich_jax.data import make
 from ich_jax.evaluation import drawing
+from ich_jax.studies import trained
 from ich_jax.studies.console import showing
 from ich_jax.studies.describe import errors_of
 from ich_jax.studies.design import briefs, checks, delivery, figures, files, plan, reporting, result
@@ -133,21 +133,16 @@ def load_judging(designer: Designer, source: str) -> Judging:
 
     Raises:
         DataError: The images cannot be read.
-        CheckpointError: They are others than those that the generator was trained on.
+        CheckpointError: The generator was trained on other images.
     """
     model = designer.model
     try:
-        dataset = make.make(model.config.data, seed=model.config.seed)
+        dataset = trained.load_images(model, source, ", or do without an inspector: --config.judge=False")
     except errors.DataError as error:
         raise errors.DataError(
             f"The inspector needs the images that {source or 'the shipped generator'} was trained on: {error} "
             "Without them: --config.judge=False."
         ) from error
-    if model.spec != dataset.spec:
-        raise errors.CheckpointError(
-            f"{source} was trained on other images than are at its data.path now. Put them back, or do without an "
-            "inspector: --config.judge=False."
-        )
     inspector = inspector_lib.get(model.config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
     return Judging(dataset, inspector, drawing.make_real_draws(dataset))

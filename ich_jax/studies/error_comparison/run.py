@@ -93,8 +93,7 @@ def prepare(config: ErrorComparisonConfig, folder: str) -> Judge:
     axes = chosen_axes(config, dataset)
     first = cell_config(config, cells(config, ())[0])
     loop.check(first, folder, dataset)
-    if (Path(folder) / workdir.CONFIG_FILE).exists():
-        workdir.claim(folder, config)  # a folder of another comparison is refused before the inspector is trained
+    workdir.check(folder, config)  # a folder of another comparison is refused before the inspector is trained
     liveness.stage("inspector")
     inspector = inspector_lib.get(config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))

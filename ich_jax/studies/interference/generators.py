@@ -1,28 +1,22 @@
-"""The generators of a study of interference: read from checkpoints, and told apart by their identity.
+"""The generators of an interference study: read from checkpoints, distinguished by their identity.
 
 A work directory belongs to one config and one generator. `generator.json` holds the generator's identity: step, digest
 of its averaged parameters, and fingerprint of the images it was trained on.
 """
 
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
-
-import jax
-import jax.numpy as jnp
-import numpy as np
 
 from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.config import InterferenceConfig
-from ich_jax.data import make
 from ich_jax.data.dataset import Dataset
+from ich_jax.studies import trained
 from ich_jax.studies.interference import sweep
 from ich_jax.training import checkpoint, sampling
 from ich_jax.training import state as state_lib
 from ich_jax.training.checkpoint import TrainedModel
-from ich_jax.types import PyTree
 
 FILE = "generator.json"
 _RENAMED = {"params_sha256": "generator_sha256"}
@@ -52,8 +46,7 @@ def load(config: InterferenceConfig, folder: str, source: str) -> tuple[TrainedM
         WorkdirError: The folder belongs to another sweep.
     """
     model = checkpoint.restore_for_inference(source)
-    dataset = make.make(model.config.data, seed=model.config.seed)
-    check_data(model, dataset, source)
+    dataset = trained.load_images(model, source)
     check_folder(config, folder, model, dataset)
     return model, dataset
 
@@ -69,10 +62,10 @@ def load_reference(config: InterferenceConfig, folder: str, reference: str, data
         return Reference()
     if checkpoint.has_checkpoints(reference) or checkpoint.has_checkpoints(Path(reference).parent.parent):
         model = checkpoint.restore_for_inference(reference)
-        check_data(model, dataset, reference)
+        trained.check_images(model, dataset, reference)
         reference_folder = str(Path(folder) / "reference")
         check_folder(config, reference_folder, model, dataset)
-        return Reference(reference_folder, describe(model), model)
+        return Reference(reference_folder, trained.describe(model), model)
     check_reference(config, reference)
     stored = read_identity(reference)
     if stored.get("dataset") != dataset.fingerprint:
@@ -81,11 +74,6 @@ def load_reference(config: InterferenceConfig, folder: str, reference: str, data
             "the same."
         )
     return Reference(reference, stored.get("about", f"{stored.get('run')}, step {stored.get('step')}"))
-
-
-def describe(model: TrainedModel) -> str:
-    """Returns the name of a generator as pages print it."""
-    return f"{model.config.generator.arm} generator of {model.config.name}, step {model.step:,}"
 
 
 def sampler(model: TrainedModel, dataset: Dataset) -> sweep.Generator:
@@ -101,7 +89,8 @@ def sampler(model: TrainedModel, dataset: Dataset) -> sweep.Generator:
 
 def identity(model: TrainedModel, dataset: Dataset) -> dict[str, int | str]:
     """Returns the fields by which two generators differ."""
-    return {"step": model.step, "generator_sha256": digest(model.ema_params), "dataset": dataset.fingerprint}
+    digest = state_lib.sha256(model.ema_params, paths=False)
+    return {"step": model.step, "generator_sha256": digest, "dataset": dataset.fingerprint}
 
 
 def check_folder(config: InterferenceConfig, folder: str, model: TrainedModel, dataset: Dataset) -> None:
@@ -110,36 +99,15 @@ def check_folder(config: InterferenceConfig, folder: str, model: TrainedModel, d
     Raises:
         WorkdirError: It is not.
     """
-    if (Path(folder) / workdir.CONFIG_FILE).exists():
-        workdir.claim(folder, config)
+    workdir.check(folder, config)
     check_same_generator(folder, identity(model, dataset))
 
 
 def claim(config: InterferenceConfig, folder: str, model: TrainedModel, dataset: Dataset) -> None:
     """Marks a work directory as one of this config and this generator."""
     workdir.claim(folder, config)
-    about = {"run": model.config.name, "about": describe(model)}
+    about = {"run": model.config.name, "about": trained.describe(model)}
     workdir.write_json(Path(folder) / FILE, identity(model, dataset) | about)
-
-
-def check_data(model: TrainedModel, dataset: Dataset, source: str) -> None:
-    """Checks that the dataset is the one that the generator was trained on.
-
-    Raises:
-        CheckpointError: It is not.
-    """
-    networks = state_lib.abstract_state(model.config, dataset.spec)
-    shapes = [jax.tree.map(jnp.shape, params) for params in (networks.ema_params, model.ema_params)]
-    if shapes[0] != shapes[1]:
-        raise errors.CheckpointError(
-            f"The generator in {source} has other layers than this version makes from its config: it was trained by "
-            "another version or is damaged. Train it again."
-        )
-    if model.spec != dataset.spec:
-        raise errors.CheckpointError(
-            f"{source} was trained on images of {', '.join(model.space.products)} at {model.size} px, but its data are "
-            f"now {', '.join(dataset.space.products)} at {dataset.size} px. Put the images back where they were."
-        )
 
 
 def check_reference(config: InterferenceConfig, reference: str) -> None:
@@ -173,17 +141,4 @@ def check_same_generator(folder: str, expected: dict[str, int | str]) -> None:
         WorkdirError: It is of another.
     """
     if (Path(folder) / FILE).exists():
-        stored = read_identity(folder)
-        differing = [name for name in expected if stored.get(name) != expected[name]]
-        if differing:
-            raise errors.WorkdirError(
-                f"{folder} holds a sweep of another generator ({', '.join(differing)} differ); use another --workdir."
-            )
-
-
-def digest(params: PyTree) -> str:
-    """Returns the SHA-256 of a generator's parameters."""
-    sha = hashlib.sha256()
-    for leaf in jax.tree.leaves(params):
-        sha.update(np.asarray(leaf).tobytes())
-    return sha.hexdigest()
+        trained.check_identity(folder, "a sweep", read_identity(folder), expected)

@@ -18,6 +18,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.interference import disturbances
 from ich_jax.interference.disturbances import TABLE, Inputs
 from ich_jax.report import provenance
+from ich_jax.studies import trained
 from ich_jax.studies.console import showing, shown
 from ich_jax.studies.interference import generators, pulse_page, pulse_result, sweep, sweep_page, sweep_result
 from ich_jax.studies.interference import pulse as pulse_lib
@@ -96,7 +97,7 @@ def _sweep(
     jobs: Sequence[tuple[str, int]],
 ) -> None:
     with showing(len(jobs), live=config.progress) as show:
-        logging.info("Sweeping the %s", generators.describe(model))
+        logging.info("Sweeping the %s", trained.describe(model))
         sweep.run(
             generators.sampler(model, dataset),
             dataset,
@@ -201,7 +202,7 @@ def report(
         result=result,
         sheet=(kinds, draw_sheet(generators.sampler(model, dataset), dataset, kinds)),
         inspectors=accuracies,
-        about=generators.describe(model).capitalize(),
+        about=trained.describe(model).capitalize(),
         simulated=dataset.simulated,
         provenance=origin,
     )
@@ -244,7 +245,7 @@ def report_pulses(
         config=config,
         result=result,
         inspector=accuracy,
-        about=generators.describe(model).capitalize(),
+        about=trained.describe(model).capitalize(),
         simulated=dataset.simulated,
         provenance=origin,
     )

@@ -11,10 +11,7 @@ from tests.econometrics import made
 REFERENCE = made.reference("staggered")
 PANEL = panel.from_matrix(REFERENCE["y"], REFERENCE["start"])
 KEY = jax.random.key(0)
-RNG = np.random.default_rng(3)
-Y = RNG.normal(size=(8, 6)) + np.arange(8)[:, None]
-Y[:3, 4:] += 2.0
-TOGETHER = panel.from_matrix(Y, [4] * 3 + [6] * 5)
+TOGETHER = panel.from_matrix(made.launched_together(), [4] * 3 + [6] * 5)
 
 
 def test_bacon_is_diff_diff_and_adds_up():

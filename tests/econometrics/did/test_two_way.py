@@ -14,9 +14,7 @@ from tests.econometrics import made
 REFERENCE = made.reference("staggered")
 PANEL = panel.from_matrix(REFERENCE["y"], REFERENCE["start"])
 KEY = jax.random.key(0)
-RNG = np.random.default_rng(3)
-Y = RNG.normal(size=(8, 6)) + np.arange(8)[:, None]
-Y[:3, 4:] += 2.0
+Y = made.launched_together()
 TOGETHER = panel.from_matrix(Y, [4] * 3 + [6] * 5)
 
 
