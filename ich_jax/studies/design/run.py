@@ -137,7 +137,9 @@ def load_judging(designer: Designer, source: str) -> Judging:
     """
     model = designer.model
     try:
-        dataset = trained.load_images(model, source, ", or do without an inspector: --config.judge=False")
+        dataset = trained.load_images(
+            model, source or "the shipped generator", ", or do without an inspector: --config.judge=False"
+        )
     except errors.DataError as error:
         raise errors.DataError(
             f"The inspector needs the images that {source or 'the shipped generator'} was trained on: {error} "
