@@ -5,7 +5,8 @@
     generator = ich_jax.load_generator("runs/demo")
     images = generator.draw(generator.space.brief(product="fan", width=1.5), seed=0, n=12)
 
-The names of this package are listed in `__init__.pyi` and loaded when they are first used: importing it loads no JAX.
+The names of this package are listed in `__init__.pyi` and loaded when they are first used: importing the package does
+not load JAX.
 """
 
 import lazy_loader

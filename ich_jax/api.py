@@ -1,4 +1,4 @@
-"""What a notebook starts from: load a config, train, load a generator, draw, choose, save, read, corrupt, evaluate.
+"""The entry points for notebooks: load a config, train, load a generator, draw, choose, save, read, corrupt, evaluate.
 
     import ich_jax
 
@@ -110,10 +110,10 @@ def choose(
     style_strength: float = 1.0,
     criteria: npt.ArrayLike | Callable[[Images], npt.ArrayLike] | None = None,
 ) -> "Chosen":
-    """Draws candidates for a brief, and takes some of those that meet it as `experiments/design.py` does.
+    """Draws candidates for a brief and chooses among those that meet it, as `experiments/design.py` does.
 
-    The run's own discriminator reads the candidates; the inspector takes no part, so that `generator.read` of what was
-    chosen stays an honest judgement.
+    The run's own discriminator reads the candidates; the inspector takes no part, so that `generator.read` remains an
+    unbiased judge of the chosen designs.
 
     Args:
         generator: Draws.
@@ -171,7 +171,7 @@ def corrupt(images: Images, kind: str, severity: int, *, seed: int = 0) -> Image
         images: `[B, H, W, C]` uint8, C 1 or 3.
         kind: One of `ich_jax.interference.KINDS`.
         severity: 1 to 5; 0 returns the images as they are.
-        seed: Of what is random in the corruption.
+        seed: Of the random draws of the corruption.
 
     Returns:
         `[B, H, W, C]` uint8.
@@ -195,7 +195,7 @@ class Generator:
     model: checkpoint.TrainedModel
 
     def __repr__(self) -> str:
-        """Says what it draws."""
+        """Names the run, its products and the shape of its images."""
         model = self.model
         return (
             f"Generator({model.config.name}, step {model.step:,}: {', '.join(model.space.products)}; "
@@ -204,7 +204,7 @@ class Generator:
 
     @property
     def space(self) -> DesignSpace:
-        """What briefs can ask for; `space.brief(product=..., ...)` makes one."""
+        """Names of everything that a brief can ask for; `space.brief(product=..., ...)` makes a brief."""
         return self.model.space
 
     @functools.cached_property
@@ -249,7 +249,7 @@ class Generator:
         return self._designer.draw(noise, drawing.repeat(drawing.on_host(brief), n))
 
     def read(self, images: Images) -> dict[str, np.ndarray]:
-        """Returns what the inspector reads off images.
+        """Returns the readings of images by the inspector.
 
         Args:
             images: `[B, H, W, C]` uint8.

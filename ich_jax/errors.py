@@ -77,8 +77,8 @@ def require_within(value: float, low: float, high: float, where: str, *, whole: 
 
     Args:
         value: The number.
-        low: Least that is allowed.
-        high: Largest that is allowed; may be infinite.
+        low: The least allowed value.
+        high: The largest allowed value; may be infinite.
         where: Names the setting in the message.
         whole: Whether it must be a whole number.
 
@@ -91,12 +91,12 @@ def require_within(value: float, low: float, high: float, where: str, *, whole: 
 
 
 def require_seed(value: Any, where: str, *, largest: int = LARGEST_SEED) -> None:
-    """Checks that random numbers drawn from a seed are those of no other seed.
+    """Checks that the random numbers of a seed are not those of another seed.
 
     Args:
         value: The seed.
         where: Names the setting in the message.
-        largest: Largest that is allowed; less than `LARGEST_SEED` where others are derived by adding to it.
+        largest: The largest allowed value; less than `LARGEST_SEED` where further seeds are derived by adding to it.
 
     Raises:
         ConfigError: It is no whole number, negative, or too large.

@@ -1,11 +1,11 @@
-"""Walking a program: the equations of a jaxpr, the programs that they hold, and which of those are called in place."""
+"""Walking a program: the equations of a jaxpr, the programs that they hold, and those that are only called."""
 
 from collections.abc import Iterator
 
 from jax.extend.core import Jaxpr, JaxprEqn  # type: ignore[attr-defined]  # they are public
 
-# Primitive -> parameter that holds the program it calls with the same operands and results. Nothing else happens there,
-# so that whoever orders or counts operations reads the equations of that program in the place of the call.
+# Primitive -> parameter that holds the program it calls with the same operands and results. Such an equation does
+# nothing else, so code that orders or counts operations reads the equations of that program in place of the call.
 _CALLED_IN_PLACE = {
     "jit": "jaxpr",
     "pjit": "jaxpr",
@@ -20,7 +20,7 @@ _CALLED_IN_PLACE = {
 
 
 def called_in_place(equation: JaxprEqn) -> Jaxpr | None:
-    """Returns the program that an equation only calls; None for any other equation, loops and branches included.
+    """Returns the program of an equation that is nothing but a call; None for any other, loops and branches included.
 
     Args:
         equation: Of a jaxpr.
@@ -30,7 +30,7 @@ def called_in_place(equation: JaxprEqn) -> Jaxpr | None:
 
 
 def bodies(equation: JaxprEqn) -> Iterator[Jaxpr]:
-    """Yields the programs among the parameters of an equation: what it calls, repeats or chooses from.
+    """Yields the programs among the parameters of an equation: those that it calls, repeats or chooses from.
 
     Args:
         equation: Of a jaxpr.

@@ -1,4 +1,4 @@
-"""What a person at the terminal may expect of a process: Ctrl-C is answered at once, and silence is explained.
+"""How a process behaves at the terminal: Ctrl-C is answered at once, and silence is explained.
 
 Python runs its own signal handlers between two of its instructions, so that a process that compiles answers after half
 a minute. Here the signal wakes a thread of its own (`signal.set_wakeup_fd`), which prints one line at once. Where
@@ -8,8 +8,8 @@ and then, which loses nothing: files are written whole or not at all (`workdir`)
 The same thread names the stage of the process (`stage`) when nothing has moved for a minute.
 
 Experiments call `start` before they import anything that takes time, which is why only the standard library is imported
-here. A program that imports the package and does not call it has its signals left alone, but for those that arrive
-while something is being saved.
+here. In a program that imports the package and does not call it, signals keep their handlers, except while something is
+being saved.
 """
 
 import contextlib
@@ -67,7 +67,7 @@ class Saving:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self._restore()  # a second signal does what it would have done before
+        self._restore()  # a second signal has its former effect
         # A signal may arrive in the middle of a print or a log call, so the line goes straight to the terminal.
         _print(self.receive(number))
 
@@ -78,7 +78,7 @@ class Saving:
 
 
 class _Watch:
-    """The thread that answers, and what it knows."""
+    """The thread that answers, and its knowledge of the process."""
 
     def __init__(self) -> None:
         self.started = False
@@ -154,7 +154,7 @@ def stage(text: str) -> None:
 
 
 def keeps(text: str) -> None:
-    """Says what a process that leaves now leaves behind, for the line that Ctrl-C prints.
+    """Describes the work that stays if the process leaves now, for the line that Ctrl-C prints.
 
     Args:
         text: A clause, such as "finished jobs are kept; the same command resumes".
@@ -173,7 +173,7 @@ def saving(what: str, *, needed: bool = True) -> Saving:
 
 
 def _forget(numbers: list[int]) -> None:
-    """Makes a forked process one that signals end: the thread that answers is not in it."""
+    """Restores the default signals in a forked process, which lacks the thread that answers."""
     signal.set_wakeup_fd(-1)
     for number in numbers:
         signal.signal(number, signal.SIG_DFL)
@@ -192,7 +192,7 @@ def _print(line: str) -> None:
 
 
 def _leave(number: int) -> None:
-    """Ends the process with the exit code that a shell reports of one that a signal ended."""
+    """Ends the process with the exit code that a shell reports for a process ended by a signal."""
     # What is written to standard output must arrive; but its lock may be held by a thread that is stuck.
     flush = threading.Thread(target=_flush, daemon=True)
     flush.start()

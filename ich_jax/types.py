@@ -12,7 +12,8 @@ AXIS_LIMIT = 3.0
 """Axes live on the 7-level scale [-3, 3] of the paper's perceptual survey (section 3.1.2)."""
 
 PyTree = Any
-"""Nested tuples, dicts and dataclasses with arrays as leaves; the name says what the type checker cannot."""
+"""Nested tuples, dicts and dataclasses with arrays as leaves; the name documents what the type checker cannot
+express."""
 Array = jax.Array | np.ndarray
 """An array on a device or on the host."""
 ArrayT = TypeVar("ArrayT", jax.Array, np.ndarray)
@@ -89,9 +90,9 @@ class DesignSpace:
         return Brief(codes[:1], codes[None, 1:], axes[None], given[None])  # type: ignore[arg-type]  # numpy is welcome
 
     def check(self, brief: "Brief") -> None:
-        """Refuses briefs that were put together by number and hold one that stands for nothing.
+        """Refuses briefs that were built from numbers and hold one that stands for no category.
 
-        The networks would not notice: to them such a product is none at all, to a loss it may be the last one.
+        The networks would not notice: to them such a product is no product, and to a loss it may be the last one.
 
         Args:
             brief: B briefs as finished arrays.
@@ -120,7 +121,7 @@ class DesignSpace:
 
 @dataclasses.dataclass(frozen=True)
 class ImageSpec:
-    """Design space and shape of the images of a set: all of it that its networks depend on.
+    """Design space and shape of the images of a set: everything about it on which networks depend.
 
     Hashable, so it may be a static argument of a jitted function or the key of a cache.
 
@@ -136,7 +137,7 @@ class ImageSpec:
 
 
 class Brief(NamedTuple):
-    """What each of B designs is asked to be.
+    """The product, elements and axes that each of B designs is asked to have.
 
     Attributes:
         product: `[B]` int32, index into `DesignSpace.products`.
@@ -165,7 +166,7 @@ class Batch(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a network reads off B images.
+    """The reading of B images by a network.
 
     Attributes:
         product: `[B, products]` logits.

@@ -1,4 +1,4 @@
-"""The folder of one run: files that are written whole or not at all, and a claim that keeps other runs out.
+"""The folder of one run: files are written completely or not at all, and a claim keeps other runs out.
 
 Layout of a work directory: `config.json` (what the run is), `lineage.json` (the run it started from, if any),
 `checkpoints/`, `metrics.jsonl`, TensorBoard event files, `samples/`, `report/` and `results.json`.
@@ -22,7 +22,7 @@ CONFIG_FILE = "config.json"
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Writes a file aside and renames it, so that readers see the old content or the new one, never half of it.
+    """Writes a file aside and renames it, so that readers see the old content or the new, never a part.
 
     Args:
         path: Where to write; missing parent folders are created.
@@ -56,7 +56,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, obj: Any) -> None:
-    """Writes a JSON file as `write_bytes` does; see `json_text` for what it takes."""
+    """Writes a JSON file as `write_bytes` does; see `json_text` for the types that it takes."""
     write_text(path, json_text(obj, indent=2) + "\n")
 
 
@@ -87,7 +87,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def explain(error: OSError, path: str | Path, action: str = "write") -> str:
-    """Returns what went wrong with a file, and how to repair it.
+    """Returns a message about the failure of a file, and how to repair it.
 
     Args:
         error: What the system reported.
@@ -167,7 +167,7 @@ def _refuse_other_run(workdir: Path, stored: dict[str, Any], config: Any) -> Non
         return dict(json.loads(json.dumps(config_lib.flatten(values, "result"), default=list)))
 
     present, defaults = comparable(config), comparable(type(config)())
-    # A field that a later version added stands, by default, at what was done before there was one.
+    # A field that a later version added has a default that means the behaviour before it existed.
     stored_values = {**defaults, **_dotted(stored)}
     execution = config_lib.flatten(config, "execution")
     differing = [

@@ -10,7 +10,7 @@ writes benchmark.json and benchmark.md to --output.
 if __name__ == "__main__":
     from ich_jax.perf import memory
 
-    memory.set_up()  # as experiments do; the other implementations have it, too
+    memory.set_up()  # as experiments do, and as the other implementations do here
 
 import importlib
 import sys
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> None:
             raise app.UsageError(
                 f"Unexpected argument {' '.join(rest[1:])!r}: flags follow the subcommand, such as --output=DIR."
             )
-        logging.set_verbosity(logging.WARNING)  # JAX tells of each backend that it lacks
+        logging.set_verbosity(logging.WARNING)  # JAX reports each backend that it lacks
         try:
             module.run()
         except errors.IchJaxError as error:

@@ -2,13 +2,13 @@
 
     python scripts/compare_corruptions.py --robustness=CHECKOUT --workdir=runs/fidelity --output=runs/fidelity
 
-The same held-out designs are corrupted by both, every kind at severities 1 to 5, each side with random draws of its
-own, and the inspector that is shipped with the package reads both. What counts is the share of products read right:
-differences are paired by image. Beside it stand mean and standard deviation of what a corruption adds to the pixels.
-Frost is there twice: procedural as by default, and with crops of the reference's own textures.
+The same held-out designs are corrupted by both, every kind at severities 1 to 5, each side with its own random draws,
+and the inspector that is shipped with the package reads both. The criterion is the share of products read correctly:
+differences are paired by image. Mean and standard deviation of the change of the pixels are reported as well. Frost
+appears twice: procedural as by default, and with crops of the textures of the reference.
 
-CHECKOUT is a clone of github.com/hendrycks/robustness. Needs opencv-python-headless, scikit-image and scipy. Each kind
-is kept in the work directory once it is done; the same command goes on where it stopped.
+CHECKOUT is a clone of github.com/hendrycks/robustness. Needs opencv-python-headless, scikit-image and scipy. Finished
+kinds are kept in the work directory; the same command resumes where it stopped.
 """
 
 if __name__ == "__main__":
@@ -38,9 +38,9 @@ from ich_jax.training import inspector
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "procedural_32.py"
 TEXTURED = "frost, textures given"
 SEVERITIES = range(1, 6)
-KINDS = COMMON + VALIDATION  # those that the reference has
+KINDS = COMMON + VALIDATION  # kinds that the reference has
 LIMIT = 0.5
-"""Points of accuracy that both may differ."""
+"""Allowed difference of accuracy in points."""
 _BATCH, _Z = 250, 1.96
 _CROPS = 4000
 
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Does the kinds that are not done, and writes the tables."""
+    """Computes the kinds that are missing, and writes the tables."""
     import cv2
     from peers import imagenet_c
 
@@ -126,7 +126,7 @@ def compare(
         arguments: Of the command line.
 
     Returns:
-        What `statistics` says.
+        The result of `statistics`.
     """
     from peers import imagenet_c
 
@@ -159,13 +159,13 @@ def statistics(right: np.ndarray, change: np.ndarray, error: np.ndarray) -> dict
 
     Args:
         right: Whether an image's product is read right, ours and theirs, `[2, S, N]`.
-        change: Mean and mean square of what was added to each image, ours and theirs, `[2, 2, S, N]`, in 8-bit steps.
+        change: Mean and mean square of the change of each image, ours and theirs, `[2, 2, S, N]`, in 8-bit steps.
         error: Mean absolute difference of the corrupted images, `[S]`.
 
     Returns:
         Accuracies, their difference (ours less theirs) with the half width of its 95 % interval, by severity and over
-        all; mean and standard deviation of the change, how far ours are off as shares of the reference's deviation, and
-        the standard errors of these.
+        all; mean and standard deviation of the change, the difference of ours as a share of the reference's deviation,
+        and the standard errors of these.
     """
     n = right.shape[2]
     paired = right[0].astype(float) - right[1]

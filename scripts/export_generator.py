@@ -1,4 +1,4 @@
-"""Writes the generator of a run as one file that draws designs without this package, and checks that it draws the same.
+"""Writes the generator of a run as a file that draws designs without this package, and checks that they are the same.
 
     python scripts/export_generator.py --workdir=runs/quick
     python scripts/export_generator.py --workdir=runs/quick --output=generator.jaxexport --platforms=cpu,cuda

@@ -1,4 +1,4 @@
-"""Writes tests/reference/corruptions.npz: what the reference makes of two pictures, and moments of noise.
+"""Writes tests/reference/corruptions.npz: two pictures as the reference corrupts them, and moments of noise.
 
     python scripts/make_corruption_reference.py --robustness=CHECKOUT
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def frost(checkout: Path) -> None:
-    """Prints what weather.py says of the textures."""
+    """Prints the constants of the textures that weather.py holds."""
     for size in STRIDE:
         crops = (crop / 255 for crop in imagenet_c.frost_crops(checkout, size, 10_000))
         means, sds = np.array([(c.mean(axis=(0, 1)), c.std(axis=(0, 1))) for c in crops]).transpose(1, 0, 2)

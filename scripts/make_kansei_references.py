@@ -72,7 +72,7 @@ def survey() -> dict[str, Any]:
     def table(i: int, j: int) -> list[list[int]]:
         return [[int(((ticked[:, i] == u) & (ticked[:, j] == v)).sum()) for v in (1, 0)] for u in (1, 0)]
 
-    # All that the peers see are counts, which have no order of rows.
+    # The peers see only counts, which have no order of rows.
 
     chi2 = stats.chi2_contingency(count, correction=False)
     return {

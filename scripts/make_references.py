@@ -263,7 +263,8 @@ def wild() -> dict[str, Any]:
                     step()
                 draws = np.sort(np.abs(np.ravel(boot.t_boot)))
                 t = float(np.ravel(boot.t_stat)[0])
-                # Not its p: draws that tie with the data count or not as they round, so by the order of the rows.
+                # Not its p: rounding decides whether draws that tie with the data count, so p depends on the order of
+                # the rows.
                 cases[f"{design} {cluster} {impose}"] = {"t": t, "abs_draws": draws.tolist()}
     return {"versions": versions("wildboottest", "statsmodels"), "cases": cases}
 
@@ -349,7 +350,7 @@ def series() -> dict[str, Any]:
         ("hamed_rao", pymannkendall.hamed_rao_modification_test),
         ("hamed_rao 5", lambda v: pymannkendall.hamed_rao_modification_test(v, lag=6)),
     ):
-        # Rounding decides how it ranks detrended values that tie; an even number of pairs leaves none that do.
+        # Rounding decides how it ranks tied detrended values; an even number of pairs leaves no ties.
         for piece, values in (("tied", y), ("fine", fine), ("fine, first 40", fine[:40])):
             if name == "none" or piece != "tied":
                 found = test(values)

@@ -2,9 +2,9 @@
 
     python scripts/make_step_digests.py
 
-It prints which digests differ from those stored. A change that is to leave the steps as they are leaves the digests as
-they are; one that is to change them runs this script under each version of JAX that the file names. Names of functions
-and locations do not count: moving and renaming code changes nothing. Nothing is compiled; a step takes some 8 s, so
+It prints which digests differ from those stored. A change that should not alter the steps must not alter the digests;
+after one that should, run this script under each version of JAX that the file names. Names of functions and locations
+do not count: moving and renaming code changes nothing. Nothing is compiled; a step takes some 8 s, so
 tests/training/test_lowered_steps.py compares those of `TESTED` only; run this script for all of them.
 """
 
@@ -28,7 +28,7 @@ from ich_jax.perf import lowering
 
 FILE = Path(__file__).resolve().parents[1] / "tests" / "reference" / "steps.json"
 TESTED = ("quick", "r3gan_32", "wgan_gp", "exact penalty", "lazy penalty", "bfloat16")
-"""Runs whose steps differ in more than sizes, and which together reach every part of a step."""
+"""Runs whose steps differ in more than sizes, and which together cover every part of a step."""
 
 SMALL = {"data.size": 16, "generator.widths": (8,), "discriminator.widths": (8,), "train.batch": 8}
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
@@ -64,7 +64,7 @@ def cases() -> dict[str, Config]:
 def digest(config: Config) -> str:
     """Returns the digest of the training step of a run, lowered for the CPU with convolutions as written."""
     step, arguments = lower.abstract_step(config, Formulation())
-    # Tests forbid the promotion of types, under which JAX 0.10 lowers the same arithmetic by other operations.
+    # Tests forbid type promotion, and then JAX 0.10 lowers the same arithmetic to other operations.
     with jax.numpy_dtype_promotion("standard"):
         return lowering.digest(lowering.lower(step.trace(*arguments), "cpu"))
 

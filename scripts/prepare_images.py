@@ -3,11 +3,11 @@
     python scripts/prepare_images.py --source=photos --output=prepared --size=64
     python scripts/prepare_images.py --source=fan=scans/fans --source=book=scans/books --output=prepared
 
-A plain source is searched at any depth: its first level of folders are the classes, and pictures that lie directly in
-it are of a class named after the source. `class=folder` puts everything below that folder into one class. Pictures
-(PNG, JPEG, WebP, GIF, BMP, TIFF) are composited over white, scaled by area with their aspect kept, and written as PNG
-to `output/<class>/`, with a `metadata.csv` of where each came from and its measured axes; the columns of a
-`metadata.csv` in a source are carried over. A contact sheet is written beside the output as `<output>_sheet.png`.
+A plain source is searched at any depth: its first level of folders are the classes, and pictures directly inside it
+form a class named after the source. `class=folder` puts everything below that folder into one class. Pictures (PNG,
+JPEG, WebP, GIF, BMP, TIFF) are composited over white, scaled by area with their aspect kept, and written as PNG to
+`output/<class>/`, with a `metadata.csv` of their origins and measured axes; the columns of a `metadata.csv`
+in a source are carried over. A contact sheet is written beside the output as `<output>_sheet.png`.
 
 Every picture is checked before anything is written, and the output appears only when it is complete.
 """
@@ -115,7 +115,7 @@ def prepare(sources: Sequence[str], output: Path, size: int, max_bad_share: floa
 
 
 def find(sources: Sequence[str]) -> list[Original]:
-    """Lists the pictures of all sources and the names that they get."""
+    """Lists the pictures of all sources with their new names."""
     found: list[Original] = []
     taken: set[str] = set()
     for source in sources:
@@ -144,7 +144,7 @@ def find(sources: Sequence[str]) -> list[Original]:
 
 
 def _plain(name: str) -> str:
-    """Returns a name that every file system takes and that does not hide the file."""
+    """Returns a name that every file system accepts and that does not hide the file."""
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "picture"
 
 

@@ -1,11 +1,11 @@
-"""Makes `.venv` and installs the project in it; does nothing when that is done already.
+"""Makes `.venv` and installs the project in it; does nothing if that has been done already.
 
     python3.12 scripts/setup_venv.py [--extra=test] [--exact] [--venv=.venv-3.12] [--where]
 
-Called by `make`, with the standard library alone. An install that fails, is interrupted or is killed leaves things as
-they were before it: no `.venv`, or the one that worked. An install counts as done for the text of setup.cfg,
-setup.py and pyproject.toml, the place of the checkout and, with `--exact`, the interpreter that runs this script;
-without `--exact` a `.venv` of another interpreter is kept.
+Called by `make`, with the standard library alone. An install that fails, is interrupted or is killed leaves the
+previous state: no `.venv`, or the one that worked. A finished install is valid for the text of setup.cfg, setup.py and
+pyproject.toml, the place of the checkout and, with `--exact`, the interpreter that runs this script; without `--exact`
+a `.venv` of another interpreter is kept.
 
 `--venv` names another folder than `.venv`; all of the above holds for each of them. `--venv=auto` takes `.venv` unless
 it works and another interpreter made it, and then the folder named after this one's version, such as `.venv-3.12`.
@@ -40,7 +40,7 @@ class SetupError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Venv:
-    """Where an environment lies.
+    """Paths of an environment.
 
     Attributes:
         name: Of its folder in the checkout.
@@ -60,22 +60,22 @@ class Venv:
 
     @property
     def unfinished(self) -> Path:
-        """A mark that stands in it while it is being changed."""
+        """A mark inside it while it is being changed."""
         return self.folder / "unfinished"
 
     @property
     def installed(self) -> Path:
-        """What is installed in it: {extra: key of the install}."""
+        """File of its installs: {extra: key of the install}."""
         return self.folder / "installed.json"
 
     @property
     def saved(self) -> Path:
-        """What it was before the install in progress."""
+        """Its copy from before the install in progress."""
         return ROOT / f"{self.name}.saved"
 
     @property
     def staged(self) -> Path:
-        """What becomes the environment or its saved copy by a rename."""
+        """Folder that a rename turns into the environment or its saved copy."""
         return ROOT / f"{self.name}.staged"
 
 
@@ -157,13 +157,13 @@ def _is_current(venv: Venv, extra: str, exact: bool) -> bool:
 
 
 def _key() -> str:
-    """Identifies what is installed: the metadata, and the place that the editable install points to."""
+    """Identifies an install: the metadata, and the place that the editable install points to."""
     texts = [(ROOT / name).read_bytes() for name in ("setup.cfg", "setup.py", "pyproject.toml")]
     return hashlib.sha256(b"\0".join([*texts, os.fsencode(ROOT)])).hexdigest()
 
 
 def _identity(python: str | Path) -> str:
-    """Returns what an interpreter and its virtual environments have in common; empty if it cannot serve."""
+    """Returns a text that an interpreter and its virtual environments share; empty if it is unsuitable."""
     try:
         done = subprocess.run([python, "-I", "-c", IDENTITY], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
@@ -195,7 +195,7 @@ def _install(venv: Venv, extra: str, exact: bool) -> None:
 
 
 def _prepare(venv: Venv, exact: bool) -> None:
-    """Leaves an environment that pip can work in, marked unfinished, and beside it what was there before."""
+    """Leaves an environment that pip can work in, marked unfinished, beside a copy of the previous one."""
     identity = _identity(venv.python)
     if identity and not (exact and identity != _identity(sys.executable)):
         shutil.copytree(venv.folder, venv.staged, symlinks=True)
@@ -207,7 +207,7 @@ def _prepare(venv: Venv, exact: bool) -> None:
     venv.staged.mkdir()
     (venv.staged / venv.unfinished.name).touch()
     venv.staged.rename(venv.folder)
-    # A virtual environment must not hang on another one, which may be the `.venv` that is being replaced.
+    # A virtual environment must not depend on another one, which may be the `.venv` that is being replaced.
     _run([getattr(sys, "_base_executable", sys.executable), "-I", "-m", "venv", str(venv.folder)])
 
 

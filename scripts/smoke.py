@@ -35,7 +35,7 @@ _SHOWN = 30  # lines of a failed command's output
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A command that has to come through.
+    """A command that has to succeed.
 
     Attributes:
         name: For people.
@@ -61,13 +61,14 @@ def _fast_compilation() -> str:
     """Returns XLA's flags under which this version of JAX compiles fastest: tiny runs do little else."""
     if tuple(map(int, importlib.metadata.version("jax").split(".")[:2])) < (0, 11):
         return "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-    # Later ones know no other emitter and compile no faster without optimisation; so :tiny shares programs with :quick.
+    # Later versions have no other emitter and compile no faster without optimisation; so :tiny shares programs with
+    # :quick.
     return ""
 
 
 # Commands of a chain need one another, or share compiled programs; a chain starts when one of those before it has
-# ended, so the last one finds the networks of the first. A limit ends what hangs; each is several times what the
-# command takes on two slow cores (2.4 GHz, AVX2).
+# ended, so the last one finds the networks of the first. A limit ends a command that hangs; each is several times its
+# duration on two slow cores (2.4 GHz, AVX2).
 CHAINS = (
     (
         _experiment("train", "quick.py:tiny", "tiny", 600),
@@ -86,11 +87,11 @@ _AT_ONCE = 2
 
 
 class SmokeError(Exception):
-    """A command did not come through."""
+    """A command failed."""
 
 
 def main() -> None:
-    """Parses the command line, runs all commands and says how they went."""
+    """Parses the command line, runs all commands and reports their outcome."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patience", type=float, default=1.0, help="factor on all time limits, for slow machines")
     patience = parser.parse_args().patience
@@ -125,10 +126,10 @@ def run_all(chains: Sequence[Sequence[Command]]) -> int:
     """Runs the commands of each chain one after another, two chains side by side; prints a line for each command.
 
     Returns:
-        How many failed.
+        Number of failed commands.
     """
     failed = [0] * len(chains)
-    # What a command that was ended has left may still change while it is removed.
+    # The remains of a command that was ended may still change while they are removed.
     with tempfile.TemporaryDirectory(prefix="ich_jax_smoke_", ignore_cleanup_errors=True) as folder:
         running: list[subprocess.Popen[bytes]] = []
         interrupted = threading.Event()
@@ -178,17 +179,17 @@ def run_one(
     output: Path,
     running: list[subprocess.Popen[bytes]],
 ) -> None:
-    """Runs a command to its end or its limit, and checks what it says.
+    """Runs a command to its end or its limit, and checks its output.
 
     Args:
         command: What to run.
-        work: Stands in the place of `{work}`.
+        work: Replaces `{work}`.
         environment: Variables of the process.
-        output: File for all that it prints. Not a pipe, which a child that outlives it could keep open.
-        running: Holds the process while it runs, for whoever has to end it.
+        output: File for its output. Not a pipe, which a child that outlives it could keep open.
+        running: Holds the process while it runs, so that it can be ended.
 
     Raises:
-        SmokeError: It failed; the message says in which way.
+        SmokeError: It failed; the message says how.
     """
     arguments = [sys.executable, *(argument.replace("{work}", work) for argument in command.arguments)]
     with open(output, "wb") as file:
@@ -218,7 +219,7 @@ def check_output(lines: Sequence[str]) -> dict[str, str]:
     """Checks that the last line is a summary and that the page exists.
 
     Args:
-        lines: All that an experiment has printed.
+        lines: The output of an experiment.
 
     Returns:
         The values of the summary by name.
@@ -242,7 +243,7 @@ def check_output(lines: Sequence[str]) -> dict[str, str]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a command with all that it has started."""
+    """Ends a command with all of its children."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -4,8 +4,8 @@
     python scripts/train_inspector.py --config=configs/folder_32.py --config.data.path=PATH --output=runs/inspectors
 
 An experiment trains the inspector that it needs by itself and keeps it in the user's cache; this script is for the one
-that comes with the package, which every change of the renderer makes unusable, and for looking at the training: every
-twentieth of it, the error on held-out real images is printed and what there is so far is kept as `*.unfinished`.
+that comes with the package, which every change of the renderer makes unusable, and for watching the training: after
+each twentieth of it, the error on held-out real images is printed and the present state is kept as `*.unfinished`.
 """
 
 if __name__ == "__main__":
@@ -27,7 +27,7 @@ from ich_jax import errors
 from ich_jax.data import make
 from ich_jax.training import inspector
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Config file whose images and inspector are meant.")
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Config file with the images and the inspector.")
 _OUTPUT = flags.DEFINE_string("output", str(inspector.SHIPPED), "Folder for inspector_<fingerprint>.npz.")
 
 

@@ -1,4 +1,4 @@
-"""Typed configuration: what a run is, where each default lives, and which fields may change on resume."""
+"""Typed configuration: the fields of a run, their defaults, and which of them may change on resume."""
 
 from ich_jax import errors
 from ich_jax.config.benefit import (

@@ -14,7 +14,7 @@ SIMULATED_PRODUCTS = ("book", "earrings", "fan", "figurine")
 
 @dataclasses.dataclass(frozen=True)
 class SalesConfig:
-    """Where the daily benefits come from."""
+    """Source of the daily benefits."""
 
     source: str = result("simulated", "simulated or csv.", choices=SALES)
     path: str = result(
@@ -27,7 +27,7 @@ class SalesConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SimulationConfig:
-    """What simulated daily benefits assume."""
+    """Assumptions of simulated daily benefits."""
 
     first: str = result("2024-01-01", "First day.")
     products: tuple[str, ...] = result(
@@ -40,7 +40,7 @@ class SimulationConfig:
     treated: int = result(1, "Outlets with AI-assisted design, for each product.", at_least=1, at_most=10_000)
     local: int = result(8, "Outlets without it, for each product.", at_least=1, at_most=10_000)
     effect: float = result(0.25, "Effect at full size, as a share of the level before.", at_least=-0.9, at_most=100)
-    ramp_days: int = result(45, "Days over which it rises evenly.", at_most=20_000)
+    ramp_days: int = result(45, "Days over which the effect rises evenly.", at_most=20_000)
     growth: float = result(0.2, "Growth of the effect, a year.", at_least=-0.9, at_most=100)
     autocorrelation: float = result(0.4, "Of the daily error (AR(1)).", at_least=-0.99, at_most=0.99)
     noise: float = result(
@@ -53,7 +53,7 @@ class SimulationConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PlanConfig:
-    """What adopting costs and how its effect continues; limits are those of `econometrics.value.Plan`."""
+    """Costs of adoption and persistence of its effect; limits are those of `econometrics.value.Plan`."""
 
     horizon_days: int = result(365, "Days that are counted, from the launch.")
     discount_rate: float = result(
@@ -99,7 +99,7 @@ class AnalysisConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SizeStudyConfig:
-    """Simulated panels on which the tests are checked against their nominal level."""
+    """Simulated panels that check the tests against their nominal level."""
 
     autocorrelation: tuple[float, ...] = result((0.0, 0.4, 0.8), "Of the daily errors.", above=-1, below=1)
     controls: tuple[int, ...] = result((4, 8, 20), "Numbers of untreated units.", at_least=1)
@@ -135,7 +135,7 @@ class BenefitConfig:
     )
 
     def check(self, flag: str) -> None:
-        """Refuses sales from a file that is not named.
+        """Refuses sales from a file without its name.
 
         Raises:
             ConfigError: It is not.

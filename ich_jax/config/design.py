@@ -14,7 +14,7 @@ class DesignConfig:
 
     name: str = result("custom", "Name of the config, shown in logs and pages.")
     candidates: int = result(256, "Candidates drawn for a brief.")
-    deliver: int = result(12, "Designs delivered of a brief, at most.")
+    deliver: int = result(12, "Designs delivered for a brief, at most.")
     select: str = result(
         "diverse", "diverse, best or first: which of the candidates that meet the brief are delivered."
     )
@@ -22,7 +22,7 @@ class DesignConfig:
     style_strength: float = result(1.0, "Classifier-free strength of the brief; 1: as trained.")
     seed: int = result(0, "Seed of the noise.")
     seeds: tuple[int, ...] = result((), "One design of each of these seeds instead, all delivered.")
-    spread: float = result(0.3, "How far variations of a design are from it: 0, the same noise, to 1, other noise.")
+    spread: float = result(0.3, "Distance of variations from their design: 0, the same noise, to 1, independent noise.")
     columns: int = result(7, "Designs along a path between two, or along a sweep of an axis.")
     print_size: int = result(384, "Pixels of the large copies and of the sheet for print.")
     resample: str = result("nearest", "nearest (whole factors) or lanczos: how large copies are made.")

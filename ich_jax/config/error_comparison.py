@@ -8,12 +8,12 @@ from ich_jax.config.run import Config
 
 COMPARED = ("both", "generator")
 TRIAL_SEEDS = 1_000_000
-"""Added to the seeds of trials, so that none is a seed of the comparison."""
+"""Added to the seeds of trials, so that they differ from the seeds of the comparison."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ComparisonConfig:
-    """Which networks are compared with and without shortcuts, and how both arms are set up."""
+    """The networks that are compared with and without shortcuts, and the settings of both arms."""
 
     seeds: int = result(
         3, "Trained networks of each arm and depth: seeds config.seed, config.seed + 1, ...", at_least=1, at_most=1000
@@ -48,7 +48,7 @@ class ComparisonConfig:
         1, "Blocks appended to each stage of the trained generators, to see what they change.", at_least=1, at_most=100
     )
     best_of: int = result(
-        8, "Draws per brief among which D's reading head picks, in a row of its own; 0: no such row.", at_most=1024
+        8, "Draws per brief among which D's reading head picks, in an extra row; 0: no such row.", at_most=1024
     )
     n_resamples: int = result(
         9999, "Bootstrap resamples, and sign flips where these are drawn.", at_least=99, at_most=10**7
@@ -77,11 +77,11 @@ class ComparisonConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ErrorComparisonConfig(Config):
-    """Two arms that differ in nothing but the shortcut; the fields of a run are those of every network."""
+    """Two arms that differ in the shortcut alone; the fields of a run apply to every network."""
 
     comparison: ComparisonConfig = section(ComparisonConfig)
 
     def check(self, flag: str) -> None:
-        """Refuses what `Config.check` refuses, and seeds of which the last network's would repeat another."""
+        """Checks a run as `Config.check` does, and refuses a seed so large that a network's would repeat another's."""
         super().check(flag)
         errors.require_seed(self.seed, f"{flag}.seed", largest=errors.LARGEST_SEED - TRIAL_SEEDS - 1000)

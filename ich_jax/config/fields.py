@@ -1,16 +1,16 @@
-"""How a configuration is declared, edited, loaded, checked and identified, whatever its fields are.
+"""How configurations are declared, edited, loaded, checked and identified, independently of their fields.
 
 A configuration is a tree of frozen dataclasses. Config files return an editable copy of one (`editable`), absl flags
-change single fields of that copy, and `resolve` turns it back into the typed tree, checks it and fills in what is
-derived. After that nothing changes: code receives the dataclass of its own room and never asks for a default.
+change single fields of that copy, and `resolve` turns it back into the typed tree, checks it and fills in derived
+values. After that nothing changes: code receives the dataclass of its section and never looks up a default.
 
 Fields are of two kinds, marked where they are declared:
 
 * `result(...)`: changes what the run computes. Another value in the same work directory is refused.
 * `execution(...)`: how the run is carried out (devices, logging, progress). May change between resumes.
 
-A field also states its limits, which `resolve` checks in one place. What several fields of a section must satisfy
-together stands in a method `check(flag)` of the section. Messages name a field as it is given on the command line.
+A field also states its limits, which `resolve` checks in one place. Conditions on several fields of a section are
+checked by the method `check(flag)` of the section. Messages name a field as it is given on the command line.
 """
 
 import ast
@@ -36,7 +36,7 @@ _KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: 
 
 
 class Limits(typing.TypedDict, total=False):
-    """What a field allows.
+    """Limits of a field.
 
     Numbers are at least 0 unless `at_least` or `above` says otherwise. For a tuple the limits hold for each item, and
     a tuple with limits has at least one item.

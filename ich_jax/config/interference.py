@@ -8,7 +8,7 @@ from ich_jax.config.run import InspectorConfig
 
 INTERFERENCE_TASKS = ("sweep", "pulse")
 FRESH_SEEDS = 1_000_003
-"""Added to the seed of a pulse for briefs that no evaluation asked for."""
+"""Added to the seed of a pulse for briefs that no evaluation uses."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SweepConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PulseConfig:
-    """Pulses of interference while the generator is trained on from its checkpoint."""
+    """Pulses of interference while training continues from the checkpoint of the generator."""
 
     pulses: tuple[str, ...] = result(
         (
@@ -77,7 +77,9 @@ class InterferenceConfig:
 
     name: str = result("custom", "Name of the config, shown in logs and pages.")
     task: str = result(
-        "sweep", "sweep of a frozen generator, or pulse: interference while it trains on.", choices=INTERFERENCE_TASKS
+        "sweep",
+        "sweep of a frozen generator, or pulse: interference while its training continues.",
+        choices=INTERFERENCE_TASKS,
     )
     sweep: SweepConfig = section(SweepConfig)
     pulse: PulseConfig = section(PulseConfig)

@@ -1,4 +1,4 @@
-"""Fields of a training run, and what their values allow."""
+"""Fields of a training run, and their limits."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ AUGMENTATIONS = ("flip", "color", "translation", "cutout")
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Where images come from and how they are prepared."""
+    """Source and preparation of the images."""
 
     source: str = result("procedural", "One of procedural, folder, npz.", choices=SOURCES)
     path: str = result("", "Image folder or .npz file; unused for procedural data.")
@@ -49,7 +49,7 @@ class DataConfig:
         200_000, "Procedural: images that count as the training set (memorisation check, epochs).", at_least=1
     )
     device_limit_mib: int = execution(
-        1024, "Sets up to this size live on the device as uint8; larger ones go through grain."
+        1024, "Sets up to this size stay on the device as uint8; larger ones go through grain."
     )
     workers: int = execution(0, "Worker processes of the host pipeline; 0 decodes in the main process.")
 
@@ -121,7 +121,7 @@ class InspectorConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveConfig:
-    """What generator and discriminator are asked to do."""
+    """The objective of generator and discriminator."""
 
     loss: str = result("relativistic", f"One of {', '.join(LOSSES)}; minimax: eq. 1-3.", choices=LOSSES)
     update: str = result(
@@ -137,11 +137,11 @@ class ObjectiveConfig:
         1, "Steps between penalties (lazy regularisation); each then counts as many times.", at_least=1
     )
     reading_d: float = result(1.0, "Weight of reading the brief off real images (discriminator).")
-    reading_g: float = result(1.0, "Weight of having the brief read back (generator).")
+    reading_g: float = result(1.0, "Weight of reading the brief off generated images (generator).")
     reconstruction: float = result(
         120.0, "Weight of drawing real images again (mean absolute error) from the noise read off them; 0: never."
     )
-    noise_kl: float = result(0.05, "Weight of keeping what that noise says about one image small (nats).")
+    noise_kl: float = result(0.05, "Weight of limiting the information about one image in that noise (nats).")
     noise_kl_final: float = result(
         0.1, "That weight after the last step as a share of it (exponential decay).", at_most=1
     )
@@ -295,7 +295,7 @@ class Config:
             raise errors.ConfigError(f"{flag}.train.steps and {flag}.train.images are both 0; state how long to train.")
 
     def completed(self) -> Self:
-        """Returns it with derived values filled in."""
+        """Returns the config with derived values filled in."""
         steps = self.train.steps or -(-self.train.images // self.train.batch)
         tenth = max(1, steps // 10)
         train = dataclasses.replace(self.train, steps=steps, images=steps * self.train.batch)
@@ -310,7 +310,7 @@ class Config:
 
 
 _UNHALVED = {("generator", "sngan"): 1, ("generator", "r3gan"): 1, ("discriminator", "r3gan"): 1}
-"""Networks one of whose widths is that of the full size."""
+"""Networks that have a width at the full size as well."""
 
 
 def resolve(config: Any, cls: type = Config) -> Any:

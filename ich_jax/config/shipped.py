@@ -1,4 +1,4 @@
-"""Where config files are: a path of the user, or the name of a config that comes with the package.
+"""Location of config files: a path of the user, or the name of a config that comes with the package.
 
 `configs/` of a checkout is where they are written; the build copies it into the wheel as `ich_jax/_configs`, so that
 `--config=quick` means the same file with and without a checkout.
@@ -22,7 +22,7 @@ def locate(config: str | Path) -> str:
 
     Args:
         config: `path`, `path:variant`, `name` or `name:variant`, where the name is that of a shipped config, such as
-            `quick:tiny`. What exists as a path is one.
+            `quick:tiny`. An existing path takes precedence.
 
     Raises:
         ConfigError: There is no such file.

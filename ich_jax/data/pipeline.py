@@ -24,7 +24,7 @@ from ich_jax import errors
 from ich_jax.data.dataset import Dataset
 from ich_jax.types import Array, ArrayT, Batch, Brief, DesignSpace, PyTree
 
-_DATA_STREAM = 0x64617461  # "data": keeps the order of images apart from every other use of the run's seed
+_DATA_STREAM = 0x64617461  # "data": separates the order of images from every other use of the run's seed
 _ROUNDS = 8  # four make a pseudorandom permutation in theory; the halves of small sets have few bits, so twice that
 _PREFETCH = 4  # batches decoded ahead of the training step
 _DECODE_THREADS = 4
@@ -52,7 +52,7 @@ def shuffled_index(key: Array, epoch: Array, position: Array, n: int, xp: Module
 
     Args:
         key: A jax key, or its words (`jax.random.key_data(key)`, `[K]` uint32), which is what numpy callers pass.
-        epoch: `[B]` uint32; every epoch has a permutation of its own.
+        epoch: `[B]` uint32; every epoch has its own permutation.
         position: `[B]` uint32, each below n.
         n: Number of images, from 1 to 2**31 - 1.
         xp: `jax.numpy` (may be traced) or `numpy`; both give the same bits.

@@ -1,4 +1,4 @@
-"""How well a trained generator does, with uncertainty."""
+"""Figures of merit of a trained generator, with their uncertainty."""
 
 import lazy_loader
 

@@ -25,7 +25,7 @@ class Estimate:
     Attributes:
         value: The figure.
         interval: 95 % percentile interval; designs and seeds are resampled independently (only designs if there is one
-            seed), so that it speaks about new designs of new networks.
+            seed), so that it holds for new designs of new networks.
     """
 
     value: float
@@ -46,7 +46,7 @@ class ArmAxis:
         max: Largest |e| of n; compare it only at equal n.
         beyond: Errors with |e| above the tolerance.
         skill: 1 - mean e^2 / variance of the requested values: 1 without error, 0 if a fixed value were as good.
-        mae_corrected: MAE without the inspector's error, by SIMEX; None if that error is not known.
+        mae_corrected: MAE without the inspector's error, by SIMEX; None if that error is unknown.
         rmse_corrected: RMSE likewise.
         beyond_surely: Errors that are above the tolerance even if the inspector erred in their favour by as much as its
             99.9 % largest error on real images; None if that is not known.

@@ -1,7 +1,7 @@
 """Comparison of two arms: their errors on each axis, on the same designs and the same seeds.
 
 The arms are compared at two levels that claim different things (see `level_tests`). Designs and seeds are resampled
-apart, and together for intervals that speak about new designs of new networks.
+separately, and together for intervals that hold for new designs of new networks.
 """
 
 import dataclasses
@@ -59,8 +59,8 @@ class ArmComparison:
         residual: Errors with them.
         contrasts: Of each axis.
         tests: Over designs, and over seeds.
-        inspector: The inspector's own error on real images, on as many of them as there are designs if there are so
-            many: the ceiling. None if it was not measured.
+        inspector: The inspector's own error on as many real images as there are designs, or on all if they are fewer:
+            the ceiling. None if it was not measured.
         notes: Limits of the figures that a reader must know.
     """
 
@@ -165,7 +165,7 @@ def compare_arms(
 def _resample(
     key: jax.Array, plain: npt.NDArray[np.float64], residual: npt.NDArray[np.float64], n_resamples: int
 ) -> _Resampled:
-    """Resamples designs and seeds of the errors `[D, S, A]` of both arms, apart and together."""
+    """Resamples designs and seeds of the errors `[D, S, A]` of both arms, separately and together."""
 
     def resample(over: str) -> bootstrap.Bootstrap:
         return bootstrap.two_way(key, _statistics, (plain, residual), n_resamples=n_resamples, over=over)

@@ -9,9 +9,9 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import drawing, neighbours
 
 _TRAIN_IMAGES = 10_000  # training images that are searched for copies, at most
-_SIMULATED_TRAIN_IMAGES = 2_000  # the same of a set that has to draw them anew for it, which takes longer than all else
+_SIMULATED_TRAIN_IMAGES = 2_000  # the same of a set that has to draw them anew, which takes longer than everything else
 _TRAIN_BYTES = 512 * 2**20  # and as many as fit here as float32
-_SIZE = 16  # px at which images are compared: a copy stays one, and 10,000 take a second
+_SIZE = 16  # px at which images are compared: copies remain recognisable, and 10,000 images take a second
 _PAIRS = 8
 
 
@@ -36,7 +36,7 @@ def search(
     """Searches the first training images: as many as `_TRAIN_IMAGES` and `_TRAIN_BYTES` allow.
 
     Args:
-        dataset: Where the training images come from.
+        dataset: Source of the training images.
         generated: `[N, H, W, C]` uint8.
         real: `[M, H, W, C]` uint8, held-out real images.
     """

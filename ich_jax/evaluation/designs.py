@@ -1,6 +1,6 @@
-"""Evaluation of a trained generator: obedience to briefs, diversity, realism, copying.
+"""Evaluation of a trained generator: adherence to briefs, diversity, realism, copying.
 
-The protocol is fixed, so that figures of two runs can be set side by side:
+The protocol is fixed, so that figures of two runs can be compared:
 
 * averaged (EMA) weights; briefs and noise are pure functions of `config.evaluation.seed`, validation briefs use other
   keys than test briefs;
@@ -29,10 +29,10 @@ from ich_jax.types import Brief, PyTree
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DiscriminatorAuc:
-    """Does the run's own discriminator tell generated from real images it never saw?
+    """Does the run's own discriminator distinguish generated images from real ones that it never saw?
 
     Attributes:
-        auc: Probability that a held-out real image scores above a generated one; 0.5: it cannot tell.
+        auc: Probability that a held-out real image scores above a generated one; 0.5: it cannot distinguish them.
         n: Images on each side.
     """
 
@@ -77,7 +77,7 @@ class DesignEvaluation:
         feature_fingerprints: Of the feature networks, one per feature seed.
         memorisation: Whether generated images copy training images, in root mean square pixel differences at 16 px;
             None if no real images are held out.
-        discriminator: Whether the discriminator tells them apart; None if no `d_score` was given.
+        discriminator: Whether the discriminator distinguishes them; None if no `d_score` was given.
         record: Values of single designs behind the figures.
     """
 
@@ -104,7 +104,7 @@ def check(config: Config) -> None:
     """Refuses configs that could be trained but not judged; to be called before training.
 
     Raises:
-        ConfigError: The images are too small for the feature networks, or a spread is asked of a single draw.
+        ConfigError: The images are too small for the feature networks, or a spread of a single draw is requested.
     """
     if config.data.size < features.MIN_SIZE:
         raise errors.ConfigError(

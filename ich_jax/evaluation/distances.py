@@ -1,4 +1,4 @@
-"""Distances between two sets of images, in whatever features they are given.
+"""Distances between two sets of images, in any features.
 
 Every figure depends on the number of images and on the features; compare figures only where both agree, and beside the
 distance of real images from other real images.
@@ -40,8 +40,8 @@ def frechet_gaussians(
 ) -> float:
     """Returns |mx - my|^2 + tr(Sx + Sy - 2 (Sx^(1/2) Sy Sx^(1/2))^(1/2)) in float64.
 
-    The square roots come from eigenvalues of symmetric matrices, negative ones (rounding) set to zero, so that
-    covariances of fewer images than features are no trouble.
+    The square roots come from eigenvalues of symmetric matrices, negative ones (rounding) set to zero, so that there
+    may be fewer images than features.
     """
     return _frechet(mean_x, covariance_x, _root(covariance_x), mean_y, covariance_y)
 
@@ -58,7 +58,7 @@ def frechet_inf(reference: npt.ArrayLike, samples: npt.ArrayLike, *, sizes: int 
         reference: `[M, d]` features of real images.
         samples: `[N, d]` features under test, N >= 4.
         sizes: Number of subset sizes, at least 2.
-        seed: Of the subsets.
+        seed: Seed of the subsets.
 
     References:
         Chong and Forsyth (2020), Effectively unbiased FID and Inception score and where to find them.
@@ -131,7 +131,7 @@ def kid(x: npt.ArrayLike, y: npt.ArrayLike, *, subset: int, subsets: int, seed: 
         y: `[M, d]` features.
         subset: Images per subset and side, drawn without replacement; from 2 to min(N, M).
         subsets: Number of subsets.
-        seed: Of the subsets.
+        seed: Seed of the subsets.
 
     Raises:
         DataError: The features do not fit together, or a subset is larger than a set.

@@ -56,10 +56,10 @@ def measure(
 
     Args:
         settings: Seed, and numbers of briefs and draws.
-        dataset: Where the briefs come from.
+        dataset: Source of the briefs.
         draw: `(key, brief) -> [B, H, W, C]` uint8.
         real_draws: Real images of a given brief, if the set can draw them.
-        generated: Images `[n, H, W, C]` and their products `[n]`, each at a brief of its own.
+        generated: Images `[n, H, W, C]` and their products `[n]`, each at its own brief.
         real: As many held-out real images and their products.
     """
     n_briefs, n_draws = settings.diversity_briefs, settings.diversity_draws

@@ -48,7 +48,7 @@ class Purpose(enum.IntEnum):
 
 
 def noise_key(key: jax.Array, purpose: Purpose) -> jax.Array:
-    """Returns the key of the noise, apart from the key of the briefs for the same purpose."""
+    """Returns the key of the noise, which differs from the key of the briefs for the same purpose."""
     return jax.random.fold_in(jax.random.fold_in(key, int(purpose)), 1)
 
 
@@ -156,7 +156,7 @@ def _quantise(images: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def make_real_draws(dataset: Dataset) -> RealDraws | None:
-    """Returns real images of a given brief; only a renderer can draw more than the one image that has it."""
+    """Returns the source of real images of a given brief; only a renderer has more than one image of a brief."""
     if not dataset.simulated:
         return None
     return lambda brief, key, n: procedural.draws(brief, key, n, dataset.size)

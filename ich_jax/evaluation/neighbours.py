@@ -1,6 +1,6 @@
-"""Nearest neighbours among images, in whatever features they are given: overlap of two sets, and copies.
+"""Nearest neighbours among images, in any features: overlap of two sets, and copies.
 
-The matrix of distances never exists as a whole: it is computed by blocks of rows.
+The full matrix of distances never exists: it is computed by blocks of rows.
 """
 
 import dataclasses
@@ -42,7 +42,7 @@ class Prdc:
 
 
 def precision_recall_density_coverage(real: npt.ArrayLike, samples: npt.ArrayLike, *, k: int = 5) -> Prdc:
-    """Measures how far samples and real images cover each other; compare only at equal N, M and k.
+    """Measures how well samples and real images cover each other; compare only at equal N, M and k.
 
     Args:
         real: `[N, d]` features.
@@ -93,7 +93,7 @@ class Nearest:
 
     Attributes:
         distance: `[N]` float64, Euclidean.
-        index: `[N]` int, which point it is.
+        index: `[N]` int, index of the nearest point.
     """
 
     distance: npt.NDArray[np.float64]
@@ -125,7 +125,7 @@ class Memorisation:
             their 5 % quantile); about 0.05 for a generator that draws like reality without copying.
         n_samples: Samples.
         n_real: Held-out real images.
-        n_train: Training images among which the nearest was sought.
+        n_train: Number of training images that were searched.
     """
 
     median_samples: float
@@ -160,7 +160,7 @@ def memorisation(of_samples: npt.ArrayLike, of_real: npt.ArrayLike, n_train: int
 
 @functools.partial(jax.jit, static_argnames=("k", "exclude_self"))
 def _nearest(queries: jax.Array, points: jax.Array, k: int, *, exclude_self: bool) -> tuple[jax.Array, jax.Array]:
-    """Squared distances `[N, k]` to the nearest points, ascending, and which they are; self: point i for query i."""
+    """Squared distances `[N, k]` to the nearest points, ascending, and their indices; self: point i for query i."""
 
     def block(start: jax.Array, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
         squared = _squared_distances(rows, points)

@@ -12,7 +12,7 @@ from ich_jax.evaluation.drawing import Images
 from ich_jax.evaluation.features import RandomFeatures
 
 MIN_IMAGES = 8
-"""Images below which a distance between distributions says nothing."""
+"""Below this number of images a distance between distributions means nothing."""
 
 _Features = npt.NDArray[np.float32]
 
@@ -34,7 +34,7 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Distribution:
-    """How far n images are, as a set, from the n held-out real images of the test split.
+    """Distance of n images, as a set, from the n held-out real images of the test split.
 
     Attributes:
         n: Images on each side.

@@ -1,10 +1,11 @@
-"""Which of many candidates are delivered: pure functions from arrays to arrays.
+"""The choice of the designs that are delivered among many candidates: pure functions from arrays to arrays.
 
 A candidate meets a brief if every part that the brief states is read off it as asked, axes within a tolerance. Of those
 that meet it the k most diverse, the k closest to the brief or the first k are taken. Further criteria, such as a price,
-weigh in through Pareto fronts. Whoever reads the candidates must not be whoever judges what was delivered.
+count through Pareto fronts. The network that reads the candidates must not be the one that judges the delivered
+designs.
 
-Order and ties are deterministic everywhere: among equals the candidate that was drawn first.
+Order and ties are deterministic everywhere: among equals the candidate that was drawn first wins.
 """
 
 import dataclasses
@@ -24,12 +25,12 @@ _Ints = npt.NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Comparison:
-    """N candidates against what their briefs state, part by part: the product, then E elements, then A axes.
+    """N candidates compared with their briefs, part by part: the product, then E elements, then A axes.
 
     Attributes:
         missed: `[N, 1 + E + A]`, whether a part is stated and not read as asked.
-        cost: `[N, 1 + E + A]` float64, how far a stated part is from being read as asked; 0 for a part left open. For
-            product and elements the cross-entropy in nats, for axes the absolute error over the tolerance.
+        cost: `[N, 1 + E + A]` float64, distance of the reading of a stated part from the brief; 0 for a part left open.
+            For product and elements the cross-entropy in nats, for axes the absolute error over the tolerance.
     """
 
     missed: _Bools
@@ -42,19 +43,19 @@ class Comparison:
 
     @property
     def total(self) -> _Floats:
-        """`[N]`, the sum of the costs: 0 is what was asked for."""
+        """`[N]`, the sum of the costs; 0 for a perfect match."""
         total: _Floats = self.cost.sum(axis=1)
         return total
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Selection:
-    """The candidates that were taken, in the order in which they were.
+    """The candidates that were taken, in the order of choice.
 
     Attributes:
         index: `[K]` int, positions among the candidates; fewer than were asked for where too few may be taken.
-        distance: `[K]` float64, distance of each to the nearest one taken before it; NaN for the first, and for
-            methods that look at no distance.
+        distance: `[K]` float64, distance of each to the nearest one taken before it; NaN for the first, and for methods
+            that use no distance.
     """
 
     index: _Ints
@@ -62,11 +63,11 @@ class Selection:
 
 
 def compare(brief: Brief, reading: Reading, tolerance: float) -> Comparison:
-    """Compares what is read off candidates with what their briefs state.
+    """Compares the readings of candidates with their briefs.
 
     Args:
-        brief: Of N candidates.
-        reading: Of the same.
+        brief: Briefs of N candidates.
+        reading: Readings of the same candidates.
         tolerance: Largest absolute error of a stated axis that still meets the brief, above 0.
 
     Raises:
@@ -106,7 +107,7 @@ def choose(
         cost: `[N]`, lower is better.
         features: `[N, D]`, between which distances are taken.
         criteria: `[N, M]`, further figures of which lower is better, such as a price. The candidates of the first
-            Pareto fronts are preferred: only so many fronts take part as hold k candidates together.
+            Pareto fronts are preferred: only as many fronts take part as are needed for k candidates.
 
     Raises:
         ConfigError: An unknown method, or k below 1.
@@ -129,9 +130,9 @@ def choose(
 
 
 def most_diverse(points: npt.ArrayLike, k: int, start: int = 0) -> Selection:
-    """Takes the point `start`, then always the point whose nearest taken one is farthest, up to k.
+    """Takes the point `start`, then always the point that is farthest from its nearest taken one, up to k.
 
-    The least distance between those taken is at least half of the largest that any k points have.
+    The least distance between the points taken is at least half of the largest that any k points can have.
 
     Args:
         points: `[N, D]`.
@@ -144,7 +145,7 @@ def most_diverse(points: npt.ArrayLike, k: int, start: int = 0) -> Selection:
     points = np.asarray(points, np.float64)
     taken, gaps = [start], [np.nan]
     nearest = np.linalg.norm(points - points[start], axis=1)
-    nearest[start] = -1.0  # never again, even where all distances are 0
+    nearest[start] = -1.0  # never taken again, even where all distances are 0
     while len(taken) < min(k, len(points)):
         far = int(np.argmax(nearest))
         taken.append(far)
@@ -174,7 +175,7 @@ def pareto_front(criteria: npt.ArrayLike) -> _Bools:
 
 
 def pareto_fronts(criteria: npt.ArrayLike) -> _Ints:
-    """Returns the number of each candidate's front, `[N]` int: 0 for the Pareto front, 1 for that of the rest, ...
+    """Returns the number of each candidate's front, `[N]` int: 0 for the Pareto front, 1 for that of the others, ...
 
     Args:
         criteria: `[N, M]`, lower is better.

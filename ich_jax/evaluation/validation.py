@@ -12,7 +12,7 @@ from ich_jax.evaluation import diversity, drawing, readings
 from ich_jax.evaluation.drawing import Purpose
 from ich_jax.types import PyTree
 
-_DRAWS = 8  # of each validation brief at which diversity is measured; there are as many briefs fewer
+_DRAWS = 8  # draws of each validation brief at which diversity is measured; there are fewer briefs by this factor
 
 
 def make_validate(
@@ -23,7 +23,7 @@ def make_validate(
     *,
     real_draws: drawing.RealDraws | None = None,
 ) -> Callable[[PyTree], dict[str, float]]:
-    """Returns a judge of averaged weights on the validation briefs, quick enough to be called during training.
+    """Returns a function that judges averaged weights on the validation briefs, quick enough for use during training.
 
     It returns `product_accuracy`; `element_accuracy`, mean over elements; `axis_mae`, mean over axes; `axis_p95`, the
     worst axis; `diversity` and `diversity_real`, as in `Diversity` but over fewer briefs, both at the same brief if

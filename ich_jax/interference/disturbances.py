@@ -1,9 +1,9 @@
 """Interference on a generator: on its noise, its brief, its weights, its activations and its images.
 
-A kind is one function and one row of `TABLE`. The function maps the inputs of the generator, given a strength, to the
-inputs it draws from instead. Severity is traced, and 0 is the identity bit for bit. Random draws depend on the key of a
-design alone (for weights, on the key of the cell), not on severity, which only scales them: a curve over severity shows
-the same designs under more and more of the same interference.
+A kind is one function and one row of `TABLE`. The function maps the inputs of the generator, given a strength, to
+disturbed inputs. Severity is traced, and 0 is the identity bit for bit. Random draws depend on the key of a design
+alone (for weights, on the key of the cell), not on severity, which only scales them: a curve over severity shows the
+same designs under ever stronger forms of the same interference.
 """
 
 import dataclasses
@@ -84,7 +84,7 @@ class Disturbance:
 
 
 def _latent_noise(inputs: Inputs, strength: jax.Array, source: Source) -> Inputs:
-    """Adds noise of this deviation, without scaling back: at unit variance it would be just another draw."""
+    """Adds noise of this deviation without rescaling the sum: at unit variance it would be just another draw."""
     return inputs._replace(z=inputs.z + strength * draws.normal(source.words, inputs.z.shape[1:]))
 
 

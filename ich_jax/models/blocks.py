@@ -1,4 +1,4 @@
-"""The block that the two arms of every comparison differ in, and the heads that read a brief."""
+"""The block in which the two arms of every comparison differ, and the heads that read a brief."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ class Block(nn.Module):
     """Two 3x3 convolutions F with pre-activation: H(x) = F(x) + x (residual) or H(x) = F(x) (plain).
 
     The arms have the same parameters and differ in the shortcut and in the initial `gain` only. Width and resolution
-    stay as they are; whatever changes them sits outside, alike in both arms.
+    stay as they are; changes of either lie outside the block, alike in both arms.
 
     Attributes:
         arm: `residual` or `plain`.
@@ -82,10 +82,10 @@ def downward(
 
 
 class Heads(nn.Module):
-    """Linear read-outs of everything that a brief can state, in float32.
+    """Linear read-outs of all parts of a brief, in float32.
 
     Attributes:
-        space: Names what is read.
+        space: Names the parts that are read.
     """
 
     space: DesignSpace

@@ -5,8 +5,8 @@ the picture is resampled and then convolved, or convolved and then resampled; *m
 fewer multiplications. Parameters are ordinary `[3, 3, in, out]` and `[in, out]` kernels in both, so checkpoints do
 not depend on the form.
 
-Everything is NHWC and keeps zero padding. `convolve` and `correlate` have derivatives of their own that call each
-other, so gradients of gradients take the same forms.
+Everything is NHWC and keeps zero padding. `convolve` and its transposes have custom derivatives that call each other,
+so gradients of gradients take the same forms.
 
 References:
     Shi et al., Real-time single image super-resolution (sub-pixel convolution), 2016; Karras et al., StyleGAN2, 2020
@@ -31,8 +31,8 @@ class Formulation:
         merged: Merge changes of resolution into the convolutions beside them.
         taps: Compute kernel gradients of at most this many taps as that many matrix products; 0: leave all to the
             backend's own convolution.
-        narrow: Compute 3x3 convolutions from or to at most this many channels, and what their gradients are made of,
-            as one matrix product over all taps where that is faster.
+        narrow: Compute 3x3 convolutions from or to at most this many channels, and the products in their gradients, as
+            one matrix product over all taps where that is faster.
     """
 
     merged: bool = False
@@ -139,7 +139,7 @@ def _conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _conv3x3_narrow(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`_conv3x3` from or to few channels. On CPU the backend's own is several times slower where it makes few channels.
+    """`_conv3x3` from or to few channels. On CPU the backend's own convolution to few channels is several times slower.
 
     From 128 to 3 channels, 32 images of 32 px: 2.7 ms instead of 12.6, kernel gradient 5 instead of 12 to 28.
     """
@@ -207,7 +207,8 @@ def upsample_conv3x3(x: jax.Array, kernel: jax.Array, form: Formulation) -> jax.
     """
     if not form.merged:
         return conv3x3(upsample_nearest(x), kernel, form)
-    # Rows under the three taps of a new row at place 0: the one above, its own twice; at place 1: its own twice, below.
+    # Old rows under the three taps of a new row: at place 0 the row above and twice its own; at place 1 twice its own
+    # and the row below.
     rows = jnp.stack([_pairs(kernel, 0, place) for place in (0, 1)])  # [2, 2, 3, I, O]
     phases = jnp.stack([_pairs(rows, 2, place) for place in (0, 1)], axis=1)  # [2, 2, 2, 2, I, O]: row, column place
     n_in, n_out = kernel.shape[2:]
@@ -217,7 +218,7 @@ def upsample_conv3x3(x: jax.Array, kernel: jax.Array, form: Formulation) -> jax.
 
 @jax.custom_vjp
 def _interleave(y: jax.Array) -> jax.Array:
-    """Puts phases in their places, `[B, H + 1, W + 1, 4*O]` to `[B, 2H, 2W, O]`; each array is passed over once.
+    """Puts phases in their places, `[B, H + 1, W + 1, 4*O]` to `[B, 2H, 2W, O]`; in one pass over each array.
 
     The place 0 of pixel i is computed at i, its place 1 at i + 1.
     """

@@ -17,7 +17,7 @@ class Discriminator(nn.Module):
     """A residual discriminator without normalisation, with projection on the brief and a reading head.
 
     The lowest feature map is flattened, not pooled: axes are lengths in the picture, so reading them needs to know
-    where things are. The reading does not see the brief.
+    where things are. The reading does not depend on the brief.
 
     Attributes:
         space: The design space of the briefs.
@@ -51,7 +51,7 @@ class Discriminator(nn.Module):
             brief: What each picture was asked to be.
 
         Returns:
-            The score `[B]` (a logit: positive means real) and what is read off the pictures; both float32.
+            The score `[B]` (a logit: positive means real) and the reading of the pictures; both float32.
         """
         act = layers.activation(self.activation)
         x = convolutions.space_to_depth(images.astype(self.dtype), 2)
@@ -69,7 +69,7 @@ class Discriminator(nn.Module):
 def create(
     config: DiscriminatorConfig, space: DesignSpace, dtype: DTypeLike, form: Formulation = DIRECT
 ) -> Discriminator:
-    """Returns the discriminator that `config` describes; size and channels are read off the pictures."""
+    """Returns the discriminator that `config` describes; size and channels are those of the pictures."""
     return Discriminator(
         space=space,
         arm=config.arm,

@@ -1,4 +1,4 @@
-"""The encoder: the noise that a picture would be drawn from. Used in training only."""
+"""The encoder: infers the noise from which a picture would be drawn. Used in training only."""
 
 import functools
 
@@ -13,11 +13,11 @@ from ich_jax.models.convolutions import DIRECT, Formulation
 from ich_jax.types import Brief, DesignSpace
 
 _LOG_SD = (-6.0, 2.0)  # keeps exp() of it, and its square, far from overflow
-_MEAN = 4.0  # deviations: noise beyond is hardly ever drawn, so means are kept below
+_MEAN = 4.0  # deviations: noise beyond this is hardly ever drawn, so means are kept below it
 
 
 class Encoder(nn.Module):
-    """A residual network that infers from a picture, given its brief, what the brief leaves open.
+    """A residual network that infers, from a picture and its brief, the noise behind the parts that are left open.
 
     Attributes:
         space: The design space of the briefs.

@@ -16,12 +16,12 @@ _BACKDROP = 16  # channels of the backdrop's layers
 class Generator(nn.Module):
     """A residual generator whose blocks are modulated by noise and brief.
 
-    Noise and brief pass a two-layer mapping network to a style. The style makes the lowest resolution (a dense layer)
-    and modulates every block. Between stages a 1x1 convolution changes the width and pixels are doubled. The last stage
-    works at half size; a sub-pixel convolution that starts as nearest up-sampling makes the full picture from it.
-    Each stage starts with ramps across the picture that the style sets, and with noise pixel by pixel, which also
-    enters the picture itself. One of the channels made is cover: it lays the design over a backdrop that the style sets
-    apart.
+    A two-layer mapping network turns noise and brief into a style. A dense layer of the style is the lowest resolution,
+    and the style modulates every block. Between stages a 1x1 convolution changes the width and pixels are doubled. The
+    last stage works at half size; a sub-pixel convolution that starts as nearest up-sampling makes the full picture
+    from it. Each stage first adds ramps across the picture, set by the style, and noise at every pixel, which the
+    picture itself receives too. One output channel is opacity: it lays the design over a backdrop, which the style sets
+    separately.
 
     Attributes:
         spec: Design space of the briefs and shape of the pictures; their size is divisible by 2**len(widths).
@@ -86,7 +86,7 @@ class Generator(nn.Module):
         return layers.PixelNoise(len(self.widths), name="noise")(x, noise_keys)
 
     def _backdrop(self, style: jax.Array) -> jax.Array:
-        """Draws what stands behind the design, `[B, H, W, C]` float32.
+        """Draws the backdrop of the design, `[B, H, W, C]` float32.
 
         A function of style and position, pixel by pixel: it can be plain, shaded or divided by an edge, never mottled.
         """

@@ -15,13 +15,13 @@ _LARGEST_START = 16
 
 
 class Inspector(nn.Module):
-    """A residual reader, deeper and wider than the discriminator and apart from it in weights, data draws and seed.
+    """A residual reader, deeper and wider than the discriminator, with other weights, data draws and another seed.
 
     No pixel is discarded before the blocks: the picture is rearranged into channels (2x2 pixels, more for pictures
     above 32 px), and the lowest feature map is flattened, so edges can be placed to a fraction of a pixel.
 
     Attributes:
-        space: What is read.
+        space: Names the parts that are read.
         widths: Channels per stage, from the largest feature map downward.
         n_blocks: Residual blocks per stage.
         activation: Name of the activation.
@@ -51,5 +51,5 @@ class Inspector(nn.Module):
 
 
 def create(config: InspectorConfig, space: DesignSpace) -> Inspector:
-    """Returns the inspector that `config` describes; size and channels are read off the pictures."""
+    """Returns the inspector that `config` describes; size and channels are those of the pictures."""
     return Inspector(space=space, widths=config.widths, n_blocks=config.blocks)

@@ -1,6 +1,6 @@
 """Layers and fixed linear maps that the networks share.
 
-All of it is NHWC. Parameters are float32; arithmetic runs in the `dtype` of the module. Change of resolution is a
+Everything is NHWC. Parameters are float32; arithmetic runs in the `dtype` of the module. Change of resolution is a
 reshape or a repeat, never a strided or transposed convolution, and a 1x1 convolution is a matrix product: the gradients
 of the other forms are many times slower on CPU.
 """
@@ -147,8 +147,8 @@ _CONV1X1 = {"up": convolutions.upsample_conv1x1, "down": convolutions.conv1x1_po
 class Ramps(nn.Module):
     """Adds to every channel a linear function of position whose three coefficients the style sets.
 
-    A ramp behind an activation is an edge at a place and in a direction that depend continuously on the brief, which
-    convolutions could otherwise only piece together from the border's padding.
+    A ramp followed by an activation is an edge whose place and direction depend continuously on the brief; convolutions
+    alone could only infer position from the padding of the border.
 
     Attributes:
         dtype: Compute type.
@@ -174,8 +174,8 @@ class Ramps(nn.Module):
 def pixel_noise_keys(z: jax.Array) -> jax.Array:
     """Returns one PRNG key per row of z, a function of its first column in steps of 2^-12.
 
-    Pixel noise so stays a function of z: the same z gives the same picture, and z with the same first column the same
-    grain. The steps keep it so on another number of devices, where z may differ in its last bits.
+    Pixel noise thus stays a function of z: the same z gives the same picture, and z with the same first column the same
+    grain. Because of the steps this also holds for another number of devices, where z may differ in its last bits.
     """
     place = jnp.round(z[:, 0].astype(jnp.float32) * 4096.0).astype(jnp.int32)
     root = jax.random.key(0)
@@ -185,11 +185,12 @@ def pixel_noise_keys(z: jax.Array) -> jax.Array:
 class PixelNoise(nn.Module):
     """Adds independent noise at every pixel, its strength learned per channel and zero at first.
 
-    What varies from pixel to pixel in real images (grain, scattered flecks) has more degrees of freedom than z. Without
-    a source of it the discriminator tells generated images by its absence, and teaches nothing else.
+    Detail that varies from pixel to pixel in real images (grain, scattered flecks) has more degrees of freedom than z.
+    Without a source of it, the discriminator recognises generated images by its absence and teaches the generator
+    nothing else.
 
     Attributes:
-        index: Makes the noise of this place differ from that of others.
+        index: Distinguishes the noise of this place from that of others.
 
     References:
         Karras et al., A style-based generator architecture, 2019, section 3.2 (noise inputs).
@@ -210,9 +211,9 @@ class PixelNoise(nn.Module):
 
 
 def interleave(first: jax.Array, second: jax.Array) -> jax.Array:
-    """Puts rows alternately, `[n, ...]` and `[n, ...]` or `[n - 1, ...]` to one array that begins with the first.
+    """Interleaves the rows of `[n, ...]` and of `[n, ...]` or `[n - 1, ...]`, beginning with the first array.
 
-    Unlike a concatenation it leaves rows on the device that they are on.
+    Unlike a concatenation this leaves every row on its device.
     """
     n = second.shape[0]
     both = jnp.stack([first[:n], second], axis=1).reshape(2 * n, *second.shape[1:])

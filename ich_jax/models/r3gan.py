@@ -33,7 +33,7 @@ def _fixup_gain(n_blocks: int) -> float:
 
 
 class _Bias(nn.Module):
-    """Adds a value to each channel; convolutions have none of their own."""
+    """Adds a value to each channel; convolutions have no bias."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:

@@ -1,6 +1,6 @@
-"""The residual networks of SNGAN without normalisation: what benchmarks of GAN training steps are commonly run on.
+"""The residual networks of SNGAN without normalisation, a common benchmark of GAN training steps.
 
-Resampling sits inside the blocks, whose shortcuts resample as well; there is no plain arm of them. Unlike in the
+Resampling sits inside the blocks, whose shortcuts resample as well; they have no plain arm. Unlike in the
 networks of `generator` and `discriminator` the brief enters once, beside the noise, and by projection.
 
 References:

@@ -1,4 +1,4 @@
-"""What it takes to get a program ready, stage by stage, and what the compiled program says of itself."""
+"""Time to compile a program, stage by stage, and the memory and operations that the compiled program reports."""
 
 import contextlib
 import dataclasses
@@ -31,7 +31,7 @@ class Stages:
 
     @property
     def total_s(self) -> float:
-        """All of them."""
+        """All stages together."""
         return self.trace_s + self.lower_s + self.backend_s
 
 
@@ -43,7 +43,7 @@ class Memory:
         argument_bytes: Arguments.
         output_bytes: Results.
         alias_bytes: Results that are written over arguments.
-        temp_bytes: What it needs meanwhile.
+        temp_bytes: Temporary buffers.
         code_bytes: Machine code.
     """
 
@@ -55,7 +55,7 @@ class Memory:
 
     @property
     def total_bytes(self) -> int | None:
-        """What the device has to hold while it runs."""
+        """Memory that the device needs while the program runs."""
         parts = (self.argument_bytes, self.output_bytes, self.temp_bytes)
         if self.alias_bytes is None or None in parts:
             return None
@@ -64,11 +64,11 @@ class Memory:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Split:
-    """Compilation of one program, with an empty cache and again with what that left there.
+    """Compilation times of one program, with an empty cache and again with the cache that this filled.
 
     Attributes:
         cold: With an empty persistent cache.
-        warm: In the state of a process that starts anew, with a full one.
+        warm: In the state of a new process, with the filled cache.
     """
 
     cold: Stages
@@ -76,10 +76,10 @@ class Split:
 
 
 def compile_in_stages(jitted: jax.stages.Wrapped, *arguments: PyTree) -> tuple[Stages, jax.stages.Compiled]:
-    """Compiles a jitted function for arguments, or shapes of such, and times each stage.
+    """Compiles a jitted function for arguments, or for their shapes, and times each stage.
 
     Returns:
-        The seconds, and what `jax.stages.Lowered.compile` returned.
+        The seconds, and the compiled program.
     """
     times = [time.perf_counter()]
     traced = jitted.trace(*arguments)
@@ -92,16 +92,16 @@ def compile_in_stages(jitted: jax.stages.Wrapped, *arguments: PyTree) -> tuple[S
 
 
 def split(jitted: jax.stages.Wrapped, *arguments: PyTree) -> tuple[Split, jax.stages.Compiled]:
-    """Compiles a program twice, with an empty persistent cache and with a full one.
+    """Compiles a program twice, with an empty persistent cache and with a filled one.
 
-    JAX forgets in between what it has traced and compiled, which makes the next call of every other program in this
-    process compile again.
+    JAX's caches in memory are cleared in between, so every other program of this process compiles again at its next
+    call.
 
     Returns:
         The seconds, and the compiled program.
 
     Raises:
-        MismatchError: Nothing is cached, so that there is no warm start to time.
+        MismatchError: Nothing was cached, so there is no warm start to time.
     """
     with tempfile.TemporaryDirectory() as folder, _cache_in(folder):
         jax.clear_caches()
@@ -117,7 +117,7 @@ def split(jitted: jax.stages.Wrapped, *arguments: PyTree) -> tuple[Split, jax.st
 
 
 def memory(compiled: jax.stages.Compiled) -> Memory:
-    """Reads what a compiled program says of its memory."""
+    """Reads the memory use that a compiled program reports."""
     analysis = compiled.memory_analysis()
 
     def size(name: str) -> int | None:
@@ -136,7 +136,7 @@ def memory(compiled: jax.stages.Compiled) -> Memory:
 def xla_flops(compiled: jax.stages.Compiled) -> float | None:
     """Returns XLA's own count of operations, elementwise ones included; None where it has none.
 
-    It takes loops to run once, and leaves out what custom calls do.
+    It counts the body of a loop once, and leaves out the work of custom calls.
     """
     analysis = compiled.cost_analysis()
     analysis = analysis[0] if isinstance(analysis, list) and analysis else analysis
@@ -145,7 +145,7 @@ def xla_flops(compiled: jax.stages.Compiled) -> float | None:
 
 
 def device_peak_bytes(device: jax.Device | None = None) -> int | None:
-    """Returns the most memory that a device has held since the process began; None where it does not tell (CPU)."""
+    """Returns the most memory that a device has held so far; None where it does not report this (CPU)."""
     stats = (device or jax.local_devices()[0]).memory_stats()
     return int(stats["peak_bytes_in_use"]) if stats and "peak_bytes_in_use" in stats else None
 

@@ -1,7 +1,7 @@
-"""What a program computes, counted from its jaxpr: nothing is compiled, and the counts are the same on every machine.
+"""Work of a program, counted from its jaxpr: nothing is compiled, and the counts are the same on every machine.
 
-XLA has counts of its own (`cost_analysis`), which change with its release, leave out what custom calls do and take the
-body of a loop once. These are meant to stand beside them.
+XLA's own counts (`cost_analysis`) change with its release, leave out the work of custom calls and count the body of a
+loop once. The counts of this module are meant to stand beside them.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var  # type: 
 from ich_jax import jaxprs
 
 _FREE = {"reshape", "squeeze", "expand_dims", "stop_gradient", "optimization_barrier", "sharding_constraint", "copy"}
-# What compilers write into the loop of whoever reads it, if only one operation does.
+# Compilers fuse these into the loop of the operation that reads them, if there is only one.
 _FUSED = _FREE | {
     *("broadcast_in_dim", "iota", "convert_element_type", "slice", "pad", "rev", "select_n", "clamp"),
     *("add", "sub", "mul", "div", "neg", "max", "min", "sign", "abs", "square", "sqrt", "rsqrt", "integer_pow", "pow"),
@@ -29,11 +29,12 @@ _FUSED = _FREE | {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Counts:
-    """What one call of a program does.
+    """The work of one call of a program.
 
     Attributes:
         dot_flops: Operations of matrix products, two for each multiplication and addition.
-        conv_flops: The same of convolutions; taps on padding and on the holes of a dilation are not counted.
+        conv_flops: Operations of convolutions, counted alike; taps on padding and on the holes of a dilation are not
+            counted.
         other_flops: One for each number that any other arithmetic operation returns.
         dots: Matrix products that are run.
         convolutions: Convolutions that are run.
@@ -51,7 +52,7 @@ class Counts:
 
     @property
     def flops(self) -> float:
-        """Operations of matrix products and convolutions: what the peak of a machine is stated in."""
+        """Operations of matrix products and convolutions: the unit in which the peak of a machine is stated."""
         return self.dot_flops + self.conv_flops
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -67,10 +68,10 @@ _SUMMED = [field.name for field in dataclasses.fields(Counts) if field.name != "
 
 
 def count(program: ClosedJaxpr) -> Counts:
-    """Counts what one call of a program does, bodies of scans as often as they run.
+    """Counts the work of one call of a program, bodies of scans as often as they run.
 
-    What no result depends on, and what has been computed before from the same values, is not counted: automatic
-    differentiation leaves much of both, and compilers remove it.
+    Operations on which no result depends, and repetitions of earlier ones on the same values, are not counted:
+    automatic differentiation leaves many of both, and compilers remove them.
 
     Args:
         program: From `jax.make_jaxpr(function)(*arguments)` or `jitted.trace(*arguments).jaxpr`.
@@ -98,7 +99,7 @@ def result_bytes(program: ClosedJaxpr) -> int:
 
 
 def arguments_read(program: ClosedJaxpr) -> list[bool]:
-    """Says of each flat argument whether it is read or returned; `jax.jit` leaves the others out."""
+    """Returns for each flat argument whether it is read or returned; `jax.jit` leaves the others out."""
     jaxpr = program.jaxpr
     read = {var for equation in jaxpr.eqns for var in equation.invars if not isinstance(var, Literal)}
     read |= {var for var in jaxpr.outvars if not isinstance(var, Literal)}
@@ -110,8 +111,8 @@ def memory_bytes(program: ClosedJaxpr, donated: Sequence[bool] = ()) -> int:
 
     An array lives from the operation that makes it to the last one that reads it, arguments from the start, and to the
     end unless they are donated. Elementwise results that one operation reads are taken to be fused into it and to need
-    no memory, and layouts to need no padding. Compilers reorder, recompute and pad: an estimate, for the question
-    whether a config fits a device at all.
+    no memory, and layouts to need no padding. Compilers reorder, recompute and pad, so this is an estimate, meant to
+    tell whether a config fits a device at all.
 
     Args:
         program: As for `count`.
@@ -225,9 +226,9 @@ class _Operation:
 
 
 def _flatten(jaxpr: Jaxpr) -> tuple[list[_Operation], list[_Value], list[_Value]]:
-    """Returns the operations in order, calls replaced by what they call, and the arguments and results.
+    """Returns the operations in order, calls replaced by the programs that they call, and the arguments and results.
 
-    What would be computed a second time from the same values stands there once, as compilers have it.
+    An operation that is repeated on the same values appears once, as compilers eliminate common subexpressions.
     """
     arguments = [_Value(_bytes(var)) for var in jaxpr.invars]
     operations: list[_Operation] = []
@@ -264,14 +265,14 @@ def _append(
 
 
 def _identity(equation: JaxprEqn, given: tuple[Any, ...]) -> Any:
-    """Returns a key that is equal where the same is computed from the same; None where that is not known."""
+    """Returns a key that is equal for equal operations on the same values; None where equality is not known."""
     if equation.effects or next(jaxprs.bodies(equation), None) is not None:
         return None
     return equation.primitive.name, given, repr(sorted(equation.params.items())), str(equation.outvars[0].aval)
 
 
 def _needed(operations: Sequence[_Operation], results: Sequence[_Value]) -> list[_Operation]:
-    """Returns the operations on which the results depend, or which do something beside computing."""
+    """Returns the operations on which the results depend, or which have side effects."""
     wanted = set(results)
     kept = []
     for operation in reversed(operations):

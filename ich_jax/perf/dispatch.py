@@ -14,8 +14,8 @@ class Gap:
     """Time of a device between the start of the first program and the end of the last one.
 
     Attributes:
-        busy_s: Time in which one ran.
-        span_s: All of it.
+        busy_s: Time in which a program ran.
+        span_s: The whole time.
     """
 
     busy_s: float
@@ -23,7 +23,7 @@ class Gap:
 
     @property
     def share(self) -> float:
-        """Share of the time in which none ran."""
+        """Share of the time in which no program ran."""
         return 1.0 - self.busy_s / self.span_s
 
 
@@ -31,16 +31,16 @@ def gap(run: Callable[[], Any]) -> Gap | None:
     """Profiles a few steps.
 
     Args:
-        run: Takes them, as the training loop does, and returns when the last one is done. Everything is compiled.
+        run: Runs them, as the training loop does, and returns when the last one is done. Everything is compiled.
 
     Returns:
-        What the busiest device did; None if the profile of this backend does not say when programs ran.
+        The gap of the busiest device; None if the profile of this backend does not say when programs ran.
     """
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
             run()
         profiles = [jax.profiler.ProfileData.from_file(str(path)) for path in Path(folder).rglob("*.xplane.pb")]
-    gaps = [each for profile in profiles for plane in profile.planes if (each := _of_plane(plane))]
+    gaps = [each for profile in profiles for plane in profile.planes if (each := _gap_in_plane(plane))]
     return max(gaps, key=lambda each: each.busy_s, default=None)
 
 
@@ -53,8 +53,8 @@ def union(intervals: Iterable[tuple[float, float]]) -> float:
     return total
 
 
-def _of_plane(plane: Any) -> Gap | None:
-    """Programs stand on a line of their own on accelerators, and among the events of XLA's threads on CPU."""
+def _gap_in_plane(plane: Any) -> Gap | None:
+    """Returns the gap in a plane of a profile: a device, or the host, whose programs are events of XLA's threads."""
     if plane.name.startswith("/device:"):
         events = [event for line in plane.lines if line.name == "XLA Modules" for event in line.events]
     else:

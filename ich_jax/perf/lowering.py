@@ -1,6 +1,6 @@
-"""What a program becomes for a device that is not here: StableHLO for `tpu` and `cuda`, checked on any machine.
+"""Programs lowered for devices that are not at hand: StableHLO for `tpu` and `cuda`, checked on any machine.
 
-Nothing is compiled. What is checked is what costs most when it goes unnoticed: a callback to the host in every step,
+Nothing is compiled. The checks concern mistakes that cost much and go unnoticed: a callback to the host in every step,
 arithmetic in float64, channels that do not come last, shapes that are not known beforehand, float32 convolutions in a
 config that asks for bfloat16.
 """
@@ -35,18 +35,18 @@ _CHANNELS_LAST = {"b,0,1,f", "f,0,1,b", "0,1,b,f", "0,1,f,b", "0,1,i,o", "0,1,o,
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Facts:
-    """What stands in a lowered program.
+    """Contents of a lowered program.
 
     Attributes:
         platform: For which it was lowered.
         operations: Number of each StableHLO operation.
         custom_calls: Number of each target of a custom call.
         types: Element types that occur.
-        convolution_types: Element types of what convolutions read, with the number of convolutions.
-        layouts: Dimension orders of what convolutions read and return, such as `b,0,1,f`, with their number.
+        convolution_types: Element types of the operands of convolutions, with the number of convolutions.
+        layouts: Dimension orders of the operands and results of convolutions, such as `b,0,1,f`, with their number.
         dynamic: Whether a shape is not known before the program runs.
         constant_bytes: Bytes of the arrays written into the program; short ones, and those of one value, not counted.
-        donated: Arguments that the program may write over.
+        donated: Arguments that the program may overwrite.
         text_bytes: Length of its text.
     """
 
@@ -63,7 +63,7 @@ class Facts:
 
 
 def lower(traced: jax.stages.Traced, platform: str) -> str:
-    """Lowers a program for a platform, which need not be here.
+    """Lowers a program for a platform, which need not be present.
 
     Args:
         traced: What `jitted.trace(*arguments)` returned; arguments may be `jax.ShapeDtypeStruct`s.
@@ -91,7 +91,7 @@ def digest(text: str) -> str:
 
 
 def facts(text: str, platform: str) -> Facts:
-    """Reads off a lowered program what `problems` judges.
+    """Reads from a lowered program the facts that `problems` judges.
 
     Args:
         text: From `lower`.
@@ -116,10 +116,10 @@ def facts(text: str, platform: str) -> Facts:
 
 
 def problems(program: Facts, *, compute: str = "float32", donated: int = 0) -> list[str]:
-    """Returns what is wrong with a program, one sentence each; empty if nothing is.
+    """Returns the problems of a program, one sentence each; empty if there are none.
 
     Args:
-        program: What was read off it.
+        program: Its facts.
         compute: Type in which convolutions are to be computed.
         donated: Arguments that are expected to be donated, at least.
     """
@@ -147,7 +147,7 @@ def problems(program: Facts, *, compute: str = "float32", donated: int = 0) -> l
 
 
 def advice(program: ClosedJaxpr, platform: str) -> list[str]:
-    """Returns what about the widths of a network wastes a device, one sentence each; nothing is changed for it.
+    """Returns advice on widths of a network that waste a device, one sentence each; nothing is changed.
 
     Args:
         program: As for `counts.count`.
@@ -177,11 +177,11 @@ def check(traced: jax.stages.Traced, platforms: Sequence[str], *, compute: str, 
     Raises:
         ConfigError: It has a problem; the message names all of them.
     """
-    found = [facts(lower(traced, platform), platform) for platform in platforms]
-    wrong = [line for each in found for line in problems(each, compute=compute, donated=donated)]
+    lowered = [facts(lower(traced, platform), platform) for platform in platforms]
+    wrong = [line for each in lowered for line in problems(each, compute=compute, donated=donated)]
     if wrong:
         raise errors.ConfigError(" ".join(wrong))
-    return found
+    return lowered
 
 
 def _constant_bytes(shape: str) -> int:

@@ -1,9 +1,9 @@
-"""How malloc takes memory from the system, which decides a fifth of a training step on CPU.
+"""How malloc takes memory from the system: a fifth of the time of a training step on CPU depends on it.
 
-XLA's CPU client takes the temporaries of a step from malloc at every call and frees them afterwards. glibc hands blocks
-as large back to the system at once, so that the next step maps and clears them again, 4 KiB at a time: 17,500 page
-faults a step of `procedural_32`. glibc can ask for large pages (2 MiB) instead, of which a step takes a few hundred.
-But it reads whether to (`GLIBC_TUNABLES`) when a process starts, and not again. So an experiment begins with `set_up`,
+XLA's CPU client takes the temporaries of a step from malloc at every call and frees them afterwards. glibc returns
+blocks of this size to the system at once, so that the next step maps and clears them again, 4 KiB at a time: 17,500
+page faults a step of `procedural_32`. glibc can ask for large pages (2 MiB) instead, of which a step takes a few
+hundred. But it reads this setting (`GLIBC_TUNABLES`) only when a process starts. So an experiment begins with `set_up`,
 which runs its command once more, in the same process, with that variable (docs/results/speed, "Memory").
 
 Other programs get the same from
@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 SWITCH = "ICH_JAX_MALLOC"
-"""Variable of users: `system` leaves malloc as the system has it."""
+"""Environment variable for users: `system` leaves malloc as the system has it."""
 
 TUNABLES = "GLIBC_TUNABLES"
 LARGE_PAGES = "glibc.malloc.hugetlb=1"
@@ -38,9 +38,9 @@ _KERNEL = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def set_up() -> None:
-    """Runs the command of this process once more with large pages, where that helps and nobody has decided otherwise.
+    """Runs the command of this process once more with large pages, where that helps and the user has not refused.
 
-    The first thing that a script does under `if __name__ == "__main__":`. The process stays the same one (execve), with
+    To be called first under `if __name__ == "__main__":` of a script. The process stays the same one (execve), with
     its arguments, open files, working directory and environment; only the variables above are added. It returns where
     nothing is to be done: see `reason`. A value of `SWITCH` that means nothing ends the process with a message.
     """
@@ -60,7 +60,7 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def undecided(environ: Mapping[str, str]) -> dict[str, str]:
-    """Returns an environment without all that decides how memory is taken, but for a preloaded library."""
+    """Returns an environment without the variables that decide how memory is taken; a preloaded library stays."""
     variables = (TUNABLES, SWITCH, ASKED)
     return {name: value for name, value in environ.items() if name not in variables and not name.startswith("MALLOC_")}
 
@@ -75,7 +75,7 @@ def reason(environ: Mapping[str, str]) -> str | None:
 
 
 def decided(environ: Mapping[str, str]) -> str | None:
-    """Returns what in the environment decides how memory is taken already; None if nothing does."""
+    """Returns the setting in the environment that already decides how memory is taken; None if there is none."""
     if environ.get(SWITCH) == "system":
         return f"{SWITCH}=system"
     if ASKED in environ:
@@ -91,7 +91,7 @@ def decided(environ: Mapping[str, str]) -> str | None:
 
 
 def _unfit() -> str | None:
-    """Why large pages would do nothing here."""
+    """Returns why large pages would have no effect here."""
     try:
         library, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
     except (AttributeError, ValueError, OSError):  # Windows; macOS, musl
@@ -111,7 +111,7 @@ def large_page_mode() -> str:
 
 
 def _not_a_command() -> str | None:
-    """Why this process cannot be run once more: what it does is not, or no longer, what its command line says."""
+    """Returns why this process cannot be run once more: its command line does not, or no longer, describe its work."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     named = sys.argv[0] if spec is None else spec.name.removesuffix(".__main__")
     runs_itself = spec is None or sys.argv[0] == spec.origin  # else a module that runs a script, such as a profiler
@@ -151,7 +151,7 @@ def described(environ: Mapping[str, str] = os.environ) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process has used, as far as the system tells.
+    """Memory that a process has used, as far as the system reports it.
 
     Attributes:
         faults: Page faults so far that needed no disk.
@@ -167,7 +167,7 @@ class Usage:
 
 
 def usage() -> Usage | None:
-    """Returns what this process has used; None where the system does not tell (not Linux)."""
+    """Returns the memory that this process has used; None where the system does not report it (not Linux)."""
     try:
         import resource
 

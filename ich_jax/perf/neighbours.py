@@ -1,6 +1,6 @@
-"""What else runs on a machine while something is timed on it.
+"""Other work on a machine while something is timed on it.
 
-Times on a shared machine mean little without this. Only Linux tells; elsewhere the figures are unknown, not zero.
+Times on a shared machine mean little without this. Only Linux reports it; elsewhere the figures are unknown, not zero.
 """
 
 import dataclasses
@@ -16,10 +16,10 @@ class Neighbours:
     """Who used the processor over a stretch of time.
 
     Attributes:
-        seconds: Length of it.
+        seconds: Length of that time.
         own_cores: Cores that this process and its finished children kept busy, on average.
-        other_cores: Cores that everything else kept busy; None where the system does not tell.
-        load: Runnable tasks, averaged over the last minute of it; None where the system does not tell.
+        other_cores: Cores that everything else kept busy; None where the system does not report it.
+        load: Runnable tasks, averaged over its last minute; None where the system does not report it.
         cores: Cores of the machine that are online.
     """
 
@@ -42,7 +42,7 @@ class Watch:
         self._started, self._own, self._all = time.perf_counter(), _own_s(), _busy_s()
 
     def read(self) -> Neighbours:
-        """Returns who used the processor since."""
+        """Returns who has used the processor since then."""
         seconds = max(time.perf_counter() - self._started, 1e-9)
         own_s = _own_s() - self._own
         now = _busy_s()

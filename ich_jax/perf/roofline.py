@@ -1,7 +1,7 @@
-"""What this machine can do, measured on it, and how near to that a program comes.
+"""The peak of this machine, measured on it, and how near a program comes to it.
 
 The peak is that of one large matrix product in the type that the program computes in, not a figure from a data sheet:
-a shared or throttled machine has another one every day, so it is measured in the run that it is compared with.
+that of a shared or throttled machine changes from day to day, so it is measured in the run that it is compared with.
 
 References:
     Williams et al., Roofline: an insightful visual performance model, 2009; MaxText, performance metrics (model FLOPs

@@ -132,7 +132,7 @@ def in_turns(
         runs: The ways, compiled and warm. Each returns when its work is done.
         rounds: Rounds.
         repeats: Calls of each way in a round, one after the other; their time is averaged.
-        clock: What tells the time; None: `time.perf_counter`. `time.process_time` leaves out what others do to a core
+        clock: Returns the time; None: `time.perf_counter`. `time.process_time` leaves out what others do to a core
             that is shared; it counts all threads of this process, so it is for work on one core.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Receipts of benchmarks: a JSON file that holds everything, a Markdown table to read, one line that sums it up."""
+"""Receipts of benchmarks: a JSON file of all figures, a Markdown table to read, and a summary line."""
 
 import importlib.metadata
 import math
@@ -25,10 +25,10 @@ def write(
 
     Args:
         folder: Where; made if missing.
-        receipt: What was measured, ready for JSON; where it comes from is added.
-        results: Tables of it.
-        peers: Names of packages that it was compared with; their versions are noted.
-        note: What a reader has to know, for example what else ran.
+        receipt: The measurements, ready for JSON; provenance is added.
+        results: Tables of the measurements.
+        peers: Names of packages compared with ours; their versions are recorded.
+        note: A remark for readers, for example on other load of the machine.
 
     Raises:
         WorkdirError: The folder cannot be written.

@@ -97,13 +97,13 @@ def requested_read(
     group_names: Sequence[str] = (),
     band: float = 0.5,
 ) -> Picture:
-    """Draws what the inspector reads against what the brief asked for, one chart per axis.
+    """Draws the inspector's readings against the requested values, one chart per axis.
 
     Args:
         requested: `[N, A]`; NaN where an axis was not requested.
         read: `[N, A]`.
         axes: A names.
-        groups: `[N]` index into `group_names`, for example the product; up to six groups are told apart by colour.
+        groups: `[N]` index into `group_names`, for example the product; colours distinguish up to six groups.
         group_names: Names of the groups.
         band: Half-width of the shaded band around the identity.
     """
@@ -145,8 +145,8 @@ def confusion(
     Args:
         counts: `[K, K]`, rows requested, columns read.
         names: K names.
-        row_name: What a row is.
-        column_name: What a column is.
+        row_name: Meaning of a row.
+        column_name: Meaning of a column.
     """
     counts = np.asarray(counts, float)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -180,7 +180,7 @@ def heat_maps(
     x_label: str = "",
     rule: int = 0,
 ) -> Picture:
-    """Draws shares as coloured cells, charts with common rows side by side: white is 1, the more colour the less.
+    """Draws shares as coloured cells, charts with common rows side by side: white is 1, deep colours are low shares.
 
     Args:
         panels: Title of each chart and its shares `[R, C]`; NaN leaves a cell empty. They share one scale of colours.
@@ -232,15 +232,15 @@ def dots(
     order: Sequence[str] = (),
     stamp: str = "",
 ) -> Picture:
-    """Draws points with their intervals, one row per label, series told apart by colour and marker.
+    """Draws points with their intervals, one row per label, series distinguished by colour and marker.
 
     Args:
         points: The points; labels are rows in the order in which they first appear.
         x_label: Name of the horizontal axis.
-        limits: Range of the horizontal axis; by default it fits the data.
+        limits: Range of the horizontal axis; by default that of the data.
         guide: A vertical reference line, for example a goal.
         bars: Join each point to the reference line (0 without one) by a bar.
-        log: Logarithmic horizontal axis, for ratios; what is not positive stands at its left end.
+        log: Logarithmic horizontal axis, for ratios; values that are not positive appear at its left end.
         order: Names of series in the order of their colours; empty: as they appear.
         stamp: Written at the top of the figure, for example that its data are simulated.
     """
@@ -251,7 +251,7 @@ def dots(
         points = _positive(points)
 
     def beside(label: str, name: str) -> float:
-        """Where a series stands in a row, among those that have a point there."""
+        """Returns the place of a series in a row, among those that have a point there."""
         there = [s for s in series if any(p.label == label and p.series == s for p in points)]
         return (there.index(name) - (len(there) - 1) / 2) * 0.3
 

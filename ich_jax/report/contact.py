@@ -61,8 +61,9 @@ def contact_sheet(
     Args:
         groups: The images.
         title: At the foot of every page and in the file's properties.
-        foot: Further words at the foot, such as the size of the images.
-        prepare: Enlarges an image to what is printed; called page by page, as thousands of large ones fill the memory.
+        foot: Further text at the foot, such as the size of the images.
+        prepare: Enlarges an image to its printed size; called page by page, as thousands of large images would fill
+            memory.
         side: Pixels of a side of an enlarged image; over `dpi` its size on paper.
         dpi: Pixels per inch.
 
@@ -91,12 +92,12 @@ def contact_sheet(
 
 
 def millimetres(pixels: int, dpi: int) -> float:
-    """Returns the length of so many pixels on paper."""
+    """Returns the length on paper of a number of pixels."""
     return pixels / dpi * _MM_PER_INCH
 
 
 def _places(groups: Sequence[Group], side: float) -> list[_Place]:
-    """Lays groups out from the top, a heading never apart from its first row."""
+    """Lays groups out from the top; a heading stays with its first row."""
     bottom = PAGE_MM[1] - MARGIN_MM - _FOOT_MM
     places, page, y = [], 0, MARGIN_MM
     for g, group in enumerate(groups):

@@ -1,4 +1,4 @@
-"""Glyphs for names in any script: the font that comes with matplotlib has none for Chinese, an installed one may."""
+"""Glyphs for names in any script: the font of matplotlib has none for Chinese, an installed font may."""
 
 import functools
 from pathlib import Path
@@ -14,10 +14,10 @@ FAMILY = "DejaVu Sans"
 def complete(fig: mpl_figure.Figure) -> None:
     """Draws texts that `FAMILY` has no glyphs for in an installed font that has all of them.
 
-    Where there is none, a line in the log says so, once for each set of characters; boxes stand in the figure.
+    If there is none, the log says so, once for each set of characters, and the figure shows boxes.
 
     Args:
-        fig: Finished but for being drawn; its texts are changed.
+        fig: A finished figure that has not been drawn yet; its texts are changed.
     """
     for text in fig.findobj(mpl_text.Text):
         missing = frozenset(text.get_text()) - _known() - frozenset("\n\t")

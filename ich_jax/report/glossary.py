@@ -1,4 +1,4 @@
-"""Words of the field as pages, guides and messages use them; docs/glossary.md holds the same ones."""
+"""Terms as pages, guides and messages use them; docs/glossary.md holds the same ones."""
 
 import dataclasses
 import re

@@ -47,7 +47,7 @@ class CurvePanel:
     """One small chart among the training curves.
 
     Attributes:
-        title: What is shown.
+        title: Subject of the chart.
         curves: Its lines.
         log: Whether the vertical axis is logarithmic; ignored where a value is not positive.
         guides: Horizontal reference lines as (height, label).
@@ -72,7 +72,7 @@ class Line:
         colour: Index into `COLOURS`.
         pale: Thin and light, as raw values or one of many placebos.
         dashed: Whether it is dashed.
-        window: Drawn as the centred mean over so many values; 0: as they are.
+        window: Drawn as the centred mean over this many values; 0: unsmoothed.
         points: Drawn as points that are not joined, large where there are few.
     """
 
@@ -93,7 +93,7 @@ class SeriesPanel:
     """One chart of series over time.
 
     Attributes:
-        title: What is shown.
+        title: Subject of the chart.
         lines: Its lines, the first ones at the back.
         marks: Vertical lines as (x, label), for example a launch.
         guides: Horizontal lines as (height, label).
@@ -101,7 +101,7 @@ class SeriesPanel:
         y_label: Name of the vertical axis.
         x_ticks: Places and names of ticks on the horizontal axis; empty: chosen by the data.
         log: Whether the vertical axis is logarithmic; ignored where a value is not positive.
-        spans: Shaded ranges of x as (first, last, label), for example a time when something acted.
+        spans: Shaded ranges of x as (first, last, label), for example the time of an intervention.
     """
 
     title: str
@@ -232,7 +232,7 @@ def _series_panel(ax: mpl_axes.Axes, panel: SeriesPanel) -> None:
 
 
 def _moving_mean(y: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """Centred mean over `window` values; near the ends over those that exist."""
+    """Centred mean over `window` values; near the ends over the values that exist."""
     total = np.concatenate([[0.0], np.cumsum(y)])
     low = np.maximum(np.arange(len(y)) - window // 2, 0)
     high = np.minimum(np.arange(len(y)) + window // 2 + 1, len(y))

@@ -29,11 +29,11 @@ class Figure:
 
     Attributes:
         name: Stem of its file.
-        title: What it shows.
+        title: Subject of the picture.
         picture: The picture.
-        caption: What one sees and how to read it.
-        samples: n and seeds behind it.
-        alt: Text for readers who do not see it; by default its title and caption.
+        caption: Contents, and how to read them.
+        samples: Sample size and seeds.
+        alt: Alternative text; by default title and caption.
     """
 
     name: str
@@ -46,12 +46,12 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PaperQuote:
-    """What the paper reports, set apart from what was measured here.
+    """A report of the paper, set apart from our own measurements.
 
     Attributes:
-        text: What it says, with its figures.
-        source: Where it says so, for example `section 3.2.1, Figure 4`.
-        remark: What the paper leaves open, or how it relates to the figures here.
+        text: The statement, with its figures.
+        source: Place in the paper, for example `section 3.2.1, Figure 4`.
+        remark: Questions that the paper leaves open, or its relation to the figures here.
     """
 
     text: str
@@ -87,7 +87,7 @@ class Headline:
     """A figure of the strip at the top.
 
     Attributes:
-        label: What it is.
+        label: Name of the figure.
         value: The figure, formatted.
         detail: Its uncertainty, n or a reference.
     """
@@ -113,12 +113,12 @@ def write(
     Args:
         path: Where to write; replaced whole or not at all.
         title: Heading of the page.
-        summary: One or two sentences: what was done and what came out.
+        summary: One or two sentences: the study and its outcome.
         sections: The parts of the page.
         provenance: Command, machine, versions and revision.
         headlines: Figures of the strip at the top.
-        warnings: What a reader must know before trusting the figures.
-        simulated: Non-empty if the page rests on simulated data: what is simulated. Shown beside the title.
+        warnings: Limits that a reader must know before trusting the figures.
+        simulated: The simulated part of the data, shown beside the title; empty if all data are real.
 
     Returns:
         The path.
@@ -213,7 +213,7 @@ def write_files(folder: str | Path, sections: Sequence[Section]) -> list[Path]:
 
 
 def _facets(sections: Sequence[Section]) -> dict[str, list[str]]:
-    """Returns the names by which sections can be told apart, each with its values in the order of the page."""
+    """Returns the facets of the sections, each with its values in the order of the page."""
     found: dict[str, list[str]] = {}
     for name, value in (facet for section in sections for facet in section.facets):
         values = found.setdefault(name, [])
@@ -232,7 +232,7 @@ def _anchors(sections: Sequence[Section]) -> list[str]:
 
 
 def _prose(text: str) -> markupsafe.Markup:
-    """Escapes a paragraph and sets what stands between backticks as code."""
+    """Escapes a paragraph and sets text between backticks as code."""
     return markupsafe.Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text)))
 
 

@@ -1,4 +1,4 @@
-"""Where a result comes from: command, machine, versions and revision, without anything private to the machine."""
+"""Provenance of a result: command, machine, versions and revision, without anything private to the machine."""
 
 import dataclasses
 import datetime
@@ -20,7 +20,7 @@ _PACKAGES = ("ich_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "n
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Provenance:
-    """What one needs to run a result again, and to know what its speed was measured on.
+    """Information needed to reproduce a result, and to judge its speed.
 
     Attributes:
         command: The command line, absolute paths shortened.
@@ -34,7 +34,7 @@ class Provenance:
         cpu: Model of the processor.
         cores: Number of processor cores that this process may use.
         system: Operating system and architecture.
-        memory: How malloc took memory, which decides much of the speed on CPU.
+        memory: How malloc took memory, on which speed on CPU depends much.
     """
 
     command: str
@@ -77,7 +77,7 @@ def provenance(argv: Sequence[str] | None = None) -> Provenance:
 def command_line(argv: Sequence[str]) -> str:
     """Returns a command line that reads the same on every machine.
 
-    Absolute paths below the working directory become relative to it; of others only the last part is kept.
+    Absolute paths below the working directory become relative to it; of other paths only the last part is kept.
     """
     words = [shlex.quote(_shorten(word)) for word in argv]
     return " ".join(["python", *words])
@@ -105,7 +105,7 @@ def _version(package: str) -> str:
 
 def _revision() -> str:
     folder = Path(__file__).resolve().parent
-    # An environment may lie inside someone else's repository: only a repository that tracks this very file is ours.
+    # An environment may lie inside another repository: only a repository that tracks this very file counts.
     if _git(folder, "ls-files", "--error-unmatch", Path(__file__).name) is None:
         return ""
     revision = _git(folder, "rev-parse", "--short=12", "HEAD")

@@ -47,9 +47,9 @@ def sheet(
         panels: Title of each panel and its images, `[R, C, H, W, channels]` uint8 with 1 or 3 channels; R and the
             image size are the same in all. An empty title leaves no room for one.
         row_labels: R labels; the first line is the name, further lines its details.
-        column_labels: A label for every column, over all panels.
-        cell_labels: `[R][C]` small texts under the images, over all panels.
-        rows_per_group: Leave a wider gap after every so many rows; 0: never.
+        column_labels: A label for every column, across all panels.
+        cell_labels: `[R][C]` small texts under the images, across all panels.
+        rows_per_group: Number of rows after which a wider gap follows; 0: never.
         width: Width that the sheet should not exceed, in CSS pixels.
         cell: Largest side of an image, in CSS pixels. Images are enlarged by whole factors, and never to less than
             three device pixels per pixel while they are 32 px or smaller.
@@ -57,7 +57,7 @@ def sheet(
     Raises:
         ValueError: The panels differ in rows or image size, or there are none.
     """
-    # Over 60 lines: sizes follow from each other, and everything is placed by all of them.
+    # Over 60 lines: the sizes depend on each other, and every position depends on all of them.
     images = {title: _images(title, array) for title, array in panels.items()}
     if not images or len({(a.shape[0], *a.shape[2:4]) for a in images.values()}) != 1:
         shapes = {title: a.shape for title, a in images.items()}
@@ -130,7 +130,7 @@ def sweeps(
         values: `[S]` requested values of the swept axis.
         products: P names.
         axes: A names.
-        readings: `[P, A, S]`, what the inspector reads on the swept axis, written under each image.
+        readings: `[P, A, S]`, the inspector's reading of the swept axis, written under each image.
         width: Width that the sheet should not exceed, in CSS pixels.
     """
     array = np.asarray(images)

@@ -1,4 +1,4 @@
-"""What all figures share: widths, colours, fonts, and how a figure is begun and finished.
+"""The common style of all figures: widths, colours, fonts, and how a figure is begun and finished.
 
 Figures are pure functions from arrays to PNG or SVG bytes, drawn through matplotlib's object-oriented interface under a
 style of our own, so that nothing here reads or leaves global state, and equal input gives equal bytes. Lengths are CSS
@@ -49,7 +49,7 @@ class Picture:
 
 
 def rc_params() -> dict[str, Any]:
-    """Settings of matplotlib under which everything is drawn; those of the user are not read."""
+    """Settings of matplotlib under which every figure is drawn; those of the user are not read."""
     return {
         **matplotlib.rcParamsDefault,
         "backend": "agg",
@@ -102,7 +102,7 @@ def finish(fig: mpl_figure.Figure, file_format: str, stamp: str = "") -> Picture
     # Without a date, equal figures are equal bytes.
     metadata = {"Date": None} if file_format == "svg" else {"Software": None}
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # said by `fonts.complete`, once
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # reported by `fonts.complete`, once
         fig.savefig(buffer, format=file_format, metadata=metadata)
     width, height = fig.get_size_inches() * 72
     return Picture(buffer.getvalue(), file_format, round(width), round(height))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ich_jax.report.text import number
 
 Cell = str | int | float | None
-"""A cell; None is a figure that does not exist: shown as a dash and written to CSV as nothing."""
+"""A cell; None is a figure that does not exist: shown as a dash, and empty in CSV."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -18,12 +18,12 @@ class Table:
 
     Attributes:
         name: Stem of its files.
-        title: What it holds.
+        title: Subject of the table.
         columns: Name of each column.
         rows: Cells, as many in each row as there are columns.
-        caption: What one reads in it: units, how it was measured.
-        samples: n and seeds behind it.
-        digits: Decimals of the floats of a column, by its name; other floats get what `number` chooses.
+        caption: How to read it: units, method of measurement.
+        samples: Sample size and seeds.
+        digits: Decimals of the floats of a column, by its name; other floats are formatted by `number`.
     """
 
     name: str
@@ -42,16 +42,16 @@ class Table:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure with what is known of its uncertainty.
+    """One figure with its uncertainty, as far as it is known.
 
     Attributes:
-        name: What was measured.
+        name: The measured quantity.
         value: The figure.
         low: Lower end of its interval.
         high: Upper end of its interval.
-        interval: What the interval is, for example `95 % Wilson` or `sd over feature seeds`.
-        n: Number of designs, images or pairs behind it.
-        seeds: Number of seeds behind it.
+        interval: Kind of the interval, for example `95 % Wilson` or `sd over feature seeds`.
+        n: Number of designs, images or pairs.
+        seeds: Number of seeds.
         note: Unit, direction or a reference value.
     """
 

@@ -1,4 +1,4 @@
-"""Numbers as pages, tables and charts write them."""
+"""Formats of numbers in pages, tables and charts."""
 
 import math
 

@@ -39,7 +39,7 @@ class Restored:
     Attributes:
         step: The step at which it was saved.
         state: The whole training state.
-        side: What was saved beside it, for example the seconds trained.
+        side: JSON values saved beside it, for example the seconds trained.
     """
 
     step: int
@@ -132,12 +132,12 @@ class Checkpoints:
     def save(self, step: int, state: PyTree, *, side: Mapping[str, Any], score: float | None = None) -> None:
         """Copies the state off the device and writes it in the background.
 
-        A step that exists is left as it is, with a warning: orbax would refuse it without a word.
+        A step that exists is left as it is, with a warning: orbax would refuse it silently.
 
         Args:
             step: The step of the state.
             state: Training state; may be donated as soon as this returns.
-            side: JSON values to keep beside it.
+            side: JSON values to save beside it.
             score: Validation score of this state, lower is better; None if it was not validated.
 
         Raises:
@@ -165,7 +165,7 @@ class Checkpoints:
             self.wait()
 
     def wait(self) -> None:
-        """Waits until what was saved is on disk.
+        """Waits until every save is on disk.
 
         Raises:
             CheckpointError: It could not be written.
@@ -182,7 +182,7 @@ class Checkpoints:
             like: A state of the same structure; arrays are restored to its devices.
 
         Returns:
-            What was saved, or None if there is no checkpoint.
+            The saved state, or None if there is no checkpoint.
 
         Raises:
             CheckpointError: The checkpoint does not fit the state.
@@ -192,9 +192,10 @@ class Checkpoints:
         if step is None:
             return None
         path = self._folder / str(step)
-        misfit = f"{path} is whole, but not of the networks that this version of the program makes of the config"
+        misfit = f"{path} is intact, but this version of the program makes other networks from the config"
         advice = "Train again in a new --workdir, or use the version that wrote it."
-        # Found out here: orbax leaves half-done reads behind when it finds out, and casts to another type silently.
+        # Checked here: when orbax finds a misfit it leaves unfinished reads behind, and it casts to another type
+        # silently.
         if wrong := differences(_stored_arrays(path), like):
             raise errors.CheckpointError(f"{misfit}:\n{shorten(wrong)}\n{advice}")
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
@@ -212,7 +213,7 @@ class Checkpoints:
         try:
             self.wait()
         except errors.CheckpointError:
-            # What is under way says more than that the last save failed too.
+            # The exception under way tells more than the failure of the last save.
             if kind is None:
                 raise
         finally:
@@ -312,7 +313,7 @@ def has_checkpoints(folder: str | Path) -> bool:
 
 
 def describe_dataset(data: dataset_lib.Dataset) -> dict[str, Any]:
-    """Returns what a work directory keeps of a data set, so that a model can be used without the images."""
+    """Returns the description of a data set in its work directory, by which a model is used without images."""
     return {
         "fingerprint": data.fingerprint,
         "size": data.size,

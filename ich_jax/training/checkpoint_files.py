@@ -67,7 +67,7 @@ def best_step(folder: Path) -> int | None:
     """Returns the step with the lowest validation score among the whole ones; None if none was validated."""
     scores = {step: score(folder / str(step)) for step in whole_steps(folder)}
     scored = {step: value for step, value in scores.items() if value is not None}
-    # Among equals the later one, which has been trained for longer.
+    # Among equals, the later one: it has been trained for longer.
     return min(scored, key=lambda step: (scored[step], -step)) if scored else None
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 class Clock:
     """Counts the seconds in which a run trains.
 
-    The first step of a process compiles and is kept apart; validation, sample sheets and checkpoints are pauses. The
-    device works ahead of the host, so a reading is only meaningful where the host has just waited for the device: call
-    `window` after metrics were read, and enter `pause` after the state is ready.
+    The first step of a process compiles and is counted separately; validation, sample sheets and checkpoints are
+    pauses. The device works ahead of the host, so a reading is only meaningful where the host has just waited for the
+    device: call `window` after metrics were read, and enter `pause` after the state is ready.
 
     Attributes:
         compiled: Whether the first step of this process is done.
@@ -32,9 +32,9 @@ class Clock:
 
         Args:
             batch: Images per step.
-            first_step_s: `totals` of the process before.
-            trained_s: `totals` of the process before.
-            timed_steps: `totals` of the process before.
+            first_step_s: From `totals` of the previous process.
+            trained_s: From `totals` of the previous process.
+            timed_steps: From `totals` of the previous process.
             now: Returns seconds.
         """
         self.compiled = False
@@ -79,7 +79,7 @@ class Clock:
             self._mark = self._now()
 
     def rewind(self, step: int) -> None:
-        """Goes on counting from an earlier step, after the run was rolled back to it."""
+        """Continues counting from an earlier step, after the run was rolled back to it."""
         self._mark = self._wall_start = self._now()
         self._mark_step = self._wall_start_step = step
 

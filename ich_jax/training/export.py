@@ -91,7 +91,7 @@ def export_generator(model: TrainedModel, platforms: Sequence[str] = ("cpu", "cu
 
 
 def describe(model: TrainedModel) -> dict[str, Any]:
-    """Returns what a user of the file has to know: shapes, names of products, categories and axes, and the run."""
+    """Returns a description for users of the file: shapes, names of products, categories and axes, and the run."""
     space = model.space
     return {
         "inputs": {name: {"shape": ["n", *x.shape[1:]], "dtype": str(x.dtype)} for name, x in _inputs(model).items()},

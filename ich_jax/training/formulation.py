@@ -1,9 +1,9 @@
-"""Which way of computing convolutions a run takes, and the compiler options that go with it.
+"""The choice of how a run computes convolutions, and of the compiler options that go with it.
 
-Compilers differ in this by factors, and so do CPUs: a form that is fast with one release of XLA can be tens of times
+Compilers and CPUs differ greatly in this: a form that is fast with one release of XLA can be tens of times
 slower with another. On a CPU `auto` therefore times a small network's gradients in each of a few ways, once for each
-machine and release of JAX, and remembers in the user's cache folder which to take. A run writes what it took into its
-work directory and keeps to it, so that a resumed run rounds as it did before.
+machine and release of JAX, and remembers the choice in the user's cache folder. A run writes its choice into its work
+directory and keeps it, so that a resumed run rounds as it did before.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ Options = tuple[tuple[str, Any], ...]
 """Names and values of compiler options, hashable."""
 
 NO_YNN: Options = (("xla_cpu_experimental_ynn_fusion_type", ""),)
-"""Convolutions by Eigen instead of YNN, whose kernel gradients are up to ten times slower."""
+"""Convolutions by Eigen instead of YNN, the kernel gradients of which are up to ten times slower."""
 
 NO_TRITON_GEMM: Options = (("xla_gpu_enable_triton_gemm", False),)
 """Matrix products by cuBLAS. With those of Triton XLA aborts the process (JAX 0.11.2, H200: a failed check in
@@ -51,7 +51,7 @@ CANDIDATES: dict[str, tuple[Formulation, Options]] = {
 _ROUNDS = 5
 _PROBE_SHAPE = (32, 16, 16, 64)
 _MARGIN = 0.9
-"""A way has to take less than this share of the first one's time to be preferred. The first has no cliff that we know;
+"""A candidate is preferred if it takes less than this share of the time of the first. The first has no known cliff;
 kernel gradients by YNN fall behind at sizes too large to time here (to half the speed at 32 images of 32 px)."""
 
 
@@ -79,7 +79,7 @@ AS_WRITTEN = Choice()
 
 
 def choose(config: Config, folder: Path | None = None) -> Choice:
-    """Returns how a run computes; with a work directory, what is written there, or writes it there.
+    """Returns how a run computes: the choice stored in its work directory, else a new one, which is stored there.
 
     Args:
         config: The run; `config.compute.formulation` is `auto`, `direct` or `merged`.
@@ -108,7 +108,7 @@ def choose(config: Config, folder: Path | None = None) -> Choice:
 
 
 def good_options() -> Options:
-    """Returns the compiler options that are good for convolutions on the devices at hand, whatever their form."""
+    """Returns the compiler options that suit convolutions of any form on the devices at hand."""
     return supported({"cpu": NO_YNN, "gpu": NO_TRITON_GEMM}.get(jax.devices()[0].platform, ()))
 
 
@@ -119,7 +119,7 @@ def supported(options: Options) -> Options:
     def known(option: tuple[str, Any]) -> bool:
         try:
             jax.jit(lambda: 0, compiler_options=dict([option])).lower().compile()
-        except Exception as error:  # jaxlib has no class of its own for it
+        except Exception as error:  # jaxlib has no class for it
             logging.debug("%s: %s", option, error)
             return False
         return True
@@ -161,14 +161,14 @@ def _measured() -> Choice:
 
 
 def measure(candidates: list[tuple[Formulation, Options]]) -> list[float]:
-    """Returns the milliseconds that the gradients of a small network take in each way, at their best."""
+    """Returns the least milliseconds that the gradients of a small network take in each way."""
     runs = [_probe(form, options) for form, options in candidates]
     seconds = timing.in_turns(runs, rounds=_ROUNDS)  # [rounds, ways]
     return [float(ms) for ms in 1e3 * np.min(seconds, axis=0)]
 
 
 def _probe(form: Formulation, options: Options) -> Callable[[], Any]:
-    """Compiles the gradients of one convolution of each kind, at sizes that are common and take a tenth of a second."""
+    """Compiles the gradients of one convolution of each kind, at common sizes that take a tenth of a second."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal(_PROBE_SHAPE, np.float32)
     shapes = {"up": (3, 3, 64, 64), "same": (3, 3, 64, 64), "down": (3, 3, 64, 64), "few": (3, 3, 64, 3)}
@@ -194,7 +194,7 @@ def _cache_file() -> Path:
 
 
 def _processor() -> str:
-    """Model and instruction sets of the processor, as far as the system says."""
+    """Model and instruction sets of the processor, as far as the system reports them."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

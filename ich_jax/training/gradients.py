@@ -16,7 +16,7 @@ from ich_jax.training.state import TrainState
 from ich_jax.types import PyTree
 
 NetworkGradients = tuple[Any, Any]
-"""Of generator and discriminator; trees of their parameters."""
+"""Gradients of generator and discriminator: trees like their parameters."""
 
 
 def make_gradients(
@@ -24,8 +24,8 @@ def make_gradients(
 ) -> Callable[[TrainState], NetworkGradients]:
     """Returns a function that computes the gradients of the step that a state is about to take.
 
-    After one step a fresh Adam remembers 1 - beta1 times the gradient that it was given, so the step that trains tells
-    its gradients, of whatever objective, without a second implementation; runs of one config but for the seed share the
+    After one step a fresh Adam holds 1 - beta1 times the gradient that it was given, so the training step itself yields
+    its gradients, for any objective, without a second implementation; runs that differ in the seed only share the
     compiled program. Clipping is undone by the norms that the step reports.
 
     Args:

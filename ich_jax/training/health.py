@@ -23,7 +23,7 @@ SATURATION_PAIRS = 0.995
 """Share of pairs in which real beats fake; the trial that stopped learning stood at 0.997."""
 
 SATURATION_D_LOSS = 0.05
-"""Adversarial loss of a discriminator that is sure of itself; at chance it is 2 log 2 = 1.39."""
+"""Adversarial loss of an overconfident discriminator; at chance it is 2 log 2 = 1.39."""
 
 SATURATION_ROWS = 5
 """Log lines in a row (5 % of a run by default) before it counts."""
@@ -90,7 +90,7 @@ def collapse(history: Sequence[Mapping[str, Any]]) -> list[Alarm]:
 
 
 def saturation(history: Sequence[Mapping[str, Any]]) -> list[Alarm]:
-    """The discriminator tells nearly every pair apart and its loss is near zero: the generator learns little."""
+    """The discriminator ranks nearly every pair correctly and its loss is near zero: the generator learns little."""
     rows = [
         (row["step"], row["real_beats_fake"] if row["d_loss"] < SATURATION_D_LOSS else 0.0)
         for row in history

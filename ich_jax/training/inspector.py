@@ -148,7 +148,7 @@ def train(config: Config, dataset: Dataset, *, report_progress: Progress | None 
     """Trains an inspector on the training images of a data set.
 
     Args:
-        config: `inspector` says how; `data.augment` is applied as far as it leaves the reading true.
+        config: `inspector` holds its settings; of `data.augment`, the operations that keep readings true are applied.
         dataset: The real images.
         report_progress: Called now and then with the step, the mean loss since the last call, and averaged parameters.
 

@@ -39,7 +39,7 @@ SampleSheet = Callable[[TrainState, int], None]
 
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
-    """What a call of `train` leaves behind.
+    """Outcome of a call of `train`.
 
     Attributes:
         state: The newest training state.
@@ -112,7 +112,7 @@ def train(
         log = stack.enter_context(writer.MetricWriter(process_folder, step=start, tensorboard=every.tensorboard))
         alarms = health.check(log.history)
         if start:
-            logging.info("Going on from step %d of %d in %s.", start, steps, folder)
+            logging.info("Resuming from step %d of %d in %s.", start, steps, folder)
 
         # ---------------- what the loop needs
         choice = formulation.choose(config, process_folder)
@@ -264,7 +264,7 @@ def _newest(
 
 
 Batches = Callable[[int], PyTree]
-"""`(n_steps) -> what a call of so many steps reads`."""
+"""`(n_steps) -> input of a call of that many steps`."""
 
 
 def _make_call(
@@ -276,8 +276,8 @@ def _make_call(
 ) -> Callable[..., Any]:
     """Returns `train(state, batches, window, step, last) -> (state, window, step)`: the next steps in one call.
 
-    Those are `config.compute.steps_per_call`, or a single one where so many would pass `last`; that one is compiled
-    when it is first needed.
+    There are `config.compute.steps_per_call` of them, or a single one where that many would pass `last`; the program of
+    a single step is compiled when it is first needed.
     """
     many = config.compute.steps_per_call
     make = functools.cache(lambda n: make_step(config, dataset, layout, choice=choice, n_steps=n))
@@ -292,7 +292,7 @@ def _make_call(
 
 
 def _make_batches(config: config_lib.Config, dataset: Dataset, layout: parallel.Layout, start: int) -> Batches:
-    """Returns what each call reads: the resident arrays again and again, or the next batches from the host.
+    """Returns the input of each call: the same resident arrays every time, or the next batches from the host.
 
     Copies to the device begin when a call is made ready, while those before it run (`Ahead`).
     """
@@ -316,7 +316,7 @@ def _due(interval: int, *, before: int, step: int, steps: int) -> bool:
 
 
 def _healthy(state: TrainState, step: int, steps: int) -> bool:
-    # A state whose last update was not finite may be about to diverge: it is not one to return to.
+    # A state whose last update was not finite may be about to diverge: no run should return to it.
     healthy = step == steps or int(state.skipped_in_a_row) == 0
     if not healthy:
         logging.warning("No checkpoint at step %d: its last update was not finite.", step)
@@ -347,14 +347,14 @@ class Ahead:
 
 
 class StopSignals:
-    """Says when the loop is to save and leave: after a SIGTERM or SIGINT, which `liveness.saving` remembers.
+    """Tells the loop when to save and leave: after a SIGTERM or SIGINT, which `liveness.saving` remembers.
 
     Where several processes train together a signal reaches one of them first; JAX's preemption service then agrees with
     the others on a step at which all leave, and SIGINT ends the process at once.
     """
 
     def __init__(self, what: str) -> None:
-        """Args: what is saved before the process leaves, for the message: "a checkpoint in runs/quick"."""
+        """Args: work that is saved before the process leaves, for the message: "a checkpoint in runs/quick"."""
         self._saving = liveness.saving(what, needed=False)
         self._entered = contextlib.ExitStack()
 
@@ -372,7 +372,7 @@ class StopSignals:
         self._entered.close()
 
     def has_something_to_save(self) -> None:
-        """Says that leaving at once would lose work from now on."""
+        """Marks that from now on leaving at once would lose work."""
         self._saving.needed = True
 
     def asked(self, step: int) -> bool:

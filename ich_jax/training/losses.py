@@ -12,14 +12,14 @@ _LARGE_ERROR = 0.2  # axis error (units of the 7-level scale) that the inspector
 
 
 def reading_loss(reading: Reading, brief: Brief) -> jax.Array:
-    """How far a reading is from the stated parts of a brief.
+    """Distance of a reading from the stated parts of a brief.
 
     0.3 * (sum of the cross-entropies of product and elements) + sum over axes of sqrt(e^2 + 0.01) + 0.5 e^2, where e is
-    the axis error. Parts that the brief leaves open count nothing.
+    the axis error. Parts that the brief leaves open do not count.
 
     Args:
-        reading: What was read off B pictures.
-        brief: What they should show; `given` masks.
+        reading: Of B pictures.
+        brief: Of the same pictures; `given` is the mask.
 
     Returns:
         `[B]` float32.
@@ -45,12 +45,13 @@ def noise_kl(mean: jax.Array, log_sd: jax.Array) -> jax.Array:
 
 
 def noise_mismatch(z: jax.Array) -> jax.Array:
-    """How far the first two moments of z, `[B, Z]`, are from those of standard normal noise: a scalar.
+    """Distance of the first two moments of z, `[B, Z]`, from those of standard normal noise: a scalar.
 
     |E z|^2 + (1/2) |E z z^T - I|^2 (Frobenius), without bias: expectations of products run over pairs of different
     rows, so that a batch drawn from the prior gives 0 in the mean, and one batch can give less than 0. It is the
-    squared maximum mean discrepancy for the kernel k(a, b) = a.b + (a.b)^2 / 2. Unlike `noise_kl` it costs a row
-    nothing to say much, as long as all rows together look like noise. Of a single row nothing can be said: 0.
+    squared maximum mean discrepancy for the kernel k(a, b) = a.b + (a.b)^2 / 2. Unlike `noise_kl` it does not penalise
+    an informative row, as long as all rows together look like noise. For a single row it is 0: one row has no moments
+    to compare.
 
     References:
         Gretton et al., A kernel two-sample test, 2012, eq. 3; Zhao et al., InfoVAE, 2019 (this place for it).
@@ -65,7 +66,7 @@ def noise_mismatch(z: jax.Array) -> jax.Array:
 
 
 def large_error_loss(reading: Reading, brief: Brief) -> jax.Array:
-    """What a reader that is judged by its worst readings pays for large axis errors, `[B]` float32.
+    """Loss of large axis errors, `[B]` float32, for a reader that is judged by its worst readings.
 
     Sum over stated axes of 0.2 t^4 with t = |e| / 0.2, continued along its tangent beyond t = 1: next to nothing for
     the usual error, and the pull of `reading_loss` several times over for one that a tolerance of 0.5 would notice.

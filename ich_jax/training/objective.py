@@ -1,8 +1,8 @@
-"""What networks are trained for: images drawn and judged, the penalty, and the losses of generator and discriminator.
+"""The training objective: images drawn and judged, the penalty, and the losses of generator and discriminator.
 
 Functions here take the `Networks` of a run, arrays and keys, and run inside the compiled step. Random numbers are drawn
-for the whole batch, of which `layout.mine` takes the instance's rows; batches hold those rows only. Where two sets of
-rows meet they alternate, which leaves every row on its device.
+for the whole batch, of which `layout.local_rows` takes the instance's rows; batches hold those rows only. Where two
+sets of rows are joined they alternate, which leaves every row on its device.
 """
 
 import dataclasses
@@ -24,17 +24,17 @@ from ich_jax.types import Batch, Brief, ImageSpec, Params, Reading
 
 @dataclasses.dataclass(frozen=True)
 class Networks:
-    """What a run trains, and by which rules.
+    """The networks of a run and the rules of their training.
 
     Attributes:
         config: The run.
         layout: The devices.
         generator: Draws images from noise and briefs.
         discriminator: Scores and reads images.
-        encoder: Reads off a real image the noise that would draw it again.
+        encoder: Infers from a real image the noise that would draw it again.
         augment: `augment(keys, images)`, differentiable.
         adversarial: Losses of score pairs.
-        penalise: Scores, readings and penalties of all images in one pass; None if the penalty has passes of its own.
+        penalise: Scores, readings and penalties of all images in one pass; None if the penalty takes separate passes.
     """
 
     config: Config
@@ -47,7 +47,7 @@ class Networks:
     penalise: Callable[..., Any] | None
 
     def score_and_read(self, d_params: Params, images: jax.Array, brief: Brief) -> tuple[jax.Array, Reading]:
-        """Applies the discriminator: scores `[B]` of images under their briefs, and what it reads off them."""
+        """Applies the discriminator: scores `[B]` of images under their briefs, and its readings."""
         score, reading = self.discriminator.apply({"params": d_params}, images, brief)
         return score, reading
 
@@ -71,13 +71,13 @@ def create_networks(config: Config, spec: ImageSpec, layout: parallel.Layout, fo
 
 
 class Drawn(NamedTuple):
-    """Generated images of a batch, and what drawing its real images again came to.
+    """Generated images of a batch, and figures of the reconstruction of its real images.
 
     Attributes:
         image: `[B, H, W, C]`.
-        reconstruction: Mean absolute error of the real images that were drawn again.
-        noise_kl: Nats between the noise read off one image and standard normal noise.
-        noise_mismatch: The same of the noise read off all images.
+        reconstruction: Mean absolute error of the reconstructed real images.
+        noise_kl: Nats between the noise inferred from one image and standard normal noise.
+        noise_mismatch: The same of the noise inferred from all images.
     """
 
     image: jax.Array
@@ -87,7 +87,7 @@ class Drawn(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What the discriminator says of a batch.
+    """Scores, readings and penalties of a batch.
 
     Attributes:
         real_score: `[B]`.
@@ -107,10 +107,10 @@ class Judged(NamedTuple):
 
 
 def draw(trained: Networks, ge_params: tuple[Params, Params], key: jax.Array, real: jax.Array, brief: Brief) -> Drawn:
-    """Draws the briefs; every other one from noise that the encoder reads off the real image of that brief.
+    """Draws the briefs; every other one from noise that the encoder infers from the real image of that brief.
 
-    To draw those images again the generator must put what varies at a fixed brief (position, light, backdrop)
-    under the control of its noise; adversarial losses alone let it settle on one picture per brief.
+    To reconstruct those images the generator must let its noise control everything that varies at a fixed brief
+    (position, light, backdrop); adversarial losses alone let it settle on one picture per brief.
     """
     config, layout = trained.config, trained.layout
     objective, batch_size = config.objective, config.train.batch
@@ -144,8 +144,8 @@ def judge(
 ) -> Judged:
     """Scores and reads real and generated images, augmented, with their penalties if all of them have one.
 
-    In a pass each, so that the generator's gradient need not go back through the real ones: 3 to 8 % less work than
-    one pass for both, and never slower (benchmark_32 on CPU: 573 against 611 ms a step).
+    Each kind takes its own pass, so that the generator's gradient need not go back through the real ones: 3 to 8 % less
+    work than one pass for both, and never slower (benchmark_32 on CPU: 573 against 611 ms a step).
     """
     layout, batch_size = trained.layout, trained.config.train.batch
     keys = layout.local_rows(jax.random.split(key, (batch_size, 2)))
@@ -174,7 +174,7 @@ def penalty(
     fake: jax.Array,
     brief: Brief,
 ) -> jax.Array:
-    """The weighted penalty: on all images from their common pass, else on some in passes of its own."""
+    """The weighted penalty: on all images from their common pass, else on some in separate passes."""
     objective = trained.config.objective
     if objective.penalty == "none":
         return jnp.zeros((), jnp.float32)
@@ -194,7 +194,7 @@ def penalty(
 def penalty_on_share(
     trained: Networks, d_params: Params, key: jax.Array, real: jax.Array, fake: jax.Array, brief: Brief
 ) -> jax.Array:
-    """The weighted penalty on the first of every few images, in passes of its own."""
+    """The weighted penalty on the first of every few images, in separate passes."""
     layout, objective, batch_size = trained.layout, trained.config.objective, trained.config.train.batch
     n_penalised = layout.share(penalties.n_penalised(batch_size, objective.penalty_share))
     every = layout.share(batch_size) // n_penalised
@@ -240,8 +240,8 @@ def discriminator_loss(
 def generator_loss(trained: Networks, step: jax.Array, judged: Judged, drawn: Drawn, brief: Brief) -> Any:
     """The loss of generator and encoder, and its parts. The generator is asked for what `brief` states only.
 
-    What the noise says about an image costs less and less: early it would say what the brief says already and the
-    generator cannot draw yet, late it is needed for small things such as the backdrop's tint.
+    Information about the image in the noise costs less and less: early it would repeat the brief, which the generator
+    cannot draw yet; late it is needed for details such as the tint of the backdrop.
     """
     config, objective = trained.config, trained.config.objective
     parts = {
@@ -264,7 +264,7 @@ def generator_loss(trained: Networks, step: jax.Array, judged: Judged, drawn: Dr
 
 
 def weigh(parts: dict[str, jax.Array], **weights: float | jax.Array) -> jax.Array:
-    """Weighs the parts of a loss. One of no weight is left out: a product with 0 still has a gradient to compute."""
+    """Weighs the parts of a loss. A part of weight 0 is left out: a product with 0 still has a gradient to compute."""
     return sum(
         (weight * parts[name] for name, weight in weights.items() if not (isinstance(weight, float) and weight == 0.0)),
         start=jnp.zeros((), jnp.float32),
@@ -279,8 +279,8 @@ def doubled(x: jax.Array) -> jax.Array:
 def leave_open(layout: parallel.Layout, key: jax.Array, brief: Brief, batch: int, probability: float) -> Brief:
     """Leaves each stated part open with the given probability.
 
-    Half of it falls on whole briefs, so that the generator also learns pictures of nothing in particular, which style
-    strength extrapolates from; the rest falls on parts independently.
+    Half of it falls on whole briefs, so that the generator also learns unconditional pictures, from which style
+    strength extrapolates; the rest falls on parts independently.
     """
     whole_key, part_key = jax.random.split(key)
     open_whole = probability / 2

@@ -81,6 +81,6 @@ def descend_ge(config: TrainConfig, state: TrainState, gradient: tuple[Any, Any]
     state = state.replace(g_params=params, g_opt=opt, ema_params=ema)
     if state.e_params:
         e_params, e_opt, e_norm = _descend(config, state.e_params, state.e_opt, e_gradient, lr)
-        # Its norm joins the other one only if it is not finite: then the step must not count.
+        # Its norm joins the generator's only if it is not finite: then the step must not count.
         state, norm = state.replace(e_params=e_params, e_opt=e_opt), norm + 0.0 * e_norm
     return state, norm

@@ -2,10 +2,10 @@
 
 The step is written once, for the rows of the batch that one instance of it works on; a `Layout` says which rows those
 are. Under `jit` there is one program for the whole batch, whose rows XLA divides among the devices of a mesh
-(`mine` only says so, and means need no further word). Under `pmap` every device runs the step on its own rows, and
-means over the batch are collectives. Both draw the same random numbers for the same rows, so they compute the same
-update up to the order of summation, and both keep the same state: replicated, of the same shapes for any number of
-devices, so that a checkpoint of one layout can be resumed in any other.
+(`local_rows` only states the division, and means need no collective). Under `pmap` every device runs the step on its
+own rows, and means over the batch are collectives. Both draw the same random numbers for the same rows, so they compute
+the same update up to the order of summation, and both keep the same state: replicated, of the same shapes for any
+number of devices, so that a checkpoint of one layout can be resumed in any other.
 
 References:
     JAX documentation, "Distributed arrays and automatic parallelization" and "pmap migration".
@@ -30,8 +30,8 @@ AXIS = "data"
 """Name of the mesh axis along which the rows of a batch are divided."""
 
 CPU_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 1}
-"""Compiler options of the step on CPU. Convolutions are library calls, and what is left for LLVM runs as fast at level
-1 (233 ms a step of `quick` at either level) and compiles in four fifths of the time."""
+"""Compiler options of the step on CPU. Convolutions are library calls, and the rest, which LLVM compiles, runs as fast
+at level 1 (233 ms a step of `quick` at either level) and compiles in four fifths of the time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Layout:
         """Compiles `step(state, source, window) -> (state, window)`; state and window are donated.
 
         Args:
-            step: Pure, written in terms of `mine`, `everyone` and `mean`.
+            step: Pure, written in terms of `local_rows`, `all_rows` and `mean`.
             from_host: The source is a batch from `put_batch`, not arrays from `put`.
             options: Compiler options, under `jit`.
         """
@@ -234,7 +234,7 @@ def start_processes(coordinator: str = "", n: int = 0, index: int = -1) -> None:
         index: Which of them this is, from 0; -1 with an empty coordinator.
 
     Raises:
-        ConfigError: The arguments do not fit each other, or the environment does not say what they leave out.
+        ConfigError: The arguments do not fit each other, or the environment does not supply those that are left out.
     """
     if coordinator and not 0 <= index < n:
         raise errors.ConfigError(
@@ -254,7 +254,7 @@ def start_processes(coordinator: str = "", n: int = 0, index: int = -1) -> None:
 
 
 def process_folder(folder: str | Path) -> Path:
-    """Returns where this process keeps its notes: the first one in the work directory, others in a folder of theirs.
+    """Returns where this process keeps its notes: the first one in the work directory, others in subfolders.
 
     Checkpoints are written together, into the work directory.
     """
@@ -289,5 +289,5 @@ def _check_pmap(config: Config, n: int) -> None:
 def _put(x: Array, sharding: NamedSharding) -> jax.Array:
     if sharding.is_fully_addressable:
         return jax.device_put(x, sharding)
-    x = np.asarray(x)  # every host has the whole of it and gives its devices their parts
+    x = np.asarray(x)  # every host holds the whole array and gives its devices their parts
     return jax.make_array_from_callback(x.shape, sharding, lambda index: x[index])

@@ -28,7 +28,7 @@ Network = Callable[[Params, jax.Array, PyTree], tuple[jax.Array, PyTree]]
 """`(params, images, given) -> (score [B], rest)`: a network of Flax modules."""
 
 Prepare = Callable[[jax.Array, PyTree], jax.Array]
-"""`(images, draws) -> images`: what is done to images before the network sees them; affine in the images."""
+"""`(images, draws) -> images`: preparation of images before the network sees them; affine in the images."""
 
 
 def n_penalised(batch: int, share: float) -> int:
@@ -85,7 +85,7 @@ def of_all(config: Config) -> Callable[..., tuple[jax.Array, PyTree, jax.Array]]
     None where it does not: no penalty of that kind, on a share of the images, or not in every step.
 
     Raises:
-        ConfigError: `config.compute.penalty_rule` is `exact` where that does not hold or bring anything.
+        ConfigError: `config.compute.penalty_rule` is `exact` where that rule does not hold or saves nothing.
     """
     objective, rule = config.objective, config.compute.penalty_rule
     together = objective.penalty in ("r1", "r1_r2") and objective.penalty_share == 1.0
@@ -100,7 +100,7 @@ def of_all(config: Config) -> Callable[..., tuple[jax.Array, PyTree, jax.Array]]
             )
     if not together:
         return None
-    # A discriminator that also learns to read needs a second way back for that, after which nothing is saved.
+    # A discriminator that also learns to read needs a second backward pass for that, after which nothing is saved.
     saves = config.discriminator.activation in layers.SLOPES and objective.reading_d == 0.0
     return exact if rule == "exact" or (rule == "auto" and saves) else by_autodiff
 
@@ -119,7 +119,7 @@ def by_autodiff(
         given: Third argument of the network.
 
     Returns:
-        Scores `[B]`, what else the network returns, and (1/2) |d score_i / d image_i|^2 `[B]`.
+        Scores `[B]`, the other outputs of the network, and (1/2) |d score_i / d image_i|^2 `[B]`.
     """
     score, rest = network(params, prepare(images, draws), given)
     square = gradient_square(lambda x: network(params, prepare(x, draws), given)[0], jax.lax.stop_gradient(images))
@@ -129,7 +129,7 @@ def by_autodiff(
 def _record(
     network: Network, params: Params, x: jax.Array, given: PyTree
 ) -> tuple[tuple[jax.Array, PyTree], list[jax.Array]]:
-    """Runs the network and says of every activation where its argument was on the upper side."""
+    """Runs the network and records for every activation where its argument was on the upper side."""
     masks: list[jax.Array] = []
 
     def watch(

@@ -19,7 +19,7 @@ def make_sampler(
 ) -> Callable[[Params, jax.Array, Brief], jax.Array]:
     """Returns the compiled drawing function of a trained generator.
 
-    With a style strength w other than 1, what the brief changes in the picture is scaled by w:
+    With a style strength w other than 1, the change that the brief makes to the picture is scaled by w:
     x_open + w (x_given - x_open), where x_open is drawn from the same noise with everything left open.
 
     Args:
@@ -61,7 +61,7 @@ def make_draw(
 
 
 def make_read(config: Config, space: DesignSpace) -> Callable[[Params, jax.Array], tuple[Reading, jax.Array]]:
-    """Returns what a run's own discriminator reads off pictures; not compiled.
+    """Returns the function by which a run's own discriminator reads pictures; not compiled.
 
     Returns:
         `read(d_params, images [B, H, W, C] in [-1, 1]) -> (reading, features [B, F])`; the features are those that the

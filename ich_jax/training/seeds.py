@@ -1,6 +1,6 @@
 """Several runs that differ in their seed only, trained as one program.
 
-The step is mapped over a leading axis of states (`vmap`). What a run computes does not depend on the runs beside it.
+The step is mapped over a leading axis of states (`vmap`). The result of a run does not depend on the runs beside it.
 Convolutions of a stack become grouped convolutions, which accelerators run well and CPUs do not: on two CPU cores a
 stack of two takes several times as long as one run after the other.
 """
@@ -50,7 +50,7 @@ def stack(trees: Sequence[Any]) -> Any:
 
 
 def pick(tree: PyTree, i: int) -> Any:
-    """Returns the i-th tree of a stack, in memory of its own."""
+    """Returns a copy of the i-th tree of a stack."""
     return jax.tree.map(lambda leaf: jnp.copy(leaf[i]), tree)
 
 

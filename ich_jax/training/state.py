@@ -1,4 +1,4 @@
-"""All that a run carries from step to step: one pytree, one checkpoint."""
+"""Everything that a run carries from step to step: one pytree, one checkpoint."""
 
 import dataclasses
 import functools
@@ -18,7 +18,7 @@ from ich_jax.config import Config, EvalConfig, LoopConfig, TrainConfig
 from ich_jax.models import networks
 from ich_jax.types import Brief, ImageSpec, Params, PyTree
 
-_INIT_STREAM = 0x696E6974  # "init": keeps initial weights apart from every other use of the run's seed
+_INIT_STREAM = 0x696E6974  # "init": separates initial weights from every other use of the run's seed
 
 
 class TrainState(flax.struct.PyTreeNode):
@@ -71,7 +71,7 @@ def create_state(config: Config, spec: ImageSpec) -> TrainState:
 
 
 def _alike(config: Config) -> Config:
-    """The config without what the program that makes states does not depend on, gains and arm among it."""
+    """The config reduced to the fields that shape the program that makes states; gains and arm are not among them."""
     same: dict[str, Any] = {"arm": "residual", "residual_scale": 1.0, "plain_scale": 1.0}
     return dataclasses.replace(
         config,
@@ -87,14 +87,14 @@ def _alike(config: Config) -> Config:
 
 @functools.lru_cache(maxsize=8)
 def _compiled_create(config: Config, spec: ImageSpec) -> Callable[..., TrainState]:
-    """Returns what builds the states of all seeds and gains, compiled once in a process."""
+    """Returns the function that builds the states of all seeds and gains, compiled once in a process."""
     create = _make_create(config, spec)
     # One draw per parameter, run once: optimising the generated code would take five times as long as it saves.
     return jax.jit(create, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def abstract_state(config: Config, spec: ImageSpec) -> TrainState:
-    """Returns shapes and types of `create_state`, of which nothing is computed."""
+    """Returns shapes and types of `create_state`; nothing is computed."""
     gains = _gains(config, spec)
     state: TrainState = jax.eval_shape(_make_create(config, spec), _seed(config), gains)
     return state

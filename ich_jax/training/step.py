@@ -39,7 +39,7 @@ def make_step(
     """Returns the compiled training step of a run, or several steps in one compiled call.
 
     A step whose batch, losses or gradients are not finite leaves everything as it was but the counters (`step`,
-    `skipped`, `skipped_in_a_row`). That is a select inside the compiled call: no branch, no look from the host.
+    `skipped`, `skipped_in_a_row`). That is a select inside the compiled call: no branch, and the host takes no part.
 
     Args:
         config: The run.
@@ -47,12 +47,12 @@ def make_step(
             `Batch` of images, float32 in [-1, 1] or uint8, as `layout.put_batch` makes it.
         layout: The devices; by default the first one.
         choice: How convolutions are computed, and compiler options.
-        n_steps: Steps of one call. What the call reads from the host are then their batches one after the other.
+        n_steps: Steps of one call. A batch from the host then holds the batches of all steps in their order.
 
     Returns:
         `step(state, arrays_or_batch, window) -> (state, window)`; state and window are donated.
     """
-    # Over 60 lines: what is compiled is one function, whose parts share what a run fixes.
+    # Over 60 lines: one function is compiled, and its parts share the constants of a run.
     layout = layout or parallel.single()
     trained = create_networks(config, dataset.spec, layout, choice.form)
     update = make_update(trained)
@@ -98,8 +98,8 @@ def make_step(
                 return source
             return jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, i * d_steps, d_steps), source)
 
-        # Products of float32 arrays are products of float32 numbers unless the run says otherwise: left to themselves
-        # GPUs of NVIDIA may round the factors to TF32, TPUs to bfloat16.
+        # Products of float32 arrays keep the precision of float32 unless the run says otherwise: by default, GPUs of
+        # NVIDIA may round the factors to TF32, and TPUs to bfloat16.
         with jax.default_matmul_precision("tensorfloat32" if config.compute.tf32 else "float32"):
             if n_steps == 1:
                 return step(state, source, window)

@@ -1,4 +1,4 @@
-"""What a step changes: gradients of the losses, and the state after one step of each optimiser."""
+"""The update of a step: gradients of the losses, and the state after one step of each optimiser."""
 
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +55,7 @@ def simultaneous(
 def alternate(
     trained: Networks, state: TrainState, batches: list[Batch], key: jax.Array
 ) -> tuple[TrainState, dict[str, jax.Array], jax.Array]:
-    """Discriminator steps, each on a batch and noise of its own, then a generator step against the new one."""
+    """Discriminator steps, each on its own batch and noise, then a generator step against the new discriminator."""
     config, layout = trained.config, trained.layout
     objective, batch_size = config.objective, config.train.batch
     g_key, *d_keys = jax.random.split(key, 1 + objective.d_steps)
@@ -98,7 +98,7 @@ def alternate(
 
 
 def balance_of(layout: parallel.Layout, judged: Judged, real: jax.Array, fake: jax.Array) -> dict[str, jax.Array]:
-    """Means that say how the two networks stand to each other, and how far images of a batch differ."""
+    """Means that describe the balance between the two networks, and how much the images of a batch differ."""
     real_score, fake_score = judged.real_score, judged.fake_score
 
     def spread(images: jax.Array) -> jax.Array:

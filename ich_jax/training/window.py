@@ -1,4 +1,4 @@
-"""The metrics of some steps, kept on the device until they are read."""
+"""Metrics of several steps, kept on the device until they are read."""
 
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ class Window(NamedTuple):
 
     sums: dict[str, jax.Array]
     last: dict[str, jax.Array]
-    count: jax.Array  # type: ignore[assignment]  # hides tuple.count, which nobody asks of a window
+    count: jax.Array  # type: ignore[assignment]  # hides tuple.count, which a window does not need
 
 
 @jax.jit

@@ -1,4 +1,4 @@
-"""Where the numbers of a run go: `metrics.jsonl`, TensorBoard and the terminal, all from the same dictionary."""
+"""Outputs of the metrics of a run: `metrics.jsonl`, TensorBoard and the terminal, all from the same dictionary."""
 
 import contextlib
 import json

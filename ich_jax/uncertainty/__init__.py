@@ -1,4 +1,4 @@
-"""Uncertainty of every figure, written once: batched and float64, whatever the rest of the process computes in."""
+"""Uncertainty of every figure, written once: batched and in float64, whatever the type of the rest of the process."""
 
 import lazy_loader
 

@@ -1,8 +1,8 @@
 """Bootstrap: resampled units as weights, resampled series as blocks; `bootstrap_intervals` makes intervals of them.
 
 Rows, clusters and the two-way (design, seed) layout are resampled through weights: a statistic sees the data once, with
-how often each row was drawn beside it, so that unequal clusters keep one shape and everything compiles once. A
-statistic of a time series, whose order matters, sees the resampled series instead.
+the number of times that each row was drawn, so that clusters of unequal size keep one shape and everything compiles
+once. A statistic of a time series, whose order matters, sees the resampled series instead.
 
 A statistic is compiled once for each function object and shape: pass a module's function, not a new lambda each time.
 """
@@ -35,7 +35,7 @@ class Bootstrap(Result):
         standard_error: `[...]` standard deviation of the replicates (divisor B - 1).
         bias: `[...]` mean of the replicates minus the estimate.
         units: Number of units that were resampled: rows, clusters, (rows, columns), or periods.
-        jackknife: Per resampled factor `[units, ...]`, the statistic without one unit; empty if it was not asked for.
+        jackknife: Per resampled factor `[units, ...]`, the statistic without one unit; empty if it was not requested.
         estimate_error: `[...]` standard error of the estimate by the caller's formula, None without one.
         replicate_errors: `[B, ...]` that formula in each resample, None without one.
     """
@@ -144,9 +144,9 @@ def two_way(
 ) -> Bootstrap:
     """Resamples rows and columns of a crossed layout, such as designs and seeds, independently of each other.
 
-    The weight of a cell is the product of the counts of its row and its column. With both resampled, the result speaks
-    about new rows under new columns, and its variance errs on the large side; with one, it is conditional on the other
-    factor as it is: over designs alone it speaks about these trained networks only.
+    The weight of a cell is the product of the counts of its row and its column. With both resampled, the result holds
+    for new rows under new columns, and its variance errs on the large side; with one, it is conditional on the levels
+    of the other factor: over designs alone it holds for these trained networks only.
 
     Args:
         key: Random key.
@@ -239,7 +239,7 @@ def weighted_mean(values: jax.Array, weights: jax.Array) -> jax.Array:
 
 
 def weighted_quantile(values: jax.Array, weights: jax.Array, q: float) -> jax.Array:
-    """Smallest value below or at which lies at least a share `q` of the weight, along the leading axis.
+    """Smallest value such that at least a share `q` of the weight lies at or below it, along the leading axis.
 
     Args:
         values: `[N, ...]`.

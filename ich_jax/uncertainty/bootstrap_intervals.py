@@ -63,7 +63,7 @@ def bca(result: Bootstrap, *, confidence: float = 0.95) -> Interval:
         raise errors.ConfigError("bca: the result has no jackknife; make it with jackknife=True (not for blocks).")
     b = len(result.replicates)
     below = (result.replicates < result.estimate).sum(axis=0) + (result.replicates <= result.estimate).sum(axis=0)
-    # All replicates on one side would put the limit at infinity; half a replicate is what B draws can tell.
+    # All replicates on one side would put the limit at infinity; B draws resolve no less than half a replicate.
     shift = stats.norm.ppf(np.clip(below / (2.0 * b), 0.5 / b, 1.0 - 0.5 / b))
     influence = np.concatenate([(1.0 - 1.0 / len(left)) * (left.mean(axis=0) - left) for left in result.jackknife])
     spread = np.square(influence).sum(axis=0)

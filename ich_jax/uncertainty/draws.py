@@ -1,4 +1,4 @@
-"""Many draws of one computation, some at a time: memory stays bounded, and one program is compiled."""
+"""Many draws of one computation, in chunks: memory stays bounded, and one program is compiled."""
 
 import math
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def each(compute: Callable[[jax.Array], Any], n: int, work: int) -> Any:
     Returns:
         The same pytree of arrays `[n, ...]`.
     """
-    # The last chunk is filled up rather than shorter: a second shape would double the time to compile.
+    # The last chunk is padded rather than shorter: a second shape would double the time to compile.
     chunks = -(-n // max(1, min(n, _LIMIT // max(work, 1), 4096)))
     size = -(-n // chunks)
     index = jnp.arange(chunks * size).reshape(chunks, size)

@@ -1,7 +1,7 @@
 """Float64 inside a computation, without switching it on for the process.
 
-JAX computes in float32 unless told otherwise. A statistic needs float64, training does not, and both run in one
-process. Functions that take NumPy arrays or lists enter `enabled()` themselves, convert what they are given, and return
+JAX computes in float32 by default. A statistic needs float64, training does not, and both run in one
+process. Functions that take NumPy arrays or lists enter `enabled()` themselves, convert their arguments, and return
 NumPy float64 arrays. Numerical kernels that can be differentiated or batched by the caller take JAX arrays; they refuse
 anything that is not float64 rather than compute with half the digits.
 """
@@ -21,7 +21,7 @@ Array = npt.NDArray[np.float64]
 
 
 def enabled() -> contextlib.AbstractContextManager[Any]:
-    """Context in which JAX arrays may be float64; what was compiled outside it is left alone.
+    """Context in which JAX arrays may be float64; programs compiled outside it are unaffected.
 
     To differentiate a kernel:
 
@@ -112,18 +112,18 @@ def codes(labels: npt.ArrayLike, n: int, what: str, rows: Any = None) -> tuple[n
 
 
 def row_index(column: Any) -> Any:
-    """Returns the names of the rows of a column of a data frame, None of anything else."""
+    """Returns the row index of a column of a data frame, None for anything else."""
     index = getattr(column, "index", None)
     return None if callable(index) else index  # that of a list is a method
 
 
 def one_order(columns: Mapping[str, Any], what: str, index: Any = None) -> Any:
-    """Refuses columns of data frames whose rows stand in different orders: here rows are taken by position.
+    """Refuses columns of data frames whose rows are ordered differently: rows are matched by position.
 
     Args:
-        columns: By the names that they have in the call. Arrays and lists name no rows and pass.
+        columns: By their names in the call. Arrays and lists have no row index and pass.
         what: Function, for the message.
-        index: Of columns seen before; None: none of them named its rows.
+        index: Of columns seen before; None: none of them has an index.
 
     Returns:
         The index that all share, None if none has one.

@@ -126,7 +126,7 @@ def wilson(successes: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = 0.
     p = k / n
     centre = (p + z**2 / (2.0 * n)) / (1.0 + z**2 / n)
     half = z / (1.0 + z**2 / n) * np.sqrt(p * (1.0 - p) / n + z**2 / (4.0 * n**2))
-    # At 0 and n successes the limit is exactly 0 or 1; rounding would leave it beside.
+    # At 0 and n successes the limit is exactly 0 or 1; rounding would move it slightly.
     return Interval(np.where(k == 0, 0.0, centre - half)[()], np.where(k == n, 1.0, centre + half)[()])
 
 
@@ -153,7 +153,7 @@ def clopper_pearson(successes: npt.ArrayLike, n: npt.ArrayLike, *, confidence: f
     """
     k, n = _counts(successes, n, confidence)
     tail = (1.0 - confidence) / 2.0
-    # The beta quantile is undefined at 0 and n successes, where the limit is 0 or 1; any valid argument stands in.
+    # The beta quantile is undefined at 0 and n successes, where the limit is 0 or 1; any valid argument will do.
     low = np.where(k == 0, 0.0, stats.beta.ppf(tail, np.maximum(k, 1.0), n - k + 1.0))
     high = np.where(k == n, 1.0, stats.beta.isf(tail, k + 1.0, np.maximum(n - k, 1.0)))
     return Interval(low[()], high[()])

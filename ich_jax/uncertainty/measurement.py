@@ -1,4 +1,4 @@
-"""Errors of the instrument: what a statistic would have been, had the values been read without error."""
+"""Errors of the instrument: the value that a statistic would have if readings were free of error."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ class Simex(Result):
     """A statistic of shape `[...]` with and without the error of the instrument.
 
     Attributes:
-        naive: `[...]` of the values as they were read.
+        naive: `[...]` statistic of the values as read.
         corrected: `[...]` extrapolated to readings without error; may leave the range of the statistic.
         added: `[F, ...]` mean of the statistic after error of variance `factors` times the instrument's was added.
         factors: `[F]`.
@@ -43,10 +43,10 @@ def simex(
     factors: Sequence[float] = FACTORS,
     n_simulations: int = 200,
 ) -> Simex:
-    """Simulation extrapolation: adds more and more error of the instrument's kind, and extrapolates back to none.
+    """Simulation extrapolation: adds increasing error of the instrument's kind, and extrapolates back to none.
 
     Error of factor 1 doubles the variance that the instrument has added already, so a quadratic through the factors 0
-    (the values as read) and `factors`, taken at -1, estimates what no error would give. It holds for errors that are
+    (the values as read) and `factors`, taken at -1, estimates the value without error. This holds for errors that are
     normal, independent of the true values and as large here as where `error_sd` was measured.
 
     Example:
@@ -106,7 +106,7 @@ def _added(
     n_simulations: int,
 ) -> tuple[jax.Array, jax.Array]:
     def one(index: jax.Array) -> jax.Array:
-        # The same draw for all factors, so that the curve over them is smooth.
+        # All factors share the draw, so that the curve over them is smooth.
         noise = jax.random.normal(jax.random.fold_in(key, index), values.shape, jnp.float64) * sd[None]
         return jax.vmap(lambda factor: statistic(values + jnp.sqrt(factor) * noise))(factors)
 

@@ -1,6 +1,7 @@
 """Adjusted p-values for several hypotheses: from the p-values alone, or from the joint distribution of the statistics.
 
-The step-down procedures use how the statistics move together, so they lose less than Holm where outcomes are alike.
+The step-down procedures use the dependence of the statistics, so they lose less power than Holm's where outcomes are
+correlated.
 """
 
 import dataclasses

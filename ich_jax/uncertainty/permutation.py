@@ -1,7 +1,8 @@
 """Permutation tests: sign flips of paired differences, reassignment of labels, and any statistic of an assignment.
 
-When the assignments are few enough all of them are evaluated and the p-value is exact; otherwise they are drawn. Either
-way several outcomes are tested together: each assignment is applied to all of them, and max-T adjusts for their number.
+When the assignments are few enough, all of them are evaluated and the p-value is exact; otherwise they are drawn. In
+both cases several outcomes are tested together: each assignment is applied to all of them, and max-T adjusts for their
+number.
 """
 
 import dataclasses
@@ -79,7 +80,7 @@ def sign_flip(
         alternative: "two-sided", "greater" or "less".
         key: Random key; needed when the 2^n assignments exceed `max_exact`.
         n_resamples: Draws in that case.
-        max_exact: Up to so many assignments are all evaluated.
+        max_exact: Up to this number, all assignments are evaluated.
 
     Raises:
         ConfigError: An unknown option, or no key where draws are needed.
@@ -139,7 +140,7 @@ def two_sample(
         alternative: "two-sided" (absolute values), "greater" (treated larger) or "less".
         key: Random key; needed when there are more than `max_exact` assignments.
         n_resamples: Draws in that case.
-        max_exact: Up to so many assignments are all evaluated.
+        max_exact: Up to this number, all assignments are evaluated.
 
     Raises:
         ConfigError: An unknown option, or no key where draws are needed.
@@ -200,7 +201,7 @@ def assignment(
         alternative: "two-sided" (absolute values), "greater" or "less".
         key: Random key; needed when there are more than `max_exact` assignments.
         n_resamples: Draws in that case.
-        max_exact: Up to so many assignments are all evaluated.
+        max_exact: Up to this number, all assignments are evaluated.
 
     Raises:
         ConfigError: An unknown option, or no key where draws are needed.
@@ -243,7 +244,7 @@ def relabelling(
         alternative: "two-sided" (absolute values), "greater" or "less".
         key: Random key; needed when there are more than `max_exact` assignments.
         n_resamples: Draws in that case.
-        max_exact: Up to so many assignments are all evaluated.
+        max_exact: Up to this number, all assignments are evaluated.
 
     Raises:
         ConfigError: An unknown option, or no key where draws are needed.

@@ -1,11 +1,11 @@
 """Compiled programs of the statistics: threads compile them at the same time, and run those with LAPACK one at a time.
 
 From jaxlib 0.10.0 to 0.11.1 a batched LAPACK call on a CPU hands its batch to the thread pool that it runs in itself,
-and waits. Once every thread of the pool waits so, nobody is left to do the work, and the process stands still for ever.
+and waits. Once every thread of the pool waits, none is left to do the work, and the process hangs for ever.
 Two rules keep that from happening (docs/threads.md has the versions and the cause in words):
 
-- Programs that call LAPACK run one at a time. `jit` below sees to it, on every version; compiling is not held up.
-- Where such calls block, those of one program run one after another: `in_turn`. Everywhere else it does nothing.
+- Programs that call LAPACK run one at a time. `jit` below ensures this, on every version; compilation does not wait.
+- Where such calls block, those of one program run one after another: `in_turn`. Elsewhere it has no effect.
 """
 
 import contextlib
@@ -67,7 +67,7 @@ class Gate:
 
 
 GATE = Gate()
-"""The one that every program of `jit` that calls LAPACK goes through on a CPU."""
+"""The gate of every program of `jit` that calls LAPACK on a CPU."""
 
 
 class Program:
@@ -84,7 +84,7 @@ class Program:
             return self.jitted(*args, **kwargs)  # part of a program that is being traced
         if jax.default_backend() != "cpu":
             return self.jitted(*args, **kwargs)
-        traced = self.jitted.trace(*args, **kwargs)  # traced, lowered and compiled once: the call below finds it done
+        traced = self.jitted.trace(*args, **kwargs)  # traced, lowered and compiled once: the call below reuses it
         if not calls_lapack(traced.jaxpr):
             return self.jitted(*args, **kwargs)
         self.jitted.lower(*args, **kwargs).compile()
@@ -113,7 +113,7 @@ def calls_lapack(program: ClosedJaxpr) -> bool:
     Args:
         program: From `jitted.trace(*arguments).jaxpr`.
     """
-    if program not in _KNOWN:  # asked at every call; JAX keeps the traced program, and so its answer is kept
+    if program not in _KNOWN:  # needed at every call; JAX caches the traced program, so the answer is cached with it
         _KNOWN[program] = any(equation.primitive.name in LAPACK for equation in jaxprs.equations(program.jaxpr))
     return _KNOWN[program]
 
@@ -141,7 +141,8 @@ def in_turn(*computations: Callable[[], Any]) -> tuple[Any, ...]:
 
     branches = [functools.partial(put, k) for k in range(len(computations))]
 
-    # The counter of a loop is the one order that XLA keeps: it removes barriers, and what has no effect on a result.
+    # The counter of a loop is the one order that XLA keeps: it removes barriers, and everything that has no effect on a
+    # result.
     def step(done: tuple[Any, ...], k: jax.Array) -> tuple[tuple[Any, ...], None]:
         return jax.lax.switch(k, branches, done), None
 
@@ -152,13 +153,13 @@ def in_turn(*computations: Callable[[], Any]) -> tuple[Any, ...]:
 def unordered_pairs(program: ClosedJaxpr) -> list[tuple[str, str]]:
     """Pairs of batched LAPACK calls of one program that nothing orders, so that XLA may run them at the same time.
 
-    A loop or branch that holds such calls counts as one. Calls of a single matrix are left out: they never wait.
+    A loop or branch that holds such calls counts as one. Calls for a single matrix are left out: they never wait.
 
     Args:
         program: From `jitted.trace(*arguments).jaxpr` or `jax.make_jaxpr(function)(*arguments)`.
 
     Returns:
-        Names of the primitives; empty if the program cannot stand in its own way.
+        Names of the primitives; empty if the program cannot block itself.
     """
     pairs: list[tuple[str, str]] = []
     _follow(program.jaxpr, [frozenset()] * len(program.jaxpr.invars), [], pairs)

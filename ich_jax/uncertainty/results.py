@@ -1,7 +1,7 @@
-"""How results of estimators present themselves: a line, a table, a data frame, a plot.
+"""Presentation of the results of estimators: a line, a table, a data frame, a plot.
 
-A result is a frozen dataclass that inherits `Result` and says which of its fields are columns of its table. Its repr is
-one line, since a notebook shows it after every call; the arrays stay where they are, as attributes.
+A result is a frozen dataclass that inherits `Result` and names the fields that are columns of its table. Its repr is
+one line, since a notebook shows it after every call; the arrays remain available as attributes.
 """
 
 import dataclasses
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-_LONG = 24  # strings above this length stand in the summary, but not in the line
+_LONG = 24  # longer strings appear in the summary, but not in the line
 _ROWS = 60  # longer tables are printed without their middle
-_ENDS = 20  # rows that are printed of each end then
+_ENDS = 20  # rows printed of each end in that case
 
 
 class Result:
@@ -28,8 +28,8 @@ class Result:
             the field `table`. Where a field holds a single number it is printed among the numbers instead.
         part: Field that holds the table instead, for example the coefficients of a fit.
         bracketed: Field, a single number, whose interval are the fields `low` and `high`.
-        hidden: Fields that are not printed, such as the gap that a solver leaves.
-        curve: Fields to plot: abscissa, ordinate, and if there are any the limits of the ordinate.
+        hidden: Fields that are not printed, such as the remaining gap of a solver.
+        curve: Fields to plot: abscissa, ordinate, and the limits of the ordinate if there are any.
     """
 
     __slots__ = ()
@@ -120,7 +120,7 @@ class Result:
         return self._sizes() | {name: value for name, value in fields.items() if _is_scalar(value)}
 
     def _texts(self) -> dict[str, str]:
-        """The numbers as they are printed; limits stand behind the number that they belong to."""
+        """The numbers as they are printed; limits follow the number that they belong to."""
         scalars = self._scalars()
         texts = {name: _shown(name, value) for name, value in scalars.items()}
         if self.bracketed in texts:
@@ -204,7 +204,7 @@ def _column(name: str, values: npt.NDArray[Any]) -> list[str]:
     if _is_p(name):
         return [f"{p:.4f}" if not 0.0 < p < 1e-4 else "<0.0001" for p in values.tolist()]
     size = np.abs(values[np.isfinite(values)])
-    size = size[size > 1e-9 * size.max(initial=0.0)]  # the rest is zero, but for rounding
+    size = size[size > 1e-9 * size.max(initial=0.0)]  # the remaining values are zero up to rounding
     if not len(size):
         return [f"{value:g}" for value in values.tolist()]
     # Four digits of the largest number, at least two of the smallest.

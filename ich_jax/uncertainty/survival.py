@@ -21,10 +21,10 @@ class KaplanMeier(Result):
 
     Attributes:
         times: `[K]` times at which an event happened, increasing.
-        survival: `[K]` share for which it had not happened after each time.
+        survival: `[K]` share of subjects without the event after each time.
         low: `[K]` lower limits, pointwise.
         high: `[K]` upper limits.
-        at_risk: `[K]` how many were still observed just before.
+        at_risk: `[K]` number of subjects still observed just before.
         median: Least time with survival at most one half; infinite if there is none.
         n: Number of subjects.
         n_events: Number of events; the rest are censored.
@@ -83,7 +83,7 @@ class LogRank(Result):
 
 
 def kaplan_meier(times: npt.ArrayLike, observed: npt.ArrayLike, *, confidence: float = 0.95) -> KaplanMeier:
-    """Estimates survival with right-censored times; what is censored at the time of an event was still at risk.
+    """Estimates survival with right-censored times; a subject censored at the time of an event was still at risk.
 
     Limits are pointwise, on the scale of log(-log survival), by Greenwood's variance.
 

@@ -1,4 +1,4 @@
-"""Nonparametric tolerance limits: what a sample says about the share of all future values.
+"""Nonparametric tolerance limits: statements from a sample about the share of all future values.
 
 The share of the population between two order statistics of n independent draws has a beta distribution, whatever the
 population (if it is continuous; otherwise the statements err on the safe side). So "none of n designs was beyond 0.5"
@@ -26,7 +26,7 @@ class Content(Result):
     Attributes:
         content: Share of the population, in [0, 1).
         confidence: Confidence of the statement.
-        n: Independent values it rests on.
+        n: Number of independent values.
         beyond: Values of the sample that lay beyond the limit.
     """
 
@@ -43,9 +43,9 @@ class ToleranceLimits(Result):
     Attributes:
         low: Lower limit, -inf for "upper".
         high: Upper limit, inf for "lower".
-        content: Share that was asked for.
-        confidence: Confidence that was asked for.
-        attained: Confidence that the chosen order statistics attain, at least the one asked for.
+        content: The requested share.
+        confidence: The requested confidence.
+        attained: Confidence of the chosen order statistics, at least the requested one.
         n: Size of the sample.
     """
 
@@ -111,7 +111,7 @@ def confidence_of(n: int, content: float, *, beyond: int = 0) -> float:
 
 
 def sample_size(content: float, *, confidence: float = 0.95, beyond: int = 0) -> int:
-    """Least n for which `beyond` values beyond a limit still show `content` with `confidence`.
+    """Least n for which `beyond` values beyond a limit still establish `content` with `confidence`.
 
     Example:
         >>> from ich_jax.uncertainty import tolerance

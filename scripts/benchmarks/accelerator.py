@@ -1,19 +1,19 @@
-"""Nine minutes on an accelerator, none of them wasted: everything that we want to know of one, in the order of worth.
+"""Measurements on an accelerator that is at hand for minutes only, in order of value.
 
     python scripts/benchmark.py accelerator --list
     python scripts/benchmark.py accelerator --minutes=9 --output=runs/accelerator
     python scripts/benchmark.py accelerator --minutes=9 --resume=runs/accelerator
     python scripts/benchmark.py accelerator --tiny --output=runs/tiny
 
-The stages stand in one table (`benchmarks/stages/table.py`). A process works through them; another one, which touches
-no device, watches it: a stage that raises is recorded and the next one begins, also where the compiler takes the whole
-process down, or where a stage does not stop at its deadline. Every result is written as it comes, to
-`accelerator.json` and `accelerator.md`; `--resume` leaves finished stages as they are and goes on with the others,
-trainings from their checkpoints. What a stage had to leave out, and why, stands beside its results.
+The stages are the rows of one table (`benchmarks/stages/table.py`). One process works through them; another, which
+touches no device, watches it: a stage that raises is recorded and the next one begins, also where the compiler kills
+the whole process, or where a stage does not stop at its deadline. Every result is written as it comes, to
+`accelerator.json` and `accelerator.md`; `--resume` keeps finished stages and resumes the others, trainings from their
+checkpoints. Omissions of a stage, and their reasons, are stored beside its results.
 
-`--tiny` takes all of it through the same code on a CPU. `--rehearse` does so with a receipt that is stored with what it
-ran on (`make rehearse`); a full run on an accelerator asks for the receipt of the same sources, since a mistake that
-a CPU shows costs minutes there.
+`--tiny` runs every stage through the same code on a CPU. `--rehearse` does so and stores a receipt with a fingerprint
+of the sources (`make rehearse`); a full run on an accelerator requires the receipt of the same sources, since a mistake
+that a CPU reveals costs minutes there.
 """
 
 import math
@@ -41,30 +41,30 @@ _ROOT = Path(__file__).resolve().parents[2]
 def define_flags() -> None:
     """Declares the flags of this subcommand."""
     flags.DEFINE_string("output", "", "Folder of a new run.")
-    flags.DEFINE_string("resume", "", "Folder of a run to go on with.")
-    flags.DEFINE_float("minutes", 0.0, "Minutes for all of it; 9 by default, with --tiny as many as it takes.")
-    flags.DEFINE_bool("list", False, "Show the stages and the minutes that they are expected to take, and leave.")
+    flags.DEFINE_string("resume", "", "Folder of a run to resume.")
+    flags.DEFINE_float("minutes", 0.0, "Minutes for all stages; 9 by default, unlimited with --tiny.")
+    flags.DEFINE_bool("list", False, "Show the stages with their expected minutes, and leave.")
     flags.DEFINE_list(
-        "stages", [], "Names of stages, such as device,step; by default all but those that are asked for."
+        "stages", [], "Names of stages, such as device,step; by default all but those that run on request only."
     )
-    flags.DEFINE_integer("devices", -1, "Exercise so many devices and two processes together, too; 0: all there are.")
+    flags.DEFINE_integer("devices", -1, "Also exercise this many devices, and two processes, together; 0: all devices.")
     flags.DEFINE_string("versus", "torch", "torch: compare with PyTorch where it is installed; none: alone.")
-    flags.DEFINE_string("platform", "", f"What the device has to be: {', '.join(PLATFORMS)}.")
+    flags.DEFINE_string("platform", "", f"Required platform of the device: {', '.join(PLATFORMS)}.")
     flags.DEFINE_bool("tiny", False, "At a tiny size, on a CPU unless --platform says otherwise.")
     flags.DEFINE_bool("rehearse", False, "As --tiny, and store the receipt if nothing failed.")
     flags.DEFINE_string("rehearsal", str(_ROOT / REHEARSAL), "Folder of that receipt.")
-    flags.DEFINE_bool("rehearsed", True, "Ask for a rehearsal of the very same sources; --norehearsed: go on without.")
-    flags.DEFINE_string("side", "", "What to do in this process; the command gives it to those that it starts.")
+    flags.DEFINE_bool("rehearsed", True, "Require a rehearsal of the very same sources; --norehearsed: run without.")
+    flags.DEFINE_string("side", "", "Task of this process; the command sets it for the processes that it starts.")
     flags.DEFINE_string("size", "", "Of such a process.")
-    flags.DEFINE_float("until", 0.0, "Of such a process: when its work has to be done, in seconds since the epoch.")
+    flags.DEFINE_float("until", 0.0, "Of such a process: deadline, in seconds since the epoch.")
     flags.DEFINE_string("variant", "", "Of such a process: the step in PyTorch.")
     flags.DEFINE_string("torch_device", "cpu", "Of such a process.")
     flags.DEFINE_string("form", "merged", "Of such a process: how convolutions are computed.")
-    flags.DEFINE_string("coordinator", "", "Of such a process: where the processes meet.")
+    flags.DEFINE_string("coordinator", "", "Of such a process: address where the processes meet.")
 
 
 def run() -> None:
-    """Does what the flags ask for."""
+    """Runs the stages that the flags select."""
     if FLAGS.list:
         print(table.listing())
         return
@@ -103,10 +103,10 @@ def run() -> None:
 
 
 def check_flags() -> tuple[list[Stage], str, float]:
-    """Returns the stages asked for, the size and the minutes.
+    """Returns the selected stages, the size and the minutes.
 
     Raises:
-        ConfigError: A flag cannot be.
+        ConfigError: A flag has a value that cannot be used.
     """
     errors.require(FLAGS.versus, ("torch", "none"), "--versus")
     errors.require(_platform(), PLATFORMS, "--platform")
@@ -118,7 +118,7 @@ def check_flags() -> tuple[list[Stage], str, float]:
     if FLAGS.devices >= 0 and known["devices"] not in chosen:
         chosen.append(known["devices"])
     if bool(FLAGS.output) == bool(FLAGS.resume):
-        raise errors.ConfigError("Name one folder: --output=DIR for a new run, or --resume=DIR to go on with one.")
+        raise errors.ConfigError("Name one folder: --output=DIR for a new run, or --resume=DIR to resume one.")
     tiny = FLAGS.tiny or FLAGS.rehearse
     minutes = FLAGS.minutes if FLAGS["minutes"].present else (60.0 if tiny else 9.0)
     least = min(chosen, key=lambda stage: stage.least)
@@ -169,7 +169,7 @@ def _open(size: str) -> Record:
 
 
 def _check_rehearsal(size: str) -> None:
-    """Asks for a rehearsal of these sources before a full run; another version of JAX is warned of.
+    """Requires a rehearsal of these sources before a full run; warns of another version of JAX.
 
     Raises:
         ConfigError: There is none, or it failed.
@@ -180,14 +180,14 @@ def _check_rehearsal(size: str) -> None:
     stored = workdir.read_json(file) if file.exists() else {}
     if FLAGS.rehearsed and stored.get("sources") != records.sources():
         what = "other sources than these" if stored else "nothing"
-        raise errors.ConfigError(f"{REHEARSAL} tells of a rehearsal of {what}; {how}.")
+        raise errors.ConfigError(f"{REHEARSAL} is of a rehearsal of {what}; {how}.")
     there = benchmark.package_version("jax")
     if (rehearsed := stored.get("versions", {}).get("jax")) != there:
         print(f"warning: JAX {there} is installed here, and {rehearsed or 'none'} was rehearsed with.", flush=True)
 
 
 def _store_rehearsal(record: Record, chosen: Sequence[Stage]) -> None:
-    """Stores the receipt of a rehearsal in which nothing failed and everything was begun."""
+    """Stores the receipt of a rehearsal in which every stage began and none failed."""
     entries = [record.entries.get(stage.name) for stage in chosen]
     bad = [stage.name for stage, entry in zip(chosen, entries, strict=True) if not entry or entry.state != DONE]
     whole = {stage.name for stage in STAGES if not stage.asked} <= {stage.name for stage in chosen}

@@ -1,8 +1,7 @@
-"""Ways to do the same work, each in a process of its own, which take turns.
+"""Ways to do the same work, each in a separate process, in turns.
 
-Two programs in one process share its allocator, caches and pools of threads, and a ratio of their times may say more
-about that than about them. Here each has its own, under an environment that is chosen for it, and works only when it is
-asked to.
+Two programs in one process share its allocator, caches and pools of threads, and a ratio of their times may depend more
+on that than on the programs. Here each program has a process with its own environment, and works only on request.
 """
 
 import contextlib
@@ -24,11 +23,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 _READY, _DONE = "ready", "done"
 
 MEMORY: Mapping[str, Mapping[str, str]] = {"stock": {memory.SWITCH: "system"}, "large pages": {}}
-"""What is set for a process that takes memory as the system has it, and as experiments do."""
+"""Environments of processes that take memory as the system has it, and as experiments do."""
 
 
 def serve(work: Callable[[int], object]) -> None:
-    """Does work when the process that started this one asks, and tells it when it is done; ends with its input."""
+    """Works on request of the process that started this one, and reports when it is done; ends with its input."""
     print(_READY, flush=True)
     for line in sys.stdin:
         work(int(line))
@@ -42,8 +41,8 @@ class Worker:
     Attributes:
         name: For messages.
         process: The process.
-        log: What it printed to its standard error.
-        said: What else it printed to its standard output.
+        log: Its standard error.
+        said: Its other lines on standard output.
     """
 
     name: str
@@ -57,23 +56,23 @@ class Worker:
         self._reader.start()
 
     def take(self, steps: int) -> None:
-        """Has it work, and returns when it is done.
+        """Runs some steps in the process, and returns when they are done.
 
         Raises:
-            IchJaxError: It ended instead; the message holds the last that it printed.
+            IchJaxError: It ended instead; the message holds its last output.
         """
         self.ask(steps)
         self.wait_for(_DONE)
 
     def ask(self, steps: int) -> None:
-        """Has it work; `wait` returns when it is done."""
+        """Starts some steps in the process; `wait` returns when they are done."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(f"{steps}\n")
             self.process.stdin.flush()
 
     def wait(self) -> None:
-        """Returns when the work that `ask` gave it is done.
+        """Returns when the steps that `ask` started are done.
 
         Raises:
             IchJaxError: As `take`.
@@ -107,13 +106,13 @@ class Worker:
         self._lines.put(None)
 
     def end(self) -> None:
-        """Kills the process and closes both ends of what it was spoken to by."""
+        """Kills the process and closes its pipes."""
         self.process.kill()
         self.process.wait()
         if self.process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.close()
-        self._reader.join(timeout=10)  # it ends with the process, unless a child of that holds the pipe
+        self._reader.join(timeout=10)  # it ends with the process, unless a child of the process holds the pipe
 
 
 @contextlib.contextmanager
@@ -122,7 +121,7 @@ def workers(commands: Mapping[str, Sequence[str]], environment: Mapping[str, str
 
     Args:
         commands: From names to the arguments of a command that calls `serve`.
-        environment: Added to that of this process, of which nothing about malloc is kept.
+        environment: Added to that of this process, without its settings of malloc.
 
     Yields:
         The processes, ready.
@@ -142,15 +141,15 @@ def workers(commands: Mapping[str, Sequence[str]], environment: Mapping[str, str
 def workers_at_once(
     commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]
 ) -> Iterator[tuple[dict[str, Worker], Callable[[float], dict[str, str]]]]:
-    """Starts as `workers` does, but all at the same time, and goes on while they get ready.
+    """Starts processes as `workers` does, but all at the same time, and continues while they get ready.
 
     Args:
         commands: As for `workers`.
         environment: As for `workers`.
 
     Yields:
-        The processes, and a function that waits until they are ready or so many seconds have passed, ends those that
-        are not, takes them out, and returns why.
+        The processes, and a function that waits for them for at most the given seconds, then ends and removes those
+        that are not ready, and returns the reasons.
     """
     running: dict[str, Worker] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Rows of a benchmark against other packages: one problem, our way and the peer's, and how results are compared."""
+"""Rows of a benchmark against other packages: a problem, our way and the peer's, and the comparison of results."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ import numpy as np
 
 from ich_jax.perf.timing import Way
 
-MANY = 4.5  # standard errors of a p-value by simulation: one row makes some tens of comparisons
+MANY = 4.5  # tolerance in standard errors of a simulated p-value: a row makes some tens of comparisons
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Peer:
     """Another implementation.
 
     Attributes:
-        name: What is called.
-        module: Module that must be there.
-        way: Makes the way to run it; imports it.
+        name: The function that is called.
+        module: Module that must be installed.
+        way: Imports the package and returns the way to run it.
     """
 
     name: str
@@ -33,14 +33,14 @@ class Row:
 
     Attributes:
         name: S1 to S9.
-        problem: What is computed, with sizes.
+        problem: The computation, with sizes.
         make: Data of one call, from a random generator.
         ours: Our way.
         peer: The fastest other one.
         check: Takes data and both results; raises MismatchError.
-        equal: What it checks, in words.
+        equal: The check in words.
         repeats: Calls in each round, where one is too short to be timed.
-        note: What a reader has to know.
+        note: A remark for readers.
     """
 
     name: str

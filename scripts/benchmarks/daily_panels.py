@@ -60,7 +60,7 @@ def rows(*, quick: bool) -> list[comparison.Row]:
                 "scipy.stats.permutation_test", "scipy", lambda: Way(lambda case: case, _randomisation_scipy)
             ),
             _check_randomisation,
-            "estimates and p to 1e-12, but for one tie that the peer may miss",
+            "estimates and p to 1e-12, except for one tie that the peer may miss",
             repeats=3,
             note="pyfixest.ritest draws each unit's treatment by itself, which is another distribution",
         ),
@@ -125,7 +125,7 @@ def _size_ours(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @jax.jit
 def _wild_of_panels(y: Any, x: Any, unit: Any, key: Any) -> tuple[jax.Array, jax.Array]:
-    """Estimates and p-values `[n]`; each panel has draws of its own."""
+    """Estimates and p-values `[n]`; each panel has its own draws."""
 
     def estimate_and_p(index: jax.Array) -> tuple[jax.Array, jax.Array]:
         panel_key = jax.random.fold_in(key, index)

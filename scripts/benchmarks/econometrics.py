@@ -1,4 +1,4 @@
-"""Econometrics against the fastest peer of each row: batches of small refits, which is where compiled programs win.
+"""Econometrics against the fastest peer of each row: batches of small refits, where compiled programs win.
 
     python scripts/benchmark.py econometrics --output=runs/benchmark
 

@@ -1,4 +1,4 @@
-"""The images alone: how many a second each source gives, and how many a step takes.
+"""The images alone: images per second of each source, and images per second that a step takes.
 
     python scripts/benchmark.py input --output=runs/benchmark
     python scripts/benchmark.py input --output=runs/benchmark --config=configs/folder_32.py --set=data.path=IMAGES
@@ -40,14 +40,14 @@ class Measured:
 
     Attributes:
         config: Name of the config.
-        source: Where its images come from.
+        source: Source of its images.
         on_device: Whether they are sampled on the device.
         batch_s: Seconds of a batch.
         step_s: Seconds of a step that has its images already.
         img_per_s: Images a second that the source gives.
         needed_img_per_s: Images a second that the step takes.
         share: Time of a batch over that of a step: above 1 training waits for images even if both overlap.
-        neighbours: What else ran.
+        neighbours: Other load of the machine.
     """
 
     config: str
@@ -108,7 +108,7 @@ def measure(config: Config, choice: Choice) -> Measured:
 
 
 def loader(config: Config, dataset: Dataset) -> Callable[[int], None]:
-    """Returns a function that makes so many batches ready on the device, new images each time, and waits for them."""
+    """Returns a function that prepares a number of batches of new images on the device, and waits for them."""
     layout, n = parallel.single(), step_lib.images_per_step(config)
     if dataset.host_batches is not None:
         batches = dataset.host_batches(config.seed, 0, n)

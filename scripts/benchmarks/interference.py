@@ -2,17 +2,18 @@
 
     python scripts/benchmark.py interference --output=runs/benchmark --imagecorruptions=CLONE
 
-The process pins itself to one core and measures processor time, which others on that core do not change (`--nopin`:
-all cores and wall time, for the figures of a whole machine). Ours is a compiled call from a batch of uint8 images to a
-batch of uint8 images; the others get theirs in the form that suits them best, made before the clock starts:
-imagecorruptions and albumentations uint8 one by one, kornia and dm_pix batches of floats. Severities 1 to 5 are done
-in every round, all sides in turns. What we return is held to the reference by tests/interference.
+The process pins itself to one core and measures processor time, which other processes on that core do not change
+(`--nopin`: all cores and wall time, for the figures of a whole machine). Ours is a compiled call from a batch of uint8
+images to a batch of uint8 images; the other libraries get images in the form that suits them best, prepared before the
+clock starts: imagecorruptions and albumentations uint8 one by one, kornia and dm_pix batches of floats. Severities 1 to
+5 are done in every round, all sides in turns. tests/interference compares our results with the reference.
 
 A peer counts where it returns the same corruption as we do. That is measured here, on the same images: for kinds
-without random draws the mean absolute difference, for the others moments of the change. Who does not agree stands in
-the table as another method. imagecorruptions counts always, as the peer that has all kinds: it applies the parameters
-of 224 px at every size, and its elastic transform has no affine part. It comes from a clone of its repository, for the
-release on PyPI no longer runs. Packages: albumentations, kornia (with torch), dm_pix; those that are absent are said.
+without random draws by the mean absolute difference, for the others by moments of the change. A peer that does not
+agree appears in the table as another method. imagecorruptions always counts, as the peer that has all kinds: it applies
+the parameters of 224 px at every size, and its elastic transform has no affine part. It is taken from a clone of its
+repository, since the release on PyPI no longer runs. Packages: albumentations, kornia (with torch), dm_pix; absent ones
+are named.
 """
 
 import dataclasses
@@ -41,11 +42,11 @@ FLAGS = flags.FLAGS
 SIZES = (32, 64, 224)
 BATCH = {32: 256, 64: 128, 224: 16}
 ONE_BY_ONE = {32: 16, 64: 8, 224: 2}
-"""Images of a round for those that take one at a time."""
+"""Images of a round for libraries that take one at a time."""
 COMPARED = {32: 128, 64: 64, 224: 16}
 """Images on which results are compared."""
 LEAST_S = 0.05
-"""Seconds that one side of a round takes at least."""
+"""Least seconds of one side of a round."""
 SEVERITIES = range(1, 6)
 CHIEF = "imagecorruptions"
 LARGEST_ERROR = 1.5
@@ -57,14 +58,14 @@ _PEERS = ("imagecorruptions", "albumentations", "kornia", "torch", "dm-pix", "nu
 
 @dataclasses.dataclass(frozen=True)
 class Peer:
-    """How fast a library does one kind, and whether it is the same.
+    """Speed of a library on one kind, and whether it is the same corruption.
 
     Attributes:
         name: Of the library.
         img_per_s: Images per second.
         ratio: Our speed over its, round by round.
-        off: How far its results are from ours: 8-bit steps for kinds without random draws, else shares.
-        agrees: Whether that is within bounds.
+        off: Distance of its results from ours: 8-bit steps for kinds without random draws, else shares.
+        agrees: Whether that distance is within bounds.
         counts: Whether it counts as a peer of this kind.
     """
 
@@ -78,14 +79,14 @@ class Peer:
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """How fast one kind is.
+    """Speed of one kind.
 
     Attributes:
         kind: Its name.
         size: Pixels.
         ours: Images per second.
         compile_s: Processor time of the first call less that of a later one.
-        peers: Those that have it.
+        peers: The libraries that have it.
         seconds: Of an image, round by round, ours and then each peer's.
     """
 
@@ -112,7 +113,7 @@ def define_flags() -> None:
     flags.DEFINE_string("imagecorruptions", "", "Clone of github.com/bethgelab/imagecorruptions; empty: no such peer.")
     flags.DEFINE_bool("pin", True, "Pin the process to one core; --nopin uses all.")
     flags.DEFINE_bool(
-        "add", False, "Keep what --output holds of other sizes and kinds, for a machine that is rarely quiet."
+        "add", False, "Keep the figures of other sizes and kinds in --output, for a machine that is rarely quiet."
     )
 
 
@@ -135,7 +136,7 @@ def run() -> None:
         )
     if FLAGS.pin and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    jax.config.update("jax_enable_compilation_cache", False)  # first calls are to compile
+    jax.config.update("jax_enable_compilation_cache", False)  # so that first calls compile
     watch, speeds = Watch(), []
     absent: list[str] = []
     for size in map(int, FLAGS.sizes):
@@ -158,7 +159,7 @@ def as_speed(row: dict[str, Any]) -> Speed:
 
 
 def load(size: int) -> tuple[list[Library], list[str]]:
-    """Returns the libraries that are there, and the names of the others."""
+    """Returns the libraries that are installed, and the names of the others."""
     found, absent = [], []
     if FLAGS.imagecorruptions:
         found.append(corruption_libraries.imagecorruptions(Path(FLAGS.imagecorruptions)))
@@ -174,7 +175,7 @@ def load(size: int) -> tuple[list[Library], list[str]]:
 
 
 def measure(kind: str, size: int, libraries: Sequence[Library]) -> Speed:
-    """Times one kind at one size, all severities, in turns with those that have it."""
+    """Times one kind at one size, all severities, in turns with the libraries that have it."""
     images = pictures(BATCH[size], size, seed=0)
     keys = image_keys(jax.random.key(0), 0, BATCH[size])
 
@@ -229,7 +230,7 @@ def _all_severities(library: Library, kind: str, images: Any) -> Callable[[], An
 
 
 def _long_enough(run: Callable[[], Any], clock: Callable[[], float]) -> tuple[Callable[[], Any], int]:
-    """Repeats what takes less than `LEAST_S`; returns also how often."""
+    """Repeats a run that takes less than `LEAST_S`; also returns the number of repetitions."""
     run()
     started = clock()
     run()
@@ -238,7 +239,7 @@ def _long_enough(run: Callable[[], Any], clock: Callable[[], float]) -> tuple[Ca
 
 
 def off(kind: str, images: np.ndarray, ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float:
-    """Returns how far two sides' results are apart.
+    """Returns the distance between the results of two sides.
 
     Args:
         kind: Of corruption.
@@ -351,7 +352,7 @@ def suite_table(speeds: Sequence[Speed]) -> tables.Table:
 
 
 def peer_table(speeds: Sequence[Speed]) -> tables.Table:
-    """Returns one row for each kind, size and peer: how far its results are from ours."""
+    """Returns one row for each kind, size and peer: the distance of its results from ours."""
     rows = tuple(
         (s.kind, s.size, p.name, p.off, "8-bit steps" if s.kind in DETERMINISTIC else "share", p.agrees)
         for s in speeds
@@ -359,7 +360,7 @@ def peer_table(speeds: Sequence[Speed]) -> tables.Table:
     )
     return tables.Table(
         name="agreement",
-        title="Who returns the same corruption",
+        title="Libraries that return the same corruption",
         columns=("kind", "px", "library", "off", "in", "agrees"),
         rows=rows,
         caption=(

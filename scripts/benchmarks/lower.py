@@ -1,11 +1,11 @@
-"""The training step for accelerators that are not here: lowered, checked and counted, nothing compiled or run.
+"""The training step for accelerators that are not at hand: lowered, checked and counted, nothing compiled or run.
 
     python scripts/benchmark.py lower --output=runs/lower
     python scripts/benchmark.py lower --output=runs/lower --config=configs/r3gan_32.py --dtypes=bfloat16
 
 For every config, precision and platform: no call of the host, no float64, channels last, static shapes, every array of
 the state donated; operations and bytes of a step, an estimate of the memory that it needs, and advice about widths. The
-command fails if a check does. Image sets of your own are stood in for by batches of their shape.
+command fails if a check does. Batches of the same shape stand in for your own image sets.
 """
 
 import dataclasses
@@ -48,14 +48,14 @@ class Measured:
         config: Its name.
         dtype: Compute type.
         platform: Lowered for it.
-        problems: What is wrong; empty if nothing is.
+        problems: Problems of the program; empty if there are none.
         gflop_per_image: Of matrix products and convolutions of a step.
         operand_bytes: Read and written by them, once each.
         convolutions: Convolutions in a step.
         dots: Matrix products in a step.
         memory_bytes: Estimate for the device.
-        donated: Arguments that the step may write over.
-        custom_calls: What is not StableHLO.
+        donated: Arguments that the step may overwrite.
+        custom_calls: Operations that are not StableHLO.
         advice: About widths.
     """
 
@@ -109,7 +109,7 @@ def training_configs() -> list[str]:
 
 
 def load(path: str, dtype: str) -> Config:
-    """Loads a config in a precision; one that needs images of the user's gets a path that nothing opens."""
+    """Loads a config in a precision; a config that needs images of the user gets a path that nothing opens."""
     values = config_lib.load_editable(path)
     values.compute.dtype = dtype
     if values.data.source != "procedural" and not values.data.path:
@@ -169,7 +169,7 @@ def measure(config: Config, form: Formulation, platforms: Sequence[str]) -> list
 
 
 def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
-    """How many programs were lowered, how many checks failed, and the largest of the programs."""
+    """Numbers of lowered programs and of failed checks, and the largest program."""
     return {
         "programs": float(len(found)),
         "problems": float(sum(len(m.problems) for m in found)),
@@ -224,7 +224,7 @@ def _table(found: Sequence[Measured]) -> tables.Table:
         ),
         rows=tuple(rows),
         caption=(
-            "Counted from the jaxpr: operations of matrix products and convolutions, what they read and write in a "
-            "step, and an estimate of the memory that a step needs. Advice changes nothing by itself."
+            "Counted from the jaxpr: operations of matrix products and convolutions, bytes that they read and write in "
+            "a step, and an estimate of the memory that a step needs. Advice changes nothing by itself."
         ),
     )

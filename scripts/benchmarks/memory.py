@@ -1,4 +1,4 @@
-"""How malloc takes memory: the same work in fresh processes that differ in nothing else, in turns.
+"""How malloc takes memory: the same work in fresh processes that differ only in this, in turns.
 
     python scripts/benchmark.py memory --output=runs/memory
     python scripts/benchmark.py memory --output=runs/memory --jobs=procedural_32 --ways=one_arena,large --cores=2,1
@@ -6,10 +6,10 @@
 
 Jobs are training steps of configs (on images that the device holds), the renderer, all corruptions of a batch of
 images, and an econometric batch. Ways are environments: `system` leaves malloc as it is, `rule` is what experiments do
-by themselves, `large` asks for large pages, `one_arena` is what experiments did before (one heap, nothing handed back),
-`kept` hands nothing back but has a heap for each thread, `large_kept` and `large_one_arena` are both; `preload` loads
-the allocator that --preload names. Each process first does the job until everything is compiled and warm.
-`--thp=never` withholds large pages from all of them (prctl PR_SET_THP_DISABLE).
+by themselves, `large` asks for large pages, `one_arena` is what experiments did formerly (one heap, nothing returned to
+the system), `kept` returns nothing but has a heap for each thread, `large_kept` and `large_one_arena` are both;
+`preload` loads the allocator that --preload names. Each process first does the job until everything is compiled and
+warm. `--thp=never` withholds large pages from all of them (prctl PR_SET_THP_DISABLE).
 """
 
 import ctypes
@@ -60,12 +60,12 @@ WAYS: Mapping[str, Mapping[str, str]] = {
     "large_one_arena": _tunables(**_LARGE, **_KEEP, arena_max="1"),
     "preload": {},
 }
-"""What each way sets in the environment of a process."""
+"""The environment of a process in each way."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """What one process came to.
+    """Figures of one process.
 
     Attributes:
         seconds: Of a repetition of the job, median.
@@ -74,7 +74,7 @@ class Sample:
         resident_mib: Memory in use afterwards.
         peak_mib: The most at any time.
         large_mib: Memory in large pages afterwards.
-        memory: How it took memory, in its own words.
+        memory: How it took memory, as it reports.
     """
 
     seconds: float
@@ -92,7 +92,7 @@ class Measured:
 
     Attributes:
         job: Its name.
-        way: In which.
+        way: The way.
         cores: Cores that it was given.
         seconds: Of a repetition, over processes.
         ratio: Over the first way, process by process.
@@ -122,7 +122,7 @@ def define_flags() -> None:
     flags.DEFINE_string("preload", "", "Library of the way `preload`.")
     flags.DEFINE_string("thp", "", "never: withhold large pages from the processes; empty: as the system has it.")
     flags.DEFINE_string("versus", "", "torch: also the steps beside PyTorch, as `benchmark.py train` does it.")
-    flags.DEFINE_string("child", "", "A job to do in this process; what the command gives to those that it starts.")
+    flags.DEFINE_string("child", "", "A job to do in this process; the command sets it for those that it starts.")
     flags.DEFINE_string("compiled", "", "Folder of compiled programs; the command gives all processes the same.")
 
 
@@ -158,7 +158,7 @@ def run() -> None:
 
 
 def _beside_torch() -> float:
-    """Has the steps timed beside PyTorch, into a folder of its own; returns the worst ratio to what people write."""
+    """Times the steps beside PyTorch, into a separate folder; returns the worst ratio to code as people write it."""
     paths = [_STEPS.get(job, job) for job in FLAGS.jobs if job not in _OTHERS]
     folder = Path(FLAGS.output) / "torch"
     without = [f"--{name}=False" for name in ("compile_split", "own_images", "penalty", "torch_compile")]
@@ -216,7 +216,7 @@ def measure(job: str, ways: Sequence[str], cores: int, compiled: str) -> list[Me
 
 
 def _in_process(job: str, way: str, cores: int, compiled: str) -> Sample:
-    """Starts a process of this command that does the job, with nothing of ours or the user's set about malloc."""
+    """Starts a process of this command that does the job, without any setting of malloc, ours or the user's."""
     own = {**WAYS[way], **({"LD_PRELOAD": FLAGS.preload} if way == "preload" else {})}
     asked = {"child": job, "repetitions": FLAGS.repetitions, "output": FLAGS.output}
     asked |= {"compiled": compiled, "form": FLAGS.form}
@@ -248,7 +248,7 @@ def _do(job: str) -> Sample:
         repeat()
     before, busy = memory.usage(), time.process_time()
     if before is None:
-        raise errors.ConfigError("benchmark memory: this system does not tell what a process uses; Linux does.")
+        raise errors.ConfigError("benchmark memory: this system does not report the memory of a process; Linux does.")
     seconds = []
     for _ in range(FLAGS.repetitions):
         started = time.perf_counter()

@@ -1,11 +1,11 @@
-"""What penalties on the discriminator's gradient add to its step, on every image of every step.
+"""The cost of penalties on the discriminator's gradient, on every image of every step.
 
     python scripts/benchmark.py penalty --output=runs/benchmark
     python scripts/benchmark.py penalty --output=runs/benchmark --set=discriminator.activation=silu
 
-The step here is the discriminator's own: its loss on real and made-up generated images of one batch and the gradient of
-that, nothing of the generator. By automatic differentiation it takes six passes over the network instead of three; the
-exact rule for piecewise linear networks (`ich_jax.training.penalties.exact`) takes four.
+The step here is the discriminator's own: its loss on real and made-up generated images of one batch, and the gradient
+of that loss, without the generator. By automatic differentiation it takes six passes over the network instead of three;
+the exact rule for piecewise linear networks (`ich_jax.training.penalties.exact`) takes four.
 """
 
 import dataclasses
@@ -43,7 +43,7 @@ WAYS = {
     "R1 + R2, autodiff": ("r1_r2", "autodiff"),
     "R1 + R2, exact rule": ("r1_r2", "exact"),
 }
-"""Penalty and rule of each way, by the name that it has in tables."""
+"""Penalty and rule of each way, by its name in tables."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Measured:
         step_s: Seconds of a discriminator step.
         over_none: Over that of one without a penalty, round by round.
         gflop_per_image: Of matrix products and convolutions, by pairs of a real and a generated image.
-        neighbours: What else ran.
+        neighbours: Other load of the machine.
     """
 
     config: str
@@ -88,7 +88,7 @@ def run() -> None:
 
 
 def overhead(config: Config, choice: Choice, *, rounds: int) -> Range:
-    """Returns the time of a discriminator step with R1 and R2, by the best rule that holds, over one without."""
+    """Returns the time of a discriminator step with R1 and R2, by the best rule that applies, over one without."""
     best = list(ways_of(config))[-1]
     return measure(config, choice, ["none", best], rounds=rounds, steps=1)[-1].over_none
 
@@ -163,7 +163,7 @@ def make_gradient(config: Config, form: Formulation, penalty: str, rule: str) ->
 
 
 def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
-    """What R1 and R2 add, by autodiff and by the exact rule: the worst of the configs."""
+    """The cost of R1 and R2, by autodiff and by the exact rule: the worst of the configs."""
     worst = {}
     for name, way in (("penalty_overhead", "R1 + R2, exact rule"), ("autodiff", "R1 + R2, autodiff")):
         worst[name] = max((m.over_none.median for m in found if m.way == way), default=math.nan)
@@ -171,7 +171,7 @@ def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
 
 
 def ways_of(config: Config) -> list[str]:
-    """Returns the ways that hold for a config's discriminator."""
+    """Returns the ways that apply to a config's discriminator."""
     linear = config.discriminator.activation in LINEAR
     return [way for way, (_, rule) in WAYS.items() if linear or rule != "exact"]
 

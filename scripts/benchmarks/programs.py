@@ -1,4 +1,4 @@
-"""Training steps that benchmarks run: which configs, on which images, in which form, and with what else beside them."""
+"""Training steps of benchmarks: their configs, images and forms, and the load beside them."""
 
 import ast
 import dataclasses
@@ -42,7 +42,7 @@ def define_flags(configs: Sequence[str], *, rounds: int = 7) -> None:
     flags.DEFINE_string("output", None, "Folder for benchmark.json and benchmark.md.", required=True)
     flags.DEFINE_list("config", list(configs), "Config files.")
     flags.DEFINE_multi_string("set", [], "Field of each config to change, such as --set=train.batch=16; repeatable.")
-    flags.DEFINE_integer("rounds", rounds, f"Rounds in which all take turns, at least {timing.LEAST_ROUNDS}.")
+    flags.DEFINE_integer("rounds", rounds, f"Rounds in which all ways take turns, at least {timing.LEAST_ROUNDS}.")
     flags.DEFINE_integer("steps", 2, "Steps of each in a round, one after the other.")
     define_form("auto")
 
@@ -56,7 +56,7 @@ def check_flags() -> list[Config]:
     """Loads the configs that the flags name, each with its changes.
 
     Raises:
-        ConfigError: Too few rounds, or a file, field or value that cannot be.
+        ConfigError: Too few rounds, or a file, field or value that cannot be used.
     """
     errors.require_within(FLAGS.rounds, timing.LEAST_ROUNDS, 1000, "--rounds", whole=True)
     errors.require_within(FLAGS.steps, 1, 10_000, "--steps", whole=True)
@@ -76,7 +76,7 @@ def choice() -> Choice:
 
 
 def of_form(name: str) -> Choice:
-    """Returns a form of `FORMS` with the options that are good on this device."""
+    """Returns a form of `FORMS` with the options that suit this device."""
     return Choice(FORMS[errors.require(name, FORMS, "--form")], formulation.good_options(), "--form")
 
 
@@ -95,7 +95,7 @@ def spec(config: Config) -> ImageSpec:
 
 
 def random_images(config: Config, n: int = N_IMAGES) -> tuple[np.ndarray, Brief]:
-    """Makes up `[n, H, W, C]` uint8 images and briefs, all of which the device holds: nothing waits for data."""
+    """Makes up `[n, H, W, C]` uint8 images and briefs, held on the device: nothing waits for data."""
     rng = np.random.default_rng(0)
     space = shapes.SPACE
     stated: dict[str, Any] = {
@@ -131,14 +131,15 @@ def own_dataset(config: Config) -> Dataset:
 
 @dataclasses.dataclass(eq=False)
 class Program:
-    """A compiled training step and the state that it goes on from.
+    """A compiled training step and its present state.
 
     Attributes:
         config: The run.
         dataset: Its images.
         layout: Its devices.
         jitted: The step; `jitted.trace(*arguments)` and so on.
-        arguments: State, source of images, window: the shapes it is compiled for, and what the next step takes.
+        arguments: State, source of images, window: the shapes for which it is compiled, and the arguments of the next
+            step.
         compiled: The compiled step; as long as it is None the first call compiles.
     """
 
@@ -164,7 +165,7 @@ class Program:
 
 
 def make_program(config: Config, dataset: Dataset, choice: Choice, layout: parallel.Layout | None = None) -> Program:
-    """Builds a training step with its first state; nothing is compiled but what makes the state."""
+    """Builds a training step with its first state; only the program that makes the state is compiled."""
     layout = layout or parallel.single()
     jitted = step_lib.make_step(config, dataset, layout, choice)
     state = layout.put_state(state_lib.create_state(config, dataset.spec))
@@ -200,8 +201,8 @@ def cores() -> int:
 
 
 def said(found: Neighbours) -> str:
-    """Returns what else ran, in words."""
-    others = "what else ran is unknown"
+    """Returns the other load of the machine in words."""
+    others = "other load is unknown"
     if found.other_cores is not None:
         others = f"everything else kept {found.other_cores:.2f} of {found.cores} cores busy"
     load = "" if found.load is None else f", load {found.load:.1f}"

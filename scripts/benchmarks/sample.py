@@ -4,7 +4,7 @@
     python scripts/benchmark.py sample --output=runs/benchmark --workdir=runs/quick --batches=1,64,256
 
 Draws from the averaged weights as evaluation does (`training.step.make_sampler`): of a run with --workdir, else of the
-configs with their first weights, which cost the same.
+configs with initial weights, which cost the same.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ FLAGS = flags.FLAGS
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Drawing so many images at once.
+    """Drawing a number of images at once.
 
     Attributes:
         config: Name of the config.
@@ -46,8 +46,8 @@ class Measured:
         img_per_s: Images a second.
         gflop_per_image: Of matrix products and convolutions.
         peak_share: Of the measured peak.
-        temp_bytes: What a call needs beside arguments and results, as XLA reports it.
-        neighbours: What else ran.
+        temp_bytes: Memory of a call beside arguments and results, as XLA reports it.
+        neighbours: Other load of the machine.
     """
 
     config: str
@@ -63,7 +63,7 @@ class Measured:
 def define_flags() -> None:
     """Declares the flags of this subcommand."""
     programs.define_flags(["configs/benchmark_32.py", "configs/benchmark_64.py", "configs/procedural_32.py"])
-    flags.DEFINE_string("workdir", "", "A run whose generator to draw with, instead of --config.")
+    flags.DEFINE_string("workdir", "", "A run whose generator draws, instead of --config.")
     flags.DEFINE_list("batches", ["1", "16", "128"], "Numbers of images to draw at once.")
 
 
@@ -96,7 +96,7 @@ def measure(
     rounds: int,
     calls: int,
 ) -> list[Measured]:
-    """Times a generator at several numbers of images, in turns of so many calls each."""
+    """Times a generator at several numbers of images, in turns of `calls` calls each."""
     watch = Watch()
     key = jax.random.key(0)
     sampler: Any = sampling.make_sampler(config, spec, form)

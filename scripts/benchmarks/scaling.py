@@ -40,8 +40,8 @@ class Measured:
         step_s: Seconds of a step.
         img_per_s: Images a second.
         efficiency: Images a second and device, over those of the first row on one device of the same share of images.
-        temp_bytes: What a device needs beside arguments and results, as XLA reports it.
-        neighbours: What else ran.
+        temp_bytes: Memory of a device beside arguments and results, as XLA reports it.
+        neighbours: Other load of the machine.
     """
 
     config: str
@@ -76,7 +76,7 @@ def run() -> None:
 
 
 def check_devices(numbers: Sequence[int]) -> None:
-    """Checks that there are so many devices, and that they are real.
+    """Checks that there are enough devices, and that they are real.
 
     Raises:
         ConfigError: They are not.

@@ -139,7 +139,7 @@ def _california(rng: np.random.Generator, *, units: int, periods: int) -> Case:
     if real is None:
         factors = np.cumsum(rng.normal(size=(2, periods)), axis=1)
         real = 100.0 + 10.0 * rng.normal(size=(units, 1)) + 5.0 * rng.normal(size=(units, 2)) @ factors
-    y = real + rng.normal(size=real.shape)  # one pack a head: no two calls get the same data
+    y = real + rng.normal(size=real.shape)  # one pack a head: so that no two calls get the same data
     start = np.where(np.arange(units) < units - 1, periods, round(periods * 19 / 31))
     return y, start
 

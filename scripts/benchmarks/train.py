@@ -4,12 +4,12 @@
     python scripts/benchmark.py train --output=runs/benchmark --config=configs/benchmark_32.py --versus=torch
     python scripts/benchmark.py train --output=runs/benchmark --set=compute.dtype=bfloat16
 
-The step runs on made-up images that the device holds; a second program with the config's own images says how much of a
+The step runs on made-up images that the device holds; a second program with the config's own images shows how much of a
 step waits for data. With --versus=torch (extra `bench`) the same networks are trained in PyTorch by the same objective,
-optimiser, batch and precision on as many threads: as people write them, and with the algebra that our merged forms use,
-each eager with channels last and through `torch.compile`. Losses from the same weights, images and noise are compared
-before any time is taken; then ours and all variants take turns, each in a process of its own (`apart`), first with
-memory as the system has it and then with large pages, and ratios are to the fastest variant of each kind.
+optimiser, batch and precision on as many threads: as people write them, and with the algebra of our merged forms, each
+eager with channels last and through `torch.compile`. Losses from the same weights, images and noise are compared before
+any time is taken; then ours and all variants take turns, each in a separate process (`apart`), first with memory as
+the system has it and then with large pages, and ratios are to the fastest variant of each kind.
 """
 
 import functools
@@ -41,14 +41,14 @@ def define_flags() -> None:
     flags.DEFINE_string("versus", "", "torch: compare with PyTorch, where a config allows it; empty: alone.")
     flags.DEFINE_bool("compile_split", True, "Compile with an empty and with a full cache.")
     flags.DEFINE_bool("own_images", True, "Run on the config's own images too.")
-    flags.DEFINE_bool("penalty", True, "Measure what R1 and R2 add to a discriminator step.")
+    flags.DEFINE_bool("penalty", True, "Measure the cost of R1 and R2 in a discriminator step.")
     flags.DEFINE_bool("torch_compile", True, "Include torch.compile, which takes minutes to compile.")
-    flags.DEFINE_string("side", "", "What to do in this process; the command gives it to those that it starts.")
-    flags.DEFINE_list("losses", [], "Losses of our first step, which the side's have to equal.")
+    flags.DEFINE_string("side", "", "Task of this process; the command sets it for the processes that it starts.")
+    flags.DEFINE_list("losses", [], "Losses of our first step, which those of the side have to equal.")
 
 
 def run() -> None:
-    """Measures the configs that the flags ask for."""
+    """Measures the configs that the flags select."""
     configs = programs.check_flags()
     choice = programs.choice()
     errors.require(FLAGS.versus or "none", ("torch", "none"), "--versus")

@@ -1,4 +1,4 @@
-"""What the benchmark of the training step came to for each config, its headline figures and tables."""
+"""Results of the benchmark of the training step for each config, headline figures and tables."""
 
 import dataclasses
 import math
@@ -19,7 +19,7 @@ FLAGS = flags.FLAGS
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What one config came to.
+    """Figures of one config.
 
     Attributes:
         config: Its name.
@@ -30,10 +30,10 @@ class Measured:
         form: How convolutions were computed.
         step_s: Seconds of a step on made-up images.
         own_step_s: The same on the config's own images; None if they were left out.
-        input_share: Share by which that is longer, median over rounds.
+        input_share: Relative excess of that time, median over rounds.
         img_per_s: Images a second.
         gflop_per_image: Of matrix products and convolutions of the step as it was computed.
-        gflop_per_image_written: The same as written: the model's, whatever the form.
+        gflop_per_image_written: The same as written, which is the model's and does not depend on the form.
         gflop_per_image_xla: XLA's own count, elementwise operations included.
         standing: Under the roofline, by operations as computed.
         model_share: Operations as written a second, over the peak (MFU).
@@ -42,10 +42,10 @@ class Measured:
         memory: As XLA reports it.
         estimated_bytes: Of the device, from the jaxpr.
         device_peak_bytes: As the device reports it; None on CPU.
-        gap: Time between programs; None if the profile does not tell.
+        gap: Time between programs; None if the profile does not show it.
         penalty_overhead: Discriminator step with R1 and R2 over one without; None if left out.
         peers: Variants in PyTorch.
-        neighbours: What else ran.
+        neighbours: Other load of the machine.
     """
 
     config: str
@@ -183,7 +183,7 @@ def _peer_table(found: Sequence[Measured], rounds: str) -> tables.Table:
         columns=("config", "variant", "algebra", "memory", "step", "ours beside it", "ours / it", "note"),
         rows=tuple(rows),
         caption=(
-            f"{rounds} Each in a process of its own, all with memory taken in the same way. Below 1 ours is faster. "
+            f"{rounds} Each in a separate process, all with memory taken in the same way. Below 1 ours is faster. "
             f"Losses of the first step were equal to {versus_torch.SAME:g}."
         ),
     )
@@ -199,7 +199,7 @@ def _mib(value: int | None) -> float | None:
 
 
 def line(m: Measured) -> str:
-    """Returns what is said of a config as soon as it is measured."""
+    """Returns the line that is printed when a config has been measured."""
     text = (
         f"{m.config}: {benchmark.seconds_range(m.step_s)} a step, {benchmark.digits(m.img_per_s)} img/s, "
         f"{100 * m.standing.peak_share:.0f} % of {m.peak.flops_per_s / 1e9:.0f} GFLOP/s"

@@ -27,8 +27,8 @@ class Peer:
     """A variant in PyTorch beside ours.
 
     Attributes:
-        name: Which variant.
-        same_algebra: Whether it uses the algebra of our merged forms, or what people write.
+        name: Name of the variant.
+        same_algebra: Whether it uses the algebra of our merged forms, or is written as people write it.
         memory: How its process and ours took memory, of `apart.MEMORY`.
         step_s: Seconds of a step.
         ours_s: Seconds of our step beside it.
@@ -44,13 +44,13 @@ class Peer:
 
 
 def best_peer(peers: Sequence[Peer], *, same_algebra: bool, memory: str = "") -> Peer | None:
-    """Returns the fastest variant of a kind, with memory taken in one way or in the best one for it."""
+    """Returns the fastest variant of a kind, with memory taken in a given way or in its best way."""
     of_kind = [peer for peer in peers if peer.same_algebra == same_algebra and memory in ("", peer.memory)]
     return min(of_kind, key=lambda peer: peer.step_s.median, default=None)
 
 
 def ratio(peers: Sequence[Peer], *, same_algebra: bool, memory: str = "") -> float | None:
-    """Our time over the fastest variant's of a kind: with memory taken in one way, or in the best one for each side."""
+    """Our time over the fastest variant's of a kind: memory taken in a given way, or in the best of each side."""
     best = best_peer(peers, same_algebra=same_algebra, memory=memory)
     if best is None:
         return None
@@ -71,7 +71,7 @@ def load_peer() -> Any:
 
 
 def allows(check_peer: Callable[[Config], None], config: Config) -> bool:
-    """Whether the step in PyTorch can take this config; of several configs those that it cannot are run alone."""
+    """Whether the step in PyTorch can take this config; of several configs, those that it cannot take are run alone."""
     try:
         check_peer(config)
     except errors.ConfigError as error:
@@ -129,10 +129,10 @@ def beside_torch(path: str, losses: tuple[float, float]) -> tuple[Peer, ...]:
 
 
 def serve(config: Config, choice: Choice) -> None:
-    """Is one side of a comparison: works when the process that started this one asks.
+    """Runs one side of a comparison: works on request of the process that started this one.
 
     Raises:
-        MismatchError: Losses of this side are not those that it was given.
+        MismatchError: Losses of this side are not the expected ones.
     """
     ours = programs.make_program(config, programs.random_dataset(config), choice)
     if FLAGS.side == _OURS:

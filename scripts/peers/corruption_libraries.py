@@ -1,10 +1,10 @@
-"""The corruptions of images that other libraries have, with the parameters of ours for a size and a severity.
+"""Image corruptions of other libraries, with our parameters for a size and a severity.
 
-Each library in its best form: on arrays as it takes them, made beforehand; on whole batches where it can; transforms
-built and functions compiled outside of what is timed. Where a library's own transform does something else but its
-parts do the same (HSV and back for brightness, channels as images of their own for contrast and impulses), the parts
-are taken. Where it takes no such parameter (whole radii alone, no affine part), it gets the nearest that it takes:
-whether the result is still the same corruption is for the caller to measure.
+Each library is used in its best form: on arrays of the type that it takes, prepared beforehand; on whole batches where
+possible; transforms are built and functions compiled outside of the timed part. Where a transform of a library does
+something else but can be assembled from its parts (HSV and back for brightness, separate channels for contrast and
+impulses), the parts are used. Where a parameter cannot be set exactly (whole radii only, no affine part), the library
+gets the nearest possible value: the caller measures whether the result is still the same corruption.
 """
 
 import dataclasses
@@ -39,13 +39,13 @@ Severity = Callable[[Any], Any]
 
 @dataclasses.dataclass(frozen=True)
 class Library:
-    """What one library has.
+    """The corruptions of one library.
 
     Attributes:
         name: Its name.
-        kinds: `{kind: [a function for each severity]}` on what `prepare` returns.
-        prepare: From `[B, H, W, 3]` uint8 to what the functions take.
-        finish: From what they return to `[B, H, W, 3]` uint8, cut off as ours are.
+        kinds: `{kind: [a function for each severity]}` on the result of `prepare`.
+        prepare: From `[B, H, W, 3]` uint8 to the input of the functions.
+        finish: From their results to `[B, H, W, 3]` uint8, truncated as ours are.
         one_by_one: Whether it takes one image at a time.
     """
 
@@ -77,9 +77,9 @@ def _cut(images: np.ndarray) -> np.ndarray:
 
 
 def imagecorruptions(clone: Path) -> Library:
-    """Imports imagecorruptions from a clone under today's libraries.
+    """Imports imagecorruptions from a clone, with current versions of its dependencies.
 
-    It asks for names that NumPy 2, SciPy 2 and setuptools no longer have; these are put back, and nothing else. It
+    It needs names that NumPy 2, SciPy 2 and setuptools no longer have; these are restored, and nothing else. It
     applies the parameters of 224 px at every size.
 
     Raises:
@@ -117,7 +117,7 @@ def albumentations(size: int, threads: int) -> Library:
     Raises:
         ImportError: It is absent.
     """
-    # Over 60 lines: a row of one table for each kind that the library has, and functions for those that need more.
+    # Over 60 lines: one table with a row for each kind, and functions for kinds that need more than a row.
     import albumentations as a
     import cv2
 

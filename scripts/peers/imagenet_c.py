@@ -1,8 +1,8 @@
 """The reference implementation of the corruptions, run from a checkout of github.com/hendrycks/robustness.
 
-It was written for the libraries of 2018 and for fixed sizes, and needs ImageMagick. Here its functions, and no more of
-its scripts, are compiled from the checkout and given what they ask for: today's names of functions that have been
-renamed, ImageMagick's motion blur after its documentation, and random numbers that a caller can prescribe.
+It was written for the libraries of 2018 and for fixed sizes, and needs ImageMagick. Here only its functions are
+compiled from the checkout and given their dependencies: present names of functions that have been renamed,
+ImageMagick's motion blur after its documentation, and random numbers that a caller can prescribe.
 """
 
 import ast
@@ -27,7 +27,7 @@ from PIL import Image
 SCRIPTS = {32: "ImageNet-C/create_c/make_cifar_c.py", 224: "ImageNet-C/imagenet_c/imagenet_c/corruptions.py"}
 TEXTURES = "ImageNet-C/create_c"
 FROST = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
-"""Textures of frost; the reference has a sixth and never takes it."""
+"""Textures of frost; the reference has a sixth and never uses it."""
 
 
 class Random:

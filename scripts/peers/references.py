@@ -1,7 +1,7 @@
-"""Files of reference numbers that other libraries give: their versions, how they are written, and whether they hold.
+"""Files of reference numbers from other libraries: versions, writing, and the check that they are reproducible.
 
-A number is a reference only if it belongs to the data. What a peer gives may hang on the hash seed of the process, on
-the order of the rows, on the names of the units or on the scale of the weights instead. `--check` therefore computes
+A number is a reference only if it depends on the data alone. The result of a peer may also depend on the hash seed of
+the process, the order of the rows, the names of the units or the scale of the weights. `--check` therefore computes
 every file again: in processes of three hash seeds, and twice with rows in another order, units under other names and
 weights seven times as large (`shuffled`, `arranged`). A number that changes is an error.
 """
@@ -23,7 +23,7 @@ import numpy as np
 
 OUT = Path(__file__).resolve().parents[2] / "tests" / "reference"
 RUNS = ((0, 0), (0, 1), (0, 2), (1, 0), (2, 0))
-"""Arrangement and hash seed of each process of a check; the first is what the others are held against."""
+"""Arrangement and hash seed of each process of a check; the others are compared with the first."""
 
 _TOLERANCE = 1e-7, 1e-10  # relative and absolute: sums of rows in another order round differently
 _SHOWN = 10  # differences of one process and file
@@ -42,7 +42,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def order(n: int) -> np.ndarray:
-    """Returns the order in which n rows are handed to a peer: as they are, or as the arrangement has them."""
+    """Returns the order in which a peer receives n rows: the original one, or that of the arrangement."""
     return np.arange(n) if _arrangement == 0 else np.random.default_rng([_arrangement, n]).permutation(n)
 
 
@@ -61,7 +61,7 @@ def unshuffled(rows: Any) -> np.ndarray:
 
 
 def arranged(frame: Any, *, units: Sequence[str] = (), weights: Sequence[str] = ()) -> Any:
-    """Returns a data frame as it is, or as the arrangement has it; its index keeps the numbers of the rows.
+    """Returns a data frame in its original or rearranged form; its index keeps the numbers of the rows.
 
     Args:
         frame: A row for each observation.
@@ -84,16 +84,16 @@ def arranged(frame: Any, *, units: Sequence[str] = (), weights: Sequence[str] = 
 
 
 def main(references: Mapping[str, Callable[[], dict[str, Any]]], *, loose: Loose | None = None) -> int:
-    """Reads the command line of a script that makes references, and does what it says.
+    """Runs the command line of a script that makes references.
 
     Args:
-        references: What computes the content of each file.
+        references: The function that computes the content of each file.
         loose: Numbers that cannot agree closely, by the start of their paths, such as `synthetic/placebo_1000`.
 
     Returns:
         Exit status: 1 if a check has found differences.
     """
-    global _arrangement  # of a process that computes one arrangement
+    global _arrangement  # set for a process that computes one arrangement
     parser = argparse.ArgumentParser(description="Writes tests/reference/<name>.json from what other libraries give.")
     parser.add_argument("names", nargs="*", help=f"of {', '.join(references)}; none: all")
     parser.add_argument("--check", action="store_true", help="compute them in other arrangements; write nothing")
@@ -117,7 +117,7 @@ def main(references: Mapping[str, Callable[[], dict[str, Any]]], *, loose: Loose
 
 
 def check(names: Sequence[str], loose: Loose) -> int:
-    """Computes references in the processes of `RUNS`, by the script that is running, and prints what differs.
+    """Computes references in the processes of `RUNS`, by the script that is running, and prints the differences.
 
     Args:
         names: The files.
@@ -150,8 +150,8 @@ def check(names: Sequence[str], loose: Loose) -> int:
                 found += len(lines)
                 for line in lines[:_SHOWN] + [f"... and {len(lines) - _SHOWN} more"] * (len(lines) > _SHOWN):
                     print(f"{where}: {line}")
-            print(f"{name}: held against {len(others)} others", flush=True)
-    print(f"{found} numbers depend on more than the data." if found else "Every number is that of the data.")
+            print(f"{name}: compared with {len(others)} others", flush=True)
+    print(f"{found} numbers depend on more than the data." if found else "Every number depends on the data alone.")
     return int(found > 0)
 
 

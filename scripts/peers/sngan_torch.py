@@ -50,7 +50,7 @@ def check(config: Config) -> None:
     """Checks that a run is one that this module can take.
 
     Raises:
-        ConfigError: It asks for another network, objective or update; the message names each field.
+        ConfigError: It uses another network, objective or update; the message names each field.
     """
     objective = config.objective
     expected = {
@@ -108,7 +108,7 @@ class Step:
             device: `cpu` or `cuda`.
 
         Raises:
-            ConfigError: The run asks for something that is not written here.
+            ConfigError: The run needs a feature that is not implemented here.
         """
         check(config)
         own, other, channels = config.generator, config.discriminator, images.shape[-1]
@@ -127,7 +127,7 @@ class Step:
         train = config.train
         on_cuda = self._device.type == "cuda"
         fused = {"fused": True} if on_cuda or variant.graph else {"foreach": True}
-        # What a captured step reads has to stand in memory of its own: numbers would be captured as they are.
+        # Inputs of a captured step need separate memory: plain numbers would be captured as constants.
         held = {"capturable": on_cuda} if variant.graph else {}
         options: dict[str, Any] = {"betas": (train.beta1, train.beta2), "eps": 1e-8, **fused, **held}
         self._rates: list[Any] = [train.g_lr, train.d_lr]
@@ -172,7 +172,7 @@ class Step:
     def __call__(self, real: Tensor | None = None, features: Tensor | None = None, z: Tensor | None = None) -> Any:
         """Takes a step, on a batch and noise drawn at random by default; returns both losses, on the device.
 
-        A step that is captured draws its own.
+        A captured step draws its own batch and noise.
         """
         share, train = _lr_share(self._config, self.steps), self._config.train
         decay = min(train.ema, (1 + self.steps) / (10 + self.steps))
@@ -212,7 +212,7 @@ class Step:
         return d_loss, g_loss
 
     def _capture(self, decay: float) -> None:
-        """Captures a step, after a few on a stream of their own, as PyTorch asks for."""
+        """Captures a step, after a few on a side stream, as PyTorch requires."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -224,13 +224,13 @@ class Step:
             self._losses = self._update(None, None, None, decay)
 
     def wait(self) -> None:
-        """Returns when the device has done all that it was asked to do."""
+        """Returns when the device has finished all its work."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
 
 
 def set_up(threads: int, *, dtype: str, tf32: bool = False) -> None:
-    """Sets what holds for all of PyTorch: threads, and whether float32 products may use TF32."""
+    """Sets global options of PyTorch: threads, and whether float32 products may use TF32."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high" if tf32 and dtype == "float32" else "highest")
@@ -239,7 +239,7 @@ def set_up(threads: int, *, dtype: str, tf32: bool = False) -> None:
 
 
 def _laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:
-    """A gradient in its parameter's memory layout, as `backward` leaves it; fused Adam on CUDA refuses another one."""
+    """A gradient in the memory layout of its parameter, as `backward` leaves it; fused Adam on CUDA needs it."""
     if gradient.stride() == parameter.stride():
         return gradient
     return torch.empty_like(parameter, requires_grad=False).copy_(gradient)

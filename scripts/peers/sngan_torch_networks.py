@@ -121,7 +121,7 @@ class Discriminator(nn.Module):
         for block in self.blocks.values():
             x = block(x)
         h = F.relu(x).float().sum((2, 3))
-        with torch.autocast(h.device.type, enabled=False):  # as ours: what follows the convolutions is float32
+        with torch.autocast(h.device.type, enabled=False):  # as ours: everything after the convolutions is float32
             return self.score(h)[:, 0] + (self.projection(features) * h).sum(1)
 
 
@@ -168,7 +168,7 @@ def _interleave(y: Tensor) -> Tensor:
 
 
 def _spread(w: Tensor) -> Tensor:
-    """`[O, I, 3, 3]` to what one old pixel adds to the 4x4 new ones around it, `[O, I, 4, 4]`."""
+    """`[O, I, 3, 3]` to the contribution of an old pixel to the 4x4 new ones around it, `[O, I, 4, 4]`."""
     w = w.flip(2, 3)
     return _shifted_sum(w)
 

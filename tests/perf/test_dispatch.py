@@ -23,14 +23,14 @@ def test_an_accelerator_by_its_modules_and_a_processor_by_its_threads():
     modules = SimpleNamespace(name="XLA Modules", events=[event("jit_step", 0, 3), event("jit_step", 4, 8)])
     kernels = SimpleNamespace(name="Stream #1", events=[event("gemm", 1, 2)])
     device = SimpleNamespace(name="/device:GPU:0", lines=[kernels, modules])
-    found = dispatch._of_plane(device)
+    found = dispatch._gap_in_plane(device)
     assert found == dispatch.Gap(7.0, 8.0) and found.share == pytest.approx(0.125)
     wait = "ThunkExecutor::Execute (wait for completion)"
     thread = SimpleNamespace(
         name="tf_XLA/1", events=[event(wait, 1, 2), event("dot", 1, 9), event(wait, 3, 4), event(wait, 3, 3.5)]
     )
-    assert dispatch._of_plane(SimpleNamespace(name="/host:CPU", lines=[thread])) == dispatch.Gap(2.0, 3.0)
-    assert dispatch._of_plane(SimpleNamespace(name="/host:metadata", lines=[])) is None
+    assert dispatch._gap_in_plane(SimpleNamespace(name="/host:CPU", lines=[thread])) == dispatch.Gap(2.0, 3.0)
+    assert dispatch._gap_in_plane(SimpleNamespace(name="/host:metadata", lines=[])) is None
 
 
 def test_programs_that_wait_for_the_host_show_it():

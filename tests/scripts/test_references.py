@@ -62,7 +62,7 @@ def check(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:
 def test_what_is_that_of_the_data_passes(tmp_path: Path) -> None:
     done = check(tmp_path, "steady")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "Every number is that of the data."
+    assert done.stdout.splitlines()[-1] == "Every number depends on the data alone."
 
 
 def test_what_hangs_on_order_names_scale_or_hash_seed_is_an_error(tmp_path: Path) -> None:

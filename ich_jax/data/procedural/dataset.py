@@ -54,7 +54,7 @@ def _stored(image: jax.Array) -> jax.Array:
 
 
 _SPLIT = {"train": 0, "validation": 1, "test": 2}
-_WORLD = 20_260_101  # seed of the designs themselves: a data set is the same whatever the seed of a run
+_WORLD = 20_260_101  # seed of the designs themselves: the data set does not depend on the seed of a run
 
 
 def designs(split: str, index: jax.Array) -> tuple[Brief, Nuisance]:

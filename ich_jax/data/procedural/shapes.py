@@ -23,7 +23,7 @@ SPACE = DesignSpace(
     ),
     axes=("width", "height", "depth"),
 )
-"""What a procedural brief can ask for. Palettes are traditional Chinese pigments: zhuhong (vermilion), dianqing
+"""The design space of procedural briefs. Palettes are traditional Chinese pigments: zhuhong (vermilion), dianqing
 (indigo), qingci (celadon), tenghuang (gamboge) and mo (ink)."""
 
 # ---------------------------------------------------------------- parts: convex polygons in the unit frame

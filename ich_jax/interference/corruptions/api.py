@@ -3,12 +3,13 @@
     from ich_jax.interference import corrupt
     worse = corrupt(images, "motion_blur", 3, jax.random.key(0))
 
-An image's result depends on its pixels, its key, kind and severity alone: not on the batch, its order or the devices.
-Severity is an ordinary argument, so one compiled program serves all five; 0 returns the images bit for bit.
+The result of an image depends on its pixels, its key, kind and severity alone: not on the batch, its order or the
+devices. Severity is an ordinary argument, so one compiled program serves all five; 0 returns the images bit for bit.
 
-`mode="reference"` keeps the oddities of the reference; each is named where it is computed. Differences that remain:
+`mode="reference"` keeps the peculiarities of the reference; each is named where it is computed. Remaining differences:
 shot noise expands the Poisson quantile above 5 photons; frost is procedural unless textures are given; JPEG rounds its
-colour transform in floating point; defocus spreads evenly what the reference adds at the tips of its disc.
+colour transform in floating point; defocus spreads evenly the excess weight that the reference puts at the tips of its
+disc.
 
 References:
     Hendrycks and Dietterich (2019), Benchmarking neural network robustness to common corruptions and perturbations.
@@ -134,7 +135,7 @@ def image_keys(key: jax.Array, first: int | jax.Array, n: int) -> jax.Array:
 def _corrupt(
     images: jax.Array, kind: str, severity: jax.Array, words: jax.Array, mode: str, texture: jax.Array | None
 ) -> jax.Array:
-    # Barriers: inside a larger program the compiler fuses and rounds here as it does when called alone.
+    # Barriers: inside a larger program the compiler then fuses and rounds as in a program of this function alone.
     images, severity, words = jax.lax.optimization_barrier((images, severity, words))
     if images.shape[0] == 1:  # a program for one image has other loops and rounds differently
         twice = jnp.repeat(images, 2, axis=0), jnp.repeat(words, 2, axis=0)
@@ -144,7 +145,7 @@ def _corrupt(
         kernel = blur.glass_blur_permuted
     if kind == "frost" and texture is not None:
         kernel = functools.partial(weather.frost, texture=_unit(texture))
-    # Planes: neighbours along a row are neighbours in memory, which is what the compiler vectorises.
+    # Planes: neighbours along a row are neighbours in memory, so the compiler can vectorise.
     planes = jax.lax.optimization_barrier(_unit(images).transpose(0, 3, 1, 2))
     result = kernel(planes, words, jnp.clip(severity - 1, 0, _MAX_SEVERITY - 1))
     result = jax.lax.optimization_barrier(result).transpose(0, 2, 3, 1)

@@ -35,7 +35,7 @@ TABLES = {
 }
 """Parameters by severity, but for zoom blur."""
 
-_ZOOMS_SMALL = (7, 12, 16, 21, 26)  # 1, 1.01, ...; numpy's arange ends before or after its bound as rounding has it
+_ZOOMS_SMALL = (7, 12, 16, 21, 26)  # 1, 1.01, ...; rounding decides whether numpy's arange holds its bound
 _ZOOMS_LARGE = ((12, 0.01), (16, 0.01), (11, 0.02), (13, 0.02), (11, 0.03))
 
 
@@ -91,7 +91,7 @@ def _gain(radius: float, half: npt.NDArray[np.int32], antialias: npt.NDArray[np.
     """Returns the sum of the reference's kernel, which is above 1 where the disc touches the frame of its kernel.
 
     The disc is smoothed inside a frame of 8 pixels around its centre, or of its radius if that is larger, mirrored at
-    the border: what the disc's tips lose there comes back as more, up to 1.3 %.
+    the border: the tips of the disc gain there up to 1.3 %.
     """
     reach, frame = len(half) // 2, 8 if radius <= 8 else int(radius)
     if reach < frame:
@@ -106,7 +106,7 @@ def _gain(radius: float, half: npt.NDArray[np.int32], antialias: npt.NDArray[np.
 
 
 def _antialias(radius: filters.Table, sd: filters.Table) -> filters.Table:
-    """Kernels that smooth the disc's edge, `[5, k]`: 3 weights up to radius 8, 5 beyond, as the reference has it."""
+    """Kernels that smooth the disc's edge, `[5, k]`: 3 weights up to radius 8, 5 beyond, as in the reference."""
     reach = 1 if radius.max() <= 8 else 2
     kernels = np.zeros((SEVERITIES, 2 * reach + 1))
     for row, r, s in zip(kernels, radius, sd, strict=True):
@@ -121,7 +121,7 @@ def glass_blur(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
     """Blurs, displaces pixels, and blurs again.
 
     The reference intends to swap pixels but copies them: both sides of its assignment are views of one array. Every
-    pixel takes the value of a neighbour, shifts exclude +shift, and some values are lost. This is kept.
+    pixel takes the value of a neighbour, shifts exclude +shift, and some values are lost. This function does the same.
     """
     return glass(x, _shares(x, words), level, _copied)
 
@@ -171,7 +171,7 @@ def _copied(source: jax.Array, down: jax.Array, right: jax.Array, shift: jax.Arr
     """One pass of copies, from the last pixel to the first.
 
     The source of a pixel depends on whether its neighbour has been visited, that is, lies later. Such neighbours form
-    chains, of which every look-up doubles the length followed: no loop over pixels is needed.
+    chains, and every look-up doubles the length of chain that is followed: no loop over pixels is needed.
     """
     height, width = source.shape[1:]
     y, x = jnp.arange(height)[:, None], jnp.arange(width)[None]
@@ -260,7 +260,7 @@ def smear(x: jax.Array, angle: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def each_image(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
-    """Applies `function` to every image: in a loop on CPUs, where slices at traced places stay slices; else batched."""
+    """Applies `function` to every image: in a loop on CPUs, where slices at traced places stay cheap; else batched."""
     result: jax.Array = jax.lax.platform_dependent(
         *arrays,
         cpu=lambda *arrays: jax.lax.map(lambda image_arrays: function(*image_arrays), arrays),

@@ -18,7 +18,7 @@ TABLES = {
         ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2)),
         ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)),
     ),
-    "elastic_transform": Table(  # the published script multiplies by 244 at 224 px; that is kept
+    "elastic_transform": Table(  # the published script multiplies by 244 at 224 px; so does this table
         ("alpha", "sd", "jitter"),
         tuple((32 * a, 32 * s, 32 * j) for a, s, j in ((0, 0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06)))
         + tuple((32 * a, 32 * s, 32 * j) for a, s, j in ((0.1, 0.04, 0.05), (0.1, 0.03, 0.03))),
@@ -45,7 +45,7 @@ def brightness(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
 
 
 def _over_channels(pick: Callable[[jax.Array, jax.Array], jax.Array], x: jax.Array) -> jax.Array:
-    """Returns the largest or the smallest channel, `[B, 1, H, W]`: written out, or it would be a pass of its own."""
+    """Returns the largest or the smallest channel, `[B, 1, H, W]`: written out, since a reduction is another pass."""
     return functools.reduce(pick, (x[:, i : i + 1] for i in range(x.shape[1])))
 
 
@@ -94,7 +94,8 @@ def elastic(x: jax.Array, jitter: jax.Array, fields: jax.Array, level: jax.Array
     table = TABLES["elastic_transform"].at(min(height, width))
     alpha, reach = (jnp.asarray(table[name])[level] for name in ("alpha", "jitter"))
 
-    # Affine: where the points go is drawn, so that a pixel's origin comes from the inverse map, in closed form.
+    # Affine: the targets of the points are drawn, so that the origin of a pixel comes from the inverse map, in closed
+    # form.
     centre, side = np.array([height // 2, width // 2], np.float32), min(height, width) // 3
     points = np.stack([centre + side, [centre[0] + side, centre[1] - side], centre - side])
     moved = jnp.asarray(points)[None] + reach * jitter

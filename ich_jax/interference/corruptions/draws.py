@@ -1,8 +1,8 @@
 """Random fields for corruptions: each number is a hash of (key, counter), so that no draw depends on the batch.
 
-Corruptions need many random numbers and little else: with JAX's own generator, its twenty rounds take most of their
-time on a CPU. Here a number takes two rounds of an integer hash, before each of which a word of the image's key is
-added. Keys come from `jax.random`; only the numbers under a key are made this way. They are unfit for cryptography.
+Corruptions need many random numbers and little else: the twenty rounds of JAX's own generator would take most of their
+time on a CPU. Here a number takes two rounds of an integer hash, with a word of the image's key added before each. Keys
+come from `jax.random`; only the numbers under a key are made this way. They are unfit for cryptography.
 
 References:
     The rounds are `lowbias32` of C. Wellons, hash-prospector (2018, public domain), a search for multipliers and shifts

@@ -121,7 +121,7 @@ def sample_bilinear(x: jax.Array, y_at: jax.Array, x_at: jax.Array, mode: str) -
     top, left = top.astype(jnp.int32), left.astype(jnp.int32)
     rows = [_fold(top + i, height, mode) * width for i in range(2)]
     columns = [_fold(left + i, width, mode) for i in range(2)]
-    # Barriers: values that are not stored between them would be computed again for every read of every channel.
+    # Barriers: without them, values would be computed again for every read of every channel.
     corners = jax.lax.optimization_barrier([row + column for row in rows for column in columns])
     a, b, c, d = jax.lax.optimization_barrier([take(x, corner) for corner in corners])
     upper = a + right * (b - a)

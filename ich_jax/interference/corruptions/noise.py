@@ -19,7 +19,7 @@ _TERMS = 19  # P(more than 18 photons | 5 expected) < 1e-6
 
 
 def gaussian_noise(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
-    """Adds Gaussian noise, each channel by itself."""
+    """Adds Gaussian noise to each channel independently."""
     sd = jnp.asarray(TABLES["gaussian_noise"].at(min(x.shape[2:]))["sd"])[level]
     return jnp.clip(x + sd * draws.normal(words, x.shape[1:]), 0.0, 1.0)
 
@@ -31,7 +31,7 @@ def speckle_noise(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array
 
 
 def impulse_noise(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
-    """Sets a share of the values to 0 or 1, each channel by itself."""
+    """Sets a share of the values to 0 or 1, in each channel independently."""
     share = jnp.asarray(TABLES["impulse_noise"].at(min(x.shape[2:]))["share"])[level]
     random = draws.bits(words, x.shape[1:])
     salt = (random & jnp.uint32(1)).astype(x.dtype)  # the lowest bit, which the comparison below does not use

@@ -30,8 +30,8 @@ class Table:
         names: Name of each parameter.
         small: Severities 1 to 5 at 32 px.
         large: The same at 224 px.
-        lengths: Names of those that are pixels.
-        whole: Names of those that have to be whole numbers, at least 1.
+        lengths: Names of the parameters that are lengths in pixels.
+        whole: Names of the parameters that have to be whole numbers, at least 1.
     """
 
     names: tuple[str, ...]

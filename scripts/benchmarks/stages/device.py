@@ -1,4 +1,4 @@
-"""What the device can do: products in three precisions, copies."""
+"""Peaks of the device: products in three precisions, copies."""
 
 import jax
 from benchmarks.stages.job import Job
@@ -14,7 +14,7 @@ PRECISIONS = {
 
 
 def run(job: Job) -> None:
-    """Measures the peaks that everything else is a share of."""
+    """Measures the peaks to which everything else is compared."""
     device = jax.local_devices()[0]
     for name in PRECISIONS:
         if job.left_s() <= 0:

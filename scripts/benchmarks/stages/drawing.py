@@ -1,4 +1,4 @@
-"""How many designs a generator draws in a second."""
+"""Designs per second of a generator."""
 
 from benchmarks import programs, sample
 from benchmarks.stages import step

@@ -1,4 +1,4 @@
-"""What a stage is given: its size, its deadline, and where its results go as they come."""
+"""The input of a stage: its size, its deadline, and the record that receives its results."""
 
 import concurrent.futures
 import dataclasses
@@ -20,14 +20,14 @@ class Job:
 
     Attributes:
         name: Name of the stage.
-        size: What is measured.
+        size: Sizes of the measurements.
         record: The run; every result is written at once.
-        deadline: When the stage has to be done, of `time.monotonic`.
+        deadline: Time by which the stage has to be done, of `time.monotonic`.
         versus: Whether PyTorch is wanted beside ours.
-        devices: How many devices are to be exercised together; 0: none.
-        shared: What stages of one process hand to each other, such as compiled steps.
-        goes_on: Why the stage is not done, if a later call can go on with it; empty if it is.
-        late: What there was no time for.
+        devices: Number of devices to exercise together; 0: none.
+        shared: Objects that stages of one process pass on, such as compiled steps.
+        goes_on: Why the stage is not done, if a later call can continue it; empty if it is done.
+        late: Work for which there was no time.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Job:
 
     @property
     def entry(self) -> Entry:
-        """What the stage has come to."""
+        """Results of the stage so far."""
         return self.record.entries[self.name]
 
     @property
     def folder(self) -> Path:
-        """Work directories, which a later call goes on with."""
+        """Work directories, which a later call continues."""
         return self.record.folder / "work"
 
     def left_s(self) -> float:
@@ -66,12 +66,12 @@ class Job:
         return any(row["table"] == table and list(row.values())[1] == first for row in self.entry.rows)
 
     def out_of_time(self, what: str, why: str = "no time was left") -> None:
-        """Leaves something out that a later call can do: the stage is unfinished."""
+        """Records work that a later call can do: the stage is unfinished."""
         self.late.append(what)
         self.leave_out(what, why)
 
     def leave_out(self, what: str, why: str) -> None:
-        """Writes what is left out, and why, where a later call on the same machine could not do it either."""
+        """Records an omission and its reason, where a later call on the same machine could not do it either."""
         self.entry.leave_out(what, why)
         self.record.write()
         print(f"{self.name}: left out: {what}: {' '.join(why.split())}", flush=True)
@@ -87,16 +87,16 @@ class Job:
         return None if entry is None else entry.figures.get(figure)
 
     def repeats(self, round_s: float, *, rounds: int, share: float = 0.8, most: int = 20) -> int:
-        """Returns how often everything can be done in each of so many rounds.
+        """Returns how often everything can be done in each round.
 
         Args:
             round_s: Seconds of doing everything once.
             rounds: Rounds.
-            share: Of the time left that may be spent on it.
+            share: Share of the remaining time that may be spent.
             most: Never more often.
 
         Returns:
-            0 if there is not even time for once.
+            0 if there is no time to do it even once.
         """
         return int(min(most, max(0.0, share * self.left_s()) // max(1e-9, rounds * round_s)))
 
@@ -104,16 +104,16 @@ class Job:
 def all_at_once(
     ways: Mapping[str, Callable[[], Made]], *, timeout_s: float, at_most: int = 8
 ) -> tuple[dict[str, Made], dict[str, str]]:
-    """Does several things in threads, such as compiling programs, and gives up on what is late.
+    """Does several things in threads, such as compiling programs, and abandons the late ones.
 
     Args:
-        ways: What to do, by name, the most important first.
+        ways: The work, by name, the most important first.
         timeout_s: For all of them.
         at_most: Threads.
 
     Returns:
-        What was made in time, in the order given; and why the rest was not. A thread that is late cannot be stopped,
-        and what it does then takes time from what comes after it.
+        The results that were ready in time, in the order given, and the reasons for the rest. A late thread cannot be
+        stopped, and its work takes time from everything after it.
     """
     futures: dict[str, concurrent.futures.Future[Made]] = {name: concurrent.futures.Future() for name in ways}
     waiting = list(ways.items())
@@ -127,11 +127,11 @@ def all_at_once(
                 name, way = waiting.pop(0)
             try:
                 futures[name].set_result(way())
-            except BaseException as error:  # told to whoever waits for it
+            except BaseException as error:  # reported to the waiting thread
                 futures[name].set_exception(error)
 
     for _ in range(min(at_most, len(ways))):
-        threading.Thread(target=work, daemon=True).start()  # a pool of the library would be waited for at exit
+        threading.Thread(target=work, daemon=True).start()  # exit would wait for a pool of the library
     made: dict[str, Made] = {}
     late: dict[str, str] = {}
     until = time.monotonic() + timeout_s

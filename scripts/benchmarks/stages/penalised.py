@@ -1,4 +1,4 @@
-"""What R1 and R2 add to a discriminator's step, by automatic differentiation and by the exact rule."""
+"""The cost of R1 and R2 in a discriminator's step, by automatic differentiation and by the exact rule."""
 
 from benchmarks import penalty
 from benchmarks.stages import step

@@ -1,4 +1,4 @@
-"""Where the time of a step goes: by part of the networks, by kind of operation, and which passes wait for memory."""
+"""The time of a step by part of the networks and by kind of operation, and the passes that wait for memory."""
 
 import dataclasses
 import re
@@ -29,7 +29,7 @@ _BYTES = {
     "u64": 8,
     "f64": 8,
 }
-_CALLERS = ("while", "call", "conditional")  # what they call stands in the profile as well
+_CALLERS = ("while", "call", "conditional")  # the operations that they call appear in the profile as well
 _COPIES = ("copy", "transpose", "reshape", "concatenate", "pad", "slice", "broadcast")
 
 
@@ -39,8 +39,8 @@ class Operation:
 
     Attributes:
         name: As in profiles.
-        opcode: What it does.
-        n_bytes: Of its operands and results.
+        opcode: Its kind.
+        n_bytes: Bytes of its operands and results.
         scope: Part of the program that it belongs to, such as `Discriminator/block_0, backward`.
     """
 
@@ -106,7 +106,7 @@ def profiled(call: Callable[[], Any], operations: Mapping[str, Operation]) -> di
         found: list[dict[str, float]] = []
         for plane in planes:
             lines = list(plane.lines)
-            if plane.name.startswith("/device:"):  # a line of operations, if there is one, tells the same once more
+            if plane.name.startswith("/device:"):  # a line of operations, if there is one, repeats the same events
                 lines = [line for line in lines if line.name == "XLA Ops"] or [
                     line for line in lines if line.name.startswith("Stream")
                 ]
@@ -159,7 +159,7 @@ def scope(path: str) -> str:
 
 
 def kind(name: str, operation: Operation | None) -> str:
-    """Returns what kind of work an operation is, by its opcode and the name that XLA gave it."""
+    """Returns the kind of work of an operation, by its opcode and the name that XLA gave it."""
     opcode = operation.opcode if operation else ""
     if opcode in ("convolution", "dot") or re.search(r"conv(?!ert)|dot|gemm|cudnn|cublas", name):
         return "convolutions, products"

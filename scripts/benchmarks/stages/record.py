@@ -1,4 +1,4 @@
-"""What an `accelerator` run has come to: one file, written whole after every piece, from which a later call goes on."""
+"""The record of an `accelerator` run: one file, rewritten after every result, from which a later call resumes."""
 
 import dataclasses
 import hashlib
@@ -19,14 +19,14 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 @dataclasses.dataclass
 class Entry:
-    """What a stage has come to so far.
+    """Results of a stage so far.
 
     Attributes:
-        state: One of running, done, unfinished (it goes on with `--resume`), failed, left out.
+        state: One of running, done, unfinished (`--resume` continues it), failed, left out.
         seconds: Time spent on it, over all calls.
-        until: When it has to be done, in seconds since the epoch, while it runs; -1 after it has ended in this call.
-        rows: What was measured: cells by column, and the table that they stand in under `table`.
-        left_out: What was left out, and why.
+        until: Its deadline in seconds since the epoch, while it runs; -1 after it has ended in this call.
+        rows: Measurements: cells by column, and the name of their table under `table`.
+        left_out: Omissions and their reasons.
         figures: Headline figures.
         reason: Why it is not done.
     """
@@ -46,7 +46,7 @@ class Entry:
         self.rows = [*kept, {"table": table, **cells}]
 
     def leave_out(self, what: str, why: str) -> None:
-        """Notes what was not measured."""
+        """Notes an omission and its reason."""
         if (line := f"{what}: {' '.join(why.split())}") not in self.left_out:
             self.left_out.append(line)
 
@@ -58,7 +58,7 @@ class Record:
     Attributes:
         folder: Where it is kept.
         size: Name of the size.
-        calls: Every call that worked on it: where, with which versions and for how long.
+        calls: Every call that worked on it: machine, versions and duration.
         entries: From names of stages.
     """
 
@@ -77,11 +77,11 @@ class Record:
         workdir.write_json(self.folder / FILE, values)
 
     def write_tables(self) -> None:
-        """Writes what there is as Markdown, beside the record."""
+        """Writes the results so far as Markdown, beside the record."""
         workdir.write_text(self.folder / TABLES, markdown(self))
 
     def begin(self, name: str, until: float) -> Entry:
-        """Notes that a stage begins, or goes on; what it left out before is tried again."""
+        """Notes that a stage begins or continues; earlier omissions are tried again."""
         entry = self.entries.setdefault(name, Entry(RUNNING))
         entry.state, entry.until, entry.reason, entry.left_out = RUNNING, until, "", []
         self.write()
@@ -130,7 +130,7 @@ def interrupted(record: Record, reason: str, *, state: str = UNFINISHED) -> list
 
 
 def markdown(record: Record) -> str:
-    """Returns the run as Markdown: how each stage ended, then its tables and what was left out."""
+    """Returns the run as Markdown: how each stage ended, then its tables and omissions."""
     lines = []
     states = tables.Table(
         name="stages",

@@ -1,6 +1,6 @@
-"""Several devices and several processes, at small size: what a run on one device cannot show.
+"""Several devices and several processes, at small size: effects that a run on one device cannot show.
 
-The step on all of them computes what it computes on one; the optimisers' moments are divided; a `shard_map` in which
+The step on all of them gives the result of one device; the optimisers' moments are divided; a `shard_map` in which
 every device updates its own part of the parameters gives the update of one device; two processes joined by
 `jax.distributed` agree.
 """
@@ -32,7 +32,7 @@ _AXIS = parallel.AXIS
 
 
 def run(job: Job) -> None:
-    """Exercises each way; what the machine has no devices for is left out."""
+    """Exercises each way; those that need more devices than the machine has are left out."""
     n = len(jax.devices()) if job.devices < 1 else job.devices
     if n > len(jax.devices()):
         raise errors.ConfigError(f"--devices: got {n}, but JAX sees {len(jax.devices())}.")
@@ -130,7 +130,7 @@ def _two_processes(job: Job) -> None:
 
 
 def serve_process(index: int, coordinator: str) -> None:
-    """Is one of two processes that train together: says its losses."""
+    """Runs one of two processes that train together, and prints its losses."""
     if os.environ.get("JAX_PLATFORMS") != "cpu":  # the backend must not start before this
         jax.config.update("jax_cuda_visible_devices", str(index))
     else:

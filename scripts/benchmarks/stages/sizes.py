@@ -1,4 +1,4 @@
-"""What the stages of `accelerator` measure: at full size, and tiny on a CPU through the same code."""
+"""Sizes of the measurements of `accelerator`: full, and tiny for a CPU through the same code."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Changes = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A config and what is changed in it.
+    """A config and changes to it.
 
     Attributes:
         file: Name of the config, without its variant.
@@ -41,28 +41,28 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """How large everything is.
+    """Sizes of all measurements.
 
     Attributes:
         name: `full` or `tiny`.
-        products: Sides of the matrix products that the peak is measured by; empty: those of the device.
+        products: Sides of the matrix products that measure the peak; empty: those of the device.
         copied_bytes: Bytes of the array whose scaling measures the copy; 0: those of the device.
         step: The training step beside PyTorch.
         forms: Ways to compute convolutions that are tried, by their names in `programs.FORMS`.
         algebras: Those of the step in PyTorch.
         small: The networks of which stacks are trained.
-        stacks: How many seeds in a stack.
-        processes: How many processes beside each other.
+        stacks: Numbers of seeds in a stack.
+        processes: Numbers of processes beside each other.
         drawn: Generators that draw.
-        draws: How many designs at once.
-        penalties: Whose discriminator is penalised.
-        ways: Ways to take the penalty; empty: all that hold.
+        draws: Numbers of designs at once.
+        penalties: Runs whose discriminator is penalised.
+        ways: Ways to take the penalty; empty: all that apply.
         comparison: The deep error comparison.
         shards: Processes that train it beside each other.
         trained: Runs of `procedural_*`, by name.
         sheet: Briefs and draws of a stored sheet.
         econometrics: Rows of the benchmark of econometrics.
-        quick: Whether these are of their small sizes.
+        quick: Whether these rows have their small sizes.
         rounds: Rounds in which ways take turns.
     """
 
@@ -173,7 +173,7 @@ SIZES = {size.name: size for size in (FULL, TINY)}
 
 
 def named(name: str) -> Size:
-    """Returns the size of a name.
+    """Returns the size with a name.
 
     Raises:
         ConfigError: There is none.

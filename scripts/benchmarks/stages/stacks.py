@@ -70,13 +70,13 @@ def run(job: Job) -> None:
 
 
 def choice_name(job: Job) -> str:
-    """Name of the form that other processes are to compute in."""
+    """Name of the form that other processes are to use."""
     form = step.best_choice(job).form
     return next(name for name, known in programs.FORMS.items() if known == form)
 
 
 def serve(job_size: Any, form: str) -> None:
-    """Is one of the processes that train beside each other."""
+    """Runs one of the processes that train beside each other."""
     config = job_size.small.load()
     program = programs.make_program(config, programs.random_dataset(config), programs.of_form(form))
     program(2)
@@ -107,7 +107,7 @@ def _beside_each_other(job: Job, form: str, numbers: Sequence[int], batch: int) 
 
 
 def _together(workers: Sequence[apart.Worker], steps: int) -> float:
-    """Has all of them work at the same time; returns the seconds until the last one is done."""
+    """Runs all of them at the same time; returns the seconds until the last one is done."""
     began = time.monotonic()
     for worker in workers:
         worker.ask(steps)
@@ -120,5 +120,5 @@ def _together(workers: Sequence[apart.Worker], steps: int) -> float:
 
 
 def _repeated(tree: Any, n: int) -> Any:
-    """A stack of n equal states: what a step costs does not depend on what is in it."""
+    """A stack of n equal states: the cost of a step does not depend on their values."""
     return jax.tree.map(lambda leaf: jnp.repeat(leaf[None], n, axis=0), tree)

@@ -55,10 +55,10 @@ def run(job: Job) -> None:
 
 
 def compile_forms(job: Job, config: Config, *, share: float) -> dict[str, Program]:
-    """Compiles the step in each form, all at once; what is late is left out.
+    """Compiles the step in each form, all at once; late ones are left out.
 
     Returns:
-        Programs by name of their form, each with a state of its own, at the first step.
+        Programs by name of their form, each with its own state, at the first step.
     """
     options = formulation.good_options()
     first = programs.make_program(config, programs.random_dataset(config), Choice(programs.FORMS[job.size.forms[0]]))
@@ -79,7 +79,7 @@ def compile_forms(job: Job, config: Config, *, share: float) -> dict[str, Progra
 
 
 def best_program(job: Job) -> Program:
-    """Returns the step in the fastest form, from the stage before or compiled now."""
+    """Returns the step in the fastest form, from the previous stage or compiled now."""
     if "program" not in job.shared:
         made = compile_forms(job, job.size.step.load(), share=0.5)
         if not made:
@@ -91,7 +91,7 @@ def best_program(job: Job) -> Program:
 
 
 def best_choice(job: Job) -> Choice:
-    """Returns the fastest form with the options of this device: as measured here, else the merged one."""
+    """Returns the fastest form with the options of this device: as measured here, else the merged form."""
     form = (
         job.shared.get("form")
         or next((str(row["form"]) for row in job.record.entries["step"].rows if row.get("fastest") == "yes"), "merged")
@@ -108,7 +108,7 @@ def model_flops(program: Program) -> float:
 
 
 def _alone(job: Job, config: Config, ours: dict[str, Program]) -> tuple[float, float]:
-    """Takes first steps, compares their losses, and writes how long later ones take with nothing in turns.
+    """Takes first steps, compares their losses, and writes the time of later ones, run without taking turns.
 
     Returns:
         Losses of the first step of our first form.
@@ -200,7 +200,7 @@ def _variants(job: Job) -> list[str]:
 
 
 def serve_torch(config: Config, name: str, torch_device: str) -> None:
-    """Is a step in PyTorch: says the losses of its first step, then works when it is asked to.
+    """Runs a step in PyTorch: prints the losses of its first step, then works on request.
 
     Raises:
         ConfigError: There is no such variant, or this build of PyTorch cannot use the device.
@@ -258,5 +258,5 @@ def _peak(job: Job, config: Config) -> float:
 
 
 def _own(x: Any) -> Any:
-    """A copy that a step may write over."""
+    """A copy that a step may overwrite."""
     return jnp.copy(x) if isinstance(x, jax.Array) else x

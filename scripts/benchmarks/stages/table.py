@@ -1,8 +1,8 @@
-"""The stages of `accelerator`, in the order of what they are worth: one row each.
+"""The stages of `accelerator` in order of value: one row each.
 
-A stage that is added is a row here and a function `(job) -> None` beside the others: it writes each result by `job.add`
-as it comes, says by `job.leave_out` what it could not do, looks at `job.left_s()` before whatever takes long, and sets
-`job.goes_on` if a later call can go on with it.
+A new stage is a row here and a function `(job) -> None` beside the others: it writes each result by `job.add` as it
+comes, reports omissions by `job.leave_out`, checks `job.left_s()` before long work, and sets `job.goes_on` if a later
+call can continue it.
 """
 
 import dataclasses
@@ -28,13 +28,13 @@ class Stage:
 
     Attributes:
         name: For `--stages`.
-        worth: What one knows after it.
-        minutes: That it is expected to take, compilation included.
-        least: Minutes below which it is not begun.
-        run: What it does.
-        surplus: Its part of minutes that are left over when every stage has what it is expected to take; 0 for one that
-            ends by itself.
-        asked: Whether it takes part only where it is asked for, by `--devices` or `--stages`.
+        worth: What it shows.
+        minutes: Expected duration, compilation included.
+        least: Minutes without which it is not begun.
+        run: Its function.
+        surplus: Its part of the minutes that remain when every stage has its expected duration; 0 for a stage that ends
+            by itself.
+        asked: Whether it runs on request only, by `--devices` or `--stages`.
     """
 
     name: str
@@ -47,27 +47,27 @@ class Stage:
 
 
 STAGES = (
-    Stage("device", "device, versions, measured peaks: what all else is a share of", 0.3, 0.1, device.run),
+    Stage("device", "device, versions, measured peaks: the scale of all else", 0.3, 0.1, device.run),
     Stage("step", "the step at batch 256 and 64 px beside PyTorch, losses compared first", 2.4, 0.5, step.run),
-    Stage("profile", "where the time of a step goes, and which passes wait for memory", 0.4, 0.2, profile.run),
+    Stage("profile", "time of a step by part, and passes that wait for memory", 0.4, 0.2, profile.run),
     Stage("stacks", "stacks of 1 to 64 seeds beside as many processes", 1.2, 0.3, stacks.run),
     Stage("drawing", "designs drawn in a second", 0.5, 0.2, drawing.run),
     Stage("comparison", "four and eight blocks a stage: the error of both arms", 1.7, 0.8, training.compare, surplus=2),
     Stage("training", "procedural_64 and procedural_128, sheets stored", 1.5, 0.8, training.train, surplus=1),
-    Stage("penalty", "what R1 and R2 add to a step, by either rule", 0.5, 0.2, penalised.run),
+    Stage("penalty", "cost of R1 and R2 in a step, by either rule", 0.5, 0.2, penalised.run),
     Stage("econometrics", "batches of small refits on the device", 0.5, 0.2, econometric.run),
     Stage("devices", "several devices and two processes agree with one", 0.6, 0.3, several.run, asked=True),
 )
 
 
 def allowance(stages: Sequence[Stage], left_s: float) -> float:
-    """Returns the seconds that the first of some stages may take, of those that are left for all of them.
+    """Returns the seconds that the first stage may take of those that remain for all.
 
-    Every stage has what it is expected to take, in the order of worth. What is left over goes to those that can use any
-    number of minutes; one that ends by itself may take up to half of it, where the device is slower than expected.
+    Every stage has its expected duration, in order of value. The remainder goes to stages that can use any number of
+    minutes; a stage that ends by itself may take up to half of it, in case the device is slower than expected.
 
     Args:
-        stages: Those that are still to come, at least one.
+        stages: The remaining stages, at least one.
         left_s: Seconds left.
     """
     first, left = stages[0], max(0.0, left_s)
@@ -78,7 +78,7 @@ def allowance(stages: Sequence[Stage], left_s: float) -> float:
 
 
 def listing(stages: Sequence[Stage] = STAGES) -> str:
-    """Returns the stages as text, with the minutes that they are expected to take."""
+    """Returns the stages as text, with their expected minutes."""
     lines, total = [], 0.0
     for i, stage in enumerate(stages):
         total += 0.0 if stage.asked else stage.minutes

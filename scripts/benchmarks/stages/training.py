@@ -1,4 +1,4 @@
-"""Trainings that take whatever minutes there are: stopped with a checkpoint at the deadline, gone on with later."""
+"""Trainings that use all remaining minutes: stopped with a checkpoint at the deadline, and resumed later."""
 
 import json
 import signal
@@ -46,7 +46,7 @@ def compare(job: Job) -> None:
 
 
 def train(job: Job) -> None:
-    """Trains the procedural configs, and stores a sheet of what each draws at the step that it has reached."""
+    """Trains the procedural configs, and stores a sheet of the designs of each at the step that it has reached."""
     left, wrong = len(job.size.trained), []
     for name, made in job.size.trained.items():
         folder = job.folder / name
@@ -58,7 +58,7 @@ def train(job: Job) -> None:
             _close(job, ended, done, folder)
             if _newest(folder) is not None:
                 store_sheet(job, name, folder)
-        except errors.IchJaxError as error:  # the other runs are worth as much as they were
+        except errors.IchJaxError as error:  # the other runs keep their value
             wrong.append(str(error))
             continue
         if done:
@@ -73,7 +73,7 @@ def command(study: str, made: Run, folder: Path, *more: str) -> list[str]:
 
 
 def side_by_side(job: Job, commands: Mapping[str, list[str]], *, within_s: float | None = None) -> dict[str, int]:
-    """Runs commands at the same time until they end, or until they have to save and leave.
+    """Runs commands in parallel until they end, or until they have to save and leave.
 
     Args:
         job: The stage; what the commands print goes to files beside their work directories.
@@ -91,7 +91,7 @@ def side_by_side(job: Job, commands: Mapping[str, list[str]], *, within_s: float
     try:
         for name, words in commands.items():
             with open(job.folder / f"{name.replace(' ', '_')}.log", "ab") as log:
-                # In the group of this process: whoever ends it ends them, too.
+                # In the group of this process: a signal that ends the group ends them, too.
                 running[name] = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         asked = False
         while any(process.poll() is None for process in running.values()):
@@ -113,7 +113,7 @@ def side_by_side(job: Job, commands: Mapping[str, list[str]], *, within_s: float
 
 
 def where(folder: Path) -> dict[str, Any]:
-    """Says which step a work directory has reached, of how many, and how fast."""
+    """Returns the step that a work directory has reached, the number of steps, and the speed."""
     step, rate = 0, None
     metrics = folder / "metrics.jsonl"
     for line in metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []:
@@ -147,7 +147,7 @@ def _close(job: Job, ended: Mapping[str, int], done: bool, folder: Path) -> None
         last = "; ".join(f"{name} left with {wrong[name]}: {_tail(log)}" for name, log in logs.items())
         raise errors.IchJaxError(last)
     for name in killed:
-        job.leave_out(name, "did not save and leave in time; it goes on from its checkpoint before that, if it has one")
+        job.leave_out(name, "did not save and leave in time; it resumes from its previous checkpoint, if it has one")
     if not done:
         job.goes_on = "; ".join(filter(None, [job.goes_on, f"{folder.name}: {_reached(folder)}"]))
 

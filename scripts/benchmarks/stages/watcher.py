@@ -1,4 +1,4 @@
-"""The process that watches the one that works, and touches no device: it ends, replaces and records what fails."""
+"""The process that watches the worker and touches no device: it ends, replaces and records a worker that fails."""
 
 import contextlib
 import os
@@ -26,17 +26,17 @@ _ROOT = Path(__file__).resolve().parents[3]
 _GRACE_S = 15.0
 """Seconds after its deadline at which a stage that has not stopped is ended with its process."""
 _LAST_S = 5.0
-"""The same after the end of all minutes."""
+"""The same after the end of the whole time."""
 
 
 def supervise(record: Record, stages: Sequence[Stage], deadline: float, platform: str) -> None:
-    """Has stages done by a process of their own, and by another one for the rest if that one is lost.
+    """Runs stages in a worker process, and the remaining ones in another if that process is lost.
 
     Args:
         record: The run; while a process works, it alone writes the file.
-        stages: What is missing, in order.
+        stages: The missing stages, in order.
         deadline: Of `time.monotonic`.
-        platform: What the device has to be.
+        platform: Required platform of the device.
 
     Raises:
         ConfigError: There is no such device.
@@ -66,7 +66,7 @@ def supervise(record: Record, stages: Sequence[Stage], deadline: float, platform
 def _started(
     record: Record, stages: Sequence[Stage], until: float, platform: str
 ) -> Iterator[tuple[subprocess.Popen[str], "queue.SimpleQueue[str | None]"]]:
-    """Starts the process, in a group of its own, and ends whatever is left of it."""
+    """Starts the process in a new group, and ends the remains of the group afterwards."""
     words = [
         *(sys.executable, str(_ROOT / "scripts/benchmark.py"), "accelerator", "--side=stages", f"--until={until}"),
         *(f"--size={record.size}", f"--stages={','.join(stage.name for stage in stages)}", f"--versus={FLAGS.versus}"),
@@ -80,7 +80,7 @@ def _started(
     process = subprocess.Popen(
         words,
         env=environment,
-        stdin=subprocess.PIPE,  # closed when this process ends, however it ends; then the other one ends, too
+        stdin=subprocess.PIPE,  # closed when this process ends in any way; then the worker ends, too
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -108,7 +108,7 @@ def _started(
 
 
 def _watch(record: Record, process: subprocess.Popen[str], lines: "queue.SimpleQueue[str | None]", until: float) -> int:
-    """Shows and keeps what the process says, until it ends or has to be ended; returns its exit code."""
+    """Shows and logs the output of the process until it ends or has to be ended; returns its exit code."""
     log = None
     try:
         while True:
@@ -141,7 +141,7 @@ def _watch(record: Record, process: subprocess.Popen[str], lines: "queue.SimpleQ
 
 
 def _stored(record: Record) -> tuple[list[dict[str, Any]], dict[str, records.Entry]]:
-    """What the other process has written."""
+    """The record as the worker has written it."""
     if not (record.folder / records.FILE).exists():
         return record.calls, record.entries
     stored = records.read(record.folder)

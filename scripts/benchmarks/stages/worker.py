@@ -1,4 +1,4 @@
-"""The process that works: it does stages one after the other, or is one side of what a stage compares."""
+"""The worker process: it runs stages one after the other, or one side of the comparison of a stage."""
 
 import dataclasses
 import os
@@ -25,12 +25,12 @@ from ich_jax.studies.console import keep_compiled_programs
 
 FLAGS = flags.FLAGS
 READY, REFUSED = "ready", "refused: "
-"""How it says that the device is there, or why it cannot work; what it prints afterwards is for people."""
+"""Lines by which it reports that the device is there, or why it cannot work; later output is for people."""
 _VERSIONS = ("jax", "jaxlib", "jax-cuda13-plugin", "jax-cuda12-plugin", "flax", "optax", "numpy", "torch")
 
 
 def serve() -> None:
-    """Is one of the processes that the command starts."""
+    """Runs one of the processes that the command starts."""
     side, size = FLAGS.side, sizes.named(FLAGS.size)
     if side == "torch":
         step.serve_torch(size.step.load(), FLAGS.variant, FLAGS.torch_device)
@@ -68,12 +68,12 @@ def _serve_stages(size: sizes.Size) -> None:
 
 
 def work(record: Record, stages: Sequence[Stage], size: sizes.Size) -> None:
-    """Does stages one after the other; what one raises is recorded.
+    """Runs stages one after the other; exceptions are recorded.
 
     Args:
         record: The run.
         stages: In the order of worth.
-        size: What is measured.
+        size: Sizes of the measurements.
     """
     call = record.calls[-1]
     call["provenance"] = dataclasses.asdict(provenance.provenance()) | {"command": call["command"]}
@@ -86,7 +86,7 @@ def work(record: Record, stages: Sequence[Stage], size: sizes.Size) -> None:
         if allowed < 60 * stage.least:
             reason = f"{max(0.0, allowed) / 60:.2f} minutes were left, {stage.least:g} are needed"
             known = record.entries.get(stage.name)
-            if known is None or not known.rows:  # else an earlier call has been at it, and what it found stays
+            if known is None or not known.rows:  # else an earlier call has begun it, and its results stay
                 record.end(stage.name, LEFT_OUT, 0.0, reason)
             print(f"{stage.name}: left out: {reason}", flush=True)
             continue
@@ -97,7 +97,7 @@ def work(record: Record, stages: Sequence[Stage], size: sizes.Size) -> None:
         started = time.monotonic()
         try:
             stage.run(job)
-        except Exception as error:  # whatever it is, the minutes that are left are for the next stage
+        except Exception as error:  # any exception: the remaining minutes belong to the next stage
             traceback.print_exc()
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
             record.end(stage.name, FAILED, time.monotonic() - started, reason)
@@ -109,7 +109,7 @@ def work(record: Record, stages: Sequence[Stage], size: sizes.Size) -> None:
 
 
 def _end_with_input() -> None:
-    """Ends this process and those that it started when the one that watches it is gone."""
+    """Ends this process and its children when the watching process is gone."""
     while sys.stdin.readline():
         pass
     os.killpg(os.getpgid(0), signal.SIGKILL)
