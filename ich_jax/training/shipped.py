@@ -157,7 +157,8 @@ def save(model: TrainedModel, folder: str | Path, known: dict[str, Any]) -> dict
 
 def _encode(params: Params, file: str) -> bytes:
     flat = flax.traverse_util.flatten_dict(params, sep="/")
-    arrays: dict[str, Any] = {name: np.asarray(value).astype(_STORED) for name, value in flat.items()}
+    with np.errstate(over="ignore"):  # refused below, by name
+        arrays: dict[str, Any] = {name: np.asarray(value).astype(_STORED) for name, value in flat.items()}
     beyond = [name for name, value in arrays.items() if not np.isfinite(value).all()]
     if beyond:
         raise errors.CheckpointError(f"{file}: {beyond[0]} holds values that are not finite in float16.")

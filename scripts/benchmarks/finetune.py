@@ -92,7 +92,8 @@ def run() -> None:
         "n_train": dataset.n_train,
         "n_held_out": len(judge.held_out),
         "n_designs": N_DESIGNS,
-        "config": config_lib.to_dict(config),
+        "data_fingerprint": dataset.fingerprint,
+        "config": {name: value for name, value in config_lib.flatten(config).items() if name != "data.path"},
         "rows": found,
         "real_kid": real_kid,
     }

@@ -54,7 +54,7 @@ def test_files_that_are_too_large_and_values_beyond_float16_write_nothing(model,
 def test_another_renderer_is_refused(folder, monkeypatch):
     from ich_jax.data.procedural import renderer
 
-    monkeypatch.setattr(renderer, "VERSION", renderer.VERSION + 1)
+    monkeypatch.setattr(renderer, "VERSION", "another")
     with pytest.raises(errors.CheckpointError, match=r"this version of ich_jax renders others .* --checkpoint=RUN"):
         shipped.load(folder)
 
@@ -85,7 +85,8 @@ class TestTheShippedOne:
     """The files in the package."""
 
     @pytest.fixture(scope="class")
-    def generator(self):
+    @classmethod
+    def generator(cls):
         return ich_jax.load_generator()
 
     def test_it_is_small_and_says_how_good_it_is(self, generator):
