@@ -13,7 +13,8 @@ Command:
 
 Expected time: about 7 minutes on two cores, without an accelerator.
 
-Expected result: closer to held-out pictures than the same steps from scratch. The page compares generated images with the nearest training images: with so few of them look there first.
+Expected result: closer to held-out pictures than the same steps from scratch. The page compares generated
+images with the nearest training images: with so few of them look there first.
 """
 
 from typing import Any

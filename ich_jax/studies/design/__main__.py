@@ -43,6 +43,7 @@ def define_flags() -> None:
     )
     flags.DEFINE_multi_string("brief", [], 'A brief, such as "product=fan, palette=indigo, width=+1.5"; repeatable.')
     flags.DEFINE_string("briefs", "", "File of briefs: CSV with a row for each, or JSON.")
+    flags.DEFINE_integer("test_briefs", 0, "Design for so many of the run's own test briefs.", lower_bound=0)
     flags.DEFINE_bool("list", False, "Print what briefs of the run can state, then leave.")
     flags.DEFINE_bool("dry_run", False, "Check everything and print what would be drawn, then leave.")
     flags.DEFINE_string("seeds", "", "One design of each of these seeds instead of choosing, such as 0-9,12.")
@@ -68,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
             list_space(FLAGS.checkpoint)
             return
         config = configured(FLAGS.config)
-        request = Request(tuple(FLAGS.brief), FLAGS.briefs, FLAGS.around, FLAGS.morph, FLAGS.sweep)
+        request = Request(tuple(FLAGS.brief), FLAGS.briefs, FLAGS.around, FLAGS.morph, FLAGS.sweep, FLAGS.test_briefs)
         if FLAGS.workdir is None and not (FLAGS.dry_run or FLAGS.redraw):
             raise errors.ConfigError(
                 "No --workdir is given: name the folder of the designs, such as --workdir=runs/fans."

@@ -13,9 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from ich_jax import errors
+from ich_jax.config import EvalConfig
+from ich_jax.data.dataset import Dataset
+from ich_jax.evaluation import drawing
+from ich_jax.evaluation.drawing import Purpose
 from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace
 
 _NAME_LENGTH = 48  # of the names of files, without rank
@@ -158,6 +163,19 @@ def from_arrays(brief: Brief, space: DesignSpace) -> tuple[tuple[str, str | floa
         *parts,
         *((name, float(str(axes[a]))) for a, name in enumerate(space.axes) if given[len(kinds) + a]),
     )
+
+
+def of_test(dataset: Dataset, settings: EvalConfig, n: int) -> tuple[Asked, ...]:
+    """Returns the first of a run's test briefs, those that its evaluation judges; their names are still empty.
+
+    Args:
+        dataset: The images of the run.
+        settings: Its evaluation, whose seed and number of designs decide the briefs.
+        n: How many, at most `settings.n_designs`.
+    """
+    drawn = drawing.briefs(dataset, jax.random.key(settings.seed), Purpose.DESIGNS, settings.n_designs)
+    single = [drawing.rows(drawn, slice(i, i + 1)) for i in range(n)]
+    return tuple(Asked("", from_arrays(one, dataset.space), one) for one in single)
 
 
 def listed(space: DesignSpace) -> str:

@@ -1,6 +1,7 @@
 """What a call asks for: briefs, variations, paths and sweeps, each as a job of candidates."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from absl import logging
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.config import DesignConfig
+from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import drawing
 from ich_jax.report.text import signed
 from ich_jax.studies.design import briefs, files, recipes
@@ -36,6 +38,7 @@ class Request:
         around: A design, as a PNG file, of which variations are wanted.
         morph: Two designs, `A.png,B.png`, between which a path is wanted.
         sweep: An axis along which each brief, or the design of `around`, is drawn.
+        test_briefs: How many of the run's own test briefs, by which its generator was judged.
     """
 
     briefs: tuple[str, ...] = ()
@@ -43,10 +46,19 @@ class Request:
     around: str = ""
     morph: str = ""
     sweep: str = ""
+    test_briefs: int = 0
 
 
-def plan(config: DesignConfig, designer: Designer, request: Request) -> tuple[Job, ...]:
+def plan(
+    config: DesignConfig, designer: Designer, request: Request, images: Callable[[], Dataset] | None = None
+) -> tuple[Job, ...]:
     """Returns the jobs of a request.
+
+    Args:
+        config: How many candidates, and which noise.
+        designer: The generator.
+        request: What is wanted.
+        images: Loads the images of the run, of which test briefs are drawn; None: there are none.
 
     Raises:
         ConfigError: The request cannot be met: see `briefs.read`; or it asks for nothing, or for too much at once.
@@ -57,11 +69,11 @@ def plan(config: DesignConfig, designer: Designer, request: Request) -> tuple[Jo
     if request.sweep:
         errors.require(request.sweep, space.axes, "--sweep")
     if request.morph:
-        if request.briefs or request.file or request.around or request.sweep or config.seeds:
+        if request != Request(morph=request.morph) or config.seeds:
             raise errors.ConfigError("--morph takes its briefs from the two designs; leave the other requests out.")
         return (_path(config, designer, request.morph),)
     if request.around:
-        if request.briefs or request.file:
+        if request.briefs or request.file or request.test_briefs:
             raise errors.ConfigError("--around takes its brief from the design; leave --brief and --briefs out.")
         card = card_of(designer, request.around)
         asked = _asked(card, space, Path(request.around).stem)
@@ -69,6 +81,10 @@ def plan(config: DesignConfig, designer: Designer, request: Request) -> tuple[Jo
             return (_sweep(config, space, asked, request.sweep, (card.recipe,)),)
         return (_around(config, asked, card),)
     found = briefs.read(request.briefs, request.file, space)
+    if request.test_briefs and images is not None:
+        run_config = designer.model.config
+        errors.require_within(request.test_briefs, 1, run_config.evaluation.n_designs, "--test_briefs", whole=True)
+        found = briefs.named([*found, *briefs.of_test(images(), run_config.evaluation, request.test_briefs)])
     if not found:
         raise errors.ConfigError(
             f'No brief is given. Write for example --brief="product={space.products[0]}", or --briefs=FILE; --list '

@@ -29,7 +29,9 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
     # ---------------- everything that can be refused is refused here, before anything is drawn or written
     liveness.stage("generator and briefs")
     designer = load(source, config)
-    jobs = plan.plan(config, designer, request)
+    jobs = plan.plan(
+        config, designer, request, lambda: trained.load_images(designer.model, source or "the shipped generator")
+    )
     checks.check_size(config, designer)
     checks.check_readable(designer)
     identity = plan.identity(designer, jobs)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,7 +17,8 @@ from PIL import Image
 from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.config import DesignConfig
-from ich_jax.evaluation import selection
+from ich_jax.data import make
+from ich_jax.evaluation import drawing, selection
 from ich_jax.studies.design import delivery, files, plan, recipes, result
 from ich_jax.studies.design import designer as designer_lib
 from ich_jax.studies.design import run as design
@@ -222,6 +224,20 @@ def test_seeds_deliver_a_design_each_in_order(untrained: Path, tmp_path: Path) -
         (tmp_path / "run", "03"), (alone, "01")
     )]  # fmt: skip
     assert apart(*images) <= 1
+
+
+def test_test_briefs_are_those_that_the_run_was_judged_by(designer: designer_lib.Designer) -> None:
+    model = designer.model
+    dataset = make.make(model.config.data, seed=model.config.seed)
+    key = jax.random.key(model.config.evaluation.seed)
+    judged = drawing.briefs(dataset, key, drawing.Purpose.DESIGNS, model.config.evaluation.n_designs)
+    jobs = plan.plan(made(), designer, Request(test_briefs=3), lambda: dataset)
+    assert [job.name[:3] for job in jobs] == ["01_", "02_", "03_"]
+    for i, job in enumerate(jobs):
+        for part, expected in zip(job.brief, judged, strict=True):
+            np.testing.assert_array_equal(part[0], expected[i])
+    with pytest.raises(errors.ConfigError, match=r"--test_briefs"):
+        plan.plan(made(), designer, Request(test_briefs=10**5), lambda: dataset)
 
 
 def test_a_brief_that_nothing_meets_says_so(
