@@ -15,7 +15,7 @@ Variants:
              steps, each about 3 minutes of one core. Step size, strengths and the averaging were chosen
              in a pilot of one seed and 50 designs of each product: with three tenths of training's largest step size
              flips of 7 labels in 10 and a tenfold step size changed nothing; with half of it such flips cost 5 points,
-             made good within 40 steps, and a tenfold step size broke the generator for the rest of the run.
+             recovered within 40 steps, and a tenfold step size broke the generator for the rest of the run.
     :quick   eleven kinds, one seed, 100 designs of each product, in a few minutes.
     :folder  for a generator of an image folder: no second inspector, which a small set cannot train.
     :tiny    every step of the sweep in a minute: two kinds and 10 designs of each product, on a generator that

@@ -1,9 +1,10 @@
 """How a process behaves at the terminal: Ctrl-C is answered at once, and silence is explained.
 
 Python runs its own signal handlers between two of its instructions, so that a process that compiles answers after half
-a minute. Here the signal wakes a thread of its own (`signal.set_wakeup_fd`), which prints one line at once. Where
-something is being saved (`saving`), the process goes on until it is and then leaves; everywhere else it leaves there
-and then, which loses nothing: files are written whole or not at all (`workdir`). A second signal leaves at once.
+a minute. Here the signal wakes a separate thread (`signal.set_wakeup_fd`), which prints one line at once. Where
+something is being saved (`saving`), the process continues until it is saved and then leaves; everywhere else it leaves
+immediately, which loses nothing: files are written completely or not at all (`workdir`). A second signal leaves at
+once.
 
 The same thread names the stage of the process (`stage`) when nothing has moved for a minute.
 

@@ -122,8 +122,8 @@ def choose(
         index = index[front <= last]
     if method == "diverse" and len(index):
         start = int(np.argmin(cost[index]))
-        found = most_diverse(np.asarray(features)[index], k, start)
-        return Selection(index[found.index], found.distance)
+        diverse = most_diverse(np.asarray(features)[index], k, start)
+        return Selection(index[diverse.index], diverse.distance)
     order = np.argsort(cost[index], kind="stable") if method == "best" else np.arange(len(index))
     taken = index[order[:k]]
     return Selection(taken, np.full(len(taken), np.nan))

@@ -307,7 +307,7 @@ def leave_two_out(data: Study) -> LeaveTwoOut:
     targets = np.concatenate([np.zeros(pairs, np.int64), a + 1, b + 1])
     left_out = np.zeros((3 * pairs, j + 1))
     left_out[np.arange(3 * pairs), np.tile(a + 1, 3)] = left_out[np.arange(3 * pairs), np.tile(b + 1, 3)] = 1.0
-    # Donors without weight can be left out and the optimum stays: only the other fits are made anew. Proposition 99
+    # Leaving out a donor without weight does not change the optimum: only the other fits are repeated. Proposition 99
     # takes 551 fits, fillings included, instead of 2,109.
     ratio = alone[targets]
     anew = np.flatnonzero((weights[targets] * left_out).sum(axis=1) > 0)
@@ -370,7 +370,7 @@ def _many(pool: Array, target: npt.NDArray[np.int64], allowed: Array, data: Stud
 
 
 def _others(n: int) -> Array:
-    """`[n, n]` donors of each unit: all others but the treated one, the first, who is nobody's."""
+    """`[n, n]` donors of each unit: all other units except the treated one, the first, which is never a donor."""
     allowed = 1.0 - np.eye(n)
     allowed[:, 0] = 0.0
     return allowed

@@ -1,4 +1,4 @@
-"""What the adoption of AI-assisted design is worth per day, product by product: from daily panels to one result.
+"""The benefit of adopting AI-assisted design per day, product by product: from daily panels to one result.
 
 Two stages, so that what a design can show is settled before any effect is looked at. `prepared.audit_products` scales
 and audits, and `prepared.choose` picks the method of the main estimate from the days before the launch alone. Then

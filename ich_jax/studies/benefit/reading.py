@@ -194,7 +194,7 @@ def _check_days(
         i = twice[0]
         raise errors.DataError(
             f"product {name}: {len(twice)} unit-days occur more than once, the first is {u[i]} on {d[i]} in "
-            f"{_lines(line[order[[i, i + 1]]], what)}; add the rows up, or give the units names of their own."
+            f"{_lines(line[order[[i, i + 1]]], what)}; add the rows up, or give the units different names."
         )
     if len(np.unique(day)) == 1:
         raise errors.DataError(f"product {name}: all rows are of {day[0]}; an effect needs days before and after.")

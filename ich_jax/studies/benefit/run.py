@@ -142,7 +142,7 @@ def check_calendar(data: daily.Daily, calendar: holidays.Calendar | None) -> Non
 
 
 def source(config: BenefitConfig, words: str) -> dict[str, Any]:
-    """Where the data come from; a file by its name and digest, so that results of a changed one can be told apart."""
+    """Source of the data; a file by its name and digest, so that results of a changed file can be distinguished."""
     if config.data.source != "csv":
         return {"kind": benefit_tables.SIMULATED, "words": words}
     path = Path(config.data.path)

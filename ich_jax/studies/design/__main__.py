@@ -37,7 +37,7 @@ def define_flags() -> None:
     config_flags.DEFINE_config_file(
         "config", config_lib.locate("design"), "Config file, such as configs/design.py:quick."
     )
-    flags.DEFINE_string("workdir", None, "Folder of the designs; given again, unfinished briefs are gone on with.")
+    flags.DEFINE_string("workdir", None, "Folder of the designs; given again, unfinished briefs resume.")
     flags.DEFINE_string("checkpoint", None, "Work directory of a training run, or one of its checkpoints.")
     flags.DEFINE_multi_string("brief", [], 'A brief, such as "product=fan, palette=indigo, width=+1.5"; repeatable.')
     flags.DEFINE_string("briefs", "", "File of briefs: CSV with a row for each, or JSON.")

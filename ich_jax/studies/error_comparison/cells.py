@@ -1,4 +1,4 @@
-"""Training and judging of one piece of work, in a folder of its own."""
+"""Training and judging of one piece of work, in its own folder."""
 
 import dataclasses
 import functools

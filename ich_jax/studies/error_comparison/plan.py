@@ -47,7 +47,7 @@ class Piece:
 
 
 def trials(config: ErrorComparisonConfig) -> list[Piece]:
-    """Every trial: both arms, every depth, gain and step size, on seeds of their own."""
+    """Every trial: both arms, every depth, gain and step size, on separate seeds."""
     settings = config.comparison
     if not settings.trial_steps:
         return []

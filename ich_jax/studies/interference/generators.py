@@ -52,7 +52,7 @@ def load(config: InterferenceConfig, folder: str, source: str) -> tuple[TrainedM
 
 
 def load_reference(config: InterferenceConfig, folder: str, reference: str, dataset: Dataset) -> Reference:
-    """Reads what `--reference` names: a training run, to be swept in a folder of its own, or a finished sweep.
+    """Reads the run that `--reference` names: a training run, to be swept in its own folder, or a finished sweep.
 
     Raises:
         CheckpointError: The generator was trained on other images.

@@ -84,7 +84,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
 
 
 def _with_inspector(trained: Config, config: InterferenceConfig) -> Config:
-    """Returns the config of a training run with the second inspector in the place of its own."""
+    """Returns the config of a training run with the second inspector in place of the first."""
     return config_lib.resolve(config_lib.to_dict(trained) | {"inspector": config_lib.to_dict(config.judge)})
 
 
