@@ -1,4 +1,4 @@
-"""How far can a trained generator be trusted under interference: a sweep over kinds and severities, and its page.
+"""Robustness of a trained generator under interference: a sweep over kinds and severities, and its page.
 
     python experiments/interference_sweep.py --config=configs/interference_sweep.py:quick --checkpoint=runs/demo \
         --workdir=runs/interference

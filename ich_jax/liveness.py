@@ -106,7 +106,7 @@ class _Watch:
         if saving is not None and saving.received is None and saving.needed:
             _print(saving.receive(number))
         elif saving is not None and saving.needed:
-            _print(f"{NAMES[number]}: leaving at once; {saving.what} is not complete, what was saved before it stays.")
+            _print(f"{NAMES[number]}: leaving at once; {saving.what} is not complete, earlier saves stay.")
             _leave(number)
         else:
             _print(f"{NAMES[number]}: leaving; {self.kept}.")

@@ -179,7 +179,8 @@ def statistics(right: np.ndarray, change: np.ndarray, error: np.ndarray) -> dict
     mean = change[0].mean(axis=2)  # [2, S]
     sd = np.sqrt(change[1].mean(axis=2) - mean**2)
     mean_off, sd_ratio = (mean[0] - mean[1]) / sd[1], sd[0] / sd[1]
-    # By the delta method: what each image adds to a figure. Images are paired, so both sides' shares are subtracted.
+    # By the delta method: the contribution of each image to a figure. Images are paired, so both sides' shares are
+    # subtracted.
     centred = change[0] - mean[..., None]
     share = (change[1] - 2 * mean[..., None] * change[0]) / (2 * sd[..., None])
     share -= share.mean(axis=2, keepdims=True)

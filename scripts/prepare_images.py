@@ -66,7 +66,7 @@ class Original:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prepares what the flags name."""
+    """Prepares the sources that the flags name."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments {argv[1:]}; name folders with --source=FOLDER.")
     if not _SOURCES.value or not _OUTPUT.value:

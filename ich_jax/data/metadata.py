@@ -123,8 +123,8 @@ def read_elements(
         metadata: The cells.
         names: N images that are used.
         setting: `config.data.elements`.
-        n_keywords: `config.data.keywords`: so many of the most frequent keywords become elements `keyword_<word>` with
-            the categories absent and present.
+        n_keywords: `config.data.keywords`: this number of the most frequent keywords become elements `keyword_<word>`
+            with the categories absent and present.
 
     Returns:
         The elements, the category of each image `[N, E]` int32, and whether it is known `[N, E]` float32.

@@ -66,7 +66,7 @@ def lower(traced: jax.stages.Traced, platform: str) -> str:
     """Lowers a program for a platform, which need not be present.
 
     Args:
-        traced: What `jitted.trace(*arguments)` returned; arguments may be `jax.ShapeDtypeStruct`s.
+        traced: Result of `jitted.trace(*arguments)`; arguments may be `jax.ShapeDtypeStruct`s.
         platform: One of `PLATFORMS`.
 
     Returns:

@@ -99,7 +99,7 @@ def run() -> None:
         sys.exit(1)
 
 
-# ---------------------------------------------------------------- what is refused before a minute is spent
+# ---------------------------------------------------------------- checks before a minute is spent
 
 
 def check_flags() -> tuple[list[Stage], str, float]:

@@ -292,7 +292,7 @@ _STEPS = {name: f"configs/{name}.py" for name in ("procedural_32", "benchmark_32
 _OTHERS = {"renderer": _renderer, "corruptions": _corruptions, "econometrics": _panels}
 
 
-# ---------------------------------------------------------------- what is shown
+# ---------------------------------------------------------------- tables
 
 
 def summarise(measured: Sequence[Measured]) -> dict[str, float]:

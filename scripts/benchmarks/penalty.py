@@ -209,6 +209,6 @@ def _table(measured: Sequence[Measured]) -> tables.Table:
         caption=(
             f"Median and range over {FLAGS.rounds} rounds of {FLAGS.steps} steps in turns; penalties on all images of "
             "every step. GFLOP of matrix products and convolutions, counted from the jaxpr before the compiler removes "
-            "what is computed twice."
+            "repeated operations."
         ),
     )

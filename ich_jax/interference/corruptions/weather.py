@@ -101,7 +101,7 @@ def grey(x: jax.Array) -> jax.Array:
 
 
 def fog(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
-    """Adds plasma and scales the brightest value back to what it was."""
+    """Adds plasma and scales the result so that the brightest value stays the same."""
     return _fog(x, _uniform(words), level)
 
 
