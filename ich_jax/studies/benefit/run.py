@@ -28,7 +28,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
     """Audits, estimates and reports; prints the summary line."""
     liveness.keeps("an analysis is saved at its end only, and the same command begins it anew")
     liveness.stage("data")
-    # ---------------- everything that can be refused is refused here, before anything is written
+    # ---------------- all checks, before anything is written
     workdir.check(folder, config)  # a folder of another run is refused before any work
     analysis.plan_of(config)
     calendar = holidays.load_calendar(config.data.calendar) if config.data.calendar else None

@@ -20,7 +20,7 @@ from ich_jax.training.checkpoint import TrainedModel
 
 FILE = "generator.json"
 _RENAMED = {"params_sha256": "generator_sha256"}
-"""Fields of files written before, and what they are called now: elsewhere `params_sha256` is of all networks."""
+"""Fields of older files with their present names: elsewhere `params_sha256` is the digest of all networks."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +125,7 @@ def check_reference(config: InterferenceConfig, reference: str) -> None:
 
 
 def read_identity(folder: str | Path) -> dict[str, Any]:
-    """Reads the identity of the generator of a work directory, under the names of today.
+    """Reads the identity of the generator of a work directory, under their present names.
 
     Raises:
         WorkdirError: The folder has none, or it is damaged.
