@@ -150,7 +150,7 @@ def source(config: BenefitConfig, words: str) -> dict[str, Any]:
 
 
 def write_template(path: str, *, sales: bool) -> None:
-    """Writes an example of a user's file and says how to continue."""
+    """Writes an example of a user's file and prints the next command."""
     daily.write_template(path, sales=sales)
     print(
         f"Wrote {path}, an example of three outlets over 28 days. Put your own rows in its place, then:\n"
@@ -189,7 +189,7 @@ def heading(step: int, text: str) -> None:
 
 
 def print_steps(result: Analysis) -> None:
-    """Prints steps 3 to 8 and what the effect is worth."""
+    """Prints steps 3 to 8 and the value of the effect."""
     mark = f" ({benefit_tables.SIMULATED})" if result.simulated else ""
     heading(3, f"Parallel trends before the launch{mark}")
     for product in result.products:
