@@ -1,8 +1,7 @@
 """Permutation tests: sign flips of paired differences, reassignment of labels, and any statistic of an assignment.
 
-When the assignments are few enough, all of them are evaluated and the p-value is exact; otherwise they are drawn. In
-both cases several outcomes are tested together: each assignment is applied to all of them, and max-T adjusts for their
-number.
+When the assignments are few enough, all of them are evaluated and the p-value is exact; else they are drawn. Several
+outcomes are tested together: each assignment is applied to all of them, and max-T adjusts for their number.
 """
 
 import dataclasses

@@ -253,8 +253,8 @@ def placebo_in_time(data: Study, starts: Sequence[int]) -> list[SyntheticControl
     series, pool, periods = data.series[:cut], data.pool[:, :cut], data.periods[:cut]
     pre = (np.arange(cut) < np.array(starts, np.int64)[:, None]).astype(np.float64)
     with float64.enabled():
-        found = _fit_periods(series, pool, np.ones(len(pool)), pre)
-        weights, gap, kkt = (np.asarray(value) for value in found)
+        results = _fit_periods(series, pool, np.ones(len(pool)), pre)
+        weights, gap, kkt = (np.asarray(value) for value in results)
     earlier = [Study(series, pool, data.donors, periods, int(start)) for start in starts]
     return [summarise_fit(s, w, g, float(k), None) for s, w, g, k in zip(earlier, weights, gap, kkt, strict=True)]
 
@@ -351,7 +351,7 @@ def _fit_periods(series: jax.Array, pool: jax.Array, allowed: jax.Array, pre: ja
 
 @programs.jit
 def _placebos(pool: jax.Array, target: jax.Array, allowed: jax.Array, pre: jax.Array) -> tuple[jax.Array, ...]:
-    def one(k: jax.Array, donors: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def fit_unit(k: jax.Array, donors: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         weights, gap, _ = fit_weights(pool[k], pool, donors, pre)
         square = jnp.square(gap)
         before = (square * pre).sum() / pre.sum()
@@ -359,7 +359,7 @@ def _placebos(pool: jax.Array, target: jax.Array, allowed: jax.Array, pre: jax.A
         return gap, jnp.sqrt(after / before), weights
 
     # A perfect fit before treatment would divide by zero: infinite, and ranked first.
-    return jax.vmap(one)(target, allowed)
+    return jax.vmap(fit_unit)(target, allowed)
 
 
 def _many(pool: Array, target: npt.NDArray[np.int64], allowed: Array, data: Study) -> tuple[Array, Array, Array]:
