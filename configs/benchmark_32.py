@@ -9,7 +9,7 @@ Command:
 Expected time: two minutes for the benchmark on two cores; 400 ms a step to train it there.
 
 Expected result: time of a step, images a second, share of the machine's peak. The network is for timing; its objective
-does not ask for the brief to be followed, so trained figures are poor.
+does not reward following the brief, so trained figures are poor.
 """
 
 from typing import Any

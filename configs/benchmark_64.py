@@ -1,4 +1,4 @@
-"""Residual networks of a common size at 64 px, to time training steps with and to compare them with PyTorch.
+"""Residual networks of a common size at 64 px, to time training steps and compare them with PyTorch.
 
 Command:
     python scripts/benchmark.py train --config=configs/benchmark_64.py
@@ -6,7 +6,7 @@ Command:
 
 Expected time: five minutes for the benchmark on two cores; two seconds a step to train it there.
 
-Expected result: as configs/benchmark_32.py, with one resolution more.
+Expected result: as configs/benchmark_32.py, with one more resolution.
 """
 
 from typing import Any

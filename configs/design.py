@@ -1,4 +1,4 @@
-"""Designs to briefs: 256 candidates each, of those that meet the brief the 12 most diverse.
+"""Designs to briefs: the 12 most diverse of those among 256 candidates that meet the brief.
 
 Command:
     python experiments/design.py --config=configs/design.py \
@@ -6,13 +6,13 @@ Command:
 
 Expected time: half a minute for the first brief at 32 px on two cores, nearly all of it compilation, then seconds.
 
-Expected result: a sheet of 12 designs, or fewer where fewer candidates meet the brief, each also as a file of its own;
-a page with the candidates, why each design was taken, and what the inspector reads off it.
+Expected result: a sheet of 12 designs, or fewer where fewer candidates meet the brief, each also as a separate file; a
+page with the candidates, the reason for each design, and its reading by the inspector.
 
 Variants:
     :quick   64 candidates, the 6 most diverse.
     :folder  for a generator of an image folder, whose axes are measured: the tolerance is 1.
-    :tiny    the whole road: 16 candidates, of which up to 4 are delivered, any axis being good enough, by a generator
+    :tiny    every step: 16 candidates, of which up to 4 are delivered, any axis being good enough, by a generator
              that configs/quick.py:tiny has made (--checkpoint=runs/tiny). Its page means nothing.
 """
 

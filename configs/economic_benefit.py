@@ -1,13 +1,13 @@
-"""What a product line is worth per day: four product lines, simulated, with 20 local outlets each to compare with.
+"""The benefit of a product line per day: four simulated product lines with 20 local outlets each for comparison.
 
 Command:
     python experiments/economic_benefit.py --config=configs/economic_benefit.py --workdir=runs/economic_benefit
 
 Expected time: about 3 minutes on two cores, without an accelerator.
 
-Expected result: the audit says which tests can show anything with one treated outlet and 20 local ones for each
-product; effects are near 25 % of the level, as simulated, and intervals contain the true ones about as often as they
-claim. The data are SIMULATED: only the two final benefits of the paper, 1,312 and 1,118 yuan a day, are matched.
+Expected result: the audit names the tests that can detect an effect with one treated outlet and 20 local ones for each
+product; effects are near 25 % of the level, as simulated, and intervals have about their nominal coverage. The data are
+SIMULATED and match only the two final benefits of the paper, 1,312 and 1,118 yuan a day.
 
 Variants:
     :quick       the same with 8 local outlets and fewer draws, in under two minutes.
@@ -49,7 +49,7 @@ def get_config(variant: str = "") -> Any:
         config = config_lib.BenefitConfig(
             name="economic_benefit:tiny",
             simulation=config_lib.SimulationConfig(products=("earrings", "figurine"), local=8),
-            # The sizes of :quick, whose compiled programs it then shares; its time is compilation.
+            # The sizes of :quick, so that it shares the compiled programs; most of the time is compilation.
             analysis=config_lib.AnalysisConfig(n_simulations=400, n_refits=50, n_resamples=1999, n_placebos=100),
             plan=config_lib.PlanConfig(investment=20_000.0, running_cost=20.0),
         )

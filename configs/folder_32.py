@@ -1,7 +1,7 @@
 """Your own images at 32 px, in the small-set setting: a few hundred pictures and more, strongly augmented.
 
-Images lie as `root/<class>/*.png|jpg|webp`, optionally with `root/metadata.csv` (a `file_name` column and one column
-per element or axis). Without axis columns, width, height and mass are measured from the pictures.
+Images are arranged as `root/<class>/*.png|jpg|webp`, optionally with `root/metadata.csv` (a `file_name` column and one
+column per element or axis). Without axis columns, width, height and mass are measured from the pictures.
 
 Command:
     python experiments/train.py --config=configs/folder_32.py --config.data.path=PATH --workdir=runs/folder_32
@@ -12,7 +12,7 @@ Expected time: about 20 minutes on two cores, without an accelerator.
 
 Variant `:baseline` trains a DCGAN-sized plain network on the same images, to compare KID with.
 
-Expected result: classes that can be told apart and no collapse; no more beauty than the number of pictures allows. The
+Expected result: distinguishable classes and no collapse; quality is limited by the number of pictures. The
 page compares generated images with the nearest training images.
 """
 
@@ -44,7 +44,8 @@ def get_config(variant: str = "") -> Any:
         config_lib.Config(
             name="folder_32",
             data=config_lib.DataConfig(source="folder", size=32, augment="flip,color,translation,cutout"),
-            # Of a few hundred pictures the noise could say which one is meant, the product included: it stays dear.
+            # Among a few hundred pictures, the noise could identify each one with its product: so its information stays
+            # costly.
             objective=config_lib.ObjectiveConfig(noise_kl_final=1.0, noise_mismatch=0.0),
             train=config_lib.TrainConfig(steps=5000, batch=32, g_lr=1e-3, d_lr=1e-3, ema=0.999),
             inspector=config_lib.InspectorConfig(widths=(32, 48, 64), blocks=1, steps=1500, batch=32),

@@ -8,7 +8,7 @@ Command:
 
 Expected time: about half an hour on two cores, without an accelerator.
 
-Expected result: the classes can be told apart in the sheet; figures stand on the page of the run.
+Expected result: distinguishable classes on the sheet; the page of the run has the figures.
 """
 
 from typing import Any

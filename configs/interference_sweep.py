@@ -1,26 +1,26 @@
-"""How far a trained generator can be trusted under interference: all kinds, severities 0 to 5.
+"""Robustness of a trained generator under interference: all kinds, severities 0 to 5.
 
 Command:
     python experiments/interference_sweep.py --config=configs/interference_sweep.py --checkpoint=runs/procedural_32 \
         --workdir=runs/interference_sweep
 
 Expected time: 80 minutes on one core for 32 px: 27 kinds x 5 severities x 3 seeds x 1,000 designs of each product, each
-drawn once and read twice. `--shard=i/n` with the same work directory shares it among processes.
+drawn once and read twice. `--shard=i/n` with the same work directory divides it among processes.
 
 Expected result: (as measured, docs/results/interference) no product falls below 97 % up to severity 3 of any kind;
 beyond, flipped bits of weights and latent noise break every product, and noise on axes, elements and weights none.
 
 Variants:
-    :pulse   recovery (Figure 5): trains on from the checkpoint under pulses, each seed with a control: 21 runs of 240
-             steps, each about 3 minutes of one core. Step size, strengths and the average that is judged were chosen
+    :pulse   recovery (Figure 5): training continues under pulses, with a control for each seed: 21 runs of 240
+             steps, each about 3 minutes of one core. Step size, strengths and the averaging were chosen
              in a pilot of one seed and 50 designs of each product: with three tenths of training's largest step size
              flips of 7 labels in 10 and a tenfold step size changed nothing; with half of it such flips cost 5 points,
-             made good within 40 steps, and a tenfold step size broke the generator for the rest of the run.
+             recovered within 40 steps, and a tenfold step size broke the generator for the rest of the run.
     :quick   eleven kinds, one seed, 100 designs of each product, in a few minutes.
     :folder  for a generator of an image folder: no second inspector, which a small set cannot train.
-    :tiny    the whole road of the sweep in a minute: two kinds and 10 designs of each product, on a generator that
+    :tiny    every step of the sweep in a minute: two kinds and 10 designs of each product, on a generator that
              configs/quick.py:tiny has made (--checkpoint=runs/tiny). Its page means nothing.
-    :tiny_pulse  the whole road of :pulse on the same generator: one pulse, one seed, 40 steps; two to three minutes the
+    :tiny_pulse  every step of :pulse on the same generator: one pulse, one seed, 40 steps; two to three minutes the
              first time, nearly all of it compilation.
 """
 
@@ -61,7 +61,7 @@ def get_config(variant: str = "") -> Any:
             name="interference_sweep:tiny_pulse",
             task="pulse",
             second=False,
-            # A pulse that leaves the images as they are shares the control's compiled step.
+            # A pulse that does not change images shares the compiled step of the control.
             pulse=config_lib.PulseConfig(
                 pulses=("learning_rate:10",), seeds=(1,), steps=40, evaluations=40, n=10, n_fresh=10
             ),

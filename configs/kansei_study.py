@@ -12,7 +12,10 @@ Tables 1 and 2 are the paper's. Its questionnaires are not published: those of t
 counts are the paper's, and their importances are made up beyond the order of the first three.
 
 Variants:
+    :loop_tiny  the same with few designs and raters.
     :tiny  the same with as few draws as are allowed.
+    :loop  once round: designs to random briefs, SIMULATED raters whose true part-worths are known, what they want, and
+           designs to that; --checkpoint=RUN names the generator, the shipped one by default. A few minutes.
     :csv   your own files: --config.data.path=FOLDER; --write_templates=FOLDER writes examples and a data dictionary.
 """
 
@@ -20,7 +23,7 @@ from typing import Any
 
 from ich_jax import config as config_lib
 
-VARIANTS = ("", "tiny", "csv")
+VARIANTS = ("", "tiny", "csv", "loop", "loop_tiny")
 
 
 def get_config(variant: str = "") -> Any:
@@ -33,6 +36,15 @@ def get_config(variant: str = "") -> Any:
         config = config_lib.KanseiConfig(
             name="kansei_study:tiny",
             analysis=config_lib.KanseiAnalysisConfig(n_resamples=199, n_parallel=100),
+        )
+    elif variant == "loop":
+        config = config_lib.KanseiConfig(name="kansei_study:loop", data=config_lib.KanseiDataConfig(source="loop"))
+    elif variant == "loop_tiny":
+        config = config_lib.KanseiConfig(
+            name="kansei_study:loop_tiny",
+            data=config_lib.KanseiDataConfig(source="loop"),
+            analysis=config_lib.KanseiAnalysisConfig(n_resamples=199, n_parallel=100, n_briefs=2),
+            loop=config_lib.KanseiLoopConfig(designs=32, candidates=8, deliver=4, raters=6),
         )
     else:
         config = config_lib.KanseiConfig(name="kansei_study")

@@ -2,16 +2,16 @@
 
 The discriminator takes its step first, with the generator fixed (eq. 2); then the generator minimises
 log(1 - D(G(z))) (eq. 3, printed as a maximum). There is no gradient penalty and no encoder. The generator is a residual
-network (eq. 4-5). Conditioning on a brief, and reading it back, are not part of the paper's equations; they are as in
-the other configs.
+network (eq. 4-5). Conditioning on a brief and reading it back are not part of the paper's equations; they are as in the
+other configs.
 
 Command:
     python experiments/train.py --config=configs/paper.py --workdir=runs/paper
 
 Expected time: about as long per step as `quick`, and as many steps as `procedural_32`.
 
-Expected result: briefs followed less closely and with less variety than in `procedural_32`: log(1 - D) hardly moves the
-generator while the discriminator is sure of itself.
+Expected result: designs follow briefs less closely and with less variety than in `procedural_32`: log(1 - D) gives the
+generator little gradient while the discriminator is confident.
 """
 
 from typing import Any

@@ -1,12 +1,12 @@
-"""Four products at 128 px from the procedural set: one stage more than `procedural_64`.
+"""Four products at 128 px from the procedural set: one more stage than `procedural_64`.
 
 Command:
     python experiments/train.py --config=configs/procedural_128.py --workdir=runs/procedural_128
 
 Expected time: made for an accelerator; days on two cores. `python scripts/benchmark.py accelerator` trains it for the
-minutes that there are, stores a sheet and goes on another time.
+available minutes, stores a sheet and resumes another time.
 
-Expected result: not measured yet; the briefs followed as at 64 px, with finer edges and ornaments.
+Expected result: not measured yet; designs should follow briefs as at 64 px, with finer edges and ornaments.
 """
 
 from typing import Any

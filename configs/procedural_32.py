@@ -1,4 +1,4 @@
-"""Four products at 32 px from the procedural set, trained until briefs are followed closely.
+"""Four products at 32 px from the procedural set, trained until designs follow briefs closely.
 
 Command:
     python experiments/train.py --config=configs/procedural_32.py --workdir=runs/procedural_32

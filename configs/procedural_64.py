@@ -1,11 +1,11 @@
-"""Four products at 64 px from the procedural set: one stage more than `procedural_32`.
+"""Four products at 64 px from the procedural set: one more stage than `procedural_32`.
 
 Command:
     python experiments/train.py --config=configs/procedural_64.py --workdir=runs/procedural_64
 
 Expected time: some hours on two cores; minutes on an accelerator.
 
-Expected result: the briefs are followed as at 32 px, with ornaments and edges drawn out; see docs/results/train.
+Expected result: designs follow briefs as at 32 px, with sharper ornaments and edges; see docs/results/train.
 """
 
 from typing import Any

@@ -5,10 +5,10 @@ Command:
 
 Expected time: 4 to 9 minutes on two cores, without an accelerator.
 
-Expected result: (as measured, docs/results/train) a sheet in which the four products can be told apart, with coarse
-ornaments; product accuracy 0.99 and a mean axis error of 0.23 on the 7-level scale.
+Expected result: (as measured, docs/results/train) a sheet with four distinguishable products and coarse ornaments;
+product accuracy 0.99 and a mean axis error of 0.23 on the 7-level scale.
 
-Variant `:tiny` runs the whole road, with networks too small to learn anything; nearly all of its time, one to four
+Variant `:tiny` runs every step, with networks too small to learn anything; nearly all of its time, one to four
 minutes the first time, is compilation.
 """
 

@@ -1,12 +1,12 @@
 """Networks and objective of R3GAN for 32 px, to compare speed with it on an accelerator.
 
 Command:
-    python scripts/benchmark.py train --config=configs/r3gan_32.py --config.train.batch=64
+    python scripts/benchmark.py train --config=configs/r3gan_32.py --set=train.batch=64
     python experiments/train.py --config=configs/r3gan_32.py --workdir=runs/r3gan_32
 
 Expected time: for an accelerator; on a CPU a step of 512 images takes most of an hour.
 
-Expected result: speed. Widths, blocks, groups and penalties are those of the published CIFAR-10 preset; its schedules
+Expected result: timings. Widths, blocks, groups and penalties are those of the published CIFAR-10 preset; its schedules
 of penalty weight and moments are not, and updates are simultaneous. Never trained by us.
 
 References:

@@ -1,4 +1,4 @@
-"""Designs to a brief: candidates of a trained generator, the best or most diverse of those that meet it, and a page.
+"""Designs to a brief: the best or most diverse candidates of a trained generator that meet it, and a page.
 
     python experiments/design.py --brief="product=fan, palette=indigo, width=+1.5" --workdir=runs/fans
     python experiments/design.py --list
@@ -6,7 +6,7 @@
 The generator that ships with the package draws; --checkpoint=RUN takes a run of your own.
 
 `--redraw=FILE.png` draws a delivered design again, `--around=FILE.png` varies it, `--morph=A.png,B.png` draws a path
-between two, and `--sweep=width` the brief along an axis. The same command goes on where it was stopped.
+between two, and `--sweep=width` draws the brief along an axis. The same command resumes where it was stopped.
 """
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""What a product line is worth per day: the effect of AI-assisted design, with an audit of the design before it.
+"""The benefit of a product line per day: the effect of AI-assisted design, preceded by an audit of the study design.
 
     python experiments/economic_benefit.py --config=configs/economic_benefit.py:quick --workdir=runs/benefit
     python experiments/economic_benefit.py --write_template=sales.csv
     python experiments/economic_benefit.py --config=configs/economic_benefit.py:csv --config.data.path=sales.csv \
         --workdir=runs/sales
 
-The printed order is that of Baker et al. (2025), Difference-in-differences designs: a practitioner's guide. Given again
-with the same work directory, an analysis is made and written anew.
+The printed order is that of Baker et al. (2025), Difference-in-differences designs: a practitioner's guide. The same
+command with the same work directory repeats the analysis and rewrites its files.
 """
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Do residual blocks reduce the error on each axis? Two arms that differ in nothing but the shortcut, over many seeds.
+"""Do residual blocks reduce the error on each axis? Two arms that differ only in the shortcut, over many seeds.
 
     python experiments/error_comparison.py --config=configs/error_comparison.py:quick --workdir=runs/error_comparison
     python experiments/error_comparison.py --config=configs/error_comparison.py:depth --workdir=runs/depth --shard=0/2
 
 First short trials choose the initial gain and the step size of each arm, then every cell (arm, depth, seed) is trained
-as an ordinary run in a folder of its own: `cells/<arm>_<depth>_<seed>` holds its config, checkpoints and metrics, its
-designs and what the inspector read. The same command resumes where it was stopped, within a cell too. With
-`--shard=i/n` a process does every n-th piece of work; once nothing is missing, the last one (or the command without it)
-reports. Shards may share the work directory, or each has one of its own and `--merge_from=DIR,DIR` collects what others
-have finished.
+as an ordinary run in its own folder: `cells/<arm>_<depth>_<seed>` holds its config, checkpoints and metrics, its
+designs and the inspector's readings. The same command resumes where it was stopped, within a cell too. With
+`--shard=i/n` a process computes every n-th piece of work; once nothing is missing, the last shard (or the command
+without `--shard`) writes the report. Shards may share a work directory, or each has its own and `--merge_from=DIR,DIR`
+collects the finished pieces of the others.
 """
 
 if __name__ == "__main__":

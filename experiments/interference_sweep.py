@@ -1,11 +1,12 @@
-"""How far can a trained generator be trusted under interference: a sweep over kinds and severities, and its page.
+"""Robustness of a trained generator under interference: a sweep over kinds and severities, and its page.
 
     python experiments/interference_sweep.py --config=configs/interference_sweep.py:quick --checkpoint=runs/demo \
         --workdir=runs/interference
 
-The same command resumes where it was stopped. `--shard=0/4` does every fourth job; once all shards are done, the
-command without `--shard` reports. `--reference` is the generator whose errors count as 100, such as the plain one of
-the same config and steps: its training run, which is swept as well, or a finished sweep of it with the same config.
+The same command resumes where it was stopped. `--shard=0/4` computes every fourth job; once all shards are done, the
+command without `--shard` writes the report. `--reference` is the generator whose errors count as 100, such as the plain
+one of the same config and steps: its training run, which is swept as well, or a finished sweep of it with the same
+config.
 """
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def train(config: Config, workdir: str | Path) -> "Generator":
         The generator of the checkpoint that validated best.
 
     Raises:
-        IchJaxError: What the experiment would print, such as a folder of another run.
+        IchJaxError: The error that the experiment would print, such as a folder of another run.
     """
     from ich_jax.studies.train import run  # a study imports all rooms; drawing needs few of them
 
@@ -119,7 +119,7 @@ def choose(
         generator: Draws.
         brief: One brief.
         n: Designs to choose; fewer are returned where fewer candidates meet the brief.
-        candidates: How many to draw.
+        candidates: Number of candidates to draw.
         seed: Of their noise.
         select: `diverse`, `best` or `first`.
         tolerance: Largest error of a stated axis.

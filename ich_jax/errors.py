@@ -1,6 +1,6 @@
 """Errors that a user can act on.
 
-Every message says what was found and where, what was allowed, and how to repair it. The classes are flat: catch
+Every message states the value and its place, the allowed values, and how to repair it. The classes are flat: catch
 `IchJaxError` for all of them.
 """
 

@@ -1,9 +1,10 @@
 """How a process behaves at the terminal: Ctrl-C is answered at once, and silence is explained.
 
 Python runs its own signal handlers between two of its instructions, so that a process that compiles answers after half
-a minute. Here the signal wakes a thread of its own (`signal.set_wakeup_fd`), which prints one line at once. Where
-something is being saved (`saving`), the process goes on until it is and then leaves; everywhere else it leaves there
-and then, which loses nothing: files are written whole or not at all (`workdir`). A second signal leaves at once.
+a minute. Here the signal wakes a separate thread (`signal.set_wakeup_fd`), which prints one line at once. Where
+something is being saved (`saving`), the process continues until it is saved and then leaves; everywhere else it leaves
+immediately, which loses nothing: files are written completely or not at all (`workdir`). A second signal leaves at
+once.
 
 The same thread names the stage of the process (`stage`) when nothing has moved for a minute.
 
@@ -105,7 +106,7 @@ class _Watch:
         if saving is not None and saving.received is None and saving.needed:
             _print(saving.receive(number))
         elif saving is not None and saving.needed:
-            _print(f"{NAMES[number]}: leaving at once; {saving.what} is not complete, what was saved before it stays.")
+            _print(f"{NAMES[number]}: leaving at once; {saving.what} is not complete, earlier saves stay.")
             _leave(number)
         else:
             _print(f"{NAMES[number]}: leaving; {self.kept}.")

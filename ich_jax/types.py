@@ -61,7 +61,7 @@ class DesignSpace:
         return 1 + len(self.elements) + len(self.axes)
 
     def brief(self, **stated: str | float) -> "Brief":
-        """Returns one brief, as numpy arrays with B = 1; what is not stated is left open.
+        """Returns one brief, as numpy arrays with B = 1; parts that are not stated stay open.
 
         Example:
             `space.brief(product="fan", palette="indigo", width=1.5)`

@@ -1,6 +1,6 @@
 """The folder of one run: files are written completely or not at all, and a claim keeps other runs out.
 
-Layout of a work directory: `config.json` (what the run is), `lineage.json` (the run it started from, if any),
+Layout of a work directory: `config.json` (the config of the run), `lineage.json` (the run it started from, if any),
 `checkpoints/`, `metrics.jsonl`, TensorBoard event files, `samples/`, `report/` and `results.json`.
 """
 
@@ -90,7 +90,7 @@ def explain(error: OSError, path: str | Path, action: str = "write") -> str:
     """Returns a message about the failure of a file, and how to repair it.
 
     Args:
-        error: What the system reported.
+        error: The error of the system.
         path: The file or folder in question.
         action: `write` or `read`.
     """

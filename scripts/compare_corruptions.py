@@ -75,32 +75,34 @@ def run(arguments: argparse.Namespace) -> None:
     config = config_lib.load(CONFIG)
     dataset = make.make(config.data, seed=config.seed)
     judge = inspector.get(config, dataset)
-    of = {"images": arguments.images, "seed": arguments.seed, "inspector": judge.report.fingerprint}
+    identity = {"images": arguments.images, "seed": arguments.seed, "inspector": judge.report.fingerprint}
     batch = dataset.holdout("test", arguments.images)
     images, product = pipeline.to_uint8(np.asarray(batch.image)), np.asarray(batch.brief.product)
 
     def read(corrupted: np.ndarray) -> np.ndarray:
         return np.asarray(judge.read(jnp.asarray(pipeline.to_unit(corrupted))).product).argmax(-1) == product
 
-    found, started, done = {}, time.perf_counter(), 0
+    by_kind, started, done = {}, time.perf_counter(), 0
     for i, kind in enumerate(kinds):
         path = arguments.workdir / f"{kind.replace(', ', '_').replace(' ', '_')}.json"
         if path.is_file():
-            found[kind] = workdir.read_json(path)
-            if found[kind]["of"] != of:
-                raise errors.WorkdirError(f"{path} is of {found[kind]['of']}, not of {of}: choose another --workdir.")
+            by_kind[kind] = workdir.read_json(path)
+            if by_kind[kind]["of"] != identity:
+                raise errors.WorkdirError(
+                    f"{path} is of {by_kind[kind]['of']}, not of {identity}: choose another --workdir."
+                )
             continue
-        workdir.write_json(path, {"kind": kind, "of": of, **compare(kind, images, read, arguments)})
-        found[kind] = workdir.read_json(path)
+        workdir.write_json(path, {"kind": kind, "of": identity, **compare(kind, images, read, arguments)})
+        by_kind[kind] = workdir.read_json(path)
         done += 1
         left = (time.perf_counter() - started) / done * (len(kinds) - i - 1)
-        points = 100 * found[kind]["difference"]
+        points = 100 * by_kind[kind]["difference"]
         print(f"{i + 1:2d} of {len(kinds)}: {kind}, {points:+.2f} points, {left:.0f} s left", flush=True)
     clean = float(read(images).mean())
-    results = [found[kind] for kind in kinds]
+    results = [by_kind[kind] for kind in kinds]
     summary = summarise(results)
     origin = provenance.provenance()
-    receipt = {"summary": summary, "clean": clean, **of, "kinds": results, "provenance": origin}
+    receipt = {"summary": summary, "clean": clean, **identity, "kinds": results, "provenance": origin}
     workdir.write_json(arguments.output / "fidelity.json", receipt)
     packages = ("opencv-python-headless", "scikit-image")
     versions = ", ".join(
@@ -169,15 +171,16 @@ def statistics(right: np.ndarray, change: np.ndarray, error: np.ndarray) -> dict
     """
     n = right.shape[2]
     paired = right[0].astype(float) - right[1]
-    one, other = (right[0] & ~right[1]).sum(axis=1), (right[1] & ~right[0]).sum(axis=1)
+    ours_only, theirs_only = (right[0] & ~right[1]).sum(axis=1), (right[1] & ~right[0]).sum(axis=1)
     # Bonett and Price (2012): one more of each discordant pair, or the interval of a difference of 0 would be a point.
-    p, q = (one + 1) / (n + 2), (other + 1) / (n + 2)
+    p, q = (ours_only + 1) / (n + 2), (theirs_only + 1) / (n + 2)
     width = _Z * np.sqrt((p + q - (p - q) ** 2) / (n + 2))
     over = paired.mean(axis=0)
     mean = change[0].mean(axis=2)  # [2, S]
     sd = np.sqrt(change[1].mean(axis=2) - mean**2)
     mean_off, sd_ratio = (mean[0] - mean[1]) / sd[1], sd[0] / sd[1]
-    # By the delta method: what each image adds to a figure. Images are paired, so both sides' shares are subtracted.
+    # By the delta method: the contribution of each image to a figure. Images are paired, so both sides' shares are
+    # subtracted.
     centred = change[0] - mean[..., None]
     share = (change[1] - 2 * mean[..., None] * change[0]) / (2 * sd[..., None])
     share -= share.mean(axis=2, keepdims=True)
@@ -189,8 +192,8 @@ def statistics(right: np.ndarray, change: np.ndarray, error: np.ndarray) -> dict
         "accuracy_reference": right[1].mean(axis=1),
         "difference_by_severity": paired.mean(axis=1),
         "half_width_by_severity": width,
-        "only_ours_right": one,
-        "only_reference_right": other,
+        "only_ours_right": ours_only,
+        "only_reference_right": theirs_only,
         "difference": float(over.mean()),
         "half_width": float(_Z * max(over.std(ddof=1), 1 / n) / np.sqrt(n)),
         "error": error,
@@ -207,16 +210,16 @@ def statistics(right: np.ndarray, change: np.ndarray, error: np.ndarray) -> dict
 
 def summarise(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Returns the largest differences over kinds, procedural frost apart."""
-    own = [r for r in results if r["kind"] != "frost"]
-    if not own:
+    compared = [r for r in results if r["kind"] != "frost"]
+    if not compared:
         return {}
     frost = [100 * r["difference"] for r in results if r["kind"] == "frost"]
-    random = [r for r in own if r["kind"] not in DETERMINISTIC]
+    random = [r for r in compared if r["kind"] not in DETERMINISTIC]
     return {
-        "kinds": len(own),
-        "largest_difference_points": max(abs(100 * r["difference"]) for r in own),
-        "within_half_a_point": sum(abs(100 * r["difference"]) <= LIMIT for r in own),
-        "shown_within_half_a_point": sum(100 * (abs(r["difference"]) + r["half_width"]) <= LIMIT for r in own),
+        "kinds": len(compared),
+        "largest_difference_points": max(abs(100 * r["difference"]) for r in compared),
+        "within_half_a_point": sum(abs(100 * r["difference"]) <= LIMIT for r in compared),
+        "shown_within_half_a_point": sum(100 * (abs(r["difference"]) + r["half_width"]) <= LIMIT for r in compared),
         "largest_mean_off_percent": max((_most(r["mean_off"]) for r in random), default=float("nan")),
         "largest_sd_off_percent": max((_most(r["sd_off"]) for r in random), default=float("nan")),
         "procedural_frost_points": frost[0] if frost else float("nan"),
@@ -232,14 +235,14 @@ def table(results: list[dict[str, Any]], clean: float) -> tables.Table:
     rows = []
     for r in results:
         worst = int(np.argmax(np.abs(r["difference_by_severity"])))
-        at, width = 100 * r["difference_by_severity"][worst], 100 * r["half_width_by_severity"][worst]
+        points, width = 100 * r["difference_by_severity"][worst], 100 * r["half_width_by_severity"][worst]
         rows.append(
             (
                 r["kind"],
                 100 * float(np.mean(r["accuracy_reference"])),
                 100 * float(np.mean(r["accuracy_ours"])),
                 f"{100 * r['difference']:+.2f} ± {100 * r['half_width']:.2f}",
-                f"{at:+.2f} ± {width:.2f} ({worst + 1})",
+                f"{points:+.2f} ± {width:.2f} ({worst + 1})",
                 float(np.mean(r["error"])) if r["kind"] in DETERMINISTIC else None,
                 _signed(r["mean_off"], r["mean_off_standard_error"]),
                 _signed(r["sd_off"], r["sd_off_standard_error"]),

@@ -48,13 +48,13 @@ def main(argv: Sequence[str]) -> None:
         workdir.write_bytes(path, export.export_generator(model, _PLATFORMS.value))
         about = export.describe(model) | {"platforms": _PLATFORMS.value, "provenance": provenance.provenance()}
         workdir.write_json(path.with_name(f"{path.name}.json"), about)
-        found = export.check(model, path)
+        check = export.check(model, path)
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
     print(f"{path}: draws what step {model.step} draws, on {', '.join(_PLATFORMS.value)}")
     print(
-        f"summary: step={model.step} bytes={found.bytes} checked={found.n} "
-        f"largest_difference={found.largest_difference:.3g}"
+        f"summary: step={model.step} bytes={check.bytes} checked={check.n} "
+        f"largest_difference={check.largest_difference:.3g}"
     )
 
 

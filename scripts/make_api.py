@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "api.md"
 _HEAD = """# Public names
 
-Written by `python scripts/make_api.py` from what each package lists (`__all__`); a test holds it complete. Each name is
-imported from the package under which it stands, and explained by `help()`.
+Written by `python scripts/make_api.py` from the list of each package (`__all__`); a test checks that it is complete.
+Each name is imported from the package under which it stands, and explained by `help()`.
 """
 
 
@@ -30,7 +30,7 @@ def page() -> str:
     parts = [_HEAD]
     for name in packages():
         package = importlib.import_module(name)
-        parts += [f"\n## {name}\n", f"{_line(package)}\n", "| name | what it is |\n|---|---|"]
+        parts += [f"\n## {name}\n", f"{_line(package)}\n", "| name | description |\n|---|---|"]
         parts += [f"| `{public}` | {_line(getattr(package, public))} |" for public in sorted(package.__all__)]
     return "\n".join(parts) + "\n"
 

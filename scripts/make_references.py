@@ -353,9 +353,9 @@ def series() -> dict[str, Any]:
         # Rounding decides how it ranks tied detrended values; an even number of pairs leaves no ties.
         for piece, values in (("tied", y), ("fine", fine), ("fine, first 40", fine[:40])):
             if name == "none" or piece != "tied":
-                found = test(values)
+                outcome = test(values)
                 keys = ("s", "Tau", "z", "p", "var_s", "slope", "intercept")
-                trends[f"{name}: {piece}"] = {key: float(getattr(found, key)) for key in keys}
+                trends[f"{name}: {piece}"] = {key: float(getattr(outcome, key)) for key in keys}
     holidays: dict[str, list[str]] = {}
     for day, name in sorted(chinese_calendar.holidays.items()):
         if day.year >= 2018:

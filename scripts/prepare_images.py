@@ -66,7 +66,7 @@ class Original:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prepares what the flags name."""
+    """Prepares the sources that the flags name."""
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments {argv[1:]}; name folders with --source=FOLDER.")
     if not _SOURCES.value or not _OUTPUT.value:
@@ -116,7 +116,7 @@ def prepare(sources: Sequence[str], output: Path, size: int, max_bad_share: floa
 
 def find(sources: Sequence[str]) -> list[Original]:
     """Lists the pictures of all sources with their new names."""
-    found: list[Original] = []
+    listed: list[Original] = []
     taken: set[str] = set()
     for source in sources:
         label, separator, path = source.partition("=")
@@ -139,8 +139,8 @@ def find(sources: Sequence[str]) -> list[Original]:
                 n += 1
                 name = f"{stem}_{n}.png"
             taken.add(name.lower())
-            found.append(Original(root / file, name, cells.get(file.as_posix(), {})))
-    return found
+            listed.append(Original(root / file, name, cells.get(file.as_posix(), {})))
+    return listed
 
 
 def _plain(name: str) -> str:

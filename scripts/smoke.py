@@ -102,7 +102,10 @@ def main() -> None:
     started, n = time.monotonic(), sum(map(len, CHAINS))
     try:
         failed = run_all(
-            [[dataclasses.replace(one, limit_s=patience * one.limit_s) for one in chain] for chain in CHAINS]
+            [
+                [dataclasses.replace(command, limit_s=patience * command.limit_s) for command in chain]
+                for chain in CHAINS
+            ]
         )
     except KeyboardInterrupt:
         sys.exit("smoke: interrupted")

@@ -17,7 +17,13 @@ from ich_jax.config.design import SELECTIONS, DesignConfig
 from ich_jax.config.error_comparison import COMPARED, ComparisonConfig, ErrorComparisonConfig
 from ich_jax.config.fields import editable, execution, fingerprint, flatten, load_editable, result, section, to_dict
 from ich_jax.config.interference import INTERFERENCE_TASKS, InterferenceConfig, PulseConfig, SweepConfig
-from ich_jax.config.kansei import KANSEI_SOURCES, KanseiAnalysisConfig, KanseiConfig, KanseiDataConfig
+from ich_jax.config.kansei import (
+    KANSEI_SOURCES,
+    KanseiAnalysisConfig,
+    KanseiConfig,
+    KanseiDataConfig,
+    KanseiLoopConfig,
+)
 from ich_jax.config.run import (
     ACTIVATIONS,
     ARMS,
@@ -83,6 +89,7 @@ __all__ = [
     "KanseiAnalysisConfig",
     "KanseiConfig",
     "KanseiDataConfig",
+    "KanseiLoopConfig",
     "LoopConfig",
     "ObjectiveConfig",
     "PlanConfig",

@@ -116,7 +116,7 @@ class SizeStudyConfig:
 
 @dataclasses.dataclass(frozen=True)
 class BenefitConfig:
-    """What a product line is worth per day."""
+    """The benefit of a product line per day."""
 
     name: str = result("custom", "Name of the config, shown in logs and pages.")
     seed: int = result(0, "Seed of resampling and Monte Carlo.", seed=True)

@@ -27,7 +27,7 @@ class DesignConfig:
     print_size: int = result(384, "Pixels of the large copies and of the sheet for print.")
     resample: str = result("nearest", "nearest (whole factors) or lanczos: how large copies are made.")
     dpi: int = result(300, "Resolution of the sheet for print, which decides its millimetres.")
-    judge: bool = result(True, "The inspector judges what is delivered; it needs the images of the run.")
+    judge: bool = result(True, "The inspector judges the delivered designs; it needs the images of the run.")
     batch: int = result(64, "Designs per call; a design's last bits may depend on it.")
     compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")
     progress: bool = execution(True, "Show a live bar on a terminal.")

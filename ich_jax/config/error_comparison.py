@@ -45,7 +45,7 @@ class ComparisonConfig:
         1, "Networks of each trial; their seeds take no part in the comparison.", at_least=1, at_most=1000
     )
     appended: int = result(
-        1, "Blocks appended to each stage of the trained generators, to see what they change.", at_least=1, at_most=100
+        1, "Blocks appended to each stage of the trained generators, to see their effect.", at_least=1, at_most=100
     )
     best_of: int = result(
         8, "Draws per brief among which D's reading head picks, in an extra row; 0: no such row.", at_most=1024

@@ -6,7 +6,7 @@ values. After that nothing changes: code receives the dataclass of its section a
 
 Fields are of two kinds, marked where they are declared:
 
-* `result(...)`: changes what the run computes. Another value in the same work directory is refused.
+* `result(...)`: changes the result of the run. Another value in the same work directory is refused.
 * `execution(...)`: how the run is carried out (devices, logging, progress). May change between resumes.
 
 A field also states its limits, which `resolve` checks in one place. Conditions on several fields of a section are
@@ -92,7 +92,7 @@ def resolve(config: Any, cls: type) -> Any:
     """Turns an edited ConfigDict (or mapping, or dataclass) into the typed, checked and completed tree.
 
     Args:
-        config: What a config file's `get_config()` returned, after overrides.
+        config: Result of a config file's `get_config()`, after overrides.
         cls: The dataclass to build. If it has a method `completed`, that returns it with derived values filled in.
 
     Raises:

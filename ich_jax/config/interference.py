@@ -73,7 +73,7 @@ class PulseConfig:
 
 @dataclasses.dataclass(frozen=True)
 class InterferenceConfig:
-    """How far a trained generator can be trusted under interference."""
+    """Robustness of a trained generator under interference."""
 
     name: str = result("custom", "Name of the config, shown in logs and pages.")
     task: str = result(

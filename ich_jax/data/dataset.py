@@ -23,7 +23,7 @@ class Dataset:
         size: Height and width in pixels.
         channels: 1 or 3.
         n_train: Number of training images.
-        n_holdout: Number of held-out images that exist (procedural sets: as many as asked for).
+        n_holdout: Number of held-out images that exist (procedural sets: any number).
         fingerprint: Identifies the images and how they were prepared.
         simulated: True for procedural images.
         arrays: Pytree of device arrays that `sample` reads; an argument of the compiled step, never a constant in it.

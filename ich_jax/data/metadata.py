@@ -123,8 +123,8 @@ def read_elements(
         metadata: The cells.
         names: N images that are used.
         setting: `config.data.elements`.
-        n_keywords: `config.data.keywords`: so many of the most frequent keywords become elements `keyword_<word>` with
-            the categories absent and present.
+        n_keywords: `config.data.keywords`: this number of the most frequent keywords become elements `keyword_<word>`
+            with the categories absent and present.
 
     Returns:
         The elements, the category of each image `[N, E]` int32, and whether it is known `[N, E]` float32.
@@ -247,7 +247,7 @@ def _find(metadata: Metadata, setting: str, prefix: str, field: str) -> list[tup
     columns = metadata.columns
     if setting == "auto":
         return [(column.removeprefix(prefix), column) for column in columns if column.startswith(prefix)]
-    columns_found = []
+    selected = []
     for name in dict.fromkeys(filter(None, map(str.strip, setting.split(",")))):
         if name == "none":
             continue
@@ -259,5 +259,5 @@ def _find(metadata: Metadata, setting: str, prefix: str, field: str) -> list[tup
         column = name if name in columns else prefix + name
         if column not in columns:
             raise errors.DataError(f"{field}: {metadata.path} has no column {name!r}; {errors.nearest(name, columns)}.")
-        columns_found.append((name.removeprefix(prefix), column))
-    return columns_found
+        selected.append((name.removeprefix(prefix), column))
+    return selected

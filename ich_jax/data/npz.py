@@ -30,7 +30,7 @@ def make(config: DataConfig) -> Dataset:
     `config.size` are scaled by area, grey and colour are converted to `config.channels`, and the axes are measured.
 
     Raises:
-        DataError: Naming the file, the array and the row, what was allowed and how to repair it.
+        DataError: Names the file, the array and the row, the allowed values and how to repair it.
     """
     path = Path(config.path)
     arrays = _load(path)

@@ -22,7 +22,7 @@ def split_rows(
     """Splits a set into train, validation and test, class by class.
 
     Membership depends on the hash of an image's name, not on the order of files or on any seed, so adding images moves
-    few others. Half of what is held out validates, half tests. Every class with three images or more has one in each
+    few others. Half of the held-out images validate, half test. Every class with three images or more has one in each
     split, byte-identical files share a split, and every category of every element is kept in training. The unit
     is the file: one picture drawn in several styles is several files, which may end up in different splits.
 

@@ -115,20 +115,20 @@ def load_calendar(path: str | Path) -> Calendar:
                     f"{path}: the calendar has no column {' and '.join(sorted(missing))}; expected the header "
                     "`date,holiday`."
                 )
-            found: dict[str, list[np.datetime64]] = {}
+            days_of: dict[str, list[np.datetime64]] = {}
             for row in reader:
                 name = (row["holiday"] or "").strip()
                 if not name:
                     raise errors.DataError(f"{path}: line {reader.line_num}: the holiday has no name.")
-                found.setdefault(name, []).append(date(row["date"] or "", f"{path}: line {reader.line_num}"))
+                days_of.setdefault(name, []).append(date(row["date"] or "", f"{path}: line {reader.line_num}"))
     except (OSError, UnicodeDecodeError) as cause:
         raise errors.DataError(
             f"{path}: the calendar cannot be read ({cause}); expected a CSV file in UTF-8."
         ) from cause
-    if not found:
+    if not days_of:
         raise errors.DataError(f"{path}: the calendar has no rows; expected one for each day of a holiday.")
     return Calendar(
-        MappingProxyType({name: np.unique(np.array(days)) for name, days in found.items()}),
+        MappingProxyType({name: np.unique(np.array(days)) for name, days in days_of.items()}),
         np.datetime64("0001-01-01"),
         np.datetime64("9999-12-31"),
     )

@@ -188,7 +188,7 @@ def value(
     terms = {"discount_rate": plan.discount_rate, "investment": plan.investment, "running_cost": plan.running_cost}
     terms |= {"ramp_days": float(plan.ramp_days)}
     with float64.enabled():
-        at, uniform, normal = jax.tree.map(
+        valued, uniform, normal = jax.tree.map(
             np.asarray, _standard(float(effect), plan.growth, terms, key, days=plan.horizon_days, n_draws=n_draws)
         )
         tail = (1.0 - confidence) / 2.0
@@ -199,11 +199,11 @@ def value(
     limits = [tail, 1.0 - tail]
     if investments is None:
         # Twice the gains at the estimates, so that the curve's fall is in sight.
-        investments = np.linspace(0.0, max(2.0 * float(at.gains), 2.0 * plan.investment, 1.0), 41)
+        investments = np.linspace(0.0, max(2.0 * float(valued.gains), 2.0 * plan.investment, 1.0), 41)
     grid = float64.finite(investments, "value: investments", ndim=1)
     if (grid < 0).any():
         raise errors.ConfigError(f"value: investments: expected yuan from 0, got {grid.min():g}.")
-    npv_at = float(at.gains) - plan.investment
+    npv_at = float(valued.gains) - plan.investment
     npv_low, npv_high = (float(v) for v in np.quantile(npv, limits))
     even_low, even_high = (float(v) for v in np.quantile(many.break_even, limits, method="inverted_cdf"))
     day = np.arange(1, plan.horizon_days + 1)
@@ -214,12 +214,12 @@ def value(
         per_year=(DAYS * float(effect), DAYS * float(low), DAYS * float(high)),
         npv=(npv_at, npv_low, npv_high),
         roi=(npv_at / paid, npv_low / paid, npv_high / paid),
-        break_even_day=(float(at.break_even), even_low, even_high),
+        break_even_day=(float(valued.break_even), even_low, even_high),
         p_npv_positive=float((npv > 0).mean()),
         p_break_even=(many.break_even[:, None] <= day).mean(axis=0),
         investments=grid,
         acceptability=(many.gains[:, None] >= grid).mean(axis=0),
-        balance=at.balance,
+        balance=valued.balance,
         balance_low=balance_low,
         balance_high=balance_high,
         npv_draws=npv,
@@ -306,14 +306,14 @@ def _standard(
 ) -> Any:
     """The plan at the estimates, and uniform and normal numbers [B] (independent of how many there are)."""
 
-    def one(index: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def draw(index: jax.Array) -> tuple[jax.Array, jax.Array]:
         of_effect, of_growth = jax.random.split(jax.random.fold_in(key, index))
         # Inside (0, 1), so that quantiles are finite.
         uniform = jax.random.uniform(of_effect, (), jnp.float64, 1e-12, 1.0 - 1e-12)
         return uniform, jax.random.normal(of_growth, (), jnp.float64)
 
-    at = present_value(jnp.asarray(effect, jnp.float64), jnp.asarray(growth_rate, jnp.float64), days=days, **terms)
-    return (at, *draws.each(one, n_draws, 8))
+    valued = present_value(jnp.asarray(effect, jnp.float64), jnp.asarray(growth_rate, jnp.float64), days=days, **terms)
+    return (valued, *draws.each(draw, n_draws, 8))
 
 
 @programs.jit(static_argnames=("days",))

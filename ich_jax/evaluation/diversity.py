@@ -23,7 +23,7 @@ class Diversity:
         generated: Over draws of the noise at one brief, mean over briefs.
         real: Of real images, likewise; None where the held-out images are too few.
         ratio: generated / real; None where real is None or 0.
-        reference: What `real` is: over real images of the `same brief` where the set can draw them, else over real
+        reference: Kind of `real`: over real images of the `same brief` where the set can draw them, else over real
             images of the `same product`, which also differ in their briefs, so that a ratio below 1 is expected.
         n_briefs: Briefs.
         n_draws: Draws per brief.

@@ -102,7 +102,7 @@ def choose(
     Args:
         method: `diverse`: the one of least cost, then always the one farthest from those taken (`most_diverse`);
             `best`: those of least cost; `first`: in the order in which they were drawn.
-        k: How many, at least 1.
+        k: Number of candidates to take, at least 1.
         allowed: `[N]` bool, for example those that meet the brief.
         cost: `[N]`, lower is better.
         features: `[N, D]`, between which distances are taken.
@@ -122,8 +122,8 @@ def choose(
         index = index[front <= last]
     if method == "diverse" and len(index):
         start = int(np.argmin(cost[index]))
-        found = most_diverse(np.asarray(features)[index], k, start)
-        return Selection(index[found.index], found.distance)
+        diverse = most_diverse(np.asarray(features)[index], k, start)
+        return Selection(index[diverse.index], diverse.distance)
     order = np.argsort(cost[index], kind="stable") if method == "best" else np.arange(len(index))
     taken = index[order[:k]]
     return Selection(taken, np.full(len(taken), np.nan))
@@ -136,7 +136,7 @@ def most_diverse(points: npt.ArrayLike, k: int, start: int = 0) -> Selection:
 
     Args:
         points: `[N, D]`.
-        k: How many.
+        k: Number of points to take.
         start: The first one.
 
     References:

@@ -48,7 +48,7 @@ class Discriminator(nn.Module):
 
         Args:
             images: `[B, H, W, C]` float in [-1, 1]; size divisible by 2**len(widths).
-            brief: What each picture was asked to be.
+            brief: The brief of each picture.
 
         Returns:
             The score `[B]` (a logit: positive means real) and the reading of the pictures; both float32.

@@ -51,7 +51,7 @@ class Generator(nn.Module):
 
         Args:
             z: Standard normal noise `[B, z_dim]`.
-            brief: What each picture is asked to be.
+            brief: The brief of each picture.
 
         Returns:
             `[B, H, W, C]` float32, real pictures being in [-1, 1]; not clipped.

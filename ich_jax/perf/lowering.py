@@ -66,7 +66,7 @@ def lower(traced: jax.stages.Traced, platform: str) -> str:
     """Lowers a program for a platform, which need not be present.
 
     Args:
-        traced: What `jitted.trace(*arguments)` returned; arguments may be `jax.ShapeDtypeStruct`s.
+        traced: Result of `jitted.trace(*arguments)`; arguments may be `jax.ShapeDtypeStruct`s.
         platform: One of `PLATFORMS`.
 
     Returns:
@@ -143,7 +143,7 @@ def problems(program: Facts, *, compute: str = "float32", donated: int = 0) -> l
         wrong.append(f"holds {program.constant_bytes / 2**20:.1f} MiB of constants, which each compilation copies")
     if program.donated < donated:
         wrong.append(f"may write over {program.donated} of its arguments instead of {donated}")
-    return [f"The program {where} {what}." for what in wrong]
+    return [f"The program {where} {problem}." for problem in wrong]
 
 
 def advice(program: ClosedJaxpr, platform: str) -> list[str]:
@@ -164,9 +164,9 @@ def advice(program: ClosedJaxpr, platform: str) -> list[str]:
     if not wide:
         return []
     worst = ", ".join(f"{width} ({n})" for width, n in sorted(wide.items()))
-    what = "lanes of the matrix unit" if platform == "tpu" else "16-byte tiles of the tensor cores in bfloat16"
+    unit = "lanes of the matrix unit" if platform == "tpu" else "16-byte tiles of the tensor cores in bfloat16"
     return [
-        f"Convolutions have channels that are no multiple of {multiple}, the {what}, and are padded to one: {worst}. "
+        f"Convolutions have channels that are no multiple of {multiple}, the {unit}, and are padded to one: {worst}. "
         f"Widths of {multiple}, {2 * multiple}, ... waste nothing."
     ]
 

@@ -86,7 +86,7 @@ def decided(environ: Mapping[str, str]) -> str | None:
     if named:
         return f"{named[0]}={environ[named[0]]}"
     if environ.get("LD_PRELOAD"):  # perhaps another allocator
-        return f"LD_PRELOAD={Path(environ['LD_PRELOAD']).name}"  # of a path, what is not private to the machine
+        return f"LD_PRELOAD={Path(environ['LD_PRELOAD']).name}"  # without the folders, which are private to the machine
     return None
 
 
@@ -157,7 +157,7 @@ class Usage:
         faults: Page faults so far that needed no disk.
         resident_mib: Memory in use now.
         peak_mib: The most at any time.
-        large_mib: Of what is in use, in large pages.
+        large_mib: Memory in use in large pages.
     """
 
     faults: int

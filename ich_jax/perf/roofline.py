@@ -26,7 +26,7 @@ _ACCELERATOR = (4096, 8192), 2**31
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Peak:
-    """What a device reached in the best of several tries.
+    """Rates of a device in the best of several tries.
 
     Attributes:
         dtype: Type of the matrix product.
@@ -41,7 +41,7 @@ class Peak:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Standing:
-    """How near a program comes to the roofline.
+    """Position of a program under the roofline.
 
     Attributes:
         flops_per_s: Operations of its matrix products and convolutions a second.
@@ -74,7 +74,7 @@ def measure_peak(
         dtype: Type of the matrix product.
         tries: Tries, of which the best counts: whatever disturbs one makes it slower.
         device: The device; the first one by default.
-        sides: Of the matrices, of which the fastest counts; by default such as fill the device.
+        sides: Sides of the matrices; the fastest counts. By default large enough to fill the device.
         copied_bytes: Of the array that is scaled; by default far more than its caches hold.
     """
     errors.require_within(tries, 1, 1000, "tries", whole=True)

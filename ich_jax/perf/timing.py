@@ -1,4 +1,4 @@
-"""Times two ways to do the same work in turns, and compares what they return before their times.
+"""Times two ways to do the same work in turns, and compares their results before their times.
 
 Other work on a machine comes and goes; a ratio of two times is only worth something if both were taken within seconds
 of each other, each as often before the other as after it. A first call compiles, imports and fills caches: it is
@@ -132,8 +132,8 @@ def in_turns(
         runs: The ways, compiled and warm. Each returns when its work is done.
         rounds: Rounds.
         repeats: Calls of each way in a round, one after the other; their time is averaged.
-        clock: Returns the time; None: `time.perf_counter`. `time.process_time` leaves out what others do to a core
-            that is shared; it counts all threads of this process, so it is for work on one core.
+        clock: Returns the time; None: `time.perf_counter`. `time.process_time` leaves out the work of others on a
+            shared core; it counts all threads of this process, so it is for work on one core.
 
     Returns:
         `[rounds, ways]` seconds of one call.

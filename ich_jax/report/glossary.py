@@ -8,7 +8,7 @@ from ich_jax.report.style import Picture
 
 WORDS: Mapping[str, str] = {
     "anti-interference": (
-        "how far figures of merit hold when images or a generator's inputs are disturbed; the paper's term "
+        "stability of figures of merit when images or a generator's inputs are disturbed; the paper's term "
         "for robustness"
     ),
     "arm": (
@@ -21,7 +21,7 @@ WORDS: Mapping[str, str] = {
     ),
     "benefit": "money per outlet and day: units sold, times price minus cost",
     "brief": (
-        "what a design is asked to be: a product, categories of its design elements, places on the axes; "
+        "the request for a design: a product, categories of its design elements, places on the axes; "
         "each part may be left open"
     ),
     "candidate": "one of the many designs that are drawn for a brief, of which some are delivered",
@@ -37,20 +37,19 @@ WORDS: Mapping[str, str] = {
     ),
     "launch": "the first day on which an outlet sells designs of the generator",
     "panel": "outcomes of outlets over days, with the launch of each",
-    "Pareto front": (
-        "the candidates of which none is bettered by another in one criterion without being worse in a further one"
-    ),
+    "Pareto front": "the candidates that no other candidate beats in one criterion without being worse in another",
     "pulse": "interference that lasts for some training steps and then ends, to see whether training recovers",
     "reading head": (
         "the part of a run's own discriminator that reads product, elements and axes off a picture; "
         "candidates are chosen by it, never by the inspector"
     ),
     "recipe": (
-        "how the noise of a design is made: a seed and an index, a variation of another design, or a place between two"
+        "the origin of the noise of a design: a seed and an index, a variation of another design, or a "
+        "place between two"
     ),
     "severity": "strength of a corruption, from 1 to 5",
     "shard": "the share of a study's pieces that one of several processes computes",
-    "style strength": "how strongly a brief acts on a design; 1 is as trained",
+    "style strength": "strength of the effect of a brief on a design; 1 is as trained",
     "summary line": "the last line that a run prints, `summary: name=value ...`, for scripts",
     "trial": "a short training that serves to choose a learning rate",
     "work directory": "the folder of one run: config, checkpoints, metrics, results and page",

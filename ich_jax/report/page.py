@@ -198,7 +198,7 @@ def write_files(folder: str | Path, sections: Sequence[Section]) -> list[Path]:
 
     def add(name: str, data: bytes) -> None:
         if name in contents:
-            raise ValueError(f"Two items of the page are called {name!r}; give each a name of its own.")
+            raise ValueError(f"Two items of the page are called {name!r}; give each its own name.")
         contents[name] = data
 
     for item in (item for section in sections for item in section.items):
@@ -214,12 +214,12 @@ def write_files(folder: str | Path, sections: Sequence[Section]) -> list[Path]:
 
 def _facets(sections: Sequence[Section]) -> dict[str, list[str]]:
     """Returns the facets of the sections, each with its values in the order of the page."""
-    found: dict[str, list[str]] = {}
+    facets: dict[str, list[str]] = {}
     for name, value in (facet for section in sections for facet in section.facets):
-        values = found.setdefault(name, [])
+        values = facets.setdefault(name, [])
         if value not in values:
             values.append(value)
-    return {name: values for name, values in found.items() if len(values) > 1}
+    return {name: values for name, values in facets.items() if len(values) > 1}
 
 
 def _anchors(sections: Sequence[Section]) -> list[str]:

@@ -54,5 +54,5 @@ def count(n: int, noun: str, plural: str = "") -> str:
 
 
 def _minus(text: str) -> str:
-    """Sets a true minus, and none before what has been rounded to zero."""
+    """Sets a true minus, and none before a number that has been rounded to zero."""
     return text.replace("-", "\u2212") if text.strip("-0.,") else text.lstrip("-")

@@ -1,4 +1,4 @@
-"""What experiments share: flags that are checked before anything runs, log lines, compiled programs that are kept."""
+"""Shared parts of the command lines: flags checked before anything runs, log lines, the cache of compiled programs."""
 
 import os
 import re
@@ -90,16 +90,16 @@ def check_fields(config: ml_collections.ConfigDict, flag_names: Iterable[str]) -
 
 
 def shown(value: object) -> str:
-    """Returns a value as it stands in the summary line: floats to six significant digits, nothing with a space."""
+    """Returns a value in the form of the summary line: floats to six significant digits, nothing with a space."""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text.replace(" ", "") or "''"
 
 
 class Show(Protocol):
-    """Shows how far work is."""
+    """Shows the progress of work."""
 
     def __call__(self, text: str, done: int | None = None) -> None:
-        """Says what has been done, and how many pieces are; without a number, one more and the total is a guess."""
+        """Reports a finished piece and the number done so far; without a number, one more and the total is a guess."""
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def showing(total: int, *, live: bool) -> Iterator[Show]:
     """
     console = rich.console.Console(stderr=True)
     liveness.stage("start")
-    started, before = time.monotonic(), -1  # what an earlier call did took none of this call's time
+    started, before = time.monotonic(), -1  # pieces of an earlier call took none of this call's time
 
     def line(text: str, done: int | None = None) -> None:
         nonlocal before

@@ -1,4 +1,4 @@
-"""What a run, an inspector or a network is, in words."""
+"""Descriptions of a run, an inspector and a network in words."""
 
 import math
 

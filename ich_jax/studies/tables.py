@@ -1,4 +1,4 @@
-"""Tables that several studies show: the fields of a config, and what the inspector is worth."""
+"""Tables of several studies: the fields of a config, and the accuracy of the inspector."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def config_table(config: Any) -> Table:
         "Configuration",
         ("field", "value", "kind"),
         tuple((name, _value(value), kind) for kind, values in kinds.items() for name, value in sorted(values.items())),
-        "`result` fields decide what comes out and are fixed for a work directory; `execution` fields may change on "
+        "`result` fields decide the outcome and are fixed for a work directory; `execution` fields may change on "
         "resume.",
         f"fingerprint {config_lib.fingerprint(config)}",
     )

@@ -1,4 +1,4 @@
-"""A trained generator as every study on a checkpoint meets it: with its images, its name, and folders of its results.
+"""A trained generator as every study on a checkpoint uses it: with its images, its name, and folders of its results.
 
 A study adds what its work directories store, such as `generator.json` of the interference study.
 """
@@ -23,11 +23,11 @@ def load_images(model: TrainedModel, source: str | Path, remedy: str = "") -> Da
     Args:
         model: The generator.
         source: Its checkpoint, as messages name it.
-        remedy: What else helps if the images are gone, such as `, or leave them out`.
+        remedy: An alternative to restoring the images, such as `, or leave them out`.
 
     Raises:
         DataError: The images cannot be read.
-        CheckpointError: They are no longer those, or the networks are no longer what the config gives.
+        CheckpointError: They are no longer those, or the networks no longer fit the config.
     """
     dataset = make.make(model.config.data, seed=model.config.seed)
     check_images(model, dataset, source, remedy)
@@ -73,7 +73,7 @@ def check_identity(
 
     Args:
         folder: The work directory.
-        results: What it holds, such as `designs`.
+        results: Its contents, such as `designs`.
         stored: The identity in its files, perhaps with further fields.
         expected: The identity of this generator.
         name: The stored generator, as the message names it; empty: the fields that differ.

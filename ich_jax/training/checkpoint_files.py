@@ -38,7 +38,7 @@ def score(checkpoint: Path) -> float | None:
 
 
 def damage(checkpoint: Path) -> str:
-    """Returns what is wrong with a checkpoint, or an empty string."""
+    """Returns a description of the damage to a checkpoint, or an empty string."""
     try:
         files = json.loads((checkpoint / _COMPLETE_FILE).read_text(encoding="utf-8"))["files"]
         for name, digest in files.items():

@@ -34,7 +34,7 @@ _TOLERANCE = 1e-4  # of pixels in [-1, 1]: two compilations of one program may r
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Check:
-    """How an exported generator compares with ours.
+    """Comparison of an exported generator with ours.
 
     Attributes:
         n: Designs that were drawn by both.
@@ -101,7 +101,7 @@ def describe(model: TrainedModel) -> dict[str, Any]:
             "real images in": [-1, 1],
         },
         "n": "1 or more",
-        "numbers": "count from 0; one that stands for no name is not refused and draws as if none were asked for",
+        "numbers": "count from 0; a number that stands for no name is not refused and draws as if none were given",
         "z": "standard normal noise: the same z and brief give the same picture",
         "product": list(space.products),
         "elements": {element.name: list(element.categories) for element in space.elements},
@@ -116,7 +116,7 @@ def describe(model: TrainedModel) -> dict[str, Any]:
 
 
 def check(model: TrainedModel, path: str | Path, *, n: int = 16) -> Check:
-    """Reads an exported generator back and compares what it draws with what ours draws.
+    """Reads an exported generator back and compares its designs with those of ours.
 
     Args:
         model: The model that was exported.

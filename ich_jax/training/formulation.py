@@ -57,7 +57,7 @@ kernel gradients by YNN fall behind at sizes too large to time here (to half the
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """How a run computes.
+    """The way in which a run computes.
 
     Attributes:
         form: How convolutions are computed.

@@ -74,13 +74,13 @@ def check(history: Sequence[Mapping[str, Any]]) -> tuple[Alarm, ...]:
 def collapse(history: Sequence[Mapping[str, Any]]) -> list[Alarm]:
     """Diversity has fallen below a share of the real one, over draws of one brief or over a whole batch."""
 
-    def falls(fake: str, real: str, persistence: int, what: str) -> list[Alarm]:
+    def falls(fake: str, real: str, persistence: int, subject: str) -> list[Alarm]:
         rows = [
             (row["step"], row[fake] / row[real])
             for row in history
             if _given(row, fake) is not None and (_given(row, real) or 0) > 0
         ]
-        advice = f"{what} look alike. Try a larger penalty_weight, augmentation, or a smaller objective.reading_g."
+        advice = f"{subject} look alike. Try a larger penalty_weight, augmentation, or a smaller objective.reading_g."
         return _episodes("collapse", rows, lambda share: share < COLLAPSE_SHARE, persistence, COLLAPSE_SHARE, advice)
 
     return [

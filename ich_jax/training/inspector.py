@@ -80,7 +80,7 @@ class Inspector:
     Attributes:
         read: `images [N, H, W, C] float in [-1, 1] -> Reading` for any N; compiled once.
         report: Its own error, to be printed beside whatever it judges.
-        source: Where it came from: `path`, `shipped`, `cache` or `trained`.
+        source: Its origin: `path`, `shipped`, `cache` or `trained`.
     """
 
     read: Callable[[jax.Array], Reading]

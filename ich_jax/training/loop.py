@@ -31,7 +31,7 @@ MAX_AHEAD = 4
 """Calls that the host may be ahead of the device: enough to hide dispatch, few enough to stop soon when asked to."""
 
 SHOWN = ("d_loss", "g_loss", "real_beats_fake")
-"""Metrics that stand in a log line; `metrics.jsonl` holds all of them."""
+"""Metrics of a log line; `metrics.jsonl` holds all of them."""
 
 Validate = Callable[[TrainState], Mapping[str, float]]
 SampleSheet = Callable[[TrainState, int], None]
@@ -114,7 +114,7 @@ def train(
         if start:
             logging.info("Resuming from step %d of %d in %s.", start, steps, folder)
 
-        # ---------------- what the loop needs
+        # ---------------- set up
         choice = formulation.choose(config, process_folder)
         logging.info("Convolutions are computed %s: %s.", *choice.described())
         train = _make_call(config, dataset, layout, choice, make_step or step_lib.make_step)
@@ -182,7 +182,7 @@ def train(
                         liveness.stage(f"checkpoint at step {step}")
                         checkpoints.save(step, state, side=timer.totals(), score=scores.get("score"))
 
-        # ---------------- what is left behind
+        # ---------------- result
         checkpoints.wait()
         return TrainResult(
             state=state,
@@ -246,8 +246,8 @@ def _newest(
 ) -> tuple[TrainState, int, dict[str, Any]]:
     """Returns state, step and side values of the newest checkpoint, or those of a run that has not begun."""
     state = state_lib.create_state(config, dataset.spec)
-    # Restored arrays are committed to devices, fresh ones are not, and what the step returns is if any argument was: a
-    # step that met both kinds would be compiled once for each.
+    # Restored arrays are committed to devices, fresh ones are not, and the results of a step are committed if any
+    # argument was: a step that met both kinds would be compiled once for each.
     state = layout.put_state(state)
     restored = checkpoints.restore(state)
     if restored:

@@ -1,4 +1,4 @@
-"""How one training step is spread over devices.
+"""Distribution of one training step over devices.
 
 The step is written once, for the rows of the batch that one instance of it works on; a `Layout` says which rows those
 are. Under `jit` there is one program for the whole batch, whose rows XLA divides among the devices of a mesh
@@ -112,7 +112,7 @@ class Layout:
 
         def placed(state: PyTree, source: PyTree, window: PyTree) -> tuple[PyTree, PyTree]:
             state, window = step(state, source, window)
-            if self.n_devices > 1:  # else the compiler may divide what it returns, and the next call compile again
+            if self.n_devices > 1:  # else the compiler may divide its results, and the next call compile again
                 state = jax.lax.with_sharding_constraint(state, self.state_sharding(state))
                 window = jax.lax.with_sharding_constraint(window, self._by())
             return state, window
@@ -191,7 +191,7 @@ def make_layout(config: Config) -> Layout:
     """Chooses the devices of a run, and checks that they can share its batch.
 
     Raises:
-        ConfigError: There are not so many devices, they do not divide the batch, or the mode cannot do what is asked.
+        ConfigError: There are fewer devices, they do not divide the batch, or the mode does not support the config.
     """
     compute, batch = config.compute, config.train.batch
     devices = jax.devices()
@@ -231,7 +231,7 @@ def start_processes(coordinator: str = "", n: int = 0, index: int = -1) -> None:
     Args:
         coordinator: `HOST:PORT` of the first process; empty where JAX finds out by itself (Slurm, Cloud TPU, Open MPI).
         n: Number of processes; 0 with an empty coordinator.
-        index: Which of them this is, from 0; -1 with an empty coordinator.
+        index: Index of this process, from 0; -1 with an empty coordinator.
 
     Raises:
         ConfigError: The arguments do not fit each other, or the environment does not supply those that are left out.

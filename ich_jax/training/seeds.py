@@ -79,14 +79,14 @@ def train(
 
     Raises:
         ConfigError: The runs differ in more than seed and name, or the images come from the host.
-        WorkdirError: The runs stand at different steps.
+        WorkdirError: The runs have reached different steps.
     """
     # Longer than other functions: the loop of `loop.train` for several runs at once, in the same order.
     first = configs[0]
     for config in configs[1:]:
         if dataclasses.replace(config, seed=first.seed, name=first.name) != first:
             raise errors.ConfigError(
-                f"{config.name} and {first.name} differ in more than their seed; train them apart."
+                f"{config.name} and {first.name} differ in more than their seed; train them separately."
             )
     pipeline.check_batch(dataset, step_lib.images_per_step(first))
     layout = Stacked(parallel.single().mesh)

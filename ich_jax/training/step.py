@@ -2,7 +2,7 @@
 
 The call receives state and metrics window as donated buffers and gives them back updated; nothing is copied between
 host and device but a batch that comes from the host. Randomness of step n is `fold_in(key(state.seed), n)`, so a
-resumed run draws what an uninterrupted one would have drawn.
+resumed run draws the same numbers as an uninterrupted one.
 """
 
 from collections.abc import Callable

@@ -58,7 +58,7 @@ class MetricWriter:
         workdir.write_text(self._path, "".join(workdir.json_text(row) + "\n" for row in self.history))
         self._board = None
         if tensorboard:
-            # TensorBoard hides what an interrupted process had written beyond the step that was restored.
+            # TensorBoard hides the events that an interrupted process wrote beyond the restored step.
             purge_step = step + 1 if before else None
             self._board = _summary_writer(folder, purge_step)
 

@@ -132,12 +132,12 @@ def one_order(columns: Mapping[str, Any], what: str, index: Any = None) -> Any:
         DataError: Two of them differ.
     """
     for name, column in columns.items():
-        own = row_index(column)
-        if own is not None and index is not None and not index.equals(own):
+        column_index = row_index(column)
+        if column_index is not None and index is not None and not index.equals(column_index):
             raise errors.DataError(
                 f"{what}: the rows of {name} have other names than those of the other columns, or stand in another "
                 "order, and rows are taken by position. Bring them into one order (.reindex), or pass .to_numpy() if "
                 "they are in order."
             )
-        index = own if index is None else index
+        index = column_index if index is None else index
     return index

@@ -87,8 +87,8 @@ def simex(
                 key, array, sd, np.asarray(factors, np.float64), statistic=statistic, n_simulations=n_simulations
             )
         )
-    at = np.array([0.0, *factors])
-    powers = np.vander(at, 3)
+    points = np.array([0.0, *factors])
+    powers = np.vander(points, 3)
     # Least squares: the prediction at -1 is a fixed combination of the values at the factors.
     weights = np.array([1.0, -1.0, 1.0]) @ np.linalg.pinv(powers)
     corrected = np.tensordot(weights, np.concatenate([naive[None], added]), axes=1)
@@ -105,10 +105,10 @@ def _added(
     statistic: Callable[[jax.Array], jax.Array],
     n_simulations: int,
 ) -> tuple[jax.Array, jax.Array]:
-    def one(index: jax.Array) -> jax.Array:
+    def simulate(index: jax.Array) -> jax.Array:
         # All factors share the draw, so that the curve over them is smooth.
         noise = jax.random.normal(jax.random.fold_in(key, index), values.shape, jnp.float64) * sd[None]
         return jax.vmap(lambda factor: statistic(values + jnp.sqrt(factor) * noise))(factors)
 
     work = values.size * factors.shape[0]
-    return statistic(values), jnp.mean(draws.each(one, n_simulations, work), axis=0)
+    return statistic(values), jnp.mean(draws.each(simulate, n_simulations, work), axis=0)

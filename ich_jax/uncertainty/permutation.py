@@ -1,8 +1,7 @@
 """Permutation tests: sign flips of paired differences, reassignment of labels, and any statistic of an assignment.
 
-When the assignments are few enough, all of them are evaluated and the p-value is exact; otherwise they are drawn. In
-both cases several outcomes are tested together: each assignment is applied to all of them, and max-T adjusts for their
-number.
+When the assignments are few enough, all of them are evaluated and the p-value is exact; else they are drawn. Several
+outcomes are tested together: each assignment is applied to all of them, and max-T adjusts for their number.
 """
 
 import dataclasses
@@ -330,7 +329,7 @@ def _flips(values: jax.Array, key: jax.Array, *, statistic: str, n_draws: int, e
     n = values.shape[0]
     squares = jnp.square(values).sum(axis=0)
 
-    def of(signs: jax.Array) -> jax.Array:
+    def evaluate(signs: jax.Array) -> jax.Array:
         mean = signs @ values / n
         if statistic == "mean":
             return mean
@@ -340,13 +339,13 @@ def _flips(values: jax.Array, key: jax.Array, *, statistic: str, n_draws: int, e
         return mean / jnp.sqrt(variance / n)
 
     def exactly(rank: jax.Array) -> jax.Array:
-        return of(1.0 - 2.0 * ((rank >> jnp.arange(n)) & 1).astype(jnp.float64))
+        return evaluate(1.0 - 2.0 * ((rank >> jnp.arange(n)) & 1).astype(jnp.float64))
 
     def at_random(index: jax.Array) -> jax.Array:
-        return of(jax.random.rademacher(jax.random.fold_in(key, index), (n,), jnp.float64))
+        return evaluate(jax.random.rademacher(jax.random.fold_in(key, index), (n,), jnp.float64))
 
     null = draws.each(exactly if exact else at_random, n_draws, n * values.shape[1])
-    return of(jnp.ones(n, jnp.float64)), null
+    return evaluate(jnp.ones(n, jnp.float64)), null
 
 
 @programs.jit(static_argnames=("statistic", "n_draws", "exact"))

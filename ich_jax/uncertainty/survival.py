@@ -108,9 +108,9 @@ def kaplan_meier(times: npt.ArrayLike, observed: npt.ArrayLike, *, confidence: f
     if not 0.0 < confidence < 1.0:
         raise errors.ConfigError(f"confidence: expected a number inside (0, 1), got {confidence!r}.")
     t, event = _checked(times, observed)
-    at = np.unique(t[event])
-    at_risk = (t[None] >= at[:, None]).sum(axis=1)
-    deaths = (t[None, event] == at[:, None]).sum(axis=1)
+    event_times = np.unique(t[event])
+    at_risk = (t[None] >= event_times[:, None]).sum(axis=1)
+    deaths = (t[None, event] == event_times[:, None]).sum(axis=1)
     survival = np.cumprod(1.0 - deaths / at_risk)
     low, high = survival.copy(), survival.copy()
     inner = (survival > 0) & (survival < 1)
@@ -119,9 +119,9 @@ def kaplan_meier(times: npt.ArrayLike, observed: npt.ArrayLike, *, confidence: f
     logs = np.log(survival[inner])
     reach = stats.norm.isf((1.0 - confidence) / 2.0) * np.sqrt(greenwood[inner]) / np.abs(logs)
     low[inner], high[inner] = survival[inner] ** np.exp(reach), survival[inner] ** np.exp(-reach)
-    below = at[survival <= 0.5 + 1e-12]
+    below = event_times[survival <= 0.5 + 1e-12]
     median = float(below[0]) if len(below) else np.inf
-    return KaplanMeier(at, survival, low, high, at_risk, median, len(t), int(event.sum()))
+    return KaplanMeier(event_times, survival, low, high, at_risk, median, len(t), int(event.sum()))
 
 
 def log_rank(times: npt.ArrayLike, observed: npt.ArrayLike, groups: npt.ArrayLike) -> LogRank:
@@ -154,10 +154,10 @@ def log_rank(times: npt.ArrayLike, observed: npt.ArrayLike, groups: npt.ArrayLik
             f"log_rank: needs one label per time, two groups and an event; got {labels.shape} labels for {len(t)} "
             f"times, {len(names)} groups and {int(event.sum())} events."
         )
-    at = np.unique(t[event])
+    event_times = np.unique(t[event])
     member = labels[None] == names[:, None]  # [G, N]
-    risk = ((t[None] >= at[:, None])[:, None] & member[None]).sum(axis=2).astype(float)  # [K, G]
-    deaths = ((t[None] == at[:, None])[:, None] & (member & event[None])[None]).sum(axis=2).astype(float)
+    risk = ((t[None] >= event_times[:, None])[:, None] & member[None]).sum(axis=2).astype(float)  # [K, G]
+    deaths = ((t[None] == event_times[:, None])[:, None] & (member & event[None])[None]).sum(axis=2).astype(float)
     n, d = risk.sum(axis=1), deaths.sum(axis=1)
     observed_all, expected = deaths.sum(axis=0), (risk * (d / n)[:, None]).sum(axis=0)
     factor = np.where(n > 1, d * (n - d) / (np.maximum(n - 1, 1) * n**2), 0.0)

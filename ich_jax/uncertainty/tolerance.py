@@ -70,7 +70,7 @@ def content(n: int, *, beyond: int = 0, confidence: float = 0.95) -> Content:
 
     Args:
         n: Independent values; several readings of one design, or of one trained network, are not independent.
-        beyond: How many of them lay beyond the limit.
+        beyond: Number of them beyond the limit.
         confidence: Inside (0, 1).
 
     Raises:

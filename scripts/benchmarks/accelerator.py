@@ -99,7 +99,7 @@ def run() -> None:
         sys.exit(1)
 
 
-# ---------------------------------------------------------------- what is refused before a minute is spent
+# ---------------------------------------------------------------- checks before a minute is spent
 
 
 def check_flags() -> tuple[list[Stage], str, float]:
@@ -149,7 +149,7 @@ def _open(size: str) -> Record:
         return record
     folder = Path(FLAGS.output)
     if (folder / records.FILE).exists():
-        raise errors.WorkdirError(f"--output={folder} holds a run already; go on with it by --resume={folder}.")
+        raise errors.WorkdirError(f"--output={folder} holds a run already; resume it by --resume={folder}.")
     try:
         foreign = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     except OSError as error:
@@ -179,8 +179,8 @@ def _check_rehearsal(size: str) -> None:
     file, how = Path(FLAGS.rehearsal) / "rehearsal.json", "run `make rehearse` first, or add --norehearsed"
     stored = workdir.read_json(file) if file.exists() else {}
     if FLAGS.rehearsed and stored.get("sources") != records.sources():
-        what = "other sources than these" if stored else "nothing"
-        raise errors.ConfigError(f"{REHEARSAL} is of a rehearsal of {what}; {how}.")
+        rehearsed_of = "other sources than these" if stored else "nothing"
+        raise errors.ConfigError(f"{REHEARSAL} is of a rehearsal of {rehearsed_of}; {how}.")
     there = benchmark.package_version("jax")
     if (rehearsed := stored.get("versions", {}).get("jax")) != there:
         print(f"warning: JAX {there} is installed here, and {rehearsed or 'none'} was rehearsed with.", flush=True)
@@ -190,8 +190,8 @@ def _store_rehearsal(record: Record, chosen: Sequence[Stage]) -> None:
     """Stores the receipt of a rehearsal in which every stage began and none failed."""
     entries = [record.entries.get(stage.name) for stage in chosen]
     bad = [stage.name for stage, entry in zip(chosen, entries, strict=True) if not entry or entry.state != DONE]
-    whole = {stage.name for stage in STAGES if not stage.asked} <= {stage.name for stage in chosen}
-    if bad or not whole:
+    complete = {stage.name for stage in STAGES if not stage.asked} <= {stage.name for stage in chosen}
+    if bad or not complete:
         print(f"No receipt is stored: {', '.join(bad) or 'some stages'} not done.", flush=True)
         return
     folder = Path(FLAGS.rehearsal)

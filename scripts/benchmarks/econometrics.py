@@ -41,9 +41,9 @@ class Measured:
 
     Attributes:
         row: Name of the row.
-        problem: What was computed.
-        peer: What it was compared with; None if that is not installed, or was left out.
-        equal: How results were compared; empty without a peer.
+        problem: The computation.
+        peer: The other implementation; None if it is not installed, or was left out.
+        equal: The comparison of results; empty without a peer.
         times: Times and their ratio.
         load: Runnable tasks on the machine, mean over a minute, before and after the row.
         note: Limits of the comparison.

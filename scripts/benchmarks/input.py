@@ -69,16 +69,16 @@ def define_flags() -> None:
 def run() -> None:
     """Measures the source of each config."""
     configs = programs.check_flags()
-    choice, found = programs.choice(), []
+    choice, measured = programs.choice(), []
     for config in configs:
-        found.append(measure(config, choice))
-        m = found[-1]
+        measured.append(measure(config, choice))
+        m = measured[-1]
         text = f"{benchmark.digits(m.img_per_s)} img/s, {benchmark.digits(m.needed_img_per_s)} needed"
         print(f"{m.config}: {text}", flush=True)
-    receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": found}
-    note = " ".join(f"{m.config}: {programs.said(m.neighbours)}" for m in found)
-    benchmark.write(Path(FLAGS.output), receipt, [_table(found)], note=note)
-    print(benchmark.summary(summarise(found)), flush=True)
+    receipt = {"summary": summarise(measured), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": measured}
+    note = " ".join(f"{m.config}: {programs.describe(m.neighbours)}" for m in measured)
+    benchmark.write(Path(FLAGS.output), receipt, [_table(measured)], note=note)
+    print(benchmark.summary(summarise(measured)), flush=True)
 
 
 def measure(config: Config, choice: Choice) -> Measured:
@@ -127,25 +127,25 @@ def loader(config: Config, dataset: Dataset) -> Callable[[int], None]:
         batch = sample(arrays, pipeline.batch_indices(key, step, n, dataset.n_train))
         return batch._replace(image=pipeline.as_unit(batch.image)), step + 1
 
-    at = [jnp.zeros((), jnp.int32)]
+    position = [jnp.zeros((), jnp.int32)]
 
     def on_device(count: int) -> None:
         for _ in range(count):
-            batch, at[0] = draw(arrays, at[0])
+            batch, position[0] = draw(arrays, position[0])
         jax.block_until_ready(batch)
 
     return on_device
 
 
-def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
+def summarise(measured: Sequence[Measured]) -> Mapping[str, float]:
     """The largest share of a step that a batch takes, and the images a second of that source."""
-    worst = max(found, key=lambda m: m.share.median, default=None)
+    worst = max(measured, key=lambda m: m.share.median, default=None)
     if worst is None:
         return {"input_over_step": math.nan, "img_per_s": math.nan}
     return {"input_over_step": worst.share.median, "img_per_s": worst.img_per_s}
 
 
-def _table(found: Sequence[Measured]) -> tables.Table:
+def _table(measured: Sequence[Measured]) -> tables.Table:
     rows = [
         (
             m.config,
@@ -156,7 +156,7 @@ def _table(found: Sequence[Measured]) -> tables.Table:
             m.needed_img_per_s,
             benchmark.ratio_range(m.share),
         )
-        for m in found
+        for m in measured
     ]
     return tables.Table(
         name="input",

@@ -142,13 +142,16 @@ def run() -> None:
     for size in map(int, FLAGS.sizes):
         libraries, absent = load(size)
         speeds += [measure(kind, size, libraries) for kind in FLAGS.kinds]
-    runs = [*earlier["runs"], f"{', '.join(FLAGS.sizes)} px, {len(FLAGS.kinds)} kinds: {programs.said(watch.read())}"]
+    runs = [
+        *earlier["runs"],
+        f"{', '.join(FLAGS.sizes)} px, {len(FLAGS.kinds)} kinds: {programs.describe(watch.read())}",
+    ]
     speeds = sorted([*kept, *speeds], key=lambda s: (s.size, KINDS.index(s.kind)))
     summary = summarise(speeds)
-    found = [speed_table(speeds), suite_table(speeds), peer_table(speeds)]
+    result = [speed_table(speeds), suite_table(speeds), peer_table(speeds)]
     receipt = {"summary": summary, "pinned": FLAGS.pin, "rounds": FLAGS.rounds, "absent": absent, "runs": runs}
     note = " ".join([*runs, *(f"{name} is absent." for name in absent)])
-    benchmark.write(output, {**receipt, "rows": speeds}, found, peers=_PEERS, note=note)
+    benchmark.write(output, {**receipt, "rows": speeds}, result, peers=_PEERS, note=note)
     print(benchmark.summary(summary), flush=True)
 
 
@@ -160,18 +163,18 @@ def as_speed(row: dict[str, Any]) -> Speed:
 
 def load(size: int) -> tuple[list[Library], list[str]]:
     """Returns the libraries that are installed, and the names of the others."""
-    found, absent = [], []
+    libraries, absent = [], []
     if FLAGS.imagecorruptions:
-        found.append(corruption_libraries.imagecorruptions(Path(FLAGS.imagecorruptions)))
+        libraries.append(corruption_libraries.imagecorruptions(Path(FLAGS.imagecorruptions)))
     else:
         absent.append(CHIEF)
     for name in FLAGS.libraries:
         try:
-            found.append(corruption_libraries.LOADERS[name](size, programs.cores()))
+            libraries.append(corruption_libraries.LOADERS[name](size, programs.cores()))
         except ImportError as error:
             absent.append(name)
             print(f"{name} is not compared: {error}")
-    return found, absent
+    return libraries, absent
 
 
 def measure(kind: str, size: int, libraries: Sequence[Library]) -> Speed:
@@ -193,8 +196,8 @@ def measure(kind: str, size: int, libraries: Sequence[Library]) -> Speed:
     runs: list[Callable[[], Any]] = [ours]
     numbers, offs = [BATCH[size]], []
     for library in libraries:
-        one = library.prepare(images[: COMPARED[size]])
-        theirs = [library.finish(function(one)) for function in library.kinds[kind]]
+        prepared = library.prepare(images[: COMPARED[size]])
+        theirs = [library.finish(function(prepared)) for function in library.kinds[kind]]
         offs.append(off(kind, images[: COMPARED[size]], compared, theirs))
         numbers.append(ONE_BY_ONE[size] if library.one_by_one else BATCH[size])
         runs.append(_all_severities(library, kind, library.prepare(images[: numbers[-1]])))
@@ -279,21 +282,21 @@ def summarise(speeds: Sequence[Speed]) -> dict[str, Any]:
     single = [best.ratio.median for s in speeds if (best := s.best)]
     summary["worst_single"] = min(single, default=float("nan"))
     for size in sorted({s.size for s in speeds}):
-        own = [s for s in speeds if s.size == size and s.kind in COMMON]
-        if len(own) == len(COMMON):
-            summary[f"suite_{size}px_img_per_s"] = len(own) / sum(1 / s.ours for s in own)
-            summary[f"suite_{size}px_compile_s"] = sum(s.compile_s for s in own)
+        common = [s for s in speeds if s.size == size and s.kind in COMMON]
+        if len(common) == len(COMMON):
+            summary[f"suite_{size}px_img_per_s"] = len(common) / sum(1 / s.ours for s in common)
+            summary[f"suite_{size}px_compile_s"] = sum(s.compile_s for s in common)
     return summary
 
 
 def suite_ratio(speeds: Sequence[Speed], name: str) -> Range | None:
     """Returns our speed on the 15 common kinds over a library's; None unless it was timed on all of them."""
-    own = {s.kind: s for s in speeds if s.kind in COMMON and any(p.name == name for p in s.peers)}
-    if len(own) < len(COMMON):
+    common = {s.kind: s for s in speeds if s.kind in COMMON and any(p.name == name for p in s.peers)}
+    if len(common) < len(COMMON):
         return None
-    at = {kind: 1 + [p.name for p in s.peers].index(name) for kind, s in own.items()}
-    theirs = np.sum([s.seconds[at[kind]] for kind, s in own.items()], axis=0)
-    return timing.over_rounds(theirs / np.sum([s.seconds[0] for s in own.values()], axis=0))
+    place = {kind: 1 + [p.name for p in s.peers].index(name) for kind, s in common.items()}
+    theirs = np.sum([s.seconds[place[kind]] for kind, s in common.items()], axis=0)
+    return timing.over_rounds(theirs / np.sum([s.seconds[0] for s in common.values()], axis=0))
 
 
 def speed_table(speeds: Sequence[Speed]) -> tables.Table:
@@ -301,10 +304,10 @@ def speed_table(speeds: Sequence[Speed]) -> tables.Table:
     names = list(dict.fromkeys(peer.name for s in speeds for peer in s.peers))
 
     def cell(speed: Speed, name: str) -> str | None:
-        found = [peer for peer in speed.peers if peer.name == name]
-        if not found:
+        peers = [peer for peer in speed.peers if peer.name == name]
+        if not peers:
             return None
-        return f"{benchmark.digits(found[0].img_per_s)}{'' if found[0].counts else ' (other method)'}"
+        return f"{benchmark.digits(peers[0].img_per_s)}{'' if peers[0].counts else ' (other method)'}"
 
     rows = tuple(
         (
@@ -336,10 +339,10 @@ def suite_table(speeds: Sequence[Speed]) -> tables.Table:
     """Returns one row for each size: the 15 common kinds together."""
     rows = []
     for size in sorted({s.size for s in speeds}):
-        own = [s for s in speeds if s.size == size and s.kind in COMMON]
-        if len(own) == len(COMMON):
-            ratio = suite_ratio(own, CHIEF)
-            rate, compile_s = len(own) / sum(1 / s.ours for s in own), sum(s.compile_s for s in own)
+        common = [s for s in speeds if s.size == size and s.kind in COMMON]
+        if len(common) == len(COMMON):
+            ratio = suite_ratio(common, CHIEF)
+            rate, compile_s = len(common) / sum(1 / s.ours for s in common), sum(s.compile_s for s in common)
             rows.append((size, benchmark.digits(rate), compile_s, benchmark.ratio_range(ratio) if ratio else None))
     return tables.Table(
         name="suite",

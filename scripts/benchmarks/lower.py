@@ -89,17 +89,19 @@ def run() -> None:
         errors.require(platform, lowering.PLATFORMS, "--platforms")
     for dtype in FLAGS.dtypes:
         errors.require(dtype, config_lib.DTYPES, "--dtypes")
-    found: list[Measured] = []
+    measured: list[Measured] = []
     for path in FLAGS.config or training_configs():
         for dtype in FLAGS.dtypes:
-            found += measure(load(path, dtype), form, FLAGS.platforms)
-            m = found[-1]
-            said = " ".join(line for each in found[-len(FLAGS.platforms) :] for line in each.problems) or "no problem"
+            measured += measure(load(path, dtype), form, FLAGS.platforms)
+            m = measured[-1]
+            problems = (
+                " ".join(line for each in measured[-len(FLAGS.platforms) :] for line in each.problems) or "no problem"
+            )
             memory = f"{m.memory_bytes / 2**30:.2f} GiB"
-            print(f"{m.config}, {dtype}: {m.gflop_per_image:.3g} GFLOP/image, {memory}: {said}", flush=True)
-    benchmark.write(Path(FLAGS.output), {"summary": summarise(found), "rows": found}, [_table(found)])
-    print(benchmark.summary(summarise(found)), flush=True)
-    if wrong := [f"{m.config}, {m.dtype}: {line}" for m in found for line in m.problems]:
+            print(f"{m.config}, {dtype}: {m.gflop_per_image:.3g} GFLOP/image, {memory}: {problems}", flush=True)
+    benchmark.write(Path(FLAGS.output), {"summary": summarise(measured), "rows": measured}, [_table(measured)])
+    print(benchmark.summary(summarise(measured)), flush=True)
+    if wrong := [f"{m.config}, {m.dtype}: {line}" for m in measured for line in m.problems]:
         raise errors.MismatchError("\n".join([f"{len(wrong)} checks failed:", *wrong]))
 
 
@@ -146,10 +148,10 @@ def measure(config: Config, form: Formulation, platforms: Sequence[str]) -> list
     donated = [True] * state + [False] * source + [True] * window
     n_donated = sum(map(operator.and_, donated, counts.arguments_read(program)))
     counted, memory = counts.count(program), counts.memory_bytes(program, donated)
-    found = []
+    measured = []
     for platform in platforms:
         facts = lowering.facts(lowering.lower(traced, platform), platform)
-        found.append(
+        measured.append(
             Measured(
                 config=config.name,
                 dtype=config.compute.dtype,
@@ -165,16 +167,16 @@ def measure(config: Config, form: Formulation, platforms: Sequence[str]) -> list
                 advice=tuple(lowering.advice(program, platform)),
             )
         )
-    return found
+    return measured
 
 
-def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
+def summarise(measured: Sequence[Measured]) -> Mapping[str, float]:
     """Numbers of lowered programs and of failed checks, and the largest program."""
     return {
-        "programs": float(len(found)),
-        "problems": float(sum(len(m.problems) for m in found)),
-        "gflop_per_image": max((m.gflop_per_image for m in found), default=math.nan),
-        "memory_gib": max((m.memory_bytes / 2**30 for m in found), default=math.nan),
+        "programs": float(len(measured)),
+        "problems": float(sum(len(m.problems) for m in measured)),
+        "gflop_per_image": max((m.gflop_per_image for m in measured), default=math.nan),
+        "memory_gib": max((m.memory_bytes / 2**30 for m in measured), default=math.nan),
     }
 
 
@@ -199,7 +201,7 @@ def _stand_in(config: Config) -> Dataset:
     )
 
 
-def _table(found: Sequence[Measured]) -> tables.Table:
+def _table(measured: Sequence[Measured]) -> tables.Table:
     rows = [
         (
             m.config,
@@ -213,7 +215,7 @@ def _table(found: Sequence[Measured]) -> tables.Table:
             m.memory_bytes / 2**30,
             " ".join(m.advice),
         )
-        for m in found
+        for m in measured
     ]
     return tables.Table(
         name="lower",

@@ -132,18 +132,18 @@ def run() -> None:
         print(json.dumps(dataclasses.asdict(_do(FLAGS.child))))
         return
     _check()
-    watch, found = Watch(), []
+    watch, measured = Watch(), []
     if FLAGS.thp == "never":
         _withhold(1)
     try:
         with tempfile.TemporaryDirectory() as compiled:
             for cores in map(int, FLAGS.cores):
                 for job in FLAGS.jobs:
-                    found += measure(job, FLAGS.ways, cores, FLAGS.compiled or compiled)
+                    measured += measure(job, FLAGS.ways, cores, FLAGS.compiled or compiled)
     finally:
         if FLAGS.thp == "never":
             _withhold(0)
-    figures = summarise(found) | {"torch_ratio": _beside_torch() if FLAGS.versus else math.nan}
+    figures = summarise(measured) | {"torch_ratio": _beside_torch() if FLAGS.versus else math.nan}
     receipt = {
         "summary": figures,
         "large_pages": FLAGS.thp or memory.large_page_mode(),
@@ -151,9 +151,9 @@ def run() -> None:
         "preload": Path(FLAGS.preload).name,
         "form": FLAGS.form,
         "repetitions": FLAGS.repetitions,
-        "rows": found,
+        "rows": measured,
     }
-    benchmark.write(Path(FLAGS.output), receipt, [_table(found)], note=programs.said(watch.read()))
+    benchmark.write(Path(FLAGS.output), receipt, [_table(measured)], note=programs.describe(watch.read()))
     print(benchmark.summary(figures), flush=True)
 
 
@@ -197,27 +197,27 @@ def measure(job: str, ways: Sequence[str], cores: int, compiled: str) -> list[Me
     for i in range(FLAGS.processes):
         for way in (*ways[i % len(ways) :], *ways[: i % len(ways)]):
             samples[way].append(_in_process(job, way, cores, compiled))
-    found = []
+    measured = []
     for way in ways:
         pairs = list(zip(samples[way], samples[ways[0]], strict=True))
-        found.append(
+        measured.append(
             Measured(
                 job=job,
                 way=way,
                 cores=cores,
                 seconds=timing.over_rounds(np.array([sample.seconds for sample in samples[way]])),
-                ratio=timing.over_rounds(np.array([one.seconds / base.seconds for one, base in pairs])),
-                peak_ratio=timing.over_rounds(np.array([one.peak_mib / base.peak_mib for one, base in pairs])),
+                ratio=timing.over_rounds(np.array([sample.seconds / base.seconds for sample, base in pairs])),
+                peak_ratio=timing.over_rounds(np.array([sample.peak_mib / base.peak_mib for sample, base in pairs])),
                 samples=tuple(samples[way]),
             )
         )
-        print(_line(found[-1]), flush=True)
-    return found
+        print(_line(measured[-1]), flush=True)
+    return measured
 
 
 def _in_process(job: str, way: str, cores: int, compiled: str) -> Sample:
     """Starts a process of this command that does the job, without any setting of malloc, ours or the user's."""
-    own = {**WAYS[way], **({"LD_PRELOAD": FLAGS.preload} if way == "preload" else {})}
+    variables = {**WAYS[way], **({"LD_PRELOAD": FLAGS.preload} if way == "preload" else {})}
     asked = {"child": job, "repetitions": FLAGS.repetitions, "output": FLAGS.output}
     asked |= {"compiled": compiled, "form": FLAGS.form}
     given = [f"--{name}={value}" for name, value in asked.items()]
@@ -226,7 +226,7 @@ def _in_process(job: str, way: str, cores: int, compiled: str) -> Sample:
     os.sched_setaffinity(0, sorted(everywhere)[:cores])  # which the process inherits
     try:
         done = subprocess.run(
-            command, env={**memory.undecided(os.environ), **own}, capture_output=True, text=True, check=False
+            command, env={**memory.undecided(os.environ), **variables}, capture_output=True, text=True, check=False
         )
     finally:
         os.sched_setaffinity(0, everywhere)
@@ -292,12 +292,12 @@ _STEPS = {name: f"configs/{name}.py" for name in ("procedural_32", "benchmark_32
 _OTHERS = {"renderer": _renderer, "corruptions": _corruptions, "econometrics": _panels}
 
 
-# ---------------------------------------------------------------- what is shown
+# ---------------------------------------------------------------- tables
 
 
-def summarise(found: Sequence[Measured]) -> dict[str, float]:
+def summarise(measured: Sequence[Measured]) -> dict[str, float]:
     """The last way over the first: worst step and memory; page faults of that step."""
-    last = [m for m in found if m.way == FLAGS.ways[-1]]
+    last = [m for m in measured if m.way == FLAGS.ways[-1]]
     steps = [m for m in last if m.job not in _OTHERS] or last
     worst = max(steps, key=lambda m: m.ratio.median)
     return {
@@ -314,7 +314,7 @@ def _line(m: Measured) -> str:
     )
 
 
-def _table(found: Sequence[Measured]) -> tables.Table:
+def _table(measured: Sequence[Measured]) -> tables.Table:
     def middle(m: Measured, name: str) -> float:
         return float(np.median([getattr(sample, name) for sample in m.samples]))
 
@@ -331,7 +331,7 @@ def _table(found: Sequence[Measured]) -> tables.Table:
             benchmark.ratio_range(m.peak_ratio),
             round(middle(m, "large_mib")),
         )
-        for m in found
+        for m in measured
     )
     return tables.Table(
         name="memory",

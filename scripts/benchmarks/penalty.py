@@ -76,15 +76,15 @@ def run() -> None:
     """Measures every way for each config."""
     configs = programs.check_flags()
     choice = programs.choice()
-    found = []
+    measured = []
     for config in configs:
-        found += measure(config, choice, list(ways_of(config)), rounds=FLAGS.rounds, steps=FLAGS.steps)
-        for m in found[-len(ways_of(config)) :]:
+        measured += measure(config, choice, list(ways_of(config)), rounds=FLAGS.rounds, steps=FLAGS.steps)
+        for m in measured[-len(ways_of(config)) :]:
             print(f"{m.config}, {m.way}: {benchmark.seconds_range(m.step_s)}", flush=True)
-    receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": found}
-    note = " ".join(dict.fromkeys(f"{m.config}: {programs.said(m.neighbours)}" for m in found))
-    benchmark.write(Path(FLAGS.output), receipt, [_table(found)], note=note)
-    print(benchmark.summary(summarise(found)), flush=True)
+    receipt = {"summary": summarise(measured), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": measured}
+    note = " ".join(dict.fromkeys(f"{m.config}: {programs.describe(m.neighbours)}" for m in measured))
+    benchmark.write(Path(FLAGS.output), receipt, [_table(measured)], note=note)
+    print(benchmark.summary(summarise(measured)), flush=True)
 
 
 def overhead(config: Config, choice: Choice, *, rounds: int) -> Range:
@@ -162,11 +162,11 @@ def make_gradient(config: Config, form: Formulation, penalty: str, rule: str) ->
     return jax.value_and_grad(loss)
 
 
-def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
+def summarise(measured: Sequence[Measured]) -> Mapping[str, float]:
     """The cost of R1 and R2, by autodiff and by the exact rule: the worst of the configs."""
     worst = {}
     for name, way in (("penalty_overhead", "R1 + R2, exact rule"), ("autodiff", "R1 + R2, autodiff")):
-        worst[name] = max((m.over_none.median for m in found if m.way == way), default=math.nan)
+        worst[name] = max((m.over_none.median for m in measured if m.way == way), default=math.nan)
     return worst
 
 
@@ -186,9 +186,9 @@ def _arguments(config: Config, form: Formulation) -> tuple[Any, ...]:
     return params, real, fake, half
 
 
-def _table(found: Sequence[Measured]) -> tables.Table:
-    none = {m.config: m.gflop_per_image for m in found if m.way == "none"}
-    grouped = itertools.groupby(found, key=lambda m: m.config)
+def _table(measured: Sequence[Measured]) -> tables.Table:
+    none = {m.config: m.gflop_per_image for m in measured if m.way == "none"}
+    grouped = itertools.groupby(measured, key=lambda m: m.config)
     rows = [
         (
             config,
@@ -198,8 +198,8 @@ def _table(found: Sequence[Measured]) -> tables.Table:
             m.gflop_per_image,
             m.gflop_per_image / none[config],
         )
-        for config, measured in grouped
-        for m in measured
+        for config, group in grouped
+        for m in group
     ]
     return tables.Table(
         name="penalty",
@@ -209,6 +209,6 @@ def _table(found: Sequence[Measured]) -> tables.Table:
         caption=(
             f"Median and range over {FLAGS.rounds} rounds of {FLAGS.steps} steps in turns; penalties on all images of "
             "every step. GFLOP of matrix products and convolutions, counted from the jaxpr before the compiler removes "
-            "what is computed twice."
+            "repeated operations."
         ),
     )

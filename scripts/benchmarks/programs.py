@@ -200,13 +200,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def said(found: Neighbours) -> str:
+def describe(neighbours: Neighbours) -> str:
     """Returns the other load of the machine in words."""
     others = "other load is unknown"
-    if found.other_cores is not None:
-        others = f"everything else kept {found.other_cores:.2f} of {found.cores} cores busy"
-    load = "" if found.load is None else f", load {found.load:.1f}"
-    return f"Over {found.seconds:.0f} s we kept {found.own_cores:.2f} cores busy and {others}{load}."
+    if neighbours.other_cores is not None:
+        others = f"everything else kept {neighbours.other_cores:.2f} of {neighbours.cores} cores busy"
+    load = "" if neighbours.load is None else f", load {neighbours.load:.1f}"
+    return f"Over {neighbours.seconds:.0f} s we kept {neighbours.own_cores:.2f} cores busy and {others}{load}."
 
 
 def change(text: str) -> tuple[str, Any]:

@@ -73,17 +73,17 @@ def run() -> None:
     form = programs.choice().form
     how = {"rounds": FLAGS.rounds, "calls": FLAGS.steps}
     batches = [_batch(text) for text in FLAGS.batches]
-    found = []
+    measured = []
     if FLAGS.workdir:
         model = checkpoint.restore_for_inference(FLAGS.workdir)
-        found += measure(model.config, model.spec, model.ema_params, batches, form, **how)
+        measured += measure(model.config, model.spec, model.ema_params, batches, form, **how)
     else:
         for config in configs:
-            found += measure(config, programs.spec(config), first_params(config), batches, form, **how)
-    receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "calls": FLAGS.steps, "rows": found}
-    note = " ".join(dict.fromkeys(f"{m.config}: {programs.said(m.neighbours)}" for m in found))
-    benchmark.write(Path(FLAGS.output), receipt, [_table(found)], note=note)
-    print(benchmark.summary(summarise(found)), flush=True)
+            measured += measure(config, programs.spec(config), first_params(config), batches, form, **how)
+    receipt = {"summary": summarise(measured), "rounds": FLAGS.rounds, "calls": FLAGS.steps, "rows": measured}
+    note = " ".join(dict.fromkeys(f"{m.config}: {programs.describe(m.neighbours)}" for m in measured))
+    benchmark.write(Path(FLAGS.output), receipt, [_table(measured)], note=note)
+    print(benchmark.summary(summarise(measured)), flush=True)
 
 
 def measure(
@@ -112,11 +112,11 @@ def measure(
     peak = roofline.measure_peak(config.compute.dtype)
     seconds = timing.in_turns(ways, rounds=rounds) / calls
     neighbours = watch.read()
-    found = []
+    measured = []
     for i, batch in enumerate(batches):
         call_s = timing.over_rounds(seconds[:, i])
         share = flops[i] / call_s.median / peak.flops_per_s
-        found.append(
+        measured.append(
             Measured(
                 config=config.name,
                 batch=batch,
@@ -128,14 +128,14 @@ def measure(
                 neighbours=neighbours,
             )
         )
-        print(f"{config.name}: {batch} at once, {benchmark.digits(found[-1].img_per_s)} img/s", flush=True)
-    return found
+        print(f"{config.name}: {batch} at once, {benchmark.digits(measured[-1].img_per_s)} img/s", flush=True)
+    return measured
 
 
-def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
+def summarise(measured: Sequence[Measured]) -> Mapping[str, float]:
     """Images a second of each config at the best number."""
     best: dict[str, float] = {}
-    for m in found:
+    for m in measured:
         best[f"{m.config}_img_per_s"] = max(best.get(f"{m.config}_img_per_s", -math.inf), m.img_per_s)
     return best
 
@@ -168,7 +168,7 @@ def _batch(text: str) -> int:
     return int(text)
 
 
-def _table(found: Sequence[Measured]) -> tables.Table:
+def _table(measured: Sequence[Measured]) -> tables.Table:
     rows = [
         (
             m.config,
@@ -179,7 +179,7 @@ def _table(found: Sequence[Measured]) -> tables.Table:
             m.peak_share,
             None if m.temp_bytes is None else m.temp_bytes / 2**20,
         )
-        for m in found
+        for m in measured
     ]
     return tables.Table(
         name="sample",

@@ -66,13 +66,13 @@ def run() -> None:
     configs = programs.check_flags()
     batches, devices = (_numbers(name, getattr(FLAGS, name)) for name in ("batches", "devices"))
     check_devices(devices)
-    choice, found = programs.choice(), []
+    choice, measured = programs.choice(), []
     for config in configs:
-        found += measure(config, choice, batches, devices)
-    receipt = {"summary": summarise(found), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": found}
-    note = " ".join(dict.fromkeys(f"{m.config}: {programs.said(m.neighbours)}" for m in found))
-    benchmark.write(Path(FLAGS.output), receipt, [_table(found)], note=note)
-    print(benchmark.summary(summarise(found)), flush=True)
+        measured += measure(config, choice, batches, devices)
+    receipt = {"summary": summarise(measured), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": measured}
+    note = " ".join(dict.fromkeys(f"{m.config}: {programs.describe(m.neighbours)}" for m in measured))
+    benchmark.write(Path(FLAGS.output), receipt, [_table(measured)], note=note)
+    print(benchmark.summary(summarise(measured)), flush=True)
 
 
 def check_devices(numbers: Sequence[int]) -> None:
@@ -107,10 +107,10 @@ def measure(config: Config, choice: Choice, batches: Sequence[int], devices: Seq
     seconds = timing.in_turns(ways, rounds=FLAGS.rounds) / FLAGS.steps
     neighbours = watch.read()
     rates = {size: size[1] / timing.over_rounds(seconds[:, i]).median for i, size in enumerate(sizes)}
-    found = []
+    measured = []
     for i, (n, batch) in enumerate(sizes):
         alone = rates.get((1, batch // n))
-        found.append(
+        measured.append(
             Measured(
                 config=config.name,
                 devices=n,
@@ -122,14 +122,14 @@ def measure(config: Config, choice: Choice, batches: Sequence[int], devices: Seq
                 neighbours=neighbours,
             )
         )
-        print(f"{config.name}: {batch} images on {n}, {benchmark.digits(found[-1].img_per_s)} img/s", flush=True)
-    return found
+        print(f"{config.name}: {batch} images on {n}, {benchmark.digits(measured[-1].img_per_s)} img/s", flush=True)
+    return measured
 
 
-def summarise(found: Sequence[Measured]) -> Mapping[str, float]:
+def summarise(measured: Sequence[Measured]) -> Mapping[str, float]:
     """The best batch size, its images a second, and the worst efficiency over devices."""
-    best = max(found, key=lambda m: m.img_per_s)
-    efficiencies = [m.efficiency for m in found if m.efficiency is not None]
+    best = max(measured, key=lambda m: m.img_per_s)
+    efficiencies = [m.efficiency for m in measured if m.efficiency is not None]
     return {
         "best_batch": float(best.batch),
         "img_per_s": best.img_per_s,
@@ -143,7 +143,7 @@ def _numbers(flag: str, texts: Sequence[str]) -> list[int]:
     return sorted(map(int, texts))
 
 
-def _table(found: Sequence[Measured]) -> tables.Table:
+def _table(measured: Sequence[Measured]) -> tables.Table:
     rows = [
         (
             m.config,
@@ -154,7 +154,7 @@ def _table(found: Sequence[Measured]) -> tables.Table:
             m.efficiency,
             None if m.temp_bytes is None else m.temp_bytes / 2**20,
         )
-        for m in found
+        for m in measured
     ]
     return tables.Table(
         name="scaling",

@@ -56,17 +56,22 @@ def run() -> None:
         versus_torch.serve(configs[0], choice)
         return
     check_peer = versus_torch.load_peer().check if FLAGS.versus == "torch" else None
-    found = []
+    measured = []
     for path, config in zip(FLAGS.config, configs, strict=True):
         against = check_peer is not None and (len(configs) == 1 or versus_torch.allows(check_peer, config))
         if check_peer is not None and against:
             check_peer(config)
-        found.append(measure(config, choice, versus=path if against else ""))
-        print(train_result.line(found[-1]), flush=True)
-    receipt = {"summary": train_result.summarise(found), "rounds": FLAGS.rounds, "steps": FLAGS.steps, "rows": found}
-    note = " ".join(f"{m.config}: {programs.said(m.neighbours)}" for m in found)
-    benchmark.write(Path(FLAGS.output), receipt, train_result.tables_of(found), peers=("torch",), note=note)
-    print(benchmark.summary(train_result.summarise(found)), flush=True)
+        measured.append(measure(config, choice, versus=path if against else ""))
+        print(train_result.line(measured[-1]), flush=True)
+    receipt = {
+        "summary": train_result.summarise(measured),
+        "rounds": FLAGS.rounds,
+        "steps": FLAGS.steps,
+        "rows": measured,
+    }
+    note = " ".join(f"{m.config}: {programs.describe(m.neighbours)}" for m in measured)
+    benchmark.write(Path(FLAGS.output), receipt, train_result.tables_of(measured), peers=("torch",), note=note)
+    print(benchmark.summary(train_result.summarise(measured)), flush=True)
 
 
 def measure(config: Config, choice: Choice, *, versus: str) -> Measured:
@@ -88,11 +93,11 @@ def measure(config: Config, choice: Choice, *, versus: str) -> Measured:
     else:
         _, ours.compiled = compilation.compile_in_stages(ours.jitted, *ours.arguments)
     ways: list[Callable[[], Any]] = [functools.partial(ours, FLAGS.steps)]
-    own = None
+    own_program = None
     if FLAGS.own_images:
-        own = programs.make_program(config, programs.own_dataset(config), choice)
-        ways.append(functools.partial(own, FLAGS.steps))
-    for way in (ours, own):
+        own_program = programs.make_program(config, programs.own_dataset(config), choice)
+        ways.append(functools.partial(own_program, FLAGS.steps))
+    for way in (ours, own_program):
         if way is not None:
             way(1)
     peers = versus_torch.beside_torch(versus, ours.losses()) if versus else ()
@@ -112,7 +117,7 @@ def measure(config: Config, choice: Choice, *, versus: str) -> Measured:
     xla = compilation.xla_flops(ours.compiled)
     donated = [leaf is not None for leaf in jax.tree.leaves(ours.arguments[0])]
     donated += [False] * len(jax.tree.leaves(ours.arguments[1])) + [True] * len(jax.tree.leaves(ours.arguments[2]))
-    own_s = seconds[:, 1] if own is not None else None
+    own_s = seconds[:, 1] if own_program is not None else None
     return Measured(
         config=config.name,
         fingerprint=config_lib.fingerprint(config),

@@ -74,9 +74,9 @@ class Measured:
     neighbours: Neighbours
 
 
-def summarise(found: Sequence[Measured]) -> dict[str, float]:
+def summarise(measured: Sequence[Measured]) -> dict[str, float]:
     """Headline figures, each of the worst config that is compared with PyTorch (of all, if none is)."""
-    compared = [m for m in found if m.peers] or list(found)
+    compared = [m for m in measured if m.peers] or list(measured)
 
     def worst(value: Callable[[Measured], float | None], choose: Callable[..., float]) -> float:
         values = [v for m in compared if (v := value(m)) is not None]
@@ -93,10 +93,10 @@ def summarise(found: Sequence[Measured]) -> dict[str, float]:
     }
 
 
-def tables_of(found: Sequence[Measured]) -> list[tables.Table]:
+def tables_of(measured: Sequence[Measured]) -> list[tables.Table]:
     """Returns the tables of speed, of compilation and memory, and of PyTorch if something is compared with it."""
     rows: list[tuple[tables.Cell, ...]] = []
-    for m in found:
+    for m in measured:
         rows.append(
             (
                 m.config,
@@ -129,22 +129,22 @@ def tables_of(found: Sequence[Measured]) -> list[tables.Table]:
         caption=(
             f"{rounds} GFLOP of matrix products and convolutions, counted from the jaxpr, as computed and as written "
             "(XLA counts elementwise operations too); of peak: as computed, MFU: as written, over the measured peak "
-            f"({'; '.join(dict.fromkeys(map(_peak, found)))}"
+            f"({'; '.join(dict.fromkeys(map(_peak, measured)))}"
             "); bound by: with the share of the roofline reached; dispatch gap: share of the time without a running "
             "program; input: share of a step on the config's own images that made-up ones on the device do not need; "
             "R1 + R2: discriminator step with both penalties on all images, over one without."
         ),
         digits=(("dispatch gap", 4), ("img/s", 1)),
     )
-    found_tables = [speed, _compilation_table(found)]
-    if any(m.peers for m in found):
-        found_tables.append(_peer_table(found, rounds))
-    return found_tables
+    result = [speed, _compilation_table(measured)]
+    if any(m.peers for m in measured):
+        result.append(_peer_table(measured, rounds))
+    return result
 
 
-def _compilation_table(found: Sequence[Measured]) -> tables.Table:
+def _compilation_table(measured: Sequence[Measured]) -> tables.Table:
     rows = []
-    for m in found:
+    for m in measured:
         stages: list[float | None] = [None] * 4
         if m.compilation is not None:
             cold, warm = m.compilation.cold, m.compilation.warm
@@ -167,9 +167,9 @@ def _compilation_table(found: Sequence[Measured]) -> tables.Table:
     )
 
 
-def _peer_table(found: Sequence[Measured], rounds: str) -> tables.Table:
+def _peer_table(measured: Sequence[Measured], rounds: str) -> tables.Table:
     rows: list[tuple[tables.Cell, ...]] = []
-    for m in found:
+    for m in measured:
         best = {versus_torch.best_peer(m.peers, same_algebra=kind) for kind in (False, True)}
         for peer in m.peers:
             times = (benchmark.seconds_range(seconds) for seconds in (peer.step_s, peer.ours_s))

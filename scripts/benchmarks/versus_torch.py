@@ -105,7 +105,7 @@ def beside_torch(path: str, losses: tuple[float, float]) -> tuple[Peer, ...]:
     ]
     commands = {name: [*common, f"--side={name}"] for name in (_OURS, *known)}
     ways = apart.MEMORY if jax.default_backend() == "cpu" else {"large pages": {}}
-    found = []
+    peers = []
     for way, environment in ways.items():
         with apart.workers(commands, {**environment, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}) as running:
             for worker in running.values():
@@ -114,7 +114,7 @@ def beside_torch(path: str, losses: tuple[float, float]) -> tuple[Peer, ...]:
                 [functools.partial(worker.take, FLAGS.steps) for worker in running.values()], rounds=FLAGS.rounds
             )
             seconds = dict(zip(running, ways_s.T / FLAGS.steps, strict=True))
-        found += [
+        peers += [
             Peer(
                 name=name,
                 same_algebra=variant.algebra != "written",
@@ -125,7 +125,7 @@ def beside_torch(path: str, losses: tuple[float, float]) -> tuple[Peer, ...]:
             )
             for name, variant in known.items()
         ]
-    return tuple(found)
+    return tuple(peers)
 
 
 def serve(config: Config, choice: Choice) -> None:

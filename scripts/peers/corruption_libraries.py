@@ -66,7 +66,9 @@ def parameters(kind: str, size: int, severity: int) -> dict[str, float]:
 
 
 def _all_severities(make: dict[str, Callable[..., Severity]], size: int) -> dict[str, list[Severity]]:
-    return {kind: [of(**parameters(kind, size, s)) for s in range(1, 6)] for kind, of in make.items()}
+    return {
+        kind: [make_severity(**parameters(kind, size, s)) for s in range(1, 6)] for kind, make_severity in make.items()
+    }
 
 
 def _cut(images: np.ndarray) -> np.ndarray:

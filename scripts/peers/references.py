@@ -126,7 +126,7 @@ def check(names: Sequence[str], loose: Loose) -> int:
     Returns:
         1 if anything differs, else 0.
     """
-    found = 0
+    n_differences = 0
     with tempfile.TemporaryDirectory() as work:
         results = {}
         for arrangement, hash_seed in RUNS:
@@ -147,12 +147,16 @@ def check(names: Sequence[str], loose: Loose) -> int:
                 others["the stored file"] = stored
             for where, other in others.items():
                 lines = list(differences(first, other, name, loose))
-                found += len(lines)
+                n_differences += len(lines)
                 for line in lines[:_SHOWN] + [f"... and {len(lines) - _SHOWN} more"] * (len(lines) > _SHOWN):
                     print(f"{where}: {line}")
             print(f"{name}: compared with {len(others)} others", flush=True)
-    print(f"{found} numbers depend on more than the data." if found else "Every number depends on the data alone.")
-    return int(found > 0)
+    print(
+        f"{n_differences} numbers depend on more than the data."
+        if n_differences
+        else "Every number depends on the data alone."
+    )
+    return int(n_differences > 0)
 
 
 def differences(first: Any, second: Any, path: str, loose: Loose) -> Iterator[str]:

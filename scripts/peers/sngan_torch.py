@@ -111,11 +111,11 @@ class Step:
             ConfigError: The run needs a feature that is not implemented here.
         """
         check(config)
-        own, other, channels = config.generator, config.discriminator, images.shape[-1]
+        g_config, d_config, channels = config.generator, config.discriminator, images.shape[-1]
         n_features = features.shape[1]
         self._config, self._variant, self._device = config, variant, torch.device(device)
-        generator = Generator(own.z_dim + n_features, images.shape[1], channels, own.widths, variant.algebra)
-        discriminator = Discriminator(n_features, channels, other.widths, other.blocks, variant.algebra)
+        generator = Generator(g_config.z_dim + n_features, images.shape[1], channels, g_config.widths, variant.algebra)
+        discriminator = Discriminator(n_features, channels, d_config.widths, d_config.blocks, variant.algebra)
         load(generator, g_params)
         load(discriminator, d_params)
         self.generator = generator.to(self._device, memory_format=torch.channels_last)
@@ -183,8 +183,8 @@ class Step:
             else:
                 optimiser.param_groups[0]["lr"] = lr * share
         self._decay.fill_(decay)
-        own = real is None and features is None and z is None
-        if not (own and self._variant.graph and self._device.type == "cuda"):
+        default_batch = real is None and features is None and z is None
+        if not (default_batch and self._variant.graph and self._device.type == "cuda"):
             return self._update(real, features, z, decay)
         if self._graph is None:
             self._capture(decay)

@@ -127,25 +127,25 @@ class Discriminator(nn.Module):
 
 def load(module: nn.Module, params: Mapping[str, Any]) -> None:
     """Copies Flax parameters into a network; those of reading heads, which are not trained here, are left out."""
-    own = dict(module.named_parameters())
+    parameters = dict(module.named_parameters())
     for path, value in _leaves(params):
         name = ".".join(path).replace("kernel", "weight")
         name = f"blocks.{name}" if name.startswith("block_") else name
         if name.startswith("reading."):
             continue
         with torch.no_grad():
-            own.pop(name).copy_(torch.from_numpy(_to_torch(name, np.asarray(value))))
-    if own:
-        raise ValueError(f"no Flax parameters for {sorted(own)}")
+            parameters.pop(name).copy_(torch.from_numpy(_to_torch(name, np.asarray(value))))
+    if parameters:
+        raise ValueError(f"no Flax parameters for {sorted(parameters)}")
 
 
 def gradients_like(module: nn.Module, gradients: list[Tensor]) -> dict[str, np.ndarray]:
     """Returns gradients in the shapes and under the paths of the Flax parameters, such as `block_0/conv1/kernel`."""
-    found = {}
+    gradients_by_path = {}
     for (name, _), gradient in zip(module.named_parameters(), gradients, strict=True):
         path = name.removeprefix("blocks.").replace("weight", "kernel").replace(".", "/")
-        found[path] = _from_torch(name, gradient.detach().float().cpu().numpy())
-    return found
+        gradients_by_path[path] = _from_torch(name, gradient.detach().float().cpu().numpy())
+    return gradients_by_path
 
 
 def _phases(w: Tensor) -> Tensor:

@@ -217,3 +217,30 @@ def test_settings_that_cannot_work_are_refused():
 def test_arms_that_do_not_overlap_are_compared_all_the_same():
     found = review.compare([5.0, 6.0, 7.0], [1.0, 2.0, 3.0], key=KEY)
     assert found.brunner_munzel is None and found.shift is None and found.superiority.a12 == 1.0
+
+
+@pytest.mark.parametrize(("works", "raters"), [(2, 1), (4, 4), (6, 7), (5, 10), (7, 3), (5, 23)])
+def test_orders_are_rows_of_balanced_latin_squares(works: int, raters: int) -> None:
+    found = review.blind(works, raters, key=jax.random.key(works))
+    assert len(set(found.code)) == works and found.order.shape == (raters, works)
+    np.testing.assert_array_equal(np.sort(found.order, axis=1), np.tile(np.arange(works), (raters, 1)))
+    places = np.stack([(found.order == work).sum(axis=0) for work in range(works)])
+    assert np.ptp(places) == found.place_spread <= 1
+    assert found.place_spread == 0 or raters % works
+    follows = np.zeros((works, works), int)
+    for row in found.order:
+        for before, after in itertools.pairwise(row):
+            follows[before, after] += 1
+    np.fill_diagonal(follows, follows[0, 1])
+    assert np.ptp(follows) == found.follow_spread
+    if raters % (works if works % 2 == 0 else 2 * works) == 0:
+        assert found.follow_spread == 0
+    again, other = (review.blind(works, raters, key=jax.random.key(k)) for k in (works, works + 1))
+    assert again.code == found.code and other.code != found.code
+    np.testing.assert_array_equal(again.order, found.order)
+
+
+@pytest.mark.parametrize(("works", "raters"), [(1, 3), (3, 0), (10**4, 2)])
+def test_sheets_that_cannot_be_blinded_are_refused(works: int, raters: int) -> None:
+    with pytest.raises(errors.DataError, match="blind: got"):
+        review.blind(works, raters, key=jax.random.key(0))

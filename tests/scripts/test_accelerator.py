@@ -161,7 +161,7 @@ class TestRefusals:
 
     def test_a_run_goes_on_at_its_own_size_and_not_from_the_start(self, given, scripts, tmp_path):
         scripts("stages.record").Record(tmp_path, "tiny").write()
-        with pytest.raises(errors.WorkdirError, match="go on with it by --resume"):
+        with pytest.raises(errors.WorkdirError, match="resume it by --resume"):
             given(output=str(tmp_path))._open("tiny")
         with pytest.raises(errors.WorkdirError, match="of size tiny; go on with --tiny"):
             given(resume=str(tmp_path), tiny=False)._open("full")

@@ -1,4 +1,4 @@
-"""Where the parts of a design lie: signed distances of every pixel to its polygons, ornament and flecks.
+"""Geometry of a design: signed distances of every pixel to its polygons, ornament and flecks.
 
 The form axes scale the unit frame of `shapes`: `width` and `height` are the extent of the front face, `depth` is the
 length of an oblique extrusion towards the upper right (for earrings and dance fans, which come in pairs, the distance
@@ -134,7 +134,7 @@ def ornament_distance(frame: jax.Array, scale: jax.Array, category: jax.Array) -
 
     cloud: a ruyi head of three scrolls; lattice: the crossed diagonals of a window; wave: swelling horizontal bands;
     meander: the running fret (huiwen), upright bars joined above and below in turn. Each is one coarse figure, so that
-    ten pixels are enough to tell them apart; the detail shows at larger sizes.
+    ten pixels are enough to distinguish them; the detail shows at larger sizes.
     """
     x, y = frame[:, 0], frame[:, 1]
 

@@ -319,7 +319,7 @@ def _coefficient_and_t(start: jax.Array, data: dict[str, jax.Array]) -> jax.Arra
     outcome, observed = data["outcome"], data["observed"]
     begun = jnp.arange(outcome.shape[1], dtype=jnp.float64)[None, :] >= start[:, None]
     treated = observed * begun.astype(jnp.float64)
-    own = panel.two_way_residuals(outcome, observed)  # the same under all assignments
+    outcome_residuals = panel.two_way_residuals(outcome, observed)  # the same under all assignments
 
     def from_start(values: jax.Array) -> jax.Array:
         tails = jnp.pad(jnp.cumsum(values[:, ::-1], axis=1), ((0, 0), (1, 0)))[:, ::-1]
@@ -329,7 +329,7 @@ def _coefficient_and_t(start: jax.Array, data: dict[str, jax.Array]) -> jax.Arra
     unit, period = panel.two_way_solve(observed, n, treated.sum(axis=0))
     # Sums over periods of d * own and d * d, where d is treatment without its unit and period effects. The normal
     # equations give them without arrays [U, T] for each assignment: 3.5 ms, not 10, for 495 of 12 units and 180 days.
-    with_outcome = from_start(own) - own @ period
+    with_outcome = from_start(outcome_residuals) - outcome_residuals @ period
     square = n - unit * n - 2.0 * (treated * period[None, :]).sum(axis=1)
     square += unit * (observed @ period) + observed @ jnp.square(period)
     size = square.sum()
@@ -392,9 +392,9 @@ def _rescaled(
     n = standardised.shape[0]
     on = treated.astype(jnp.float64)
 
-    def one(index: jax.Array) -> jax.Array:
+    def drawn_statistic(index: jax.Array) -> jax.Array:
         uniform = jax.random.uniform(jax.random.fold_in(key, index), (n,), jnp.float64)
         drawn = standardised[jnp.floor(uniform * n).astype(jnp.int64)] * deviation
         return on @ drawn / on.sum() - (1.0 - on) @ drawn / (n - on.sum())
 
-    return jnp.asarray(draws.each(one, n_draws, n))
+    return jnp.asarray(draws.each(drawn_statistic, n_draws, n))

@@ -291,7 +291,7 @@ def event_study(
 
     Raises:
         ConfigError: A reference that does not occur, or a window that does not hold it.
-        DataError: Relative periods that cannot be told apart (no never-treated units), by name.
+        DataError: Relative periods that are not identified (no never-treated units), by name.
 
     References:
         Sun and Abraham (2021) on what the coefficients mean when timing differs. Montiel Olea and Plagborg-Møller

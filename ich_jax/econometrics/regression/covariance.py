@@ -334,7 +334,7 @@ def _leave_cluster_out(x: jax.Array, y: jax.Array, weights: jax.Array, code: jax
 def _absorb_without_cluster(
     x: Any, y: Any, weights: Any, code: Any, effects: tuple[Any, ...], *, levels: tuple[int, ...], size: int
 ) -> jax.Array:
-    """`[G, K]` coefficients without each cluster, with the fixed effects of what is left."""
+    """`[G, K]` coefficients without each cluster, with the fixed effects of the remaining rows."""
 
     def without(cluster: jax.Array) -> jax.Array:
         left = jnp.where(code == cluster, 0.0, weights)

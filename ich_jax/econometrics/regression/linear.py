@@ -141,7 +141,7 @@ def fit(
     if intercept is None:
         intercept = not absorbed
     elif intercept and absorbed:
-        raise errors.ConfigError("linear.fit: intercept=True cannot be told apart from fixed effects; leave it out.")
+        raise errors.ConfigError("linear.fit: intercept=True is not identified beside fixed effects; leave it out.")
     columns = _columns(x, n, intercept)
     w = _weights(weights, n)
     raw = np.stack(list(columns.values()), axis=1)
@@ -265,7 +265,7 @@ def independent_columns(x: Array, squares: Array | None = None) -> npt.NDArray[n
 
     Args:
         x: `[N, K]`.
-        squares: `[K]` sums of squares before anything was taken out of the columns, to which what is left is compared;
+        squares: `[K]` sums of squares before anything was removed from the columns, to which the remainder is compared;
             None: those of x.
 
     Returns:

@@ -228,11 +228,11 @@ def pieces(x: jax.Array, y: jax.Array, code: jax.Array, *, size: int, j: int, im
     influence = x @ inverse[j]  # [N]: the coefficient is influence @ y
     residual = y - x @ (inverse @ (x.T @ y))
     estimate = influence @ y
-    own = by_cluster(x * influence[:, None])  # [G, K]
+    leverage = by_cluster(x * influence[:, None])  # [G, K]
 
     def part(u: jax.Array) -> tuple[jax.Array, jax.Array]:
         n = by_cluster((influence * u)[:, None])[:, 0]
-        return n, jnp.diag(n) - own @ inverse @ by_cluster(x * u[:, None]).T
+        return n, jnp.diag(n) - leverage @ inverse @ by_cluster(x * u[:, None]).T
 
     # Under the hypothesis r the residual is e_y - r e_x, of y and of column j on the other columns.
     e_x = influence / (influence @ influence)
@@ -308,8 +308,8 @@ def _invert(parts: Pieces, v: jax.Array, level: jax.Array, exact: jax.Array, flo
 
         start = jnp.where(doublings > 0, outer / 2.0, 0.0), outer
         low, high = jax.lax.fori_loop(0, _HALVINGS, halve, start)
-        found = parts.estimate + sign * 0.5 * (low + high)
-        return jnp.where(doublings == _DOUBLINGS, sign * jnp.inf, found)
+        limit = parts.estimate + sign * 0.5 * (low + high)
+        return jnp.where(doublings == _DOUBLINGS, sign * jnp.inf, limit)
 
     return jnp.stack([end(jnp.asarray(-1.0, jnp.float64)), end(jnp.asarray(1.0, jnp.float64))])
 
@@ -332,18 +332,18 @@ def draw_weights(key: Any, *, weights: str, size: int, n_draws: int, exact: bool
         rank = jnp.arange(n_draws)[:, None]
         return 1.0 - 2.0 * ((rank >> jnp.arange(size)[None, :]) & 1).astype(jnp.float64)
 
-    def one(index: jax.Array) -> jax.Array:
-        own = jax.random.fold_in(key, index)
+    def draw(index: jax.Array) -> jax.Array:
+        draw_key = jax.random.fold_in(key, index)
         if weights == "normal":
-            return jax.random.normal(own, (size,), jnp.float64)
-        uniform = jax.random.uniform(own, (size,), jnp.float64)
+            return jax.random.normal(draw_key, (size,), jnp.float64)
+        uniform = jax.random.uniform(draw_key, (size,), jnp.float64)
         if weights == "mammen":
             root5 = np.sqrt(5.0)
             return jnp.where(uniform < (root5 + 1.0) / (2.0 * root5), (1.0 - root5) / 2.0, (1.0 + root5) / 2.0)
         points = [-1.0, 1.0] if weights == "rademacher" else [s * np.sqrt(k / 2.0) for s in (-1, 1) for k in (1, 2, 3)]
         return jnp.asarray(points, jnp.float64)[jnp.floor(uniform * len(points)).astype(jnp.int64)]
 
-    return jnp.asarray(draws.each(one, n_draws, size))
+    return jnp.asarray(draws.each(draw, n_draws, size))
 
 
 def _design(fit: linear.LinearFit, code: npt.NDArray[np.int64]) -> Array:

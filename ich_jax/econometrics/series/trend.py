@@ -266,11 +266,11 @@ def score(series: jax.Array) -> jax.Array:
     series = float64.kernel_array(series, "score: series")
     n = series.shape[0]
 
-    def at(lag: jax.Array, total: jax.Array) -> jax.Array:
+    def add_lag(lag: jax.Array, total: jax.Array) -> jax.Array:
         rise = jnp.sign(jnp.roll(series, -lag) - series)
         return total + jnp.where(jnp.arange(n) + lag < n, rise, 0.0).sum()
 
-    return jnp.asarray(jax.lax.fori_loop(1, n, at, jnp.zeros((), series.dtype)))
+    return jnp.asarray(jax.lax.fori_loop(1, n, add_lag, jnp.zeros((), series.dtype)))
 
 
 def _score_and_slope(series: jax.Array) -> jax.Array:

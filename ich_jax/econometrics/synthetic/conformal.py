@@ -166,8 +166,8 @@ def conformal_intervals(data: Study, *, confidence: float = 0.95) -> ConformalIn
     pre = (np.arange(len(data.series)) < data.start).astype(np.float64)
     after = np.arange(data.start, len(data.series))
     with float64.enabled():
-        found = _intervals(data.series, data.pool, pre, after, 1.0 - confidence)
-        estimate, low, high, p_zero = (np.asarray(value) for value in found)
+        results = _intervals(data.series, data.pool, pre, after, 1.0 - confidence)
+        estimate, low, high, p_zero = (np.asarray(value) for value in results)
     return ConformalIntervals(
         periods=data.periods[data.start :],
         estimate=estimate,
@@ -214,10 +214,10 @@ def _residuals(series: jax.Array, pool: jax.Array) -> jax.Array:
 
 @programs.jit(static_argnames=("n_draws", "start"))
 def _permuted(key: jax.Array, power: jax.Array, *, n_draws: int, start: int) -> jax.Array:
-    def one(index: jax.Array) -> jax.Array:
+    def draw(index: jax.Array) -> jax.Array:
         return jax.random.permutation(jax.random.fold_in(key, index), power)[start:].sum()
 
-    return jnp.asarray(draws.each(one, n_draws, power.size))
+    return jnp.asarray(draws.each(draw, n_draws, power.size))
 
 
 def p_of_period(

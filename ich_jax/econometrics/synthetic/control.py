@@ -253,8 +253,8 @@ def placebo_in_time(data: Study, starts: Sequence[int]) -> list[SyntheticControl
     series, pool, periods = data.series[:cut], data.pool[:, :cut], data.periods[:cut]
     pre = (np.arange(cut) < np.array(starts, np.int64)[:, None]).astype(np.float64)
     with float64.enabled():
-        found = _fit_periods(series, pool, np.ones(len(pool)), pre)
-        weights, gap, kkt = (np.asarray(value) for value in found)
+        results = _fit_periods(series, pool, np.ones(len(pool)), pre)
+        weights, gap, kkt = (np.asarray(value) for value in results)
     earlier = [Study(series, pool, data.donors, periods, int(start)) for start in starts]
     return [summarise_fit(s, w, g, float(k), None) for s, w, g, k in zip(earlier, weights, gap, kkt, strict=True)]
 
@@ -307,7 +307,7 @@ def leave_two_out(data: Study) -> LeaveTwoOut:
     targets = np.concatenate([np.zeros(pairs, np.int64), a + 1, b + 1])
     left_out = np.zeros((3 * pairs, j + 1))
     left_out[np.arange(3 * pairs), np.tile(a + 1, 3)] = left_out[np.arange(3 * pairs), np.tile(b + 1, 3)] = 1.0
-    # Donors without weight can be left out and the optimum stays: only the other fits are made anew. Proposition 99
+    # Leaving out a donor without weight does not change the optimum: only the other fits are repeated. Proposition 99
     # takes 551 fits, fillings included, instead of 2,109.
     ratio = alone[targets]
     anew = np.flatnonzero((weights[targets] * left_out).sum(axis=1) > 0)
@@ -351,7 +351,7 @@ def _fit_periods(series: jax.Array, pool: jax.Array, allowed: jax.Array, pre: ja
 
 @programs.jit
 def _placebos(pool: jax.Array, target: jax.Array, allowed: jax.Array, pre: jax.Array) -> tuple[jax.Array, ...]:
-    def one(k: jax.Array, donors: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def fit_unit(k: jax.Array, donors: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         weights, gap, _ = fit_weights(pool[k], pool, donors, pre)
         square = jnp.square(gap)
         before = (square * pre).sum() / pre.sum()
@@ -359,7 +359,7 @@ def _placebos(pool: jax.Array, target: jax.Array, allowed: jax.Array, pre: jax.A
         return gap, jnp.sqrt(after / before), weights
 
     # A perfect fit before treatment would divide by zero: infinite, and ranked first.
-    return jax.vmap(one)(target, allowed)
+    return jax.vmap(fit_unit)(target, allowed)
 
 
 def _many(pool: Array, target: npt.NDArray[np.int64], allowed: Array, data: Study) -> tuple[Array, Array, Array]:
@@ -370,7 +370,7 @@ def _many(pool: Array, target: npt.NDArray[np.int64], allowed: Array, data: Stud
 
 
 def _others(n: int) -> Array:
-    """`[n, n]` donors of each unit: all others but the treated one, the first, who is nobody's."""
+    """`[n, n]` donors of each unit: all other units except the treated one, the first, which is never a donor."""
     allowed = 1.0 - np.eye(n)
     allowed[:, 0] = 0.0
     return allowed

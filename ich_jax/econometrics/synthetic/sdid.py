@@ -149,8 +149,8 @@ def synthetic_did(data: Panel, *, method: str = "sdid", solver: str = "exact") -
     )
     control, treated = (np.arange(len(y)) < n0).astype(np.float64), (np.arange(len(y)) >= n0).astype(np.float64)
     with float64.enabled():
-        found = _estimate(y, control, treated, control, penalties, t0=t0, method=method, solver=solver)
-        fit = jax.tree.map(np.asarray, found)
+        estimated = _estimate(y, control, treated, control, penalties, t0=t0, method=method, solver=solver)
+        fit = jax.tree.map(np.asarray, estimated)
     gap = y[n0:].mean(axis=0) - fit.unit[:n0] @ y[:n0]
     return SyntheticDiD(
         effect=float(fit.effect),
@@ -242,8 +242,8 @@ def weighted_did(
         difference = (y[:, :t0] - row[None, :t0]).T
         if method != "sc":
             difference = difference - difference.mean(axis=0, keepdims=True)
-        found = _solve(difference, control, penalty, start, t0 * jnp.ones((), y.dtype), penalties, solver)
-        return found.weights, found.gap
+        solution = _solve(difference, control, penalty, start, t0 * jnp.ones((), y.dtype), penalties, solver)
+        return solution.weights, solution.gap
 
     def of_periods() -> tuple[jax.Array, jax.Array]:
         if method != "sdid":
@@ -252,7 +252,7 @@ def weighted_did(
         difference = y[:, :t0] - after[:, None]
         centred = difference - (control @ difference / n0)[None, :]
         everywhere = jnp.ones(t0, y.dtype)
-        found = _solve(
+        solution = _solve(
             centred * jnp.sqrt(control)[:, None],
             everywhere,
             n0 * penalties.time**2 * everywhere,
@@ -261,7 +261,7 @@ def weighted_did(
             penalties,
             solver,
         )
-        return found.weights, found.gap
+        return solution.weights, solution.gap
 
     (unit, unit_gap), (time, time_gap) = programs.in_turn(of_units, of_periods)
     contrast = jnp.concatenate([-time, jnp.full(t1, 1.0 / t1, y.dtype)])
@@ -326,7 +326,7 @@ def placebo_effects(
     n1 = y.shape[0] - n0
     is_donor = jnp.arange(y.shape[0]) < n0
 
-    def one(index: jax.Array) -> jax.Array:
+    def placebo(index: jax.Array) -> jax.Array:
         uniform = jax.random.uniform(jax.random.fold_in(key, index), (y.shape[0],), jnp.float64)
         order = jnp.argsort(jnp.where(is_donor, uniform, 2.0))
         treated = jnp.zeros(y.shape[0], jnp.float64).at[order[:n1]].set(1.0)
@@ -334,7 +334,7 @@ def placebo_effects(
         start = _renormalised(weights, control)
         return weighted_did(y, control, treated, start, penalties, **options).effect
 
-    return jnp.asarray(draws.each(one, n_resamples, y.size + n0**2))
+    return jnp.asarray(draws.each(placebo, n_resamples, y.size + n0**2))
 
 
 @programs.jit(static_argnames=("n0", "n_resamples", *_STATIC))
@@ -344,25 +344,25 @@ def _bootstrapped(
     n = y.shape[0]
     is_donor = jnp.arange(n) < n0
 
-    def counted(own: jax.Array) -> jax.Array:
-        drawn = jnp.floor(jax.random.uniform(own, (n,), jnp.float64) * n).astype(jnp.int64)
+    def counted(base: jax.Array) -> jax.Array:
+        drawn = jnp.floor(jax.random.uniform(base, (n,), jnp.float64) * n).astype(jnp.int64)
         return jnp.zeros(n, jnp.float64).at[drawn].add(1.0)
 
     def one_sided(state: tuple[jax.Array, jax.Array]) -> jax.Array:
         donors = jnp.where(is_donor, state[0], 0.0).sum()
         return (donors == 0) | (donors == n)
 
-    def one(index: jax.Array) -> jax.Array:
-        own = jax.random.fold_in(key, index)
+    def resample(index: jax.Array) -> jax.Array:
+        base = jax.random.fold_in(key, index)
         # As the paper does: a sample without treated units or without donors is drawn again.
         counts, _ = jax.lax.while_loop(
-            one_sided, lambda s: (counted(jax.random.fold_in(own, s[1])), s[1] + 1), (counted(own), jnp.asarray(0))
+            one_sided, lambda s: (counted(jax.random.fold_in(base, s[1])), s[1] + 1), (counted(base), jnp.asarray(0))
         )
         control, treated = jnp.where(is_donor, counts, 0.0), jnp.where(is_donor, 0.0, counts)
         start = _renormalised(weights * control, control)
         return weighted_did(y, control, treated, start, penalties, **options).effect
 
-    return jnp.asarray(draws.each(one, n_resamples, y.size + n0**2))
+    return jnp.asarray(draws.each(resample, n_resamples, y.size + n0**2))
 
 
 @programs.jit(static_argnames=("n0", "t0"))

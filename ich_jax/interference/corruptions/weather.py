@@ -101,7 +101,7 @@ def grey(x: jax.Array) -> jax.Array:
 
 
 def fog(x: jax.Array, words: jax.Array, level: jax.Array) -> jax.Array:
-    """Adds plasma and scales the brightest value back to what it was."""
+    """Adds plasma and scales the result so that the brightest value stays the same."""
     return _fog(x, _uniform(words), level)
 
 
@@ -284,9 +284,9 @@ def _edges(level: jax.Array) -> jax.Array:
     """Canny's edges with thresholds 50 and 150 of the 1-norm of Sobel's gradient, as OpenCV draws them."""
     height, width = level.shape[2:]
     p = filters.pad(level, 1, 1, "edge")
-    at = {(i, j): p[:, :, 1 + i : 1 + i + height, 1 + j : 1 + j + width] for i in (-1, 0, 1) for j in (-1, 0, 1)}
-    gx = (at[-1, 1] + 2 * at[0, 1] + at[1, 1]) - (at[-1, -1] + 2 * at[0, -1] + at[1, -1])
-    gy = (at[1, -1] + 2 * at[1, 0] + at[1, 1]) - (at[-1, -1] + 2 * at[-1, 0] + at[-1, 1])
+    shifted = {(i, j): p[:, :, 1 + i : 1 + i + height, 1 + j : 1 + j + width] for i in (-1, 0, 1) for j in (-1, 0, 1)}
+    gx = (shifted[-1, 1] + 2 * shifted[0, 1] + shifted[1, 1]) - (shifted[-1, -1] + 2 * shifted[0, -1] + shifted[1, -1])
+    gy = (shifted[1, -1] + 2 * shifted[1, 0] + shifted[1, 1]) - (shifted[-1, -1] + 2 * shifted[-1, 0] + shifted[-1, 1])
     size = jnp.abs(gx) + jnp.abs(gy)
     p = jnp.pad(size, ((0, 0), (0, 0), (1, 1), (1, 1)))
     near = {(i, j): p[:, :, 1 + i : 1 + i + height, 1 + j : 1 + j + width] for i in (-1, 0, 1) for j in (-1, 0, 1)}

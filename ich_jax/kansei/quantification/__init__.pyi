@@ -1,7 +1,7 @@
 from . import conjoint, correspondence, morphology, profiles, theory
 from .conjoint import Conjoint, conjoint_analysis
 from .correspondence import Correspondence, correspondence_analysis
-from .morphology import encode
+from .morphology import encode, level_element
 from .profiles import Profiles, score_profiles
 from .theory import CategoryScores, quantification_1
 
@@ -15,6 +15,7 @@ __all__ = [
     "correspondence",
     "correspondence_analysis",
     "encode",
+    "level_element",
     "morphology",
     "profiles",
     "quantification_1",

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.types import Element
+from ich_jax.uncertainty import float64
 
 Codes = npt.NDArray[np.int64]
 
@@ -39,6 +40,36 @@ def encode(elements: Sequence[Element], rows: Mapping[str, Sequence[str]]) -> Co
     if len({len(column) for column in columns}) != 1 or not columns[0]:
         raise errors.DataError(f"encode: columns have lengths {[len(column) for column in columns]}.")
     return np.array(columns, np.int64).T
+
+
+def level_element(name: str, values: npt.ArrayLike, levels: Sequence[float]) -> tuple[Element, Codes]:
+    """Makes an element of a position on an axis: each value counts as the nearest of a few levels.
+
+    Whether people like the middle best, or the more the better, is then left open.
+
+    Example:
+        >>> element, codes = level_element("width", [-1.2, 0.4, 2.0], (-1.5, 0.0, 1.5))
+        >>> element.categories, codes.tolist()
+        (('-1.5', '+0', '+1.5'), [0, 1, 2])
+
+    Args:
+        name: Of the axis.
+        values: `[n]` positions.
+        levels: Increasing.
+
+    Returns:
+        The element, whose categories are the levels that occur, written as a brief states them; and codes `[n]`.
+
+    Raises:
+        ConfigError: Fewer than two levels, or levels that do not increase.
+        DataError: A value that is not finite.
+    """
+    if len(levels) < 2 or any(b <= a for a, b in itertools.pairwise(levels)):
+        raise errors.ConfigError(f"level_element: got levels {list(levels)}; expected two or more that increase.")
+    x = float64.finite(values, f"level_element: {name}", ndim=1)
+    nearest = np.abs(x[:, None] - np.asarray(levels, np.float64)[None, :]).argmin(axis=1)
+    there, codes = np.unique(nearest, return_inverse=True)
+    return Element(name, tuple(format(levels[int(k)], "+g") for k in there)), codes.astype(np.int64)
 
 
 def checked(codes: npt.ArrayLike, elements: Sequence[Element], name: str) -> Codes:

@@ -1,16 +1,21 @@
-from . import arms, effect_sizes, means, panel, ranks
+from . import arms, blinding, effect_sizes, means, panel, ranks
 from .arms import Comparison, Permutation, compare, paired, permutation, statistics
+from .blinding import Blinding, blind
 from .effect_sizes import bayes_factor, hedges_g, minimum_detectable_effect, power
 from .means import equivalence, spread, welch
 from .panel import IdentifiedIcc, icc_from_sums
-from .ranks import brunner_munzel, hodges_lehmann, mann_whitney, probability_of_superiority, wilcoxon
+from .ranks import Superiority, brunner_munzel, hodges_lehmann, mann_whitney, probability_of_superiority, wilcoxon
 
 __all__ = [
+    "Blinding",
     "Comparison",
     "IdentifiedIcc",
     "Permutation",
+    "Superiority",
     "arms",
     "bayes_factor",
+    "blind",
+    "blinding",
     "brunner_munzel",
     "compare",
     "effect_sizes",

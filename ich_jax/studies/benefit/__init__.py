@@ -1,1 +1,1 @@
-"""What a product line is worth a day: audit, estimates, checks, value."""
+"""The benefit of a product line per day: audit, estimates, checks, value."""

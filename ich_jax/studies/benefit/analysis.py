@@ -1,6 +1,6 @@
-"""What the adoption of AI-assisted design is worth per day, product by product: from daily panels to one result.
+"""The benefit of adopting AI-assisted design per day, product by product: from daily panels to one result.
 
-Two stages, so that what a design can show is settled before any effect is looked at. `prepared.audit_products` scales
+Two stages, so that the power of the design is settled before any effect is looked at. `prepared.audit_products` scales
 and audits, and `prepared.choose` picks the method of the main estimate from the days before the launch alone. Then
 `estimate` follows the steps of Baker et al. (2025), Difference-in-differences designs: a practitioner's guide: target,
 assumptions, parallel trends, choice of estimator, estimation, sensitivity, heterogeneity, robustness.
@@ -52,9 +52,9 @@ class ProductResult:
         effect_growth: Does the effect grow after the launch.
         benefit_trend: Does the benefit of the treated units itself rise after the launch; None if more than a tenth of
             its days are missing (the others lie on the line between their neighbours, which `notes` says).
-        value: What the main estimate is worth under the plan; None where its interval is unbounded.
+        value: Value of the main estimate under the plan; None where its interval is unbounded.
         truth: Mean true effect after the launch, where data are simulated; else nan.
-        notes: What could not be computed, and why; what was left out.
+        notes: Figures that could not be computed, with reasons; omissions.
     """
 
     prepared: PreparedProduct
@@ -79,7 +79,7 @@ class Analysis:
     """All products.
 
     Attributes:
-        source: Where the data come from.
+        source: Source of the data.
         simulated: Whether they are simulated.
         method: Method of the main estimates; several, where none serves every product.
         choice: Why it was chosen, in a sentence.
@@ -274,7 +274,7 @@ def _trends(
 def _estimates(
     inputs: Inputs, keys: Mapping[str, jax.Array], audited: audit.Audit, attempt: Attempt
 ) -> tuple[Estimate, ...]:
-    """Every method of the table that applies and can be computed, with what the audit said of it."""
+    """Every method of the table that applies and can be computed, with its verdict in the audit."""
     verdicts = {verdict.name: verdict for verdict in audited.methods}
     estimates = []
     for method in METHODS:
@@ -292,7 +292,7 @@ def _estimates(
 def _joined(products: Sequence[PreparedProduct]) -> tuple[bool, str]:
     """Whether one decision launched all products; or, where decisions are linked otherwise, why no joint test is made.
 
-    A unit that launches several products decided once. Permuting its launches within each product would count that
+    A unit that launches several products made one decision. Permuting its launches within each product would count that
     decision once for each product: p-values of 1 / 21^4 where the least possible is 1 / 21.
     """
     launched: dict[str, list[str]] = {}

@@ -1,7 +1,7 @@
-"""What a design can show at all, before any result: counts, smallest p-values, detectable effects.
+"""The power of a design, before any result: counts, smallest p-values, detectable effects.
 
 With four treated series most tests cannot reach 5 %, whatever the effect. The smallest p of each method follows from
-the counts; what effect would be found is simulated from the user's own days before the launch.
+the counts; the detectable effect is simulated from the user's own days before the launch.
 """
 
 import dataclasses
@@ -28,15 +28,15 @@ _GRID = np.linspace(0.0, 8.0, 33)  # effects that are tried, in standard deviati
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one method can show in this design.
+    """The capability of one method in this design.
 
     Attributes:
         name: Its name.
         smallest_p: The least p-value that it can give; 0 for tests that take a distribution as known.
         distinct: Distinct draws, reassignments or placebos behind it; None where a distribution is taken as known.
         size: Share of simulated panels without effect in which it rejects; nan if it was not simulated.
-        detectable: Least effect, in units of the outcome, that it finds with the stated power; inf if it finds
-            even the largest that was tried less often; nan if it was not simulated.
+        detectable: Least effect, in units of the outcome, that it finds with the stated power; inf if it finds even the
+            largest one tried less often; nan if it was not simulated.
         usable: Whether it can reject at the level, does not reject far too often, and finds some effect.
         reason: Why it is usable, or not.
     """
@@ -52,7 +52,7 @@ class Verdict:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Audit:
-    """What a panel can show.
+    """The power of a panel.
 
     Attributes:
         units: Number of units.
@@ -107,14 +107,14 @@ def audit(
     n_refits: int = 0,
     n_placebos: int = 40,
 ) -> Audit:
-    """Counts units and periods, and simulates what each method would find.
+    """Counts units and periods, and simulates the findings of each method.
 
     A simulated panel draws blocks of periods from before the first launch, the same for all units, so that dependence
-    over time (within blocks) and between units stays; units are shuffled, so that anyone may be the treated; unit and
-    period effects are taken out. The effect is constant, the launch that of the data (the middle one of several, where
-    the methods that need one launch are out). For the conformal test of each period it is in that period alone. What
-    drifts more slowly than a block is lost, so that detectable effects are rather too small. All six simulated methods
-    test the units' changes from before to after.
+    over time (within blocks) and between units stays; units are shuffled, so that any unit may be the treated one; unit
+    and period effects are removed. The effect is constant, the launch that of the data (the middle one of several,
+    where the methods that need one launch are out). For the conformal test of each period it is in that period alone.
+    Drifts slower than a block are lost, so that detectable effects are rather too small. All six simulated
+    methods test the units' changes from before to after.
 
     Args:
         data: Panel, with or without gaps.
@@ -125,8 +125,8 @@ def audit(
         n_simulations: Simulated panels.
         fitted: Panel without gaps and with one start to which the methods that fit weights will be applied, such as
             weekly means; None: the data.
-        n_refits: Simulated panels for those methods, which fit weights in every one of them; 0: they are judged by
-            their counts alone. Their panels keep the units' levels.
+        n_refits: Simulated panels for those methods, which fit weights in each of them; 0: they are judged by their
+            counts alone. Their panels keep the units' levels.
         n_placebos: Placebos behind each simulated error of synthetic difference-in-differences; it errs by about 11 %.
 
     Raises:
@@ -299,7 +299,7 @@ def _by_counts(name: str, counts: Counts, alpha: float) -> Verdict:
 
 
 def _before(data: Panel, before: int, block: int | None) -> tuple[Array, Array, int]:
-    """Residuals `[U, before]` of unit and period effects, which of them are observed, and the length of blocks."""
+    """Residuals `[U, before]` of unit and period effects, the mask of observed ones, and the length of blocks."""
     observed = data.observed[:, :before].astype(np.float64)
     with float64.enabled():
         residuals = np.asarray(_residuals(np.where(observed > 0, data.outcome[:, :before], 0.0), observed))
@@ -314,7 +314,7 @@ def _before(data: Panel, before: int, block: int | None) -> tuple[Array, Array, 
 
 
 def _padded(values: Array, periods: int) -> Array:
-    """Zeros behind the columns: launches on other days then share one compiled program."""
+    """Pads columns with zeros, so that launches on other days share one compiled program."""
     return np.pad(values, ((0, 0), (0, periods - values.shape[1])))
 
 

@@ -1,4 +1,4 @@
-"""Do the tests hold their level: nominal against actual rejection, over thousands of simulated panels.
+"""Nominal against actual rejection of the tests, over thousands of simulated panels.
 
 Each panel goes through every test at once. Units are independent AR(1) series with a shock that all share; there is no
 effect unless the caller asks for one. Sizes of interest are those of four treated product lines.
@@ -92,8 +92,8 @@ def size_study(
         effect: Constant effect, in standard deviations of a day; 0 for size, above for power.
         alpha: Nominal level.
         n_panels: Panels of each scenario.
-        n_pairs: The first so many of them for leave-two-out, which fits three weights for each pair of controls.
-        progress: Called with the number of scenarios that are done and of all.
+        n_pairs: Number of them for leave-two-out, which fits three weights for each pair of controls.
+        progress: Called with the numbers of finished and of all scenarios.
 
     Raises:
         ConfigError: A value outside these ranges.
@@ -164,7 +164,7 @@ def _check(
 
 
 def statistics(outcome: jax.Array, drawn: changes.Draws, *, n1: int, start: int) -> jax.Array:
-    """All tests of one panel but the costly ones; a kernel: pure, float64, for `jit` and `vmap`.
+    """All tests of one panel except the costly ones; a kernel: pure, float64, for `jit` and `vmap`.
 
     Args:
         outcome: `[U, T]`, the n1 treated units first.

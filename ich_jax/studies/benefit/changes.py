@@ -1,4 +1,4 @@
-"""Tests that the treated units changed as the others did: drawn reassignments, and one program for many panels.
+"""Tests that treated and untreated units changed alike: drawn reassignments, and one program for many panels.
 
 All of them look at one number per unit, its mean after minus its mean before the launch, so that they cost little and
 thousands of simulated panels can go through every one of them.
@@ -29,7 +29,7 @@ class Draws(NamedTuple):
 
     Attributes:
         assigned: `[B, U]` indicators of the treated, the data's own among them.
-        placebo: `[B, n0]` how often each untreated unit was drawn, n1 draws with replacement.
+        placebo: `[B, n0]` counts of each untreated unit in n1 draws with replacement.
         flips: `[B, n1]` signs of the treated units' effects, the data's own first.
         wild: `[B, U]` signs of all units, the data's own first.
     """
@@ -41,7 +41,7 @@ class Draws(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What a test of changes sees.
+    """The data of a test of changes.
 
     Attributes:
         change: `[U]` mean after minus mean before the launch; the treated units first.
@@ -71,7 +71,7 @@ class Changes(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ChangeTest:
-    """How a test of changes is simulated.
+    """The simulation of a test of changes.
 
     Attributes:
         column: Its column in simulated rejections; columns of stored results keep their places, new ones come last.

@@ -1,4 +1,4 @@
-"""How fragile an effect is: drift before the launch, other choices, and where or when the effect lies."""
+"""Robustness of an effect: drift before the launch, other choices, and the place and time of the effect."""
 
 import dataclasses
 import functools
@@ -29,10 +29,10 @@ _RECENT = 60  # days before it to which another one shortens the past
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Check:
-    """An effect under another choice, or a quantity that tells how fragile the main one is.
+    """An effect under another choice, or a quantity that measures the fragility of the main one.
 
     Attributes:
-        name: What was done.
+        name: The choice or quantity.
         effect: The result, yuan a day.
         low: Lower limit; nan if none.
         high: Upper limit.
@@ -94,7 +94,7 @@ def pre_trend(product: PreparedProduct, path: launch_path.Path, config: BenefitC
 
 
 def sensitivity(product: PreparedProduct, main: Estimate, pre: PreTrend, synthetic: Synthetic | None) -> list[Check]:
-    """What it would take to overturn the main estimate (step 6).
+    """The bias that would overturn the main estimate (step 6).
 
     Args:
         product: The product.
@@ -155,7 +155,7 @@ def heterogeneity(
     path: launch_path.Path,
     attempt: Attempt,
 ) -> list[Check]:
-    """On which days, how long after the launch and in which unit the effect lies (step 7).
+    """The effect by kind of day, by time since the launch and by unit (step 7).
 
     Args:
         product: The product.

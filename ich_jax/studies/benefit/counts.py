@@ -1,11 +1,11 @@
-"""Sizes of a design, and what follows from them alone: how many draws a test has, and the least p that it can give."""
+"""Sizes of a design and their consequences: the number of draws of a test, and the least p that it can give."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many units and periods there are.
+    """Numbers of units and periods.
 
     Attributes:
         treated: Units that are treated at some time.
@@ -34,7 +34,7 @@ class Sizes:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Counts:
-    """What a test can reach in a design.
+    """The reach of a test in a design.
 
     Attributes:
         smallest_p: The least p-value that it can give; 0 where a distribution is taken as known.

@@ -1,4 +1,4 @@
-"""Daily benefit of products by outlet: panels, what is in them, their curves; a file of them, and a template of one."""
+"""Daily benefit of products by outlet: panels, their contents and curves; a file of them, and a template of one."""
 
 import csv
 import dataclasses
@@ -25,7 +25,7 @@ class Daily:
     Attributes:
         products: P names, sorted.
         panels: P panels; periods are days (datetime64[D]) without gaps in the calendar, treated is the arm "ai".
-        source: File that it was read from, or what made it.
+        source: File or simulation from which it comes.
         simulated: Whether the data are simulated; shown wherever they are.
     """
 
@@ -48,7 +48,7 @@ class Daily:
 
 
 def describe(data: Daily) -> list[str]:
-    """What is in the data, a line for each product, gaps among it; to be printed before any result.
+    """The contents of the data, gaps included, a line for each product; to be printed before any result.
 
     Args:
         data: From `reading.load_daily` or `simulation.simulate`.
@@ -123,7 +123,7 @@ def write_daily(data: Daily, path: str | Path) -> None:
     """Writes data as a file that `reading.load_daily` reads; simulated data say so in a column.
 
     Args:
-        data: What to write.
+        data: The data to write.
         path: File; its folder is made.
     """
     rows = []

@@ -1,4 +1,4 @@
-"""Charts of the economic benefit: what is drawn of each product, for `line_charts.series` and `charts.dots`."""
+"""Charts of the economic benefit: the data of `line_charts.series` and `charts.dots` for each product."""
 
 import math
 
@@ -19,7 +19,7 @@ _VERDICTS = ("usable", "pointless here", "not audited", "truth")
 
 
 def stamp(result: Analysis) -> str:
-    """What is written on each figure."""
+    """The stamp on each figure."""
     return STAMP if result.simulated else ""
 
 
@@ -86,7 +86,7 @@ def synthetic(product: ProductResult, picture_stamp: str) -> Picture:
 
 
 def forest(product: ProductResult, picture_stamp: str) -> Picture:
-    """Effects of every method, coloured by what the audit says of it."""
+    """Effects of every method, coloured by its verdict in the audit."""
     points: list[charts.Dot] = []
     if not math.isnan(product.truth):
         points.append(charts.Dot("true effect (simulated)", product.truth, series="truth"))
@@ -121,7 +121,7 @@ def products(result: Analysis) -> Picture:
 
 
 def money(result: Analysis) -> Picture:
-    """When the investment is earned back, and up to which investment it would be."""
+    """Time until the investment is earned back, and the largest investment that would be."""
     horizon, accepted, plans = [], [], []
     for k, product in enumerate(result.products):
         v = product.value

@@ -1,4 +1,4 @@
-"""The report on economic benefit, in the order of Baker et al.: what the design can show comes before any effect."""
+"""The report on economic benefit, in the order of Baker et al.: the power of the design precedes any effect."""
 
 import math
 from collections.abc import Sequence

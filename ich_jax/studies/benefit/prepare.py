@@ -1,6 +1,6 @@
 """A daily panel made ready for estimators: units on one scale, days averaged into weeks, gaps left out and counted.
 
-Nothing is filled in. What is left out is returned in words, to be printed and stored beside the results.
+Nothing is filled in. Omissions are returned in words, to be printed and stored beside the results.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from ich_jax import errors
 from ich_jax.econometrics.panel import Panel
 
 WEEK = 7
-_LEAST_BINS = 12  # bins before the launch below which days stay days
+_LEAST_BINS = 12  # with fewer bins before the launch, days are not averaged
 _LEAST_DAYS = 4  # observed days that make a weekly mean
 
 
@@ -133,10 +133,11 @@ def complete(data: Panel, max_missing: float) -> tuple[Panel, tuple[str, ...]]:
             is missing.
 
     Returns:
-        The panel and remarks on what was left out.
+        The panel and remarks on omissions.
 
     Raises:
-        DataError: What is left has no treated unit, fewer than two donors, or fewer than two periods on either side.
+        DataError: The remaining panel has no treated unit, fewer than two donors, or fewer than two periods on either
+            side.
     """
     notes = []
     starts, counts = np.unique(data.start[data.ever_treated], return_counts=True)

@@ -33,8 +33,8 @@ class PreparedProduct:
         fitted: Part of `binned` without gaps and with one start; None if there is too little.
         level: Mean of the treated units before the first launch, yuan a day.
         scale: "index" or "yuan".
-        audit: What the design can show.
-        notes: What was rescaled, averaged or left out.
+        audit: Power of the design.
+        notes: Remarks on rescaling, averaging and omissions.
     """
 
     name: str
@@ -91,7 +91,7 @@ def at_once(compute: Callable[[int], Result], n: int, threads: int) -> tuple[Res
     Args:
         compute: From an index to a result; random keys must follow from the index.
         n: Number of results.
-        threads: How many at once; 0: as many as there are processor cores.
+        threads: Number of threads; 0: one for each processor core.
     """
     with concurrent.futures.ThreadPoolExecutor(min(n, threads or os.cpu_count() or 1)) as pool:
         return tuple(pool.map(compute, range(n)))

@@ -1,8 +1,8 @@
-"""The user's daily file: reading it, and saying what is wrong with it.
+"""The user's daily file: reading it, and messages about its errors.
 
-One row is one unit (an outlet, say) and one product on one day. The arm is what the unit does that day: "ai" sells
-designs made with AI assistance, "before" is the same unit until then, "local" is a unit of the same type that never
-does. The benefit is a column of the file, or follows from units, price and cost.
+One row is one unit (an outlet, say) and one product on one day. The arm is the state of the unit on that day: "ai"
+sells designs made with AI assistance, "before" is the same unit until then, "local" is a unit of the same type that
+never does. The benefit is a column of the file, or follows from units, price and cost.
 """
 
 import csv
@@ -26,8 +26,8 @@ _SPARSE = 20  # times as many days as have rows: more than weekly figures, a mis
 def load_daily(path: str | Path) -> Daily:
     """Reads a CSV file with the columns `date, unit, product, arm` and `benefit`, or `units, price, cost` instead.
 
-    Days on which a unit has no row are kept as gaps and counted (`Panel.missing`, `describe`). Other columns are left
-    alone. A unit that sells several products has one series in the panel of each.
+    Days on which a unit has no row are kept as gaps and counted (`Panel.missing`, `describe`). Other columns are
+    ignored. A unit that sells several products has one series in the panel of each.
 
     Args:
         path: File in UTF-8; dates are written 2025-10-01, benefits in yuan a day.
@@ -59,7 +59,7 @@ def from_rows(
         product: `[N]` names.
         arm: `[N]` of "ai", "before", "local".
         value: `[N]` benefit, yuan a day.
-        source: Where they come from.
+        source: Their origin, for messages.
 
     Raises:
         DataError: As for `load_daily`; rows are numbered from 0.
@@ -194,7 +194,7 @@ def _check_days(
         i = twice[0]
         raise errors.DataError(
             f"product {name}: {len(twice)} unit-days occur more than once, the first is {u[i]} on {d[i]} in "
-            f"{_lines(line[order[[i, i + 1]]], what)}; add the rows up, or give the units names of their own."
+            f"{_lines(line[order[[i, i + 1]]], what)}; add the rows up, or give the units different names."
         )
     if len(np.unique(day)) == 1:
         raise errors.DataError(f"product {name}: all rows are of {day[0]}; an effect needs days before and after.")

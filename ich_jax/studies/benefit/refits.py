@@ -1,4 +1,4 @@
-"""Tests that fit weights anew, as kernels: what they would find is simulated, panel by panel, before any result.
+"""Tests that refit weights, as kernels: their findings are simulated, panel by panel, before any result.
 
 Placebo, leave-two-out and conformal tests of a synthetic control, and synthetic difference-in-differences with its
 standard errors. A constant effect after the launch moves neither unit nor time weights that are fitted before it, so
@@ -23,7 +23,7 @@ _TIE = 1.0 - 1e-10
 
 
 class Simulator(NamedTuple):
-    """What simulated panels are drawn from: blocks of periods before the launch, units shuffled.
+    """Source of simulated panels: blocks of periods before the launch, units shuffled.
 
     Attributes:
         series: `[U, T]` outcomes without period effects, of which the first `before` periods are used; the rest is
@@ -40,7 +40,7 @@ class Simulator(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """One panel as a test that fits weights sees it.
+    """One panel in the form of a test that fits weights.
 
     Attributes:
         series: `[J + 1, T]`, the treated series first.
@@ -58,7 +58,7 @@ class Pool(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SeriesTest:
-    """How a test of one treated series, whose weights are fitted anew in every panel, is simulated.
+    """The simulation of a test of one treated series whose weights are refitted in every panel.
 
     Attributes:
         kernel: P-values `[E]` under effects `[E]` on the treated series; pure, float64, for `jit` and `vmap`.
@@ -77,7 +77,7 @@ class SeriesTest:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ErrorTest:
-    """How a method with a standard error and normal quantiles is simulated.
+    """The simulation of a method with a standard error and normal quantiles.
 
     Attributes:
         kernel: `sdid_errors` or another function of the same arguments: effect, and standard errors by several kinds.
@@ -242,7 +242,7 @@ def simulate(
     """Shares of simulated panels in which tests of the mean of the treated units reject.
 
     Args:
-        simulator: What is drawn from.
+        simulator: Source of the panels.
         key: Random key.
         effects: `[E]` that are tried, in units of the outcome; in a single period, effects that are sqrt(T1) times as
             large (`in_one_period`).
@@ -283,7 +283,7 @@ def simulate_errors(
     """Shares `[E, K]` of simulated panels in which an effect over its standard error rejects, by kind of error.
 
     Args:
-        simulator: What is drawn from.
+        simulator: Source of the panels.
         key: Random key.
         effects: `[E]` that are tried, in units of the outcome.
         quantile: Of the normal distribution.

@@ -28,7 +28,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
     """Audits, estimates and reports; prints the summary line."""
     liveness.keeps("an analysis is saved at its end only, and the same command begins it anew")
     liveness.stage("data")
-    # ---------------- everything that can be refused is refused here, before anything is written
+    # ---------------- all checks, before anything is written
     workdir.check(folder, config)  # a folder of another run is refused before any work
     analysis.plan_of(config)
     calendar = holidays.load_calendar(config.data.calendar) if config.data.calendar else None
@@ -142,7 +142,7 @@ def check_calendar(data: daily.Daily, calendar: holidays.Calendar | None) -> Non
 
 
 def source(config: BenefitConfig, words: str) -> dict[str, Any]:
-    """Where the data come from; a file by its name and digest, so that results of a changed one can be told apart."""
+    """Source of the data; a file by its name and digest, so that results of a changed file can be distinguished."""
     if config.data.source != "csv":
         return {"kind": benefit_tables.SIMULATED, "words": words}
     path = Path(config.data.path)
@@ -150,7 +150,7 @@ def source(config: BenefitConfig, words: str) -> dict[str, Any]:
 
 
 def write_template(path: str, *, sales: bool) -> None:
-    """Writes an example of a user's file and says how to continue."""
+    """Writes an example of a user's file and prints the next command."""
     daily.write_template(path, sales=sales)
     print(
         f"Wrote {path}, an example of three outlets over 28 days. Put your own rows in its place, then:\n"
@@ -189,7 +189,7 @@ def heading(step: int, text: str) -> None:
 
 
 def print_steps(result: Analysis) -> None:
-    """Prints steps 3 to 8 and what the effect is worth."""
+    """Prints steps 3 to 8 and the value of the effect."""
     mark = f" ({benefit_tables.SIMULATED})" if result.simulated else ""
     heading(3, f"Parallel trends before the launch{mark}")
     for product in result.products:

@@ -39,7 +39,7 @@ def sections(config: BenefitConfig, products: Sequence[PreparedProduct], result:
 
 
 def _target(result: Analysis) -> page.Section:
-    """Step 1: what is estimated, and the curves that it is not."""
+    """Step 1: the target, and the curves that differ from it."""
     return page.Section(
         "1 Target",
         text=(
@@ -71,7 +71,7 @@ def _target(result: Analysis) -> page.Section:
 
 
 def _assumptions(result: Analysis, products: Sequence[PreparedProduct], config: BenefitConfig) -> page.Section:
-    """Step 2: what has to hold, and what each method can show."""
+    """Step 2: the assumptions, and the power of each method."""
     return page.Section(
         "2 Assumptions and design audit",
         text=(
@@ -112,7 +112,7 @@ def _parallel_trends(result: Analysis) -> page.Section:
 
 
 def _choice(result: Analysis) -> page.Section:
-    """Step 4: the method of the main estimate, and why."""
+    """Step 4: the method of the main estimate, with the reason."""
     return page.Section(
         "4 Choice of the estimator",
         text=(f"{result.choice[0].upper()}{result.choice[1:]}.",),
@@ -144,7 +144,7 @@ def _effects(result: Analysis) -> page.Section:
                         f"forest_{stems[product.prepared.name]}",
                         f"{product.prepared.name}: every method",
                         benefit_figures.forest(product, stamp),
-                        "Colours say what the audit found before any result. Dots without a bar have no interval; "
+                        "Colours are the verdicts of the audit before any result. Dots without a bar have no interval; "
                         "a bar that reaches the edge continues beyond it.",
                     ),
                     benefit_tables.estimates_table(product, stems[product.prepared.name], result.simulated),
@@ -231,7 +231,7 @@ def _robustness(result: Analysis) -> page.Section:
 
 
 def _worth(result: Analysis) -> page.Section:
-    """What the effects are worth under the plan."""
+    """The value of the effects under the plan."""
     return page.Section(
         "What it is worth",
         items=()
@@ -261,7 +261,7 @@ def _worth(result: Analysis) -> page.Section:
 
 
 def _handled(result: Analysis) -> page.Section:
-    """What was rescaled, left out or not computed."""
+    """Remarks on rescaling, omissions and figures that were not computed."""
     return page.Section("Data handling", items=(benefit_tables.notes_table(result),), simulated=result.simulated)
 
 

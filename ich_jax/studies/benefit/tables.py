@@ -60,7 +60,7 @@ def design_table(products: Sequence[PreparedProduct], simulated: bool) -> Table:
 
 
 def audit_table(products: Sequence[PreparedProduct], simulated: bool) -> Table:
-    """What each method can show in each product, a column for each product."""
+    """The power of each method in each product, a column for each product."""
     a = products[0].audit
     rows = [
         (a.methods[i].name, *(can_show(product.audit.methods[i], product.audit.alpha) for product in products))
@@ -212,7 +212,7 @@ def growth_table(result: Analysis) -> Table:
 
 
 def value_table(result: Analysis) -> Table:
-    """What the main estimates are worth."""
+    """The value of the main estimates."""
     rows: list[tuple[Cell, ...]] = []
     for product in result.products:
         v = product.value
@@ -328,7 +328,7 @@ def _table(
 
 
 def can_show(method: audit.Verdict, alpha: float) -> str:
-    """What a method can show in a design, in a few words."""
+    """The power of a method in a design, in a few words."""
     if method.usable:
         if math.isnan(method.detectable):
             return f"usable: p from {method.smallest_p:.3g}"
@@ -341,7 +341,7 @@ def can_show(method: audit.Verdict, alpha: float) -> str:
 
 
 def finite(value: float, otherwise: str = "unbounded") -> Cell:
-    """A number that has a place in a table: None for nan, words for infinity."""
+    """A number as a cell of a table: None for nan, words for infinity."""
     if math.isnan(value):
         return None
     return float(value) if math.isfinite(value) else otherwise

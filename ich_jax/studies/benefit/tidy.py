@@ -13,7 +13,7 @@ _VALUE = ("per_day", "per_year", "npv", "roi", "break_even_day", "p_npv_positive
 
 
 def tidy(result: Analysis, products: Sequence[PreparedProduct]) -> tuple[Table, ...]:
-    """Everything that the figures show, in long form; each table names the product and, if so, that it is simulated.
+    """The data of all figures in long form; each table names the product and marks simulated data.
 
     Args:
         result: The analysis.
@@ -112,7 +112,7 @@ def _estimates(result: Analysis) -> Iterator[Row]:
 
 
 def results(result: Analysis) -> dict[str, object]:
-    """What `results.json` holds: every figure, without the series of the tidy files.
+    """The content of `results.json`: every figure, without the series of the tidy files.
 
     Args:
         result: The analysis.

@@ -37,7 +37,7 @@ def define_flags() -> None:
     config_flags.DEFINE_config_file(
         "config", config_lib.locate("design"), "Config file, such as configs/design.py:quick."
     )
-    flags.DEFINE_string("workdir", None, "Folder of the designs; given again, unfinished briefs are gone on with.")
+    flags.DEFINE_string("workdir", None, "Folder of the designs; given again, unfinished briefs resume.")
     flags.DEFINE_string(
         "checkpoint", "", "Work directory of a training run, or one of its checkpoints; empty: the shipped generator."
     )

@@ -45,7 +45,7 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
     workdir.write_json(Path(folder) / plan.REQUEST_FILE, identity)
 
     # ---------------- brief by brief
-    liveness.keeps(f"finished briefs in {folder} are kept, and the same command goes on")
+    liveness.keeps(f"finished briefs in {folder} are kept, and the same command resumes")
     started = [job for job in jobs if result.load(folder, job.name) is None]
     if started:
         liveness.stage("programs that draw and read, which are compiled")

@@ -33,8 +33,8 @@ def define_flags() -> None:
         "config", None, "Config file, such as configs/error_comparison.py, or FILE:VARIANT."
     )
     flags.DEFINE_string("workdir", None, "Folder of the comparison; given again, the comparison resumes.")
-    flags.DEFINE_string("shard", "", "i/n: do every n-th piece of work, from the i-th on (from 0).")
-    flags.DEFINE_list("merge_from", [], "Work directories of the same comparison whose finished pieces are taken over.")
+    flags.DEFINE_string("shard", "", "i/n: compute every n-th piece of work, starting with the i-th (from 0).")
+    flags.DEFINE_list("merge_from", [], "Work directories of the same comparison whose finished pieces are copied.")
     flags.DEFINE_integer("stop_after", 0, "Stop each training at this step as a preemption would.", lower_bound=0)
     flags.DEFINE_bool("dry_run", False, "Print config, pieces of work and parameter counts, then leave.")
     flags.mark_flag_as_required("config")

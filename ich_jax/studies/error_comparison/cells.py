@@ -1,4 +1,4 @@
-"""Training and judging of one piece of work, in a folder of its own."""
+"""Training and judging of one piece of work, in its own folder."""
 
 import dataclasses
 import functools
@@ -93,7 +93,7 @@ def train(
     """Trains runs in their folders, as a stack if there are several.
 
     Returns:
-        Whether training was given up as it diverged, and whether it was stopped.
+        Whether training was abandoned because it diverged, and whether it was stopped.
     """
     configs, folders = [cell_config(config, piece) for piece in group], [piece.folder(folder) for piece in group]
     for run_config, path in zip(configs, folders, strict=True):
@@ -183,7 +183,7 @@ def judge_cell(
         inspector_fingerprint=judge.inspector.report.fingerprint,
     )
     write_images(path / DESIGNS_FILE, images)
-    workdir.write_json(path / RECORD_FILE, record)  # last: it says that the cell is finished
+    workdir.write_json(path / RECORD_FILE, record)  # written last: it marks the cell as finished
     logging.info("%s: mean axis error %.3f", piece.name, np.abs(record.read - record.requested).mean())
 
 
@@ -194,7 +194,7 @@ def best_read(
     model: checkpoint.TrainedModel,
     key: jax.Array,
 ) -> npt.NDArray[np.float64] | None:
-    """The inspector's reading of the draw of each brief that the discriminator's reading head likes best."""
+    """The inspector's reading of the draw of each brief that the discriminator's reading head picks."""
     k, n = config.comparison.best_of, len(judge.brief.product)
     if not k:
         return None

@@ -1,9 +1,9 @@
 """Does depth hurt, and do shortcuts prevent it? The paper's reason for residual blocks (section 2.2).
 
-Degradation is a training error that rises as layers are added; the paper says that residual blocks end it, since blocks
-that learn nothing leave their input as it is ("guarantee"). Three things can be checked: error against depth in both
-arms, with the interaction of depth and arm over seeds; how much of the gradient reaches each block; and whether blocks
-that are appended to a trained network change its pictures.
+Degradation is a training error that rises as layers are added; according to the paper residual blocks prevent it, since
+blocks that learn nothing leave their input unchanged ("guarantee"). Three things can be checked: error against depth in
+both arms, with the interaction of depth and arm over seeds; the gradient that reaches each block; and whether
+blocks that are appended to a trained network change its pictures.
 
 References:
     He et al., Deep residual learning for image recognition, 2016, section 1 and figure 1 (degradation).
@@ -43,7 +43,7 @@ class DepthCurve:
 
     Attributes:
         arm: `plain` or `residual`.
-        name: Which error.
+        name: Name of the error.
         mean: `[L]` mean over seeds.
         low: `[L]` lower end of its 95 % interval over seeds (bootstrap); equal to the mean for one seed.
         high: `[L]` upper end.
@@ -66,9 +66,9 @@ class Degradation:
         depths: `[L]` blocks per stage.
         seeds: The S seeds.
         names: The K errors; tests over `tested` of them.
-        tested: Errors that "behind on every axis" is about.
+        tested: Errors to which "behind on every axis" refers.
         curves: Of each arm and error.
-        slopes: Mean over seeds of how much faster the error of the plain arm grows when depth doubles, by name.
+        slopes: Mean over seeds of the excess growth of the plain arm's error when depth doubles, by name.
         interaction: Test over seeds of these differences of slopes, adjusted over all errors by max-T.
         at_depth: For each depth, test over seeds of plain minus residual, adjusted over `tested`.
         jointly: The same, adjusted over `tested` and all depths together; names are `axis, depth`.
@@ -112,7 +112,7 @@ def degradation(
         seeds: `[S]`.
         plain: Name of each error and its values `[L, S]`.
         residual: The same errors of the other arm.
-        tested: The errors, of those, that "behind" is about.
+        tested: Those errors to which "behind" refers.
         key: Random key; by default that of seed 0.
         n_resamples: Bootstrap resamples.
 
@@ -246,7 +246,7 @@ class Appended:
     Attributes:
         arm: `plain` or `residual`.
         extra: Blocks appended to each stage.
-        start: How they start: `zero` (last layer zero) or `own` (as the arm's blocks do).
+        start: Their initialisation: `zero` (last layer zero) or `own` (as the arm's blocks).
         identical: Whether every pixel of every picture is the same, bit for bit.
         max_change: Largest change of a pixel, real pictures being in [-1, 1].
         mean_change: Mean absolute change of a pixel.

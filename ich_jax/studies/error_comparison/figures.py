@@ -155,7 +155,7 @@ def at_tolerance(
     tolerance: float,
     n: int = 9,
 ) -> Picture:
-    """The designs of all networks whose largest error is nearest to the tolerance: what an error of 0.5 looks like."""
+    """The designs of all networks whose largest error is nearest to the tolerance: the look of an error of 0.5."""
     requested = np.concatenate([record.requested for record in records])
     read = np.concatenate([record.read for record in records])
     drawn = np.concatenate(list(images))

@@ -1,4 +1,4 @@
-"""The judge of a comparison: the briefs that all cells are asked for, the inspector, and programs that runs share."""
+"""The judge of a comparison: the briefs of all cells, the inspector, and programs that runs share."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -22,8 +22,8 @@ from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.types import Brief, PyTree
 
-_N_INSPECTOR = 2000  # real images on which the inspector's own error is measured, where there are as many
-_RUNS_KEPT = 4  # runs whose compiled programs are held
+_N_INSPECTOR = 2000  # real images on which the inspector's own error is measured, or all if there are fewer
+_RUNS_KEPT = 4  # runs whose compiled programs are kept
 
 T = TypeVar("T")
 

@@ -95,7 +95,7 @@ def _summary(result: ErrorComparison) -> str:
     comparison, depth = result.headline, result.depths[-1]
     ratios = ", ".join(f"{c.name} {number(c.ratio.value)}" for c in comparison.contrasts)
     text = (
-        f"Two arms that differ in nothing but the shortcut, {count(len(comparison.seeds), 'seed')} each, "
+        f"Two arms that differ only in the shortcut, {count(len(comparison.seeds), 'seed')} each, "
         f"{comparison.n_designs:,} designs per network, one draw each. At {count(depth, 'block')} a stage the mean "
         f"error of the residual arm over that of the plain arm is {ratios}. {_verdict(comparison)}"
     )
@@ -104,7 +104,7 @@ def _summary(result: ErrorComparison) -> str:
         return text
     over = ", ".join(str(depth) for depth in degradation.depths)
     if degradation.behind_from is None:
-        return f"{text} Over depths {over} there is none from which on the plain arm is behind on every axis."
+        return f"{text} Over depths {over} there is none beyond which the plain arm is always behind on every axis."
     return f"{text} Over depths {over} the plain arm is behind on every axis from {degradation.behind_from} on."
 
 
@@ -112,7 +112,7 @@ def _verdict(comparison: ArmComparison) -> str:
     """The outcome of the test over seeds, and whether the claim of the paper holds."""
     test = comparison.test(SEEDS)
     if test.withheld:
-        return "With one seed nothing is claimed about the method."
+        return "One seed supports no claim about the method."
     better = [c.name for c in comparison.contrasts if c.difference.value > 0 and test.p_max_t[c.name] < ALPHA]
     worse = [c.name for c in comparison.contrasts if c.difference.value < 0 and test.p_max_t[c.name] < ALPHA]
     if test.smallest_p is not None and test.smallest_p >= ALPHA:
@@ -160,7 +160,7 @@ def _warnings(config: ErrorComparisonConfig, result: ErrorComparison, records: S
         )
     gave_up = [f"{r.arm}, depth {r.depth}, seed {r.seed} (step {r.steps:,})" for r in records if r.diverged]
     if gave_up:
-        warnings.append(f"Training was given up, and the newest good checkpoint judged: {'; '.join(gave_up)}.")
+        warnings.append(f"Training was abandoned, and the newest good checkpoint judged: {'; '.join(gave_up)}.")
     ceiling = result.headline.inspector
     if ceiling is not None:
         weak = [f"{axis.name} {axis.max:.2f}" for axis in ceiling.axes if axis.max > result.headline.tolerance / 2]

@@ -47,7 +47,7 @@ class Piece:
 
 
 def trials(config: ErrorComparisonConfig) -> list[Piece]:
-    """Every trial: both arms, every depth, gain and step size, on seeds of their own."""
+    """Every trial: both arms, every depth, gain and step size, on separate seeds."""
     settings = config.comparison
     if not settings.trial_steps:
         return []
@@ -72,7 +72,7 @@ def untried(config: ErrorComparisonConfig) -> tuple[Choice, ...]:
 
 
 def cells(config: ErrorComparisonConfig, choices: Sequence[Choice]) -> list[Piece]:
-    """Every cell: seeds vary slowest, so that a sweep that is stopped has whole pairs of arms."""
+    """Every cell: seeds vary slowest, so that a sweep that is stopped has complete pairs of arms."""
     chosen = {
         (choice.arm, choice.depth): (choice.gain, choice.d_gain, choice.learning_rate)
         for choice in choices or untried(config)
@@ -94,7 +94,7 @@ def gains(config: ErrorComparisonConfig, arm: str) -> list[tuple[float, float]]:
 
 
 def cell_config(config: ErrorComparisonConfig, piece: Piece) -> Config:
-    """The ordinary run that a piece is: the comparison's own, but for arm, depth, gain, step size and seed."""
+    """The run of a piece: that of the comparison, except for arm, depth, gain, step size and seed."""
     base: dict[str, Any] = {field.name: getattr(config, field.name) for field in dataclasses.fields(Config)}
     scale = "plain_scale" if piece.arm == PLAIN else "residual_scale"
     arm: dict[str, Any] = {"arm": piece.arm, "blocks": piece.depth, scale: piece.gain}

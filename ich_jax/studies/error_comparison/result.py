@@ -100,8 +100,8 @@ class CellRecord:
         learning_rate: Peak step size.
         requested: `[N][A]` values that the briefs ask for.
         read: `[N][A]` values that the inspector reads off the designs, one draw per brief.
-        best_read: `[N][A]` the same of the best of K draws, chosen by the discriminator's own reading head; None if
-            that was not done.
+        best_read: `[N][A]` the same of the best of K draws, chosen by the discriminator's own reading head; None if no
+            such choice was made.
         training_error: Mean absolute error of training images drawn again, pixels in [-1, 1], over the last tenth of
             the steps; None if the objective has no such part.
         gradients: At initialisation and at each validation.
@@ -109,7 +109,7 @@ class CellRecord:
         g_parameters: Parameters of the generator.
         d_parameters: Parameters of the discriminator.
         steps: Training steps taken.
-        diverged: Whether training was given up; the newest good checkpoint is judged then.
+        diverged: Whether training was abandoned; the newest good checkpoint is judged then.
         img_per_s: Images per second in training.
         config_fingerprint: Of the run.
         inspector_fingerprint: Of the judge.
@@ -145,7 +145,7 @@ class ErrorComparison:
         depths: Blocks per stage, ascending.
         by_depth: The comparison of both arms at each depth.
         degradation: Errors against depth; None for one depth.
-        best_of: Draws among which the reading head picks; 0: not done.
+        best_of: Draws among which the reading head picks; 0: none.
         best: For each depth, errors of the picked designs of the plain and the residual arm, over all seeds; empty if
             not done.
         trials: Every trial.
@@ -172,7 +172,7 @@ class ErrorComparison:
 def choose(trials: Sequence[Trial]) -> tuple[Choice, ...]:
     """Returns the settings with the least mean error over trial seeds, for each arm and depth.
 
-    Ties go to the settings that were tried first. An arm all of whose trials diverged gets the first of its settings.
+    Ties go to the settings that were tried first. An arm whose trials all diverged gets the first of its settings.
     """
     choices = []
     for depth in sorted({trial.depth for trial in trials}):

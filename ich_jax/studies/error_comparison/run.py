@@ -84,7 +84,7 @@ def run(
 
 
 def prepare(config: ErrorComparisonConfig, folder: str) -> Judge:
-    """Refuses whatever can be refused before anything is trained, claims the work directory, and returns the judge."""
+    """Makes all checks before anything is trained, claims the work directory, and returns the judge."""
     if config.compute.compilation_cache:
         keep_compiled_programs()
     liveness.stage("images")
@@ -162,7 +162,7 @@ def report(
 
 
 def without_values(record: CellRecord) -> dict[str, Any]:
-    """A record without the values of single designs, which stand in the cell's own file."""
+    """A record without the values of single designs, which are in the cell's own file."""
     names = (field.name for field in dataclasses.fields(record))
     return {name: getattr(record, name) for name in names if name not in ("requested", "read", "best_read")}
 
@@ -192,7 +192,7 @@ def work(
     train_group: Callable[..., Stopped | None],
     stop_after: int,
 ) -> Stopped | None:
-    """Trains pieces one after the other, or in stacks of seeds; finished ones are left alone."""
+    """Trains pieces one after the other, or in stacks of seeds; finished ones are skipped."""
     missing = [piece for piece in pieces if not finished(config, folder, piece, judge)]
     if pieces:
         logging.info("%s: %d of %d are done.", pieces[0].kind, len(pieces) - len(missing), len(pieces))
@@ -225,7 +225,7 @@ def wait_for_other_shards(results: Mapping[Piece, Trial | CellRecord | None]) ->
 
 
 def merge(config: ErrorComparisonConfig, folder: str, other: str) -> None:
-    """Takes over the finished pieces of another work directory of the same comparison.
+    """Copies the finished pieces of another work directory of the same comparison.
 
     Raises:
         WorkdirError: It is of another comparison.

@@ -66,7 +66,7 @@ def claims(result: ErrorComparison, samples: str, stamp: str) -> page.Section:
         "What the comparison can claim",
         text=(
             "Each test flips the signs of differences plain \u2212 residual. Over designs it is conditional on "
-            "these networks; over seeds one pair of networks is one observation, so that it speaks about the "
+            "these networks; over seeds one pair of networks is one observation, so the claim is about the "
             "method. With S seeds no p can be below 2 to the power 1 \u2212 S.",
         ),
         items=(
@@ -96,7 +96,7 @@ def degradation(result: ErrorComparison, samples: str, stamp: str) -> page.Secti
         "Errors against depth",
         text=(
             "Degradation, the paper's reason for residual blocks (section 2.2): a training error that rises as layers "
-            "are added. It is no overfitting, and should not be seen where shortcuts exist.",
+            "are added. It is not overfitting, and should not occur with shortcuts.",
         ),
         items=(
             _figure(
@@ -145,7 +145,7 @@ def guarantee(records: Sequence[CellRecord], *, simulated: bool) -> page.Section
     return page.Section(
         "The guarantee: blocks that are appended",
         text=(
-            "A residual block whose last layer is zero passes its input on as it is (H(x) = F(x) + x with F(x) = "
+            "A residual block whose last layer is zero passes its input on unchanged (H(x) = F(x) + x with F(x) = "
             "0); a plain block then passes nothing on. Blocks were appended to each stage of the trained "
             "generators and the same designs drawn again.",
         ),
@@ -217,7 +217,7 @@ def _fairness(config: ErrorComparisonConfig) -> str:
     networks = "Generator and discriminator" if settings.networks == "both" else "The generator, not the discriminator,"
     trials = (
         f"For each arm and depth {count(len(settings.learning_rates), 'step size')} and the gains of the table "
-        f"were tried for {settings.trial_steps:,} steps, and what gave the least error on validation briefs was taken."
+        f"were tried for {settings.trial_steps:,} steps; those with the least error on validation briefs were taken."
         if settings.trial_steps
         else "No trials were made: the first gain and step size of the config were taken."
     )

@@ -173,7 +173,7 @@ def interaction(degradation: Degradation, samples: str) -> Table:
         "Interaction of depth and arm",
         ("error", "slope plain \u2212 residual", "p", "p, adjusted"),
         rows,
-        "How much more the error of the plain arm grows when depth doubles. p over seeds by sign flips of each seed's "
+        "The excess growth of the plain arm's error when depth doubles. p over seeds by sign flips of each seed's "
         f"difference of slopes, adjusted over all errors by max-T; {least}.",
         samples,
     )
@@ -264,7 +264,7 @@ def guarantee(records: Sequence[CellRecord]) -> Table:
 
 
 def best_of(result: ErrorComparison, samples: str) -> Table | None:
-    """Errors when the discriminator's own reading head picks among several draws: a selection, apart from all else."""
+    """Errors when the discriminator's own reading head picks among several draws: a selection, kept apart."""
     if not result.best:
         return None
     rows: list[tuple[Cell, ...]] = []

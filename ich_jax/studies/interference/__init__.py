@@ -1,1 +1,1 @@
-"""How far a generator can be trusted under interference: sweeps and pulses."""
+"""Robustness of a generator under interference: sweeps and pulses."""

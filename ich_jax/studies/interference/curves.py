@@ -1,7 +1,7 @@
 """Accuracy over severities of interference.
 
-Accuracy is the share of designs that an inspector assigns to the product that was asked for. Severities are coupled:
-they hold the same designs under more and more interference, so differences between them are paired.
+Accuracy is the share of designs that an inspector assigns to the requested product. Severities are coupled: they hold
+the same designs under increasing interference, so differences between them are paired.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from ich_jax.uncertainty import float64, intervals, multiplicity
 from ich_jax.uncertainty.intervals import Interval
 
 Correct = npt.NDArray[np.bool_]
-"""Whether each design was read as the product that was asked for."""
+"""Whether each design was read as the requested product."""
 
 
 @dataclasses.dataclass(frozen=True)

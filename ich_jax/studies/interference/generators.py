@@ -20,7 +20,7 @@ from ich_jax.training.checkpoint import TrainedModel
 
 FILE = "generator.json"
 _RENAMED = {"params_sha256": "generator_sha256"}
-"""Fields of files written before, and what they are called now: elsewhere `params_sha256` is of all networks."""
+"""Fields of older files with their present names: elsewhere `params_sha256` is the digest of all networks."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ def load(config: InterferenceConfig, folder: str, source: str) -> tuple[TrainedM
 
 
 def load_reference(config: InterferenceConfig, folder: str, reference: str, dataset: Dataset) -> Reference:
-    """Reads what `--reference` names: a training run, to be swept in a folder of its own, or a finished sweep.
+    """Reads the run that `--reference` names: a training run, to be swept in its own folder, or a finished sweep.
 
     Raises:
         CheckpointError: The generator was trained on other images.
@@ -125,7 +125,7 @@ def check_reference(config: InterferenceConfig, reference: str) -> None:
 
 
 def read_identity(folder: str | Path) -> dict[str, Any]:
-    """Reads the identity of the generator of a work directory, under the names of today.
+    """Reads the identity of the generator of a work directory, under their present names.
 
     Raises:
         WorkdirError: The folder has none, or it is damaged.

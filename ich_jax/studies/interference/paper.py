@@ -1,4 +1,4 @@
-"""What the paper claims of accuracy under interference."""
+"""The paper's claims about accuracy under interference."""
 
 from ich_jax.report import page
 
@@ -9,6 +9,6 @@ PAPER = page.PaperQuote(
     "Under interference the accuracy of each product dips and recovers: book stays above 97 %, the lowest value is "
     "that of earrings, 92.99 %.",
     "section 3.2.1, Figure 5",
-    "The paper does not say what the interference is, how strong, or how many designs stand behind a point. 92.99 % "
-    "cannot be a share of 100, 200, 500 or 1,000 designs. The kinds and severities here are ours.",
+    "The paper states neither the kind nor the strength of the interference, nor the number of designs behind a point. "
+    "92.99 % cannot be a share of 100, 200, 500 or 1,000 designs. The kinds and severities here are ours.",
 )

@@ -39,9 +39,9 @@ CONTROL = "control"
 
 _Step = Callable[[TrainState, PyTree, MetricWindow], tuple[TrainState, MetricWindow]]
 _Source = tuple[PyTree, jax.Array, jax.Array]
-"""The dataset's arrays, the strength of interference and its key: what a disturbed batch is made from."""
+"""The dataset's arrays, the strength of interference and its key: the inputs of a disturbed batch."""
 _Lowest = list[tuple[float, PyTree]]
-"""Of each product, the least accuracy since the window opened and the generator that had it."""
+"""For each product, the least accuracy since the window opened and the generator that had it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +125,7 @@ class _Evaluator:
 
 
 def _correct(evaluator: _Evaluator, params: PyTree, brief: Brief, key: jax.Array) -> Correct:
-    """Returns whether the design of each brief is read as the product asked for, `[B]`."""
+    """Returns whether the design of each brief is read as the requested product, `[B]`."""
     z = jax.random.normal(key, (len(brief.product), evaluator.z_dim), jnp.float32)
     images = pipeline.to_uint8(np.nan_to_num(np.asarray(evaluator.draw(params, z, brief))))
     reading = evaluator.read(pipeline.to_unit(images))
@@ -188,7 +188,7 @@ def make_runner(
             "Pulses need images that lie on the device; raise --config.data.device_limit_mib to the size of this set."
         )
     draw = jax.jit(sampling.make_draw(config, dataset.spec, choice.form))
-    # The step's arguments lie where its results will: otherwise its second call would compile it again.
+    # The arguments of the step are placed where its results will be: otherwise its second call would compile again.
     layout = parallel.single()
     return functools.partial(
         _run,

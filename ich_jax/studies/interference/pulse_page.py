@@ -1,4 +1,4 @@
-"""The page of pulses of interference: how far each product drops, and whether and when it recovers."""
+"""The page of pulses of interference: the drop of each product, and whether and when it recovers."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def write(
     return page.write(
         report / "index.html",
         title=f"Recovery: {config.name}",
-        summary=f"{about}, trained on for {config.pulse.steps:,} steps with a pulse of {result.window.steps}. "
+        summary=f"{about}, trained for {config.pulse.steps:,} more steps with a pulse of {result.window.steps}. "
         f"{figures['recovered']:.0%} of the curves recovered.",
         sections=sections,
         provenance=provenance,
@@ -79,7 +79,7 @@ def _introduction(result: Temporal, inspector: float) -> page.Section:
     return page.Section(
         "What is measured",
         text=(
-            "The generator is trained on from its checkpoint; inside the window (steps "
+            "Training continues from the checkpoint of the generator; inside the window (steps "
             f"{result.window.start} to {result.window.stop}) interference acts on its training. "
             f"Accuracy is the share of designs whose product the inspector reads as asked; on held-out "
             f"real images it is {inspector:.2%}.",

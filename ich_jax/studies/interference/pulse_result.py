@@ -145,7 +145,7 @@ def least(result: Temporal, product: int) -> tuple[float, str]:
 def summary(result: Temporal) -> dict[str, float]:
     """Returns the headline figures: over all pulses, means of levels, the least of minima, medians of recovery.
 
-    Minima and ends are those of fresh designs, so that no minimum is low only because it is the least of many.
+    Minima and ends are those of fresh designs, so that no minimum is low merely as the least of many.
     """
     figures: dict[str, float] = {}
     disturbed = [i for i, c in enumerate(result.courses) if c.pulse.kind != CONTROL]

@@ -1,4 +1,4 @@
-"""Accuracy over a training run with a window of interference: how far it drops, and whether and when it recovers.
+"""Accuracy over a training run with a window of interference: the drop, and whether and when it recovers.
 
 References:
     Bruneau et al. (2003), A framework to quantitatively assess and enhance the seismic resilience of communities (loss
@@ -34,7 +34,7 @@ class Recovery:
         recovered: Whether that happens; otherwise `recovery_steps` is censored.
         half_life: Steps in which the shortfall after the window halves (exponential fit); NaN if it does not shrink.
         residual: `before` minus the mean of the last ten evaluations.
-        ratio: Share of the drop that the last ten evaluations have made up for; NaN without a drop.
+        ratio: Share of the drop that the last ten evaluations have recovered; NaN without a drop.
     """
 
     before: float

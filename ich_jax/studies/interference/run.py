@@ -1,4 +1,4 @@
-"""The studies from end to end: generator, images and inspectors, then the jobs that are missing, then the page."""
+"""The studies from end to end: generator, images and inspectors, then the missing jobs, then the page."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
         IchJaxError: An argument or a file cannot be used; the message says which and why. Nothing is written then.
     """
     liveness.stage("generator and images")
-    # ---------------- whatever can be refused is refused here, before anything is written
+    # ---------------- all checks, before anything is written
     kinds = tuple(TABLE) if config.sweep.kinds == ("all",) else config.sweep.kinds
     jobs = sweep.jobs(kinds, config.sweep.seeds, real=config.sweep.real)
     scored = [kind for kind in kinds if TABLE[kind].scored]
@@ -84,7 +84,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
 
 
 def _with_inspector(trained: Config, config: InterferenceConfig) -> Config:
-    """Returns the config of a training run with the second inspector in the place of its own."""
+    """Returns the config of a training run with the second inspector in place of the first."""
     return config_lib.resolve(config_lib.to_dict(trained) | {"inspector": config_lib.to_dict(config.judge)})
 
 
@@ -111,7 +111,7 @@ def _sweep(
 
 
 def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: str = "") -> None:
-    """Trains on under pulses, and reports unless it was one shard of several.
+    """Continues training under pulses, and reports unless it was one shard of several.
 
     Args:
         config: The pulses.
@@ -156,7 +156,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
 
 
 def _pulse_training(trained: Config, config: InterferenceConfig, every: int) -> Config:
-    """Returns the config by which a generator is trained on under pulses, evaluated after every `every` steps."""
+    """Returns the config of further training under pulses, evaluated after every `every` steps."""
     values = config_lib.to_dict(trained)
     values["train"] |= {
         "steps": config.pulse.steps,
@@ -233,8 +233,8 @@ def report_pulses(
     Args:
         config: The pulses.
         folder: Their work directory.
-        result: What they did.
-        model: The generator that was trained on.
+        result: Their result.
+        model: The generator from which training continued.
         dataset: Its images.
         accuracy: Of the inspector on held-out real images.
     """

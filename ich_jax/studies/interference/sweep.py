@@ -51,7 +51,7 @@ class Generator:
         draw: As `training.sampling.make_draw` returns it.
         params: Its parameters.
         z_dim: Length of the noise.
-        space: What briefs can ask for.
+        space: Names of everything that a brief can ask for.
     """
 
     draw: Draw
@@ -62,13 +62,13 @@ class Generator:
 
 @dataclasses.dataclass(frozen=True)
 class Readings:
-    """How inspectors read the designs of one job.
+    """Readings of the designs of one job.
 
     Attributes:
         severities: Severities in the order of the arrays.
-        product: `{judge: [severities, products, n]}` whether the product asked for was read.
-        element_accuracy: `[severities, products]` share of the elements asked for that were read; NaN without any.
-        axis_error: `[severities, products]` mean absolute error of the axes asked for; NaN without any.
+        product: `{judge: [severities, products, n]}` whether the requested product was read.
+        element_accuracy: `[severities, products]` share of the requested elements that were read; NaN without any.
+        axis_error: `[severities, products]` mean absolute error of the requested axes; NaN without any.
         seconds: Time of the job, of which `first_s` went into its first batch, compilation included.
         first_s: See `seconds`.
     """
@@ -82,7 +82,7 @@ class Readings:
 
 
 def jobs(kinds: Sequence[str], seeds: Sequence[int], *, real: bool) -> list[tuple[str, int]]:
-    """Returns all (kind, seed) of a sweep, in the order in which they are done: every kind before the next seed.
+    """Returns all (kind, seed) of a sweep, in the order of work: every kind before the next seed.
 
     Args:
         kinds: Names in `disturbances.TABLE`.
@@ -106,7 +106,7 @@ def run(
     batch: int,
     progress: Progress = lambda text, done: None,
 ) -> None:
-    """Does the jobs whose files are missing.
+    """Computes the jobs whose files are missing.
 
     Args:
         generator: The generator that is disturbed.
@@ -238,7 +238,7 @@ def _job(
         batches: dict[str, list[Reading]] = {name: [] for name in judges}
         finite_batches: list[Correct] = []
         for start in range(0, total, batch):
-            rows = np.minimum(np.arange(start, start + batch), total - 1)  # one shape: the last batch is filled up
+            rows = np.minimum(np.arange(start, start + batch), total - 1)  # one shape: the last batch is padded
             images, finite = images_at(rows, jnp.int32(severity))
             unit: Any = pipeline.to_unit(np.asarray(images))  # on the host; readers say jax
             for name, judge in judges.items():
@@ -273,7 +273,7 @@ def _means(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], produ
 
 
 def _element_accuracy(reading: Reading, brief: Brief) -> npt.NDArray[np.float64]:
-    """Share of the elements asked for that were read, of each design."""
+    """Share of the requested elements that were read, for each design."""
     if not reading.elements:
         return np.full(len(reading.product), np.nan)
     asked = np.asarray(brief.elements)

@@ -1,4 +1,4 @@
-"""The page of an interference sweep: what breaks the generator, product by product, and what the inspector can see."""
+"""The page of an interference sweep: kinds that break the generator, by product, and the limits of the inspector."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -129,10 +129,10 @@ def _introduction(judges: str, chance: str) -> page.Section:
     return page.Section(
         "What is measured",
         text=(
-            "A generator draws the same designs, from the same noise and briefs, under more and more interference. "
-            "Accuracy is the share of designs in which the inspector reads the product that was asked for. "
+            "A generator draws the same designs, from the same noise and briefs, under increasing interference. "
+            "Accuracy is the share of designs in which the inspector reads the requested product. "
             f"Inspectors on held-out real images: {judges}; {chance}.",
-            "Product flips ask for another product, so accuracy has to fall; corruptions of finished images test the "
+            "Product flips request another product, so accuracy has to fall; corruptions of finished images test the "
             "inspector, not the generator. Both are shown, but enter no mean and no minimum: they are not scored.",
         ),
         items=(PAPER,),

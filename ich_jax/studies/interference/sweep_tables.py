@@ -14,12 +14,12 @@ from ich_jax.uncertainty.intervals import Interval
 
 
 def samples(result: Static) -> str:
-    """Returns how many designs stand behind a point."""
+    """Returns the number of designs behind a point."""
     return f"n = {result.n:,} designs a point and seed, {len(result.seeds)} sampling seeds"
 
 
 def worst(result: Static) -> Table:
-    """Accuracy of each product: without interference, and where it is least."""
+    """Accuracy of each product: without interference, and its least value."""
     rows: list[tuple[Cell, ...]] = []
     for p, name in enumerate(result.products):
         curve, kind = sweep_result.least(result, p)

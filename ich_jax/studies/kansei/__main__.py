@@ -22,6 +22,7 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.config import KanseiConfig
 from ich_jax.studies.console import keep_compiled_programs, parse_flags, refuse_arguments, show_log_lines
+from ich_jax.studies.kansei import exchange
 from ich_jax.studies.kansei.run import run
 from ich_jax.studies.kansei.templates import write_templates
 
@@ -32,7 +33,19 @@ def define_flags() -> None:
     """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
     config_flags.DEFINE_config_file("config", None, "Config file, such as configs/kansei_study.py, or FILE:VARIANT.")
     flags.DEFINE_string("workdir", None, "Folder of the results.")
+    flags.DEFINE_string("checkpoint", "", "For :loop, the run of the generator; empty: the one that is shipped.")
     flags.DEFINE_string("write_templates", "", "Write examples of all files to this folder, then leave.")
+    flags.DEFINE_string("make_sheets", "", "Write blinded sheets and their key to this folder, then leave.")
+    flags.DEFINE_list(
+        "works", [], "For --make_sheets: folders of images or of experiments/design.py; ARM=FOLDER names their arm."
+    )
+    flags.DEFINE_list("raters", ["5"], "For --make_sheets: names of the raters, or their number.")
+    flags.DEFINE_list("words", [], "For --make_sheets: words to rate, such as cold|warm; none: a review.")
+    flags.DEFINE_list("levels", [], "For --make_sheets: least and largest score; 1,5 for a review, -3,3 for words.")
+    flags.DEFINE_integer("sheet_seed", 0, "For --make_sheets: seed of codes and orders.")
+    flags.DEFINE_string("read_sheets", "", "Read the filled sheets of this folder and write --answers, then leave.")
+    flags.DEFINE_string("filled", "", "For --read_sheets: folder of the filled .csv or .xlsx; empty: its sheets/.")
+    flags.DEFINE_string("answers", "", "For --read_sheets: folder of the files that configs/kansei_study.py:csv reads.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -43,15 +56,28 @@ def main(argv: Sequence[str]) -> None:
         if FLAGS.write_templates:
             write_templates(FLAGS.write_templates)
             return
+        if FLAGS.make_sheets:
+            exchange.make(
+                FLAGS.make_sheets, FLAGS.works, FLAGS.raters, FLAGS.words, FLAGS.levels, seed=FLAGS.sheet_seed
+            )
+            return
+        if FLAGS.read_sheets:
+            exchange.read(FLAGS.read_sheets, FLAGS.filled, FLAGS.answers)
+            return
         if FLAGS.config is None or FLAGS.workdir is None:
             raise app.UsageError(
-                "Give --config=configs/kansei_study.py (or its variants :tiny, :csv) and --workdir=FOLDER; or "
-                "--write_templates=FOLDER for examples of your own files."
+                "Give --config=configs/kansei_study.py (or its variants :tiny, :csv, :loop) and --workdir=FOLDER; or "
+                "--write_templates=FOLDER for examples of your own files, --make_sheets=FOLDER for sheets of raters."
             )
         config = config_lib.resolve(FLAGS.config, KanseiConfig)
         if config.compilation_cache:
             keep_compiled_programs()
-        run(config, FLAGS.workdir)
+        if config.data.source == "loop":
+            from ich_jax.studies.kansei import loop  # it draws designs, which the other variants need not import
+
+            loop.go_round(config, FLAGS.workdir, FLAGS.checkpoint)
+        else:
+            run(config, FLAGS.workdir)
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
 

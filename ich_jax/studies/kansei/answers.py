@@ -1,6 +1,7 @@
 """Answers that a study analyses, and those of the paper: what it publishes, with simulated questionnaires."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +73,7 @@ class Answers:
         codes: `[S, E]` category of each element for each sample.
         review: The review.
         source: In words.
+        fixed: Elements that are the same for all samples, such as their product; briefs repeat them.
     """
 
     questionnaires: Questionnaires | None
@@ -84,6 +86,7 @@ class Answers:
     codes: npt.NDArray[np.int64] | None
     review: Review | None
     source: str
+    fixed: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def from_paper(seed: int) -> Answers:

@@ -9,12 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.kansei import semantic
+from ich_jax.kansei import quantification, semantic
 from ich_jax.kansei.semantic import MeanTable
 from ich_jax.studies.kansei.answers import Answers, Questionnaires, Review
+from ich_jax.studies.kansei.works import AXIS
 from ich_jax.types import Element
 from ich_jax.uncertainty.float64 import Array
 
+AXIS_LEVELS = (-1.5, 0.0, 1.5)
+"""Levels that stand for the positions on an axis."""
 TICK, IMPORTANCE = "tick: ", "importance: "
 QUESTIONNAIRES, RATINGS, ELEMENTS, REVIEW = FILES = (
     "questionnaires.csv",
@@ -24,12 +27,13 @@ QUESTIONNAIRES, RATINGS, ELEMENTS, REVIEW = FILES = (
 )
 
 
-def load(folder: str | Path, scale: tuple[float, float]) -> Answers:
+def load(folder: str | Path, scale: tuple[float, float], axis_levels: Sequence[float] = AXIS_LEVELS) -> Answers:
     """Reads the files of a folder; at least one of `FILES` must be there.
 
     Args:
         folder: Where they are.
         scale: Least and largest score of the semantic differential.
+        axis_levels: Levels that stand for the numbers of an axis.
 
     Raises:
         DataError: No folder, none of the files, or a file that cannot be used; names file, line and repair.
@@ -42,10 +46,11 @@ def load(folder: str | Path, scale: tuple[float, float]) -> Answers:
     ratings = read_ratings(root / RATINGS, scale) if RATINGS in there else None
     elements: tuple[Element, ...] = ()
     codes = None
+    fixed: dict[str, str] = {}
     if ELEMENTS in there:
         if ratings is None:
             raise errors.DataError(f"{root / ELEMENTS}: elements explain ratings, but {RATINGS} is not there.")
-        elements, codes = read_elements(root / ELEMENTS, ratings.samples)
+        elements, codes, fixed = read_elements(root / ELEMENTS, ratings.samples, axis_levels)
     return Answers(
         questionnaires=questionnaires,
         samples=ratings.samples if ratings else (),
@@ -57,6 +62,7 @@ def load(folder: str | Path, scale: tuple[float, float]) -> Answers:
         codes=codes,
         review=read_review(root / REVIEW) if REVIEW in there else None,
         source=", ".join(there),
+        fixed=fixed,
     )
 
 
@@ -103,8 +109,21 @@ def read_ratings(path: Path, scale: tuple[float, float]) -> MeanTable:
         raise errors.DataError(f"{path}: {cause}") from cause
 
 
-def read_elements(path: Path, samples: Sequence[str]) -> tuple[tuple[Element, ...], npt.NDArray[np.int64]]:
-    """Reads design elements: a row for each rated sample, columns `sample` and one for each element."""
+def read_elements(
+    path: Path, samples: Sequence[str], levels: Sequence[float] = AXIS_LEVELS
+) -> tuple[tuple[Element, ...], npt.NDArray[np.int64], dict[str, str]]:
+    """Reads design elements: a row for each rated sample, columns `sample` and one for each element.
+
+    A column `axis_NAME` holds numbers; each counts as the nearest of a few levels, so that it becomes an element.
+
+    Args:
+        path: The file.
+        samples: Names of the rated samples.
+        levels: Of the axes.
+
+    Returns:
+        The elements, `[S, E]` codes, and what is the same for all samples, such as their product.
+    """
     header, rows = _read(path, ("sample",))
     place = {row["sample"]: row for row in rows}
     names = [name for name in header if name != "sample"]
@@ -115,12 +134,29 @@ def read_elements(path: Path, samples: Sequence[str]) -> tuple[tuple[Element, ..
     for sample in samples:
         if sample not in place:
             raise errors.DataError(f"{path}: sample {sample!r} of the ratings has no row.")
-    for sample in place:
+    for sample, row in place.items():
         if sample not in samples:
             raise errors.DataError(f"{path}: sample {sample!r} was not rated; {errors.nearest(sample, samples)}.")
-    elements = tuple(Element(name, tuple(dict.fromkeys(place[sample][name] for sample in samples))) for name in names)
-    codes = [[element.categories.index(place[sample][element.name]) for element in elements] for sample in samples]
-    return elements, np.array(codes, np.int64)
+        if empty := [name for name in names if not row[name]]:
+            raise errors.DataError(f"{path}: sample {sample!r}: {empty[0]} is empty.")
+    elements: list[Element] = []
+    columns: list[npt.NDArray[np.int64]] = []
+    fixed: dict[str, str] = {}
+    for name in names:
+        if name.startswith(AXIS):
+            values = _numbers(path, [place[sample] for sample in samples], name)
+            element, codes = quantification.level_element(name.removeprefix(AXIS), values, levels)
+        else:
+            element = Element(name, tuple(dict.fromkeys(place[sample][name] for sample in samples)))
+            codes = np.array([element.categories.index(place[sample][name]) for sample in samples], np.int64)
+        if len(element.categories) > 1:
+            elements.append(element)
+            columns.append(codes)
+        elif not name.startswith(AXIS):
+            fixed[name] = element.categories[0]
+    if not elements:
+        raise errors.DataError(f"{path}: all samples have the same elements, so these explain nothing.")
+    return tuple(elements), np.stack(columns, axis=1), fixed
 
 
 def read_review(path: Path) -> Review:

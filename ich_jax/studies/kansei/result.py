@@ -67,10 +67,14 @@ class ElementsResult:
     Attributes:
         fits: Category scores of each word.
         profiles: All combinations, the most wanted first.
+        conjoint: For each wanted word the importances of the elements over raters; empty without individual ratings.
+        fixed: What is the same for all samples; briefs repeat it.
     """
 
     fits: dict[str, quantification.CategoryScores]
     profiles: quantification.Profiles
+    conjoint: dict[str, quantification.Conjoint]
+    fixed: dict[str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ def analyse(answers: Answers, config: KanseiConfig) -> KanseiResult:
     missing: list[tuple[str, str]] = []
     found_survey = _survey(answers, config, jax.random.fold_in(key, 1))
     words = _words(answers, config, jax.random.fold_in(key, 2), missing)
-    elements = _elements(answers, config, missing)
+    elements = _elements(answers, config, jax.random.fold_in(key, 4), missing)
     reviewed = _review(answers, config, jax.random.fold_in(key, 3), missing)
     return KanseiResult(found_survey, words, elements, reviewed, tuple(missing), answers.source)
 
@@ -235,7 +239,9 @@ def _words(
     )
 
 
-def _elements(answers: Answers, config: KanseiConfig, missing: list[tuple[str, str]]) -> ElementsResult | None:
+def _elements(
+    answers: Answers, config: KanseiConfig, key: jax.Array, missing: list[tuple[str, str]]
+) -> ElementsResult | None:
     if answers.means is None:
         return None
     if answers.codes is None:
@@ -258,7 +264,44 @@ def _elements(answers: Answers, config: KanseiConfig, missing: list[tuple[str, s
             fits[word] = quantification.quantification_1(answers.codes, answers.elements, y, penalty="auto")
             missing.append((f"limits of the category scores of {word!r}", f"{reason} Ridge scores are shown."))
     wanted = wanted_words(config.analysis.wanted, answers.words)
-    return ElementsResult(fits, quantification.score_profiles(fits, wanted, confidence=confidence))
+    for name, category in answers.fixed.items():
+        missing.append((f"what {name} adds to a word", f"all samples have {name} = {category!r}"))
+    profiles = quantification.score_profiles(fits, wanted, confidence=confidence)
+    return ElementsResult(fits, profiles, _conjoint(answers, config, wanted, key, missing), dict(answers.fixed))
+
+
+def _conjoint(
+    answers: Answers,
+    config: KanseiConfig,
+    wanted: dict[str, float],
+    key: jax.Array,
+    missing: list[tuple[str, str]],
+) -> dict[str, quantification.Conjoint]:
+    """Importances of the elements for each wanted word, from raters who rated all samples and not all alike."""
+    found: dict[str, quantification.Conjoint] = {}
+    if answers.ratings is None or answers.codes is None:
+        return found
+    for word in wanted:
+        k = answers.words.index(word)
+        table = answers.ratings.score[:, :, k]
+        usable = ~np.isnan(table).any(axis=1) & (np.ptp(np.nan_to_num(table), axis=1) > 0)
+        try:
+            found[word] = quantification.conjoint_analysis(
+                answers.codes,
+                answers.elements,
+                table[usable],
+                key=jax.random.fold_in(key, k),
+                confidence=config.analysis.confidence,
+                n_resamples=config.analysis.n_resamples,
+            )
+        except errors.DataError as reason:
+            missing.append((f"importance of the elements for {word!r} (conjoint analysis)", str(reason)))
+        else:
+            if not usable.all():
+                gone = [name for name, kept in zip(answers.ratings.raters, usable, strict=True) if not kept]
+                why = f"they left samples out or gave all the same score: {', '.join(gone[:5])}"
+                missing.append((f"part-worths of {len(gone)} raters for {word!r}", why))
+    return found
 
 
 def _review(

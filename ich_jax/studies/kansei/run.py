@@ -13,6 +13,7 @@ from ich_jax.report import provenance
 from ich_jax.studies.console import shown
 from ich_jax.studies.kansei import files
 from ich_jax.studies.kansei import page as kansei_page
+from ich_jax.studies.kansei import tables as kansei_tables
 from ich_jax.studies.kansei.answers import from_paper
 from ich_jax.studies.kansei.result import KanseiResult, analyse
 
@@ -33,7 +34,8 @@ def run(config: KanseiConfig, folder: str) -> KanseiResult:
     if (Path(folder) / workdir.CONFIG_FILE).exists():
         workdir.claim(folder, config)  # a folder of another run is refused before any work
     if config.data.source == "csv":
-        answers = files.load(config.data.path, (config.data.scale_low, config.data.scale_high))
+        scale = config.data.scale_low, config.data.scale_high
+        answers = files.load(config.data.path, scale, config.data.axis_levels)
     else:
         answers = from_paper(config.seed)
     print(f"Answers: {answers.source}", flush=True)
@@ -62,6 +64,10 @@ def run(config: KanseiConfig, folder: str) -> KanseiResult:
             "provenance": origin,
         },
     )
+    if result.elements is not None:
+        text = kansei_tables.briefs_csv(result.elements, config.analysis.n_briefs)
+        workdir.write_text(Path(folder) / "briefs.csv", text)
+        print(f"Briefs: {Path(folder) / 'briefs.csv'}, for experiments/design.py --briefs")
     print(f"Page: {page}")
     print("summary: " + " ".join(f"{name}={shown(value)}" for name, value in summary.items()), flush=True)
     return result

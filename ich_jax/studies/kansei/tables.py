@@ -1,9 +1,11 @@
 """Tables of the study."""
 
+import csv
+import io
 import math
 from collections.abc import Sequence
 
-from ich_jax.kansei import semantic, survey
+from ich_jax.kansei import quantification, semantic, survey
 from ich_jax.report.tables import Cell, Table
 from ich_jax.studies.kansei.result import ElementsResult, KanseiResult, ReviewResult, SurveyResult, WordsResult
 from ich_jax.uncertainty.float64 import Array
@@ -195,6 +197,7 @@ def elements_tables(result: ElementsResult) -> list[Table]:
     )
     elements = next(iter(fits.values())).elements
     return [
+        *(_conjoint_table(word, found) for word, found in result.conjoint.items()),
         Table(
             "category_scores",
             "Category scores",
@@ -225,6 +228,41 @@ def elements_tables(result: ElementsResult) -> list[Table]:
             + ". Predictions for single words may lie outside what was rated.",
         ),
     ]
+
+
+def _conjoint_table(word: str, found: quantification.Conjoint) -> Table:
+    """Importance of each element, beside that of noise."""
+    return Table(
+        f"importance_{word}",
+        f"Importance of the elements for {word}",
+        ("element", "importance, %", "low", "high", "of noise, %", "of noise, high"),
+        tuple(
+            (name, *(100 * float(value) for value in values))
+            for name, *values in zip(
+                found.item, found.importance, found.low, found.high, found.noise, found.noise_high, strict=True
+            )
+        ),
+        "Share of an element in the sum of the ranges of a rater's part-worths, mean over raters (conjoint analysis). "
+        "Ratings without any order give importances, too: only what exceeds those of noise is evidence.",
+        f"{found.raters} raters",
+        tuple((name, 1) for name in ("importance, %", "low", "high", "of noise, %", "of noise, high")),
+    )
+
+
+def briefs_csv(result: ElementsResult, n: int) -> str:
+    """Returns the most wanted combinations as `experiments/design.py --briefs` reads them, a row a brief.
+
+    Args:
+        result: Elements and words.
+        n: Briefs, at most; fewer if there are fewer combinations.
+    """
+    profiles = result.profiles
+    rows = [{**result.fixed, **profiles.brief(k)} for k in range(min(n, len(profiles.codes)))]
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
 
 
 def review_tables(result: ReviewResult) -> list[Table]:

@@ -42,8 +42,8 @@ def define_flags() -> None:
     flags.DEFINE_bool("dry_run", False, "Print config and parameter counts, then leave.")
     flags.DEFINE_bool("distributed", False, "One of several processes, as Slurm, Open MPI or Cloud TPU starts them.")
     flags.DEFINE_string("coordinator", "", "HOST:PORT of the first of several processes; with the next two flags.")
-    flags.DEFINE_integer("num_processes", 0, "How many processes train together.")
-    flags.DEFINE_integer("process_id", -1, "Which of them this is, from 0.")
+    flags.DEFINE_integer("num_processes", 0, "Number of processes that train together.")
+    flags.DEFINE_integer("process_id", -1, "Index of this process, from 0.")
     flags.mark_flag_as_required("config")
 
 

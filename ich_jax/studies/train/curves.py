@@ -51,7 +51,7 @@ _NOT_DRAWN = frozenset({"step", "skipped", "skipped_in_a_row", "d_accuracy", "va
 
 
 def curve_panels(history: Sequence[Mapping[str, Any]]) -> list[line_charts.CurvePanel]:
-    """Arranges the metrics of a run in small charts; metrics without a place of their own get a chart each.
+    """Arranges the metrics of a run in small charts; metrics without a place get a chart each.
 
     Args:
         history: Rows of `metrics.jsonl`: a `step` and metrics, each of which may be absent from a row, None or NaN.

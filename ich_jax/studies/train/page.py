@@ -1,4 +1,4 @@
-"""The report of a training run: its designs, how far they can be trusted, and how the generator was trained."""
+"""The report of a training run: its designs, their figures of merit, and the training of the generator."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -108,7 +108,7 @@ def _summary(
         f"A {config.generator.arm} conditional GAN learned to draw {kind} designs in "
         f"{count(train.steps, 'training step')} ({train.steps * config.train.batch:,} images shown). Its briefs range "
         f"over {_and(names)}. It is judged on {count(evaluation.n_designs, 'test brief')} with {weights}, one draw "
-        "each, nothing selected, by an inspector that was trained on real images only."
+        "each, without selection, by an inspector that was trained on real images only."
     )
 
 

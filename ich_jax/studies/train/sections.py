@@ -61,7 +61,7 @@ def drawings(space: DesignSpace, sheets: DesignSheets, context: str) -> tuple[pa
             "real",
             "Real images",
             image_sheets.sheet({"": sheets.real}, row_labels=labels),
-            "Real images of the same briefs; along a row they differ in what a brief does not state."
+            "Real images of the same briefs; along a row they differ in the parts that a brief leaves open."
             if same_brief
             else "Held-out real images of the product of each row; their other properties are not those of the brief. "
             "White cells: the set holds no more images of that product.",
@@ -81,8 +81,8 @@ def _sweeps(space: DesignSpace, sheets: DesignSheets, sweeps: npt.NDArray[np.uin
         image_sheets.sweeps(
             sweeps, sheets.sweep_values, products=products, axes=space.axes, readings=sheets.sweep_readings
         ),
-        "One row per product and axis. Above each column stands the requested value of that axis, under each "
-        "image what the inspector reads. The other axes stay at 0, elements and noise as they are along a row: "
+        "One row per product and axis. Above each column is the requested value of that axis, under each "
+        "image the reading of the inspector. The other axes stay at 0, elements and noise as they are along a row: "
         "nothing but the named axis should change.",
         f"{count(len(products), 'brief')}, one noise vector per row; {samples}",
     )
@@ -106,7 +106,7 @@ def obedience(space: DesignSpace, evaluation: DesignEvaluation, context: str) ->
                 "accuracy",
                 "Product and elements read as asked",
                 charts.dots(dots, x_label="share read as asked, with 95 % Wilson interval"),
-                "How often the inspector reads off a design what its brief asked for. Its own accuracy on real images "
+                "How often the inspector's reading of a design equals its brief. Its own accuracy on real images "
                 "is the most that a generator can reach.",
                 both,
             )
@@ -118,7 +118,7 @@ def obedience(space: DesignSpace, evaluation: DesignEvaluation, context: str) ->
                 "Requested and read product",
                 charts.confusion(designs.confusion, space.products),
                 "Rows: the product that the brief asks for; columns: the product that the inspector reads. Counts of "
-                "designs; what lies off the diagonal is a design of the wrong kind.",
+                "designs; counts off the diagonal are designs of the wrong kind.",
                 samples,
             )
         )
@@ -164,7 +164,7 @@ def _axes(space: DesignSpace, evaluation: DesignEvaluation, samples: str, both: 
                 band=axes.tolerance,
             ),
             "Every dot is one design. On the line the inspector reads the requested value; a flatter cloud means that "
-            "the generator does not go to the ends of an axis.",
+            "the generator does not reach the ends of an axis.",
             samples,
         ),
     ]
@@ -189,7 +189,7 @@ def realism(evaluation: DesignEvaluation, context: str) -> page.Section:
         auc = evaluation.discriminator
         notes.append(
             "The run's own discriminator scores a held-out real image above a generated one with probability "
-            f"{auc.auc:.3f} (AUC, n = {auc.n:,} images a side); at 0.5 it could not tell them apart."
+            f"{auc.auc:.3f} (AUC, n = {auc.n:,} images a side); at 0.5 it could not distinguish them."
         )
     return page.Section("Does it look real?", tuple(text), tuple(tables), tuple(notes), simulated=evaluation.simulated)
 

@@ -134,7 +134,7 @@ def diversity_table(diversity: Diversity, samples: str) -> Table:
         ("spread of pixels", GENERATED, REAL, "ratio", "n"),
         tuple(rows),
         "Standard deviation of a pixel (images from \u22121 to 1), mean over pixels. At a fixed brief: over draws of "
-        f"the noise, {reference}. Within a product: every image has a brief of its own.",
+        f"the noise, {reference}. Within a product: every image has its own brief.",
         samples,
     )
 

@@ -20,16 +20,16 @@ def run(job: Job) -> None:
         if job.left_s() <= 0:
             job.out_of_time(name)
             continue
-        found = peak(job, name)
+        measured = peak(job, name)
         job.add(
             "Measured peaks",
             product=name,
-            tflops=found.flops_per_s / 1e12,
-            copy_gb_per_s=found.bytes_per_s / 1e9,
+            tflops=measured.flops_per_s / 1e12,
+            copy_gb_per_s=measured.bytes_per_s / 1e9,
             device=f"{device.device_kind} ({device.platform})",
         )
-        job.figure(f"{name}_flops", found.flops_per_s)
-        job.figure("copy_bytes", max(found.bytes_per_s, job.known("device", "copy_bytes") or 0.0))
+        job.figure(f"{name}_flops", measured.flops_per_s)
+        job.figure("copy_bytes", max(measured.bytes_per_s, job.known("device", "copy_bytes") or 0.0))
 
 
 def peak(job: Job, name: str) -> roofline.Peak:

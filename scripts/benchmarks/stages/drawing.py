@@ -13,20 +13,20 @@ def run(job: Job) -> None:
     for made in job.size.drawn:
         config = made.load()
         for n in job.size.draws:
-            what = f"{config.name}, {n} at once"
-            if job.has(TABLE, what):
+            label = f"{config.name}, {n} at once"
+            if job.has(TABLE, label):
                 continue
             if job.left_s() <= 0:
-                job.out_of_time(what)
+                job.out_of_time(label)
                 continue
             spec, parameters = programs.spec(config), sample.first_params(config)
-            (found,) = sample.measure(config, spec, parameters, [n], form, rounds=job.size.rounds, calls=2)
+            (measured,) = sample.measure(config, spec, parameters, [n], form, rounds=job.size.rounds, calls=2)
             job.add(
                 TABLE,
-                drawn=what,
-                call_ms=1e3 * found.call_s.median,
-                img_per_s=found.img_per_s,
-                gflop_per_image=found.gflop_per_image,
-                of_peak=found.peak_share,
+                drawn=label,
+                call_ms=1e3 * measured.call_s.median,
+                img_per_s=measured.img_per_s,
+                gflop_per_image=measured.gflop_per_image,
+                of_peak=measured.peak_share,
             )
-            job.figure("img_per_s", max(found.img_per_s, job.entry.figures.get("img_per_s", 0.0)))
+            job.figure("img_per_s", max(measured.img_per_s, job.entry.figures.get("img_per_s", 0.0)))

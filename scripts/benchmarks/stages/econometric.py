@@ -19,21 +19,21 @@ def run(job: Job) -> None:
         job.leave_out("the processor beside the device", "the processor is the device")
     for name in job.size.econometrics:
         for kind in kinds:
-            what = f"{name} on {kind}"
-            if job.has(TABLE, what):
+            label = f"{name} on {kind}"
+            if job.has(TABLE, label):
                 continue
             if job.left_s() <= 0:
-                job.out_of_time(what)
+                job.out_of_time(label)
                 continue
             there = (
                 contextlib.nullcontext() if kind == kinds[0] else jax.default_device(jax.local_devices(backend=kind)[0])
             )
             with there:
-                found = econometrics.measure(known[name], rounds=5, with_peer=False)
+                measured = econometrics.measure(known[name], rounds=5, with_peer=False)
             job.add(
                 TABLE,
-                row=what,
-                problem=found.problem,
-                call=seconds_range(found.times.ours_s),
-                cold_s=found.times.ours_cold_s,
+                row=label,
+                problem=measured.problem,
+                call=seconds_range(measured.times.ours_s),
+                cold_s=measured.times.ours_cold_s,
             )

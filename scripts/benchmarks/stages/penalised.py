@@ -17,19 +17,19 @@ def run(job: Job) -> None:
         every = penalty.ways_of(config)
         wanted = [way for way in reversed(every) if way != "none" and (not job.size.ways or way in job.size.ways)]
         for way in wanted:
-            what = f"{config.name}, {way}"
-            if job.has(TABLE, what):
+            label = f"{config.name}, {way}"
+            if job.has(TABLE, label):
                 continue
             if job.left_s() <= 0:
-                job.out_of_time(what)
+                job.out_of_time(label)
                 continue
-            none, found = penalty.measure(config, choice, ["none", way], rounds=job.size.rounds, steps=2)
+            none, measured = penalty.measure(config, choice, ["none", way], rounds=job.size.rounds, steps=2)
             job.add(
                 TABLE,
-                penalty=what,
-                step=seconds_range(found.step_s),
+                penalty=label,
+                step=seconds_range(measured.step_s),
                 without=seconds_range(none.step_s),
-                over_none=ratio_range(found.over_none),
-                counted=found.gflop_per_image / none.gflop_per_image,
+                over_none=ratio_range(measured.over_none),
+                counted=measured.gflop_per_image / none.gflop_per_image,
             )
-            job.figure(way.replace(" ", "").replace(",", "_"), found.over_none.median)
+            job.figure(way.replace(" ", "").replace(",", "_"), measured.over_none.median)

@@ -62,10 +62,10 @@ def run(job: Job) -> None:
         return
     copy = job.known("device", "copy_bytes") or device.peak(job, "bfloat16").bytes_per_s
 
-    def shares(table: str, key: str, of: Callable[[str], str]) -> None:
+    def shares(table: str, key: str, part_of: Callable[[str], str]) -> None:
         sums: dict[str, float] = defaultdict(float)
         for name, s in seconds.items():
-            sums[of(name)] += s
+            sums[part_of(name)] += s
         for part, s in sorted(sums.items(), key=lambda item: -item[1])[:SHOWN]:
             job.add(table, **{key: part, "ms_a_step": 1e3 * s / STEPS, "share": s / total})
 
@@ -103,15 +103,15 @@ def profiled(call: Callable[[], Any], operations: Mapping[str, Operation]) -> di
             for path in Path(folder).rglob("*.xplane.pb")
             for plane in jax.profiler.ProfileData.from_file(str(path)).planes
         ]
-        found: list[dict[str, float]] = []
+        seconds: list[dict[str, float]] = []
         for plane in planes:
             lines = list(plane.lines)
             if plane.name.startswith("/device:"):  # a line of operations, if there is one, repeats the same events
                 lines = [line for line in lines if line.name == "XLA Ops"] or [
                     line for line in lines if line.name.startswith("Stream")
                 ]
-            found.append(seconds_by_operation((event for line in lines for event in line.events), operations))
-    return max(found, key=lambda each: sum(each.values()), default={})
+            seconds.append(seconds_by_operation((event for line in lines for event in line.events), operations))
+    return max(seconds, key=lambda each: sum(each.values()), default={})
 
 
 def seconds_by_operation(events: Iterable[Any], operations: Mapping[str, Operation]) -> dict[str, float]:
@@ -134,14 +134,14 @@ def parse(text: str) -> dict[str, Operation]:
     """Reads the instructions of an optimised program as XLA prints it."""
     lines = [match for line in text.splitlines() if (match := _NAMED.match(line))]
     sizes = {match[1]: _size(match[2]) for match in lines}
-    found = {}
+    operations = {}
     for match in lines:
         name, opcode, rest = match[1], match[3], match[4]
         operands = re.findall(r"%([\w.\-]+)", rest.split("), ")[0])
         path = re.search(r'op_name="([^"]*)"', rest)
         n_bytes = sizes[name] + sum(sizes.get(operand, 0) for operand in operands)
-        found[name] = Operation(name, opcode, n_bytes, scope(path[1] if path else ""))
-    return found
+        operations[name] = Operation(name, opcode, n_bytes, scope(path[1] if path else ""))
+    return operations
 
 
 def scope(path: str) -> str:

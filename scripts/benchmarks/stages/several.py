@@ -89,10 +89,10 @@ def _divided_update(job: Job, n: int) -> None:
             change, moments = optimiser.update(gradient, moments, w)
         return optax.apply_updates(w, change), moments
 
-    def part(own: jax.Array, moments: Any, x: jax.Array) -> tuple[jax.Array, Any]:
-        whole = jax.lax.all_gather(own, _AXIS, tiled=True)
-        gradient = jax.grad(loss)(whole, x) / n
-        return update(own, moments, jax.lax.psum_scatter(gradient, _AXIS, tiled=True))
+    def part(part_of_w: jax.Array, moments: Any, x: jax.Array) -> tuple[jax.Array, Any]:
+        w = jax.lax.all_gather(part_of_w, _AXIS, tiled=True)
+        gradient = jax.grad(loss)(w, x) / n
+        return update(part_of_w, moments, jax.lax.psum_scatter(gradient, _AXIS, tiled=True))
 
     by = PartitionSpec(_AXIS)
     place = jax.tree.map(lambda leaf: by if leaf.ndim else PartitionSpec(), optimiser.init(w))
@@ -123,8 +123,8 @@ def _two_processes(job: Job) -> None:
         lost = wait(max(1.0, job.left_s()))
         if lost:
             raise errors.IchJaxError("; ".join(lost.values()))
-        said = [worker.said[-1] for worker in running.values()]
-    losses = [[float(word) for word in line.split()[1:]] for line in said]
+        lines = [worker.said[-1] for worker in running.values()]
+    losses = [[float(word) for word in line.split()[1:]] for line in lines]
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-6)
     job.add(TABLE, what="two processes, jax.distributed", equal=f"losses {losses[0]}")
 

@@ -84,8 +84,8 @@ def best_program(job: Job) -> Program:
         made = compile_forms(job, job.size.step.load(), share=0.5)
         if not made:
             raise errors.IchJaxError(f"The step was not compiled in time: {job.entry.left_out}")
-        took = {form: _seconds_of(program) for form, program in made.items()}
-        _remember(job, made, min(took, key=lambda form: took[form]))
+        times = {form: _seconds_of(program) for form, program in made.items()}
+        _remember(job, made, min(times, key=lambda form: times[form]))
     program: Program = job.shared["program"]
     return program
 
@@ -113,17 +113,19 @@ def _alone(job: Job, config: Config, ours: dict[str, Program]) -> tuple[float, f
     Returns:
         Losses of the first step of our first form.
     """
-    found: dict[str, tuple[float, float]] = {}
+    losses_of_form: dict[str, tuple[float, float]] = {}
     for form, program in list(ours.items()):
         program(1)
-        found[form] = program.losses()
-        first = next(iter(found.values()))
-        if not np.allclose(found[form], first, rtol=_SAME, atol=_SAME):
-            raise errors.MismatchError(f"The first step in form {form} gives losses {found[form]}, not {first}.")
+        losses_of_form[form] = program.losses()
+        first = next(iter(losses_of_form.values()))
+        if not np.allclose(losses_of_form[form], first, rtol=_SAME, atol=_SAME):
+            raise errors.MismatchError(
+                f"The first step in form {form} gives losses {losses_of_form[form]}, not {first}."
+            )
     flops, peak = model_flops(next(iter(ours.values()))), _peak(job, config)
-    took = {form: _seconds_of(program) for form, program in ours.items()}
-    best = min(took, key=lambda form: took[form])
-    for form, seconds in took.items():
+    times = {form: _seconds_of(program) for form, program in ours.items()}
+    best = min(times, key=lambda form: times[form])
+    for form, seconds in times.items():
         job.add(
             OURS,
             form=form,
@@ -133,9 +135,9 @@ def _alone(job: Job, config: Config, ours: dict[str, Program]) -> tuple[float, f
             compile_s=job.shared.get(f"compile_s/{form}"),
             fastest="yes" if form == best else "",
         )
-    job.figure("mfu", flops / took[best] / peak)
+    job.figure("mfu", flops / times[best] / peak)
     _remember(job, ours, best)
-    return next(iter(found.values()))
+    return next(iter(losses_of_form.values()))
 
 
 def _in_turns(job: Job, config: Config, ours: dict[str, Program], ways: dict[str, Callable[[int], Any]]) -> None:
@@ -160,8 +162,8 @@ def _in_turns(job: Job, config: Config, ours: dict[str, Program], ways: dict[str
         seconds = timing.in_turns([functools.partial(way, steps) for way in ways.values()], rounds=rounds) / steps
     flops, peak = model_flops(next(iter(ours.values()))), _peak(job, config)
     medians = dict(zip(ways, np.median(seconds, axis=0), strict=True))
-    own = min((name for name in ways if name.startswith("ours, ")), key=lambda name: medians[name])
-    mine = seconds[:, list(ways).index(own)]
+    best = min((name for name in ways if name.startswith("ours, ")), key=lambda name: medians[name])
+    best_s = seconds[:, list(ways).index(best)]
     for i, name in enumerate(ways):
         job.add(
             BESIDE,
@@ -169,18 +171,18 @@ def _in_turns(job: Job, config: Config, ours: dict[str, Program], ways: dict[str
             step=seconds_range(timing.over_rounds(seconds[:, i])),
             img_per_s=config.train.batch / float(medians[name]),
             mfu=flops / float(medians[name]) / peak,
-            it_over_ours=ratio_range(timing.over_rounds(seconds[:, i] / mine)),
+            it_over_ours=ratio_range(timing.over_rounds(seconds[:, i] / best_s)),
             rounds=len(seconds),
         )
-    job.figure("mfu", flops / float(medians[own]) / peak)
-    _remember(job, ours, own.removeprefix("ours, "))
+    job.figure("mfu", flops / float(medians[best]) / peak)
+    _remember(job, ours, best.removeprefix("ours, "))
     torch = [name for name in ways if not name.startswith("ours, ")]
     compiled = [name for name in torch if "torch.compile" in name]
     if torch and not compiled:
         job.leave_out("step_vs_torch of compiled PyTorch", "none was ready; the ratio is to the fastest eager one")
     if rivals := compiled or torch:
         rival = min(rivals, key=lambda name: medians[name])
-        job.figure("step_vs_torch", float(np.median(seconds[:, list(ways).index(rival)] / mine)))
+        job.figure("step_vs_torch", float(np.median(seconds[:, list(ways).index(rival)] / best_s)))
 
 
 def _variants(job: Job) -> list[str]:

@@ -76,7 +76,7 @@ def side_by_side(job: Job, commands: Mapping[str, list[str]], *, within_s: float
     """Runs commands in parallel until they end, or until they have to save and leave.
 
     Args:
-        job: The stage; what the commands print goes to files beside their work directories.
+        job: The stage; the output of the commands goes to files beside their work directories.
         commands: By name.
         within_s: Seconds; None: to the deadline of the stage.
 

@@ -77,7 +77,7 @@ def work(record: Record, stages: Sequence[Stage], size: sizes.Size) -> None:
     """
     call = record.calls[-1]
     call["provenance"] = dataclasses.asdict(provenance.provenance()) | {"command": call["command"]}
-    call["versions"] = {name: found for name in _VERSIONS if (found := benchmark.package_version(name))}
+    call["versions"] = {name: version for name in _VERSIONS if (version := benchmark.package_version(name))}
     left, shared = list(stages), dict[str, Any]()
     while left:
         stage = left[0]

@@ -86,7 +86,7 @@ def test_what_does_not_hold_is_said(records: list[CellRecord], tmp_path: Path) -
     assert "2 seeds cannot give a p below 0.5" in text
     assert "The plain arm has learned next to nothing" in text
     assert "The arms differ in their number of parameters" in text
-    assert "Training was given up" in text and "residual, depth 1, seed 0" in text
+    assert "Training was abandoned" in text and "residual, depth 1, seed 0" in text
     assert "errs by more than half of the tolerance on real images" in text
     assert "Errors against depth" not in text
     assert error_page.SIMULATED not in text

@@ -1,4 +1,4 @@
-"""A row of the table of methods: how it estimates, where it applies, what it can reach, how it is simulated."""
+"""A row of the table of methods: its estimate, its conditions, its least p and its simulation."""
 
 import dataclasses
 import math
@@ -29,7 +29,7 @@ class WeightedFits:
     """Fits that several methods of the synthetic-control family share.
 
     Attributes:
-        panel: What was fitted: without gaps, one start.
+        panel: The fitted panel: without gaps, one start.
         study: The treated series and its donors.
         fit: Synthetic control.
         placebos: Its placebo test in space.
@@ -45,7 +45,7 @@ class WeightedFits:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a method estimates from: one product, its panels on one scale.
+    """The input of a method: one product, its panels on one scale.
 
     Attributes:
         scaled: Daily panel.
@@ -84,7 +84,7 @@ class Inputs:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """What a method finds; attributes as in `Estimate`."""
+    """The findings of a method; attributes as in `Estimate`."""
 
     effect: float
     low: float = math.nan
@@ -107,7 +107,7 @@ class Estimate:
         p: Two-sided p-value of no effect; nan where the method gives none.
         smallest_p: The least p that the method can give here; 0: no bound; nan: no p.
         verdict: "usable", "pointless here" or "not audited".
-        note: What the interval or p is, or what to beware of.
+        note: Kind of the interval or p, or a warning.
     """
 
     method: str
@@ -159,7 +159,7 @@ def of_coefficient(table: coefficient_table.Coefficients, row: int, note: str) -
     Args:
         table: Coefficients.
         row: Which of them.
-        note: What the interval is.
+        note: Kind of the interval.
     """
     effect, low, high, p = (float(column[row]) for column in (table.estimate, table.low, table.high, table.p))
     return Answer(effect, low, high, p, smallest_p=0.0, note=note)

@@ -1,4 +1,4 @@
-"""The table of methods: what audit, estimates, size study, tables and page go by.
+"""The table of methods, which audit, estimates, size study, tables and page follow.
 
 A new method is a row in the module of its family, with the function that calls its estimator.
 """

@@ -175,7 +175,7 @@ def _no_error(inputs: Inputs) -> bool:
 
 
 def _pair_counts(sizes: Sizes, alpha: float) -> Counts:
-    """Its p can be 0; what is bounded is how often it is small without an effect."""
+    """Its p can be 0; the bound is on the frequency of small values without an effect."""
     if sizes.donors < 3:
         return Counts(0.0, 0, False, "needs three donors")
     pairs = math.comb(sizes.donors, 2)
