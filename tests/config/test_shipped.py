@@ -49,6 +49,7 @@ FINGERPRINTS = {
     "design": "04c0ef4ecf28f4d1",
     "design:folder": "9c4005dfc48df0a0",
     "design:quick": "ac3ad30aa736c37c",
+    "design:sketch": "23406604c0dbab96",
     "design:tiny": "7f5c7aefbee4f7f6",
     "economic_benefit": "5721c2d1f7717a6a",
     "economic_benefit:csv": "0215df15412cf47a",
@@ -82,6 +83,7 @@ FINGERPRINTS = {
     "quick": "03a0f95cb34bb9c3",
     "quick:tiny": "f7acf1794693814c",
     "r3gan_32": "0fa2c0aa7ddd8a5b",
+    "sketch_32": "6426caf6d59beb3b",
 }
 
 
