@@ -118,7 +118,7 @@ def test_pages_as_text() -> None:
     np.testing.assert_array_equal(sketches.from_text(text), PAGE)
     np.testing.assert_array_equal(sketches.with_page(SPACE, SPACE.brief(), PAGE).sketch, brief.sketch)
     assert sketches.to_text(SPACE.brief()) == sketches.to_text(brief.without_sketch()) == ""
-    for damaged in (text[:-8], "%%%", "AAAA"):
+    for damaged in (text[:80], "%%%", "AAAA"):
         with pytest.raises(errors.DataError, match="the sketch that the design was drawn along is damaged"):
             sketches.from_text(damaged)
     card = files.Card((("product", "b"),), files.recipes.Noise(0, 0), "", "", 1.0, 1, 0, {}, sketch=text)
