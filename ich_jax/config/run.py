@@ -162,6 +162,12 @@ class ObjectiveConfig:
     condition_dropout: float = result(
         0.1, "Probability that a stated part of a brief is left open in training.", at_most=1
     )
+    sketch_dropout: float = result(
+        0.5,
+        "Probability that a sketch is left open besides, so that keywords alone are learned too.",
+        added=True,
+        at_most=1,
+    )
 
     def check(self, flag: str) -> None:
         """Refuses fields that do not fit together, as `DataConfig.check` does."""

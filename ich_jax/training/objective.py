@@ -288,8 +288,15 @@ def doubled(x: jax.Array) -> jax.Array:
     return layers.interleave(x, x)
 
 
-def leave_open(layout: parallel.Layout, key: jax.Array, brief: Brief, batch: int, probability: float) -> Brief:
-    """Leaves each stated part open with the given probability.
+def leave_open(
+    layout: parallel.Layout,
+    key: jax.Array,
+    brief: Brief,
+    batch: int,
+    probability: float,
+    sketch_probability: float = 0.0,
+) -> Brief:
+    """Leaves each stated part open with the given probability, and sketches with another one besides.
 
     Half of it falls on whole briefs, so that the generator also learns unconditional pictures, from which style
     strength extrapolates; the rest falls on parts independently.
@@ -299,4 +306,8 @@ def leave_open(layout: parallel.Layout, key: jax.Array, brief: Brief, batch: int
     open_part = (probability - open_whole) / (1 - open_whole)
     keep_brief = jax.random.bernoulli(whole_key, 1 - open_whole, (batch, 1))
     keep_part = jax.random.bernoulli(part_key, 1 - open_part, (batch, brief.given.shape[1]))
-    return brief._replace(given=brief.given * layout.local_rows(keep_brief & keep_part).astype(jnp.float32))
+    keep = keep_brief & keep_part
+    if brief.sketch is not None and sketch_probability:
+        kept = jax.random.bernoulli(jax.random.fold_in(part_key, 1), 1 - sketch_probability, (batch,))
+        keep = keep.at[:, -1].set(keep[:, -1] & kept)
+    return brief._replace(given=brief.given * layout.local_rows(keep).astype(jnp.float32))
