@@ -44,11 +44,13 @@ class DesignSpace:
         products: Product names, one per class of the data.
         elements: The design elements; may be empty.
         axes: Names of the continuous axes, each scaled to [-3, 3]; may be empty.
+        sketches: Whether a brief can hold a sketch.
     """
 
     products: tuple[str, ...]
     elements: tuple[Element, ...] = ()
     axes: tuple[str, ...] = ()
+    sketches: bool = False
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -57,8 +59,14 @@ class DesignSpace:
 
     @property
     def n_given(self) -> int:
-        """Length of a brief's `given` mask: one for the product, one per element, one per axis."""
-        return 1 + len(self.elements) + len(self.axes)
+        """Length of a brief's `given` mask: one for the product, one per element, one per axis, one for a sketch."""
+        return self.axes_given.stop + int(self.sketches)
+
+    @property
+    def axes_given(self) -> slice:
+        """Entries of the axes in a brief's `given` mask. Before them and in them stands all that a picture can tell."""
+        first = 1 + len(self.elements)
+        return slice(first, first + len(self.axes))
 
     def brief(self, **stated: str | float) -> "Brief":
         """Returns one brief, as numpy arrays with B = 1; parts that are not stated stay open.
@@ -89,6 +97,27 @@ class DesignSpace:
                 axes[self.axes.index(name)] = value
         return Brief(codes[:1], codes[None, 1:], axes[None], given[None])  # type: ignore[arg-type]  # numpy is welcome
 
+    def with_sketch(self, brief: "Brief", sketch: Array) -> "Brief":
+        """Returns B briefs that ask for sketches `[B, H, W, 1]` as well.
+
+        Raises:
+            ConfigError: Briefs of this space hold no sketch, or it is no picture of one channel in [0, 1].
+        """
+        if not self.sketches:
+            raise errors.ConfigError(
+                "brief: sketch: this run was trained without sketches; take a run with --config.data.sketches other "
+                "than none, such as one of configs/sketch_32.py."
+            )
+        sketch = np.asarray(sketch, np.float32)
+        if sketch.ndim != 4 or sketch.shape[-1] != 1 or not ((sketch >= 0) & (sketch <= 1)).all():
+            raise errors.ConfigError(
+                f"brief: sketch: got an array of shape {sketch.shape[1:]}; expected [H, W, 1] with values from 0 (ink) "
+                "to 1 (paper)."
+            )
+        given = np.array(brief.given, np.float32)
+        given[:, -1] = 1.0
+        return brief._replace(given=given, sketch=sketch)  # type: ignore[arg-type]  # numpy is welcome
+
     def check(self, brief: "Brief") -> None:
         """Refuses briefs that were built from numbers and hold one that stands for no category.
 
@@ -101,12 +130,16 @@ class DesignSpace:
             ConfigError: Shapes that do not fit this space, a number of no product or category, stated or left open, or
                 an axis outside [-3, 3].
         """
-        product, elements, axes, given = (np.asarray(part) for part in brief)
+        product, elements, axes, given = (np.asarray(part) for part in brief[:4])
         n = len(np.ravel(product))
         expected = [(n,), (n, len(self.elements)), (n, len(self.axes)), (n, self.n_given)]
         shapes = [part.shape for part in (product, elements, axes, given)]
         if shapes != expected:
             raise errors.ConfigError(f"brief: got parts of shapes {shapes}; expected {expected}; see space.brief(...).")
+        if self.sketches and brief.sketch is None and given[:, -1].any():
+            raise errors.ConfigError("brief: a sketch is stated, but there is none; see space.with_sketch(...).")
+        if brief.sketch is not None:
+            self.with_sketch(brief, brief.sketch)
         named = [("product", product, self.products)]
         named += [(each.name, elements[:, i], each.categories) for i, each in enumerate(self.elements)]
         for name, codes, categories in named:
@@ -144,13 +177,24 @@ class Brief(NamedTuple):
         elements: `[B, E]` int32, category of each element.
         axes: `[B, A]` float32 in [-3, 3].
         given: `[B, 1 + E + A]` float32, 1 where the product, element or axis is stated and 0 where it is left open.
-            Entries that are left open must still hold a valid value; it is ignored.
+            Entries that are left open must still hold a valid value; it is ignored. Where the design space has
+            sketches, one more entry says whether the sketch is stated.
+        sketch: `[B, H, W, 1]` float32, the lines that the picture shall follow: 0 is ink, 1 is paper. None in runs
+            without sketches, and where no brief of the B states one.
     """
 
     product: jax.Array
     elements: jax.Array
     axes: jax.Array
     given: jax.Array
+    sketch: jax.Array | None = None
+
+    def without_sketch(self) -> "Brief":
+        """Returns the same briefs with their sketches left open."""
+        if self.sketch is None:
+            return self
+        kept = np.arange(self.given.shape[1]) < self.given.shape[1] - 1
+        return self._replace(given=self.given * kept[None].astype(np.float32), sketch=None)
 
 
 class Batch(NamedTuple):

@@ -1,5 +1,7 @@
 """Briefs by name."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -19,13 +21,13 @@ def test_what_is_stated_and_what_is_left_open() -> None:
     np.testing.assert_array_equal(brief.elements, [[0, 1]])
     np.testing.assert_array_equal(brief.axes, [[0.0, -1.5]])
     np.testing.assert_array_equal(brief.given, [[1, 0, 1, 0, 1]])
-    assert [leaf.dtype for leaf in brief] == [np.int32, np.int32, np.float32, np.float32]
+    assert [leaf.dtype for leaf in brief[:4]] == [np.int32, np.int32, np.float32, np.float32]
     assert not SPACE.brief().given.any()
 
 
 def test_a_space_of_products_only() -> None:
     brief = DesignSpace(("a", "b")).brief(product="b")
-    assert [leaf.shape for leaf in brief] == [(1,), (1, 0), (1, 0), (1, 1)]
+    assert [leaf.shape for leaf in brief[:4]] == [(1,), (1, 0), (1, 0), (1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_a_space_of_products_only() -> None:
     ],
 )
 def test_numbers_that_stand_for_nothing_are_refused(part: str, value: list[float], message: str) -> None:
-    brief = Brief(*(np.repeat(each, 2, axis=0) for each in SPACE.brief(product="fan", width=3.0)))
+    brief = Brief(*(np.repeat(each, 2, axis=0) for each in SPACE.brief(product="fan", width=3.0)[:4]))
     SPACE.check(brief)
     with pytest.raises(errors.ConfigError, match=message):
         SPACE.check(brief._replace(**{part: np.array(value)}))
@@ -61,3 +63,30 @@ def test_numbers_that_stand_for_nothing_are_refused(part: str, value: list[float
 def test_what_is_refused(stated: dict[str, str | float], message: str) -> None:
     with pytest.raises(errors.ConfigError, match=message):
         SPACE.brief(**stated)
+
+
+def test_a_space_with_sketches_has_one_more_entry() -> None:
+    space = dataclasses.replace(SPACE, sketches=True)
+    assert (SPACE.n_given, space.n_given) == (5, 6)
+    assert space.axes_given == SPACE.axes_given == slice(3, 5)
+    page = np.linspace(0, 1, 16).reshape(1, 4, 4, 1)
+    brief = space.with_sketch(space.brief(width=1.0), page)
+    np.testing.assert_array_equal(brief.given, [[0, 0, 0, 1, 0, 1]])
+    np.testing.assert_array_equal(brief.sketch, page.astype(np.float32))
+    space.check(brief)
+    bare = brief.without_sketch()
+    assert bare.sketch is None
+    np.testing.assert_array_equal(bare.given, [[0, 0, 0, 1, 0, 0]])
+    assert bare.without_sketch() is bare
+
+
+def test_sketches_that_are_none_are_refused() -> None:
+    space, page = dataclasses.replace(SPACE, sketches=True), np.ones((1, 4, 4, 1))
+    with pytest.raises(errors.ConfigError, match="trained without sketches"):
+        SPACE.with_sketch(SPACE.brief(), page)
+    for wrong in (page[..., 0], page * 255, page * np.nan, np.ones((1, 4, 4, 3))):
+        with pytest.raises(errors.ConfigError, match="brief: sketch: got an array of shape"):
+            space.with_sketch(space.brief(), wrong)
+    stated = space.with_sketch(space.brief(), page)._replace(sketch=None)
+    with pytest.raises(errors.ConfigError, match="a sketch is stated, but there is none"):
+        space.check(stated)

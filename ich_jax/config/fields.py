@@ -60,9 +60,12 @@ class Limits(typing.TypedDict, total=False):
     seed: bool
 
 
-def result(default: Any, doc: str, **limits: Unpack[Limits]) -> Any:
-    """Declares a field that changes the result of a run."""
-    return dataclasses.field(default=default, metadata={"kind": "result", "doc": doc, "limits": limits})
+def result(default: Any, doc: str, *, added: bool = False, **limits: Unpack[Limits]) -> Any:
+    """Declares a field that changes the result of a run.
+
+    One that was `added` when runs were stored already leaves fingerprints as they were while it has its default.
+    """
+    return dataclasses.field(default=default, metadata={"kind": "result", "doc": doc, "limits": limits, "added": added})
 
 
 def execution(default: Any, doc: str, **limits: Unpack[Limits]) -> Any:
@@ -273,9 +276,22 @@ def flatten(config: Any, kind: str | None = None, prefix: str = "") -> dict[str,
     return flat
 
 
+def _added(config: Any, prefix: str = "") -> set[str]:
+    """Returns the dotted names of added fields that stand at their defaults."""
+    names: set[str] = set()
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            names |= _added(value, f"{prefix}{field.name}.")
+        elif field.metadata.get("added") and value == field.default:
+            names.add(prefix + field.name)
+    return names
+
+
 def fingerprint(values: Any) -> str:
     """Returns 16 hex digits that identify the result fields of a config, or any JSON value."""
     if dataclasses.is_dataclass(values):
-        values = flatten(values, "result")
+        silent = _added(values)
+        values = {name: value for name, value in flatten(values, "result").items() if name not in silent}
     text = json.dumps(values, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -20,6 +20,7 @@ ACTIVATIONS = ("silu", "leaky_relu", "relu", "gelu")
 DTYPES = ("float32", "bfloat16")
 FORMULATIONS = ("auto", "direct", "merged")
 PENALTY_RULES = ("auto", "autodiff", "exact")
+SKETCHES = ("none", "given", "derived")
 AUGMENTATIONS = ("flip", "color", "translation", "cutout")
 
 
@@ -44,6 +45,13 @@ class DataConfig:
         "auto", "Axis columns of metadata.csv; auto: columns named axis_*, else measured; measured; none."
     )
     keywords: int = result(0, "Number of most frequent keywords that become present/absent elements.")
+    sketches: str = result(
+        "none",
+        "Sketches in briefs: given (procedural: outlines; a folder: column sketch_file_name of metadata.csv), derived "
+        "(lines found in each image), none.",
+        added=True,
+        choices=SKETCHES,
+    )
     augment: str = result("", "Differentiable augmentation policy: any of flip,color,translation,cutout.")
     n_train: int = result(
         200_000, "Procedural: images that count as the training set (memorisation check, epochs).", at_least=1
@@ -64,6 +72,11 @@ class DataConfig:
         if self.source != "procedural" and not self.path:
             raise errors.ConfigError(
                 f"{flag}.path is empty but {flag}.source is {self.source!r}; give {flag}.path=PATH."
+            )
+        if self.source == "npz" and self.sketches == "given":
+            raise errors.ConfigError(
+                f"A .npz file has no sketches, got {flag}.sketches={self.sketches!r}; set {flag}.sketches=derived, or "
+                f"use {flag}.source=folder."
             )
         if self.source == "procedural" and not (16 <= self.size <= 256 and self.channels == 3):
             raise errors.ConfigError(
@@ -148,6 +161,12 @@ class ObjectiveConfig:
     noise_mismatch: float = result(0.1, "Weight of keeping that noise standard normal over all images.")
     condition_dropout: float = result(
         0.1, "Probability that a stated part of a brief is left open in training.", at_most=1
+    )
+    sketch_dropout: float = result(
+        0.5,
+        "Probability that a sketch is left open besides, so that keywords alone are learned too.",
+        added=True,
+        at_most=1,
     )
 
     def check(self, flag: str) -> None:
@@ -270,6 +289,11 @@ class Config:
                 raise errors.ConfigError(
                     f"{flag}.{name}.widths has {len(network.widths)} stages, but {self.data.size} px cannot be halved "
                     f"{halvings} times down to 2 px or more; change the number of widths or {flag}.data.size."
+                )
+            if network.network != "own" and self.data.sketches != "none":
+                raise errors.ConfigError(
+                    f"{flag}.{name}.network={network.network} takes no sketches; {flag}.data.sketches="
+                    f"{self.data.sketches} needs {flag}.{name}.network=own."
                 )
             if network.network != "own" and network.arm != "residual":
                 raise errors.ConfigError(

@@ -8,6 +8,7 @@ from . import (
     npz,
     pipeline,
     procedural,
+    sketch,
 )
 from .dataset import Dataset
 from .pipeline import to_uint8, to_unit
@@ -25,6 +26,7 @@ __all__ = [
     "pipeline",
     "procedural",
     "render",
+    "sketch",
     "to_uint8",
     "to_unit",
 ]

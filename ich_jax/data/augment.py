@@ -33,14 +33,42 @@ def make_augment(policy: str) -> Callable[[jax.Array, jax.Array], jax.Array]:
         ConfigError: An unknown name in the policy.
     """
     names = [name for name in policy.split(",") if name]
-    operations = [_OPERATIONS[errors.require(name, _OPERATIONS, "--config.data.augment")] for name in names]
+    return _vmapped([_OPERATIONS[errors.require(name, _OPERATIONS, "--config.data.augment")] for name in names])
 
+
+def make_augment_sketch(policy: str) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """Returns the augmentation of a policy for sketches: they move, and are cut out, as the pictures of the same keys.
+
+    Args:
+        policy: As for `make_augment`, which has checked it; `color` leaves sketches alone.
+
+    Returns:
+        `augment(keys, sketches)`: `[B]` and `[B, H, W, 1]` in [0, 1] to the same shape; what is shifted in and cut out
+        is paper, 1.
+    """
+    names = [name for name in policy.split(",") if name]
+    if not set(names) - {"color"}:
+        return lambda keys, sketches: sketches
+    # Ink, not paper, is augmented, since shifts and holes are filled with 0. An operation keeps its place, and so its
+    # draws.
+    augment = _vmapped([_nothing if name == "color" else _OPERATIONS[name] for name in names])
+    return lambda keys, sketches: 1.0 - augment(keys, 1.0 - sketches)
+
+
+def _vmapped(
+    operations: list[Callable[[jax.Array, jax.Array], jax.Array]],
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
     def augment_image(key: jax.Array, image: jax.Array) -> jax.Array:
         for i, operation in enumerate(operations):
             image = operation(jax.random.fold_in(key, i), image)
         return image
 
     return jax.vmap(augment_image) if operations else lambda keys, images: images
+
+
+def _nothing(key: jax.Array, image: jax.Array) -> jax.Array:
+    del key
+    return image
 
 
 def _flip(key: jax.Array, image: jax.Array) -> jax.Array:

@@ -34,7 +34,8 @@ class Dataset:
             rows of each batch to load, by default all.
         holdout: `(split, n) -> Batch` of the first n images of `validation` or `test`, which training never sees.
         train_images: `(n) -> Batch` of n training images (memorisation check, sheets), without augmentation.
-        briefs: `(key, n) -> Brief` drawn from the distribution of the set's briefs, with everything known stated.
+        briefs: `(key, n) -> Brief` drawn from the distribution of the set's briefs, with everything known stated but
+            sketches: a sketch says where a design stands as well, so it belongs to one picture.
     """
 
     space: DesignSpace

@@ -1,4 +1,7 @@
-"""Image folders: `root/<class>/*.{png,jpg,jpeg,webp}` with an optional `metadata.csv`."""
+"""Image folders: `root/<class>/*.{png,jpg,jpeg,webp}` with an optional `metadata.csv`.
+
+Classes may lie one level down, in `root/images`. Folders that hold the sketches of metadata.csv are no classes.
+"""
 
 import dataclasses
 import hashlib
@@ -14,12 +17,14 @@ from absl import logging
 from ich_jax import errors
 from ich_jax.config import DataConfig, fingerprint
 from ich_jax.data import decode, measure, metadata, pipeline, split
+from ich_jax.data import sketch as sketch_lib
 from ich_jax.data.dataset import Dataset
 from ich_jax.types import Brief, DesignSpace
 
 PREPARATION = 1
 """Part of the fingerprint; raise it whenever the same files would give other pixels, briefs or splits."""
 
+_IMAGES = "images"
 _REPORT_EVERY = 5000  # images between log lines while a large set is read
 
 _T = TypeVar("_T")
@@ -33,7 +38,7 @@ class Folder:
     Attributes:
         root: The folder.
         classes: Names of its class folders, sorted.
-        names: Paths of all images below the root, `class/file`, sorted.
+        names: Paths of all images below the root, `class/file` or `images/class/file`, sorted.
     """
 
     root: Path
@@ -46,7 +51,7 @@ class Picture:
     """An image file that could be read.
 
     Attributes:
-        name: `class/file`.
+        name: Path below the root.
         digest: SHA-256 of its bytes.
         pixels: `[size, size, C]` uint8, or None if the file is decoded again when needed.
         axes: `[3]` float32, its measured width, height and mass.
@@ -88,21 +93,29 @@ def make(config: DataConfig) -> Dataset:
     # Columns are checked before the images: it takes no time, and decoding a large set does.
     metadata.read_elements(cells, folder.names, config.elements, config.keywords)
     metadata.read_axes(cells, folder.names, config.axes)
+    if config.sketches == "given":
+        metadata.read_sketches(cells, folder.names)
 
     keep = pipeline.fits_device(len(folder.names), config.size, config.channels, config.device_limit_mib)
     pictures = read_pictures(folder, config.size, config.channels, config.max_bad_share, keep=keep)
     names = [picture.name for picture in pictures]
     digests = [picture.digest for picture in pictures]
-    product = np.array([folder.classes.index(name.split("/")[0]) for name in names], np.int32)
+    product = np.array([folder.classes.index(_class_of(name)) for name in names], np.int32)
     elements, categories, known_elements = metadata.read_elements(cells, names, config.elements, config.keywords)
     axes = metadata.read_axes(cells, names, config.axes)
     if axes is None:
         measured = np.stack([picture.axes for picture in pictures])
         axes = (measure.AXES, measured, np.ones_like(measured))
     axis_names, values, known_axes = axes
-    given = np.concatenate([np.ones((len(names), 1), np.float32), known_elements, known_axes], axis=1)
+    pages, known_pages = None, np.zeros((len(names), 0), np.float32)
+    sketch_digests: list[str] = []
+    if config.sketches == "given":
+        pages, known_pages, sketch_digests = read_sketches(metadata.read_sketches(cells, names), config.size)
+    elif config.sketches == "derived":
+        known_pages = np.ones((len(names), 1), np.float32)
+    given = np.concatenate([np.ones((len(names), 1), np.float32), known_elements, known_axes, known_pages], axis=1)
 
-    brief: tuple[Any, ...] = (product, categories, values, given)  # on the host: numpy where Brief says jax
+    brief: tuple[Any, ...] = (product, categories, values, given, pages)  # on the host: numpy where Brief says jax
 
     def load(rows: np.ndarray) -> np.ndarray:
         if keep:
@@ -110,7 +123,7 @@ def make(config: DataConfig) -> Dataset:
         return np.stack([_decode_file(folder.root, names[row], config.size, config.channels) for row in rows])
 
     records = pipeline.Records(
-        space=DesignSpace(folder.classes, elements, axis_names),
+        space=DesignSpace(folder.classes, elements, axis_names, sketches=config.sketches != "none"),
         size=config.size,
         channels=config.channels,
         brief=Brief(*brief),
@@ -122,6 +135,7 @@ def make(config: DataConfig) -> Dataset:
                 list(zip(names, digests, strict=True)),
                 hashlib.sha256(table.read_bytes()).hexdigest() if cells.columns else "",
                 [config.size, config.channels, config.holdout_share, config.elements, config.axes, config.keywords],
+                *([[sketch_lib.PREPARATION, sketch_digests]] if sketch_digests else []),
             ]
         ),
     )
@@ -140,7 +154,14 @@ def scan(root: Path) -> Folder:
     if not root.is_dir():
         state = "is a file" if root.exists() else "does not exist"
         raise errors.DataError(f"The image folder {root} {state}; {layout}. Correct --config.data.path.")
-    entries = sorted((entry for entry in root.iterdir() if not entry.name.startswith(".")), key=lambda e: e.name)
+    ignored = metadata.sketch_folders(root / metadata.FILE_NAME)
+    entries = [entry for entry in root.iterdir() if not entry.name.startswith(".") and entry.name not in ignored]
+    prefix = ""
+    if [entry.name for entry in entries if entry.is_dir()] == [_IMAGES] and not any(map(_is_image, entries)):
+        inside = list((root / _IMAGES).iterdir())
+        if any(entry.is_dir() for entry in inside) and not any(map(_is_image, inside)):
+            prefix, entries = f"{_IMAGES}/", [entry for entry in inside if not entry.name.startswith(".")]
+    entries.sort(key=lambda entry: entry.name)
     classes = tuple(entry.name for entry in entries if entry.is_dir() and entry.name != "__MACOSX")
     stray = [entry.name for entry in entries if _is_image(entry)]
     if stray:
@@ -152,8 +173,8 @@ def scan(root: Path) -> Folder:
         raise errors.DataError(f"The image folder {root} is empty: no class folder in it; {layout}.")
     names, others = [], []
     for label in classes:
-        inside = sorted((e for e in (root / label).iterdir() if not e.name.startswith(".")), key=lambda e: e.name)
-        images = [f"{label}/{entry.name}" for entry in inside if _is_image(entry)]
+        inside = sorted((e for e in (root / prefix / label).iterdir() if e.name[0] != "."), key=lambda e: e.name)
+        images = [f"{prefix}{label}/{entry.name}" for entry in inside if _is_image(entry)]
         folders = [entry.name for entry in inside if entry.is_dir()]
         others += [f"{label}/{entry.name}" for entry in inside if entry.is_file() and not _is_image(entry)]
         if not images:
@@ -207,13 +228,63 @@ def read_pictures(folder: Folder, size: int, channels: int, max_bad_share: float
                 "these files, or raise --config.data.max_bad_share to continue without them."
             )
         logging.warning("%s:\n  %s\nThe run continues without them.", report, "\n  ".join(read.bad))
-    remaining = {picture.name.split("/")[0] for picture in read.pictures}
+    remaining = {_class_of(picture.name) for picture in read.pictures}
     for label in folder.classes:
         if label not in remaining:
             raise errors.DataError(
                 f"The class folder {folder.root / label} has no readable image; replace its files or remove the folder."
             )
     return read.pictures
+
+
+def read_sketches(files: Sequence[Path | None], size: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Reads the sketches of N images, in threads; several images may share one.
+
+    Returns:
+        Pages `[N, size, size, 1]` uint8, blank where there is no sketch, whether there is one `[N, 1]` float32, and the
+        SHA-256 of each file, empty where there is none.
+
+    Raises:
+        DataError: Sketches that cannot be used, all of them listed.
+    """
+    pages = np.full((len(files), size, size, 1), 255, np.uint8)
+    known = np.zeros((len(files), 1), np.float32)
+    digests, bad, photographs = [""] * len(files), [], []
+    rows: dict[Path, list[int]] = {}
+    for i, file in enumerate(files):
+        if file is not None:
+            rows.setdefault(file, []).append(i)
+
+    def read(file: Path) -> tuple[str, sketch_lib.Sketch] | str:
+        try:
+            data = file.read_bytes()
+            return hashlib.sha256(data).hexdigest(), sketch_lib.read(data, size)
+        except (OSError, errors.DataError) as error:
+            return f"{file}: {error}"
+
+    with decode.decoder_warnings():
+        for file, outcome in zip(rows, _map_threads(read, list(rows)), strict=True):
+            if isinstance(outcome, str):
+                bad.append(outcome)
+                continue
+            digest, sketch = outcome
+            if sketch.photograph:
+                photographs.append(str(file))
+            for i in rows[file]:
+                pages[i], known[i], digests[i] = sketch.page, 1.0, digest
+    if bad:
+        raise errors.DataError(
+            f"{len(bad)} of {len(rows)} sketches cannot be used:{metadata.list_some(bad)}\nReplace these files, or "
+            f"empty their cells of {metadata.SKETCH}."
+        )
+    if photographs:
+        logging.warning(
+            "%d of %d sketches are no line art; lines were found in them:%s",
+            len(photographs),
+            len(rows),
+            metadata.list_some(photographs),
+        )
+    return pages, known, digests
 
 
 def read_files(
@@ -261,6 +332,10 @@ def read_files(
             if (i + 1) % _REPORT_EVERY == 0:
                 logging.info("Read %d of %d images.", i + 1, len(files))
     return result
+
+
+def _class_of(name: str) -> str:
+    return name.split("/")[-2]
 
 
 def _is_image(entry: Path) -> bool:

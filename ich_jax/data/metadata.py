@@ -1,8 +1,8 @@
 """The optional metadata.csv of an image folder: the known parts of the brief of each picture.
 
 One row per image: `file_name` (relative to the folder, `class/picture.png`) and any columns. Columns become design
-elements (categories), axes (numbers in [-3, 3]) or, split at `;`, keywords. An empty cell leaves that part of the
-brief open.
+elements (categories), axes (numbers in [-3, 3]) or, split at `;`, keywords; `sketch_file_name` (relative to the folder)
+is the line art of the same thing. An empty cell leaves that part of the brief open.
 """
 
 import collections
@@ -19,6 +19,7 @@ from ich_jax import errors
 from ich_jax.types import AXIS_LIMIT, Element
 
 FILE_NAME = "metadata.csv"
+SKETCH = "sketch_file_name"
 _SHOWN = 10  # offending rows that a message lists; the rest are counted
 
 
@@ -111,7 +112,54 @@ def read(path: Path, names: Sequence[str]) -> Metadata:
     return Metadata(path, tuple(header), cells, lines)
 
 
+def sketch_folders(path: Path) -> frozenset[str]:
+    """Returns the folders beside a metadata.csv that hold sketches and no images; a damaged file has none."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file, skipinitialspace=True))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return frozenset()  # what is wrong with it, `read` says
+
+    def folders(column: str) -> frozenset[str]:
+        paths = [(row.get(column) or "").strip().replace("\\", "/").removeprefix("./") for row in rows]
+        return frozenset(path.split("/")[0] for path in paths if "/" in path)
+
+    return folders(SKETCH) - folders("file_name")
+
+
 # ---------------------------------------------------------------- columns to briefs
+
+
+def read_sketches(metadata: Metadata, names: Sequence[str]) -> list[Path | None]:
+    """Returns the file of the sketch of each of N images, None where the cell is empty.
+
+    Raises:
+        DataError: No such column, nothing in it, or a cell that names no file.
+    """
+    if SKETCH not in metadata.columns:
+        where = f"has columns {', '.join(metadata.columns)}" if metadata.columns else "does not exist"
+        raise errors.DataError(
+            f"--config.data.sketches=given needs a column {SKETCH!r} (paths relative to {metadata.path.parent}), but "
+            f"{metadata.path} {where}. Add it, or set --config.data.sketches=derived to have lines found in each image."
+        )
+    cells = [metadata.cells[name][SKETCH].replace("\\", "/") for name in names]
+    files = [metadata.path.parent / cell if cell else None for cell in cells]
+    if not any(cells):
+        raise errors.DataError(
+            f"{metadata.path}, column {SKETCH!r}: every cell is empty. Fill some, or set "
+            "--config.data.sketches=derived."
+        )
+    missing = [
+        f"row {metadata.lines[name]} ({name}): {cell!r}"
+        for name, cell, file in zip(names, cells, files, strict=True)
+        if file is not None and not file.is_file()
+    ]
+    if missing:
+        raise errors.DataError(
+            f"{metadata.path}, column {SKETCH!r}: {len(missing)} cells name no file below {metadata.path.parent}:"
+            f"{list_some(missing)}\nCorrect the cells, restore the files, or empty the cells (left open)."
+        )
+    return files
 
 
 def read_elements(

@@ -58,10 +58,10 @@ def make(config: DataConfig) -> Dataset:
         product,
         elements,
         axes,
-        np.ones((n, 1 + axes.shape[1]), np.float32),
+        np.ones((n, 1 + axes.shape[1] + (config.sketches == "derived")), np.float32),
     )  # on the host: numpy where Brief says jax
     records = pipeline.Records(
-        space=DesignSpace(products, (), measure.AXES if measured else ()),
+        space=DesignSpace(products, (), measure.AXES if measured else (), sketches=config.sketches == "derived"),
         size=config.size,
         channels=config.channels,
         brief=Brief(*brief),

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ich_jax import errors
+from ich_jax.data import sketch as sketch_lib
 from ich_jax.data.dataset import Dataset
 from ich_jax.types import Array, ArrayT, Batch, Brief, DesignSpace, PyTree
 
@@ -171,7 +172,8 @@ class Records:
         space: Names of products, elements and axes.
         size: Height and width in pixels.
         channels: 1 or 3.
-        brief: The brief of each of N images, as numpy arrays.
+        brief: The brief of each of N images, as numpy arrays, sketches as uint8. If the space has sketches and the
+            briefs none, lines are found in the images.
         rows: Row numbers in [0, N) of each split: `train`, `validation`, `test`.
         load: `(rows) -> [B, H, W, C]` uint8 images of these rows.
         fingerprint: Identifies the images and how they were prepared.
@@ -203,6 +205,8 @@ def make_dataset(records: Records, *, device_limit_mib: int, workers: int) -> Da
     rows = records.rows
     n_train = len(rows["train"])
     train_brief = _take(records.brief, rows["train"])
+    drawn_brief = train_brief.without_sketch()
+    derive = _derives(records)
     on_device = fits_device(n_train, records.size, records.channels, device_limit_mib)
 
     def holdout(split: str, n: int) -> Batch:
@@ -214,7 +218,8 @@ def make_dataset(records: Records, *, device_limit_mib: int, workers: int) -> Da
 
     def briefs(key: jax.Array, n: int) -> Brief:
         index = jax.random.randint(key, (n,), 0, n_train)
-        return Brief(*(jnp.asarray(x)[index] for x in train_brief))
+        drawn: Brief = jax.tree.map(lambda x: jnp.asarray(x)[index], drawn_brief)
+        return drawn
 
     return Dataset(
         space=records.space,
@@ -225,7 +230,7 @@ def make_dataset(records: Records, *, device_limit_mib: int, workers: int) -> Da
         fingerprint=records.fingerprint,
         simulated=False,
         arrays=_on_device((records.load(rows["train"]), train_brief)) if on_device else None,
-        sample=_sample if on_device else None,
+        sample=functools.partial(_sample, derive=derive) if on_device else None,
         host_batches=None if on_device else functools.partial(_host_batches, records, workers),
         holdout=holdout,
         train_images=train_images,
@@ -236,21 +241,36 @@ def make_dataset(records: Records, *, device_limit_mib: int, workers: int) -> Da
 def _batch(records: Records, index: np.ndarray) -> Batch:
     """Returns images and briefs at `index` `[B]`, on the host."""
     image: Any = to_unit(records.load(index))  # numpy where Batch says jax
-    return Batch(image, _take(records.brief, index))
+    brief = _take(records.brief, index)
+    if _derives(records):
+        brief = brief._replace(sketch=sketch_lib.derive(image, np))
+    return Batch(image, _with_page(brief))
+
+
+def _derives(records: Records) -> bool:
+    return records.space.sketches and records.brief.sketch is None
+
+
+def _with_page(brief: Brief) -> Brief:
+    """Turns sketches of 8 bits into floats in [0, 1]."""
+    if brief.sketch is None or brief.sketch.dtype != np.uint8:
+        return brief
+    return brief._replace(sketch=brief.sketch.astype(np.float32) * np.float32(1.0 / 255.0))
 
 
 def _on_device(tree: PyTree) -> PyTree:
     return jax.tree.map(jnp.asarray, tree)
 
 
-def _sample(arrays: tuple[jax.Array, Brief], index: jax.Array) -> Batch:
+def _sample(arrays: tuple[jax.Array, Brief], index: jax.Array, *, derive: bool = False) -> Batch:
     """Returns images and briefs at `index` `[B]` of arrays that are on the device; jittable."""
     images, brief = arrays
 
     def pick(x: jax.Array) -> jax.Array:
         return x.at[index].get(mode="promise_in_bounds")
 
-    return Batch(to_unit(pick(images)), Brief(*(pick(x) for x in brief)))
+    image, picked = to_unit(pick(images)), jax.tree.map(pick, brief)
+    return Batch(image, picked._replace(sketch=sketch_lib.derive(image)) if derive else _with_page(picked))
 
 
 def _host_batches(
@@ -286,4 +306,5 @@ def check_batch(dataset: Dataset, batch: int) -> None:
 
 
 def _take(brief: Brief, rows: np.ndarray) -> Brief:
-    return Brief(*(x[rows] for x in brief))
+    taken: Brief = jax.tree.map(lambda x: x[rows], brief)
+    return taken

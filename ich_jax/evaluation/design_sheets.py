@@ -84,7 +84,7 @@ def make_sheets(
         real, reference = _real_rows(dataset, np.asarray(brief.product), columns), SAME_PRODUCT
     start = drawing.rows(pool, np.array([members[0] for members in chosen if len(members)]))
     given = np.array(start.given)
-    given[:, 1 + len(space.elements) :] = 1.0
+    given[:, space.axes_given] = 1.0
     start = start._replace(axes=np.zeros_like(start.axes), given=given)  # type: ignore[arg-type]  # numpy is welcome
     values = np.linspace(-AXIS_LIMIT, AXIS_LIMIT, steps)
     sweeps, sweep_readings = None, None

@@ -5,6 +5,7 @@ The protocol is fixed, so that figures of two runs can be compared:
 * averaged (EMA) weights; briefs and noise are pure functions of `config.evaluation.seed`, validation briefs use other
   keys than test briefs;
 * one draw per brief, and every draw counts: nothing is selected;
+* sketches are withheld but where adherence to them is measured, so that runs with and without them compare;
 * pictures are rounded to 8 bits before anything is read or measured, as they would be stored;
 * beside each figure stands the same figure of real images: the inspector's own error on as many held-out real images,
   real against real for every distance, real diversity, real images' distance to the training images.
@@ -21,7 +22,17 @@ from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.config import Config
 from ich_jax.data.dataset import Dataset
-from ich_jax.evaluation import copies, distances, diversity, drawing, features, neighbours, readings, realism
+from ich_jax.evaluation import (
+    copies,
+    distances,
+    diversity,
+    drawing,
+    features,
+    neighbours,
+    readings,
+    realism,
+)
+from ich_jax.evaluation import sketches as sketch_lib
 from ich_jax.evaluation.diversity import Diversity
 from ich_jax.evaluation.drawing import Purpose
 from ich_jax.types import Brief, PyTree
@@ -79,6 +90,7 @@ class DesignEvaluation:
             None if no real images are held out.
         discriminator: Whether the discriminator distinguishes them; None if no `d_score` was given.
         record: Values of single designs behind the figures.
+        sketches: Adherence to sketches, of runs whose briefs hold them.
     """
 
     config_name: str
@@ -98,6 +110,7 @@ class DesignEvaluation:
     memorisation: neighbours.Memorisation | None
     discriminator: DiscriminatorAuc | None
     record: Record
+    sketches: sketch_lib.SketchFigures | None = None
 
 
 def check(config: Config) -> None:
@@ -196,6 +209,9 @@ def evaluate(
             inspector=readings.pair(dataset.space, real_brief, real_reading) if real_reading else None,
             closest=closest,
         ),
+        sketches=sketch_lib.measure(dataset, sampler, params, read, n=settings.n_designs, key=key)
+        if dataset.space.sketches
+        else None,
     )
 
 
@@ -211,7 +227,8 @@ def summary(evaluation: DesignEvaluation) -> dict[str, float]:
     """Returns the headline figures by name; unmeasured ones are absent.
 
     `product_accuracy`; `axis_mae`, mean over axes; `axis_p95`, the worst axis; `exceed_half`, the number of briefs with
-    any axis off by more than 0.5; `n_designs`; `kid`.
+    any axis off by more than 0.5; `n_designs`; `kid`; of runs with sketches `sketch_f1`, `sketch_f1_real` and
+    `sketch_f1_withheld`.
     """
     values: dict[str, float] = {}
     if evaluation.designs.product is not None:
@@ -223,6 +240,10 @@ def summary(evaluation: DesignEvaluation) -> dict[str, float]:
     values["n_designs"] = evaluation.n_designs
     if evaluation.generated is not None:
         values["kid"] = evaluation.generated.kid.mean
+    if evaluation.sketches is not None:
+        values["sketch_f1"] = evaluation.sketches.followed.f1
+        values["sketch_f1_real"] = evaluation.sketches.real.f1
+        values["sketch_f1_withheld"] = evaluation.sketches.withheld.f1
     return values
 
 
@@ -241,6 +262,7 @@ def _present(value: Any) -> Any:
     """Makes dataclasses, tuples and dictionaries plain, without entries that are None."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        value.pop("shown", None)  # images, which the page shows
     if isinstance(value, dict):
         return {name: _present(entry) for name, entry in value.items() if entry is not None}
     if isinstance(value, tuple):

@@ -45,6 +45,7 @@ class Purpose(enum.IntEnum):
     SWEEP = 5
     COMPARED_DESIGNS = 6
     BEST_OF = 7
+    SKETCHES = 8
 
 
 def noise_key(key: jax.Array, purpose: Purpose) -> jax.Array:
@@ -58,9 +59,13 @@ def briefs(dataset: Dataset, key: jax.Array, purpose: Purpose, n: int) -> Brief:
 
 
 def held_out(dataset: Dataset, split: str, n: int) -> tuple[Images, Brief]:
-    """Returns the first n images of a split, or all that exist, with their briefs (numpy arrays)."""
+    """Returns the first n images of a split, or all that exist, with their briefs but for sketches (numpy arrays).
+
+    Sketches are withheld so that figures are those of keywords alone, as in runs without sketches; what sketches add is
+    measured by `sketches`.
+    """
     real = dataset.holdout(split, n)
-    return stored(real.image), on_host(real.brief)
+    return stored(real.image), on_host(real.brief).without_sketch()
 
 
 def draw(sampler: Sampler, params: PyTree, key: jax.Array, brief: Brief) -> Images:

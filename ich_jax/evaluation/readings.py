@@ -69,7 +69,7 @@ class DesignReadings:
 
 def pair(space: DesignSpace, brief: Brief, reading: Reading) -> DesignReadings:
     """Sets requested and read values side by side."""
-    given = np.asarray(brief.given)[:, 1 + len(space.elements) :] > 0
+    given = np.asarray(brief.given)[:, space.axes_given] > 0
     return DesignReadings(
         product_requested=np.asarray(brief.product, np.int64),
         product_read=np.asarray(reading.product).argmax(axis=-1),
@@ -89,7 +89,6 @@ def figures(space: DesignSpace, brief: Brief, reading: Reading) -> ReadingFigure
     Raises:
         DataError: A stated axis was read as a value that is not finite.
     """
-    n_elements = len(space.elements)
     given = np.asarray(brief.given) > 0
     requested, read = np.asarray(brief.product), np.asarray(reading.product).argmax(axis=-1)
     stated = given[:, 0]
@@ -99,7 +98,7 @@ def figures(space: DesignSpace, brief: Brief, reading: Reading) -> ReadingFigure
     for i, element in enumerate(space.elements):
         hit = np.asarray(reading.elements[i]).argmax(axis=-1) == np.asarray(brief.elements)[:, i]
         elements.append(_accuracy(element.name, hit[given[:, 1 + i]]))
-    axes_given = given[:, 1 + n_elements :]
+    axes_given = given[:, space.axes_given]
 
     def axes_of(rows: npt.NDArray[np.bool_]) -> axis_errors.AxisErrors | None:
         if not axes_given[rows].any():

@@ -82,7 +82,7 @@ def compare(brief: Brief, reading: Reading, tolerance: float) -> Comparison:
     missed = [part.argmax(axis=1) != asked[:, i] for i, part in enumerate(logits)]
     cost = [_log_sum_exp(part) - part[rows, asked[:, i]] for i, part in enumerate(logits)]
     error = np.abs(axes - np.asarray(brief.axes, np.float64))
-    stated = np.asarray(brief.given) > 0
+    stated = np.asarray(brief.given)[:, : len(logits) + axes.shape[1]] > 0  # a sketch is not read off a picture
     return Comparison(
         missed=np.concatenate([np.stack(missed, axis=1), error > tolerance], axis=1) & stated,
         cost=np.where(stated, np.concatenate([np.stack(cost, axis=1), error / tolerance], axis=1), 0.0),

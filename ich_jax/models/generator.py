@@ -21,7 +21,7 @@ class Generator(nn.Module):
     last stage works at half size; a sub-pixel convolution that starts as nearest up-sampling makes the full picture
     from it. Each stage first adds ramps across the picture, set by the style, and noise at every pixel, which the
     picture itself receives too. One output channel is opacity: it lays the design over a backdrop, which the style sets
-    separately.
+    separately. Where briefs can hold sketches, each stage sees the sketch at its resolution.
 
     Attributes:
         spec: Design space of the briefs and shape of the pictures; their size is divisible by 2**len(widths).
@@ -58,6 +58,7 @@ class Generator(nn.Module):
         """
         act = layers.activation(self.activation)
         noise_keys = layers.pixel_noise_keys(z)
+        lines = layers.ink(brief, self.spec.size) if self.spec.space.sketches else None
         x = jnp.concatenate([z.astype(jnp.float32), layers.brief_features(brief, self.spec.space)], axis=-1)
         for i in range(2):
             dense = nn.Dense(self.mapping, dtype=self.dtype, kernel_init=layers.he_normal(1.0), name=f"mapping_{i}")
@@ -72,6 +73,9 @@ class Generator(nn.Module):
                     x = nn.Dense(width, dtype=self.dtype, name=f"width_{stage}")(x)
                 x = convolutions.upsample_nearest(x)
             x = layers.Ramps(self.dtype, name=f"ramps_{stage}")(x, style)
+            if lines is not None:
+                mix = layers.SketchInput(self.form, self.dtype, name=f"sketch_{stage}")
+                x = mix(x, lines, brief.given[:, -1])
             x = layers.PixelNoise(stage, name=f"noise_{stage}")(x, noise_keys)
             for i in range(self.n_blocks):
                 name = f"stage_{stage}_block_{i}"

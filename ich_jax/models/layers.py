@@ -182,6 +182,58 @@ def pixel_noise_keys(z: jax.Array) -> jax.Array:
     return jax.vmap(lambda p: jax.random.fold_in(root, p))(place)
 
 
+def ink(brief: Brief, size: int) -> jax.Array:
+    """Returns the ink of the sketches of B briefs, `[B, size, size, 1]` float32: 1 on a line, 0 on paper.
+
+    A sketch that is left open, or that is none at all, is blank.
+
+    Args:
+        brief: Briefs of a space with sketches.
+        size: Height and width of the pictures.
+
+    Raises:
+        ConfigError: The sketches are of another size.
+    """
+    if brief.sketch is None:
+        return jnp.zeros((brief.given.shape[0], size, size, 1), jnp.float32)
+    if brief.sketch.shape[1:] != (size, size, 1):
+        raise errors.ConfigError(
+            f"brief: sketch: got an array of shape {brief.sketch.shape[1:]}; expected {(size, size, 1)}, the size of "
+            "the pictures."
+        )
+    return (1.0 - brief.sketch.astype(jnp.float32)) * brief.given[:, -1, None, None, None].astype(jnp.float32)
+
+
+class SketchInput(nn.Module):
+    """Adds what a sketch shows at the resolution of a feature map, through one 3x3 convolution.
+
+    Each position of the map sees 2x2 means of the ink, so that the map of half the picture's size loses nothing of it;
+    and whether a sketch is stated, by which a blank sheet differs from none.
+
+    Attributes:
+        form: How the convolution is computed.
+        dtype: Compute type.
+    """
+
+    form: Formulation = convolutions.DIRECT
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, lines: jax.Array, given: jax.Array) -> jax.Array:
+        """Maps `[B, H, W, C]` to the same shape.
+
+        Args:
+            x: Features.
+            lines: Ink as `ink` returns it, of 2H or a multiple of it by a power of two.
+            given: `[B]`, 1 where the sketch is stated.
+        """
+        while lines.shape[1] > 2 * x.shape[1]:
+            lines = convolutions.average_pool(lines)
+        stated = jnp.broadcast_to(given.astype(jnp.float32)[:, None, None, None], (*x.shape[:3], 1))
+        planes = jnp.concatenate([convolutions.space_to_depth(lines, 2), stated], axis=-1)
+        return x + Conv3x3(x.shape[-1], form=self.form, dtype=self.dtype, name="mix")(planes)
+
+
 class PixelNoise(nn.Module):
     """Adds independent noise at every pixel, its strength learned per channel and zero at first.
 
@@ -231,16 +283,16 @@ def brief_features(brief: Brief, space: DesignSpace) -> jax.Array:
         space: Names the brief's numbers of categories.
 
     Returns:
-        `[B, P + sum of categories + A + P*A + 1 + E + A]` float32.
+        `[B, P + sum of categories + A + P*A + 1 + E + A]` float32; one more where the space has sketches, of which
+        nothing is encoded but whether one is stated.
     """
-    n_elements = len(space.elements)
     given = brief.given.astype(jnp.float32)
     product = jax.nn.one_hot(brief.product, len(space.products), dtype=jnp.float32) * given[:, :1]
     elements = [
         jax.nn.one_hot(brief.elements[:, i], n, dtype=jnp.float32) * given[:, i + 1 : i + 2]
         for i, n in enumerate(space.cardinalities)
     ]
-    axes = brief.axes.astype(jnp.float32) / AXIS_LIMIT * given[:, 1 + n_elements :]
+    axes = brief.axes.astype(jnp.float32) / AXIS_LIMIT * given[:, space.axes_given]
     product_axes = (product[:, :, None] * axes[:, None, :]).reshape(axes.shape[0], -1)
     return jnp.concatenate([product, *elements, axes, product_axes, given], axis=-1)
 
@@ -251,4 +303,4 @@ def feature_names(space: DesignSpace) -> tuple[str, ...]:
     elements = [f"{element.name}={category}" for element in space.elements for category in element.categories]
     both = [f"{name}, {axis}" for name in product for axis in space.axes]
     given = [f"given {name}" for name in ("product", *(element.name for element in space.elements), *space.axes)]
-    return (*product, *elements, *space.axes, *both, *given)
+    return (*product, *elements, *space.axes, *both, *given, *(["given sketch"] if space.sketches else []))

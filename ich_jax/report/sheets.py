@@ -178,12 +178,12 @@ def pairs(
 
 def describe(brief: Brief, space: DesignSpace) -> tuple[str, ...]:
     """Returns a label for each of B briefs: the product, then the elements and axes that are stated."""
-    product, elements, axes, given = (np.asarray(part) for part in brief)
+    product, elements, axes, given = (np.asarray(part) for part in brief[:4])
     labels = []
     for b in range(len(product)):
         stated = given[b] > 0
         name = space.products[int(product[b])] if stated[0] else "any product"
-        at_elements, at_axes = stated[1 : 1 + len(space.elements)], stated[1 + len(space.elements) :]
+        at_elements, at_axes = stated[1 : 1 + len(space.elements)], stated[space.axes_given]
         words = [
             e.categories[int(elements[b, i])].replace("_", " ") for i, e in enumerate(space.elements) if at_elements[i]
         ]

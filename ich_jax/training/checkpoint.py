@@ -326,7 +326,12 @@ def describe_dataset(data: dataset_lib.Dataset) -> dict[str, Any]:
 
 def _space(values: Mapping[str, Any]) -> types.DesignSpace:
     elements = tuple(types.Element(e["name"], tuple(e["categories"])) for e in values["elements"])
-    return types.DesignSpace(products=tuple(values["products"]), elements=elements, axes=tuple(values["axes"]))
+    return types.DesignSpace(
+        products=tuple(values["products"]),
+        elements=elements,
+        axes=tuple(values["axes"]),
+        sketches=values.get("sketches", False),  # work directories of versions without sketches do not say
+    )
 
 
 def _find_checkpoint(path: Path, *, best: bool) -> Path:

@@ -57,7 +57,8 @@ def export_generator(model: TrainedModel, platforms: Sequence[str] = ("cpu", "cu
     Returns:
         The file: a function `(z [n, z_dim] float32, product [n] int32, elements [n, E] int32, axes [n, A] float32,
         given [n, 1 + E + A] float32) -> images [n, H, W, C] float32`; real images are in [-1, 1], these are not
-        clipped. Inputs are those of `types.Brief`; z is standard normal.
+        clipped. Inputs are those of `types.Brief`, a last one being `sketch [n, H, W, 1]` where the run has sketches; z
+        is standard normal.
 
     Raises:
         ConfigError: A platform that does not exist, or none; or `flatbuffers` is absent.
@@ -82,9 +83,14 @@ def export_generator(model: TrainedModel, platforms: Sequence[str] = ("cpu", "cu
     params = jax.tree.map(np.asarray, model.ema_params)
 
     def standing_alone(
-        z: jax.Array, product: jax.Array, elements: jax.Array, axes: jax.Array, given: jax.Array
+        z: jax.Array,
+        product: jax.Array,
+        elements: jax.Array,
+        axes: jax.Array,
+        given: jax.Array,
+        sketch: jax.Array | None = None,
     ) -> jax.Array:
-        return draw(params, z, Brief(product, elements, axes, given))
+        return draw(params, z, Brief(product, elements, axes, given, sketch))
 
     exported = jax_export.export(jax.jit(standing_alone), platforms=tuple(platforms))(*_inputs(model).values())
     return bytes(exported.serialize())
@@ -106,7 +112,8 @@ def describe(model: TrainedModel) -> dict[str, Any]:
         "product": list(space.products),
         "elements": {element.name: list(element.categories) for element in space.elements},
         "axes": {name: "-3 to 3" for name in space.axes},
-        "given": "1 where product, each element and each axis is asked for, in this order; 0 where it is left open",
+        "given": "1 where product, each element and each axis is asked for, in this order; 0 where it is left open"
+        + ("; last of all, whether the sketch is" if space.sketches else ""),
         "run": {
             "name": model.config.name,
             "step": model.step,
@@ -145,10 +152,12 @@ def check(model: TrainedModel, path: str | Path, *, n: int = 16) -> Check:
         elements=jnp.asarray(rng.integers(0, space.cardinalities or 1, (n, len(space.elements))), jnp.int32),
         axes=jnp.asarray(rng.uniform(-3.0, 3.0, (n, len(space.axes))), jnp.float32),
         given=jnp.asarray(rng.integers(0, 2, (n, space.n_given)), jnp.float32),
+        sketch=jnp.asarray(rng.uniform(size=(n, model.size, model.size, 1)), jnp.float32) if space.sketches else None,
     )
     z = jnp.asarray(rng.normal(size=(n, model.config.generator.z_dim)), jnp.float32)
     draw = jax.jit(sampling.make_draw(model.config, model.spec))(model.ema_params, z, brief)
-    difference = float(np.max(np.abs(np.asarray(exported(z, *brief)) - np.asarray(draw))))
+    again = exported(z, *(part for part in brief if part is not None))
+    difference = float(np.max(np.abs(np.asarray(again) - np.asarray(draw))))
     if not difference <= _TOLERANCE:
         raise errors.MismatchError(
             f"{path} draws other pictures than the checkpoint of step {model.step}: pixels differ by up to "
@@ -171,4 +180,5 @@ def _inputs(model: TrainedModel) -> dict[str, jax.ShapeDtypeStruct]:
         "elements": jax.ShapeDtypeStruct((n, len(space.elements)), integer),
         "axes": jax.ShapeDtypeStruct((n, len(space.axes)), real),
         "given": jax.ShapeDtypeStruct((n, space.n_given), real),
+        **({"sketch": jax.ShapeDtypeStruct((n, model.size, model.size, 1), real)} if space.sketches else {}),
     }

@@ -32,7 +32,7 @@ def reading_loss(reading: Reading, brief: Brief) -> jax.Array:
         classes = classes + given[:, i + 1] * cross_entropy(logits, brief.elements[:, i])
     error = reading.axes - brief.axes
     axes = jnp.sqrt(error**2 + _AXIS_ROUNDING) + 0.5 * error**2
-    return _CLASS_WEIGHT * classes + jnp.sum(given[:, 1 + n_elements :] * axes, axis=1)
+    return _CLASS_WEIGHT * classes + jnp.sum(given[:, 1 + n_elements : 1 + n_elements + error.shape[1]] * axes, axis=1)
 
 
 def noise_kl(mean: jax.Array, log_sd: jax.Array) -> jax.Array:
@@ -73,4 +73,5 @@ def large_error_loss(reading: Reading, brief: Brief) -> jax.Array:
     """
     t = jnp.abs(reading.axes - brief.axes) / _LARGE_ERROR
     each = _LARGE_ERROR * jnp.where(t < 1.0, t**4, 4.0 * t - 3.0)
-    return jnp.sum(brief.given[:, 1 + len(reading.elements) :] * each, axis=1)
+    first = 1 + len(reading.elements)
+    return jnp.sum(brief.given[:, first : first + each.shape[1]] * each, axis=1)

@@ -33,6 +33,7 @@ class Networks:
         discriminator: Scores and reads images.
         encoder: Infers from a real image the noise that would draw it again.
         augment: `augment(keys, images)`, differentiable.
+        augment_sketch: The same of sketches, `augment_sketch(keys, sketches)`.
         adversarial: Losses of score pairs.
         penalise: Scores, readings and penalties of all images in one pass; None if the penalty takes separate passes.
     """
@@ -43,6 +44,7 @@ class Networks:
     discriminator: nn.Module
     encoder: nn.Module
     augment: Callable[[jax.Array, jax.Array], jax.Array]
+    augment_sketch: Callable[[jax.Array, jax.Array], jax.Array]
     adversarial: Adversarial
     penalise: Callable[..., Any] | None
 
@@ -55,6 +57,10 @@ class Networks:
         """Augments images as the discriminator sees them."""
         return self.augment(keys, images)
 
+    def beside(self, keys: jax.Array, brief: Brief) -> Brief:
+        """Returns briefs as they go with images that were augmented by `keys`: sketches move with their images."""
+        return brief if brief.sketch is None else brief._replace(sketch=self.augment_sketch(keys, brief.sketch))
+
 
 def create_networks(config: Config, spec: ImageSpec, layout: parallel.Layout, form: Formulation) -> Networks:
     """Returns the networks of a run and the rules that its config names."""
@@ -65,6 +71,7 @@ def create_networks(config: Config, spec: ImageSpec, layout: parallel.Layout, fo
         discriminator=networks.create_discriminator(config, spec.space, form),
         encoder=networks.create_encoder(config, spec.space, form),
         augment=augment_lib.make_augment(config.data.augment),
+        augment_sketch=augment_lib.make_augment_sketch(config.data.augment),
         adversarial=OBJECTIVES[config.objective.loss],
         penalise=penalties.of_all(config),
     )
@@ -151,14 +158,18 @@ def judge(
     keys = layout.local_rows(jax.random.split(key, (batch_size, 2)))
     if squares and trained.penalise is not None:
         images, draws = layers.interleave(real, fake), layers.interleave(keys[:, 0], keys[:, 1])
-        judged = trained.penalise(
-            trained.score_and_read, trained.prepare, d_params, images, draws, jax.tree.map(doubled, brief)
-        )
+        asked = trained.beside(draws, jax.tree.map(doubled, brief))
+        judged = trained.penalise(trained.score_and_read, trained.prepare, d_params, images, draws, asked)
         of_real, of_fake = (jax.tree.map(lambda x, i=i: x[i::2], judged) for i in range(2))
     else:
         zero = jnp.zeros((real.shape[0],), jnp.float32)
         of_real, of_fake = (
-            (*trained.score_and_read(d_params, trained.prepare(images, keys[:, i]), brief), zero)
+            (
+                *trained.score_and_read(
+                    d_params, trained.prepare(images, keys[:, i]), trained.beside(keys[:, i], brief)
+                ),
+                zero,
+            )
             for i, images in enumerate((real, fake))
         )
     return Judged(*(part for pair in zip(of_real, of_fake, strict=True) for part in pair))
@@ -206,7 +217,8 @@ def penalty_on_share(
     def score(images: jax.Array) -> jax.Array:
         each = (keys, brief)
         asked = each if images.shape[0] == n_penalised else jax.tree.map(doubled, each)
-        return trained.discriminator.apply({"params": d_params}, trained.augment(asked[0], images), asked[1])[0]
+        seen = trained.augment(asked[0], images), trained.beside(*asked)
+        return trained.discriminator.apply({"params": d_params}, *seen)[0]
 
     if objective.penalty == "r1":
         each = penalties.r1(score, real)
@@ -276,8 +288,15 @@ def doubled(x: jax.Array) -> jax.Array:
     return layers.interleave(x, x)
 
 
-def leave_open(layout: parallel.Layout, key: jax.Array, brief: Brief, batch: int, probability: float) -> Brief:
-    """Leaves each stated part open with the given probability.
+def leave_open(
+    layout: parallel.Layout,
+    key: jax.Array,
+    brief: Brief,
+    batch: int,
+    probability: float,
+    sketch_probability: float = 0.0,
+) -> Brief:
+    """Leaves each stated part open with the given probability, and sketches with another one besides.
 
     Half of it falls on whole briefs, so that the generator also learns unconditional pictures, from which style
     strength extrapolates; the rest falls on parts independently.
@@ -287,4 +306,8 @@ def leave_open(layout: parallel.Layout, key: jax.Array, brief: Brief, batch: int
     open_part = (probability - open_whole) / (1 - open_whole)
     keep_brief = jax.random.bernoulli(whole_key, 1 - open_whole, (batch, 1))
     keep_part = jax.random.bernoulli(part_key, 1 - open_part, (batch, brief.given.shape[1]))
-    return brief._replace(given=brief.given * layout.local_rows(keep_brief & keep_part).astype(jnp.float32))
+    keep = keep_brief & keep_part
+    if brief.sketch is not None and sketch_probability:
+        kept = jax.random.bernoulli(jax.random.fold_in(part_key, 1), 1 - sketch_probability, (batch,))
+        keep = keep.at[:, -1].set(keep[:, -1] & kept)
+    return brief._replace(given=brief.given * layout.local_rows(keep).astype(jnp.float32))

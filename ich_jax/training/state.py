@@ -116,6 +116,7 @@ def _make_create(config: Config, spec: ImageSpec) -> Callable[..., TrainState]:
             elements=jnp.zeros((1, len(space.elements)), jnp.int32),
             axes=jnp.zeros((1, len(space.axes)), jnp.float32),
             given=jnp.ones((1, space.n_given), jnp.float32),
+            sketch=jnp.zeros((1, spec.size, spec.size, 1), jnp.float32) if space.sketches else None,
         )
         g_params = g_module.init(g_key, jnp.zeros((1, config.generator.z_dim), jnp.float32), brief)["params"]
         images = jnp.zeros((1, spec.size, spec.size, spec.channels), jnp.float32)

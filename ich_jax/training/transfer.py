@@ -156,7 +156,11 @@ def by_name(
                     _flat(params).get(("reading", old, path[2])), value, heads_before[old][1], categories,
                     axis=value.ndim - 1, path=path,
                 )  # fmt: skip
-        found[name] = _nested({path: value for path, value in flat.items() if path in new or path[0] != "reading"})
+            elif path not in flat and _is_of_sketches(path):
+                flat[path] = value
+        # Heads of other elements and layers for sketches that this run lacks are dropped; other differences are refused.
+        gone = [path for path in flat if path not in new and (path[0] == "reading" or _is_of_sketches(path))]
+        found[name] = _nested({path: value for path, value in flat.items() if path not in gone})
     return found
 
 
@@ -167,6 +171,10 @@ _READS_FEATURES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "e_params": (("brief", "kernel"),),
 }
 """Layers that read the features of a brief, by network; the generator's reads them after the noise."""
+
+
+def _is_of_sketches(path: Sequence[str]) -> bool:
+    return any(part.startswith("sketch") for part in path)
 
 
 def _mixed(

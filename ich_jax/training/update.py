@@ -29,7 +29,7 @@ def simultaneous(
     objective, batch_size = config.objective, config.train.batch
     (batch,) = batches
     z_key, open_key, judge_key, penalty_key = jax.random.split(key, 4)
-    brief = leave_open(layout, open_key, batch.brief, batch_size, objective.condition_dropout)
+    brief = leave_open(layout, open_key, batch.brief, batch_size, objective.condition_dropout, objective.sketch_dropout)
 
     def forward(ge_params: Params, d_params: Params) -> Any:
         drawn = draw(trained, ge_params, z_key, batch.image, brief)
@@ -63,7 +63,9 @@ def alternate(
     checks = []
     for batch, d_key in zip(batches, d_keys, strict=True):
         z_key, open_key, judge_key, penalty_key = jax.random.split(d_key, 4)
-        brief = leave_open(layout, open_key, batch.brief, batch_size, objective.condition_dropout)
+        brief = leave_open(
+            layout, open_key, batch.brief, batch_size, objective.condition_dropout, objective.sketch_dropout
+        )
         fake = draw(trained, (state.g_params, state.e_params), z_key, batch.image, brief).image
 
         def d_forward(

@@ -198,3 +198,10 @@ def test_an_experiment_may_add_fields_of_its_own() -> None:
     config.train.steps, config.offset = 10, -1.5
     resolved = config_lib.resolve(config, _SweepConfig)
     assert (resolved.offset, resolved.train.images) == (-1.5, 320)
+
+
+def test_a_field_added_to_stored_runs_leaves_their_fingerprints() -> None:
+    values = config_lib.flatten(resolve(), "result")
+    assert values.pop("data.sketches") == "none"
+    assert config_lib.fingerprint(resolve()) == config_lib.fingerprint(values)
+    assert config_lib.fingerprint(resolve(data__sketches="derived")) != config_lib.fingerprint(values)

@@ -49,6 +49,7 @@ FINGERPRINTS = {
     "design": "04c0ef4ecf28f4d1",
     "design:folder": "9c4005dfc48df0a0",
     "design:quick": "ac3ad30aa736c37c",
+    "design:sketch": "23406604c0dbab96",
     "design:tiny": "7f5c7aefbee4f7f6",
     "economic_benefit": "5721c2d1f7717a6a",
     "economic_benefit:csv": "0215df15412cf47a",
@@ -83,6 +84,7 @@ FINGERPRINTS = {
     "quick": "3b6d1a11a649d694",
     "quick:tiny": "3f2da68915bb8bc1",
     "r3gan_32": "abc92f791601e888",
+    "sketch_32": "3b0e3f6fb7aace7f",
 }
 
 

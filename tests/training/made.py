@@ -55,11 +55,11 @@ def dataset(*, from_host: bool = False, fingerprint: str = "made") -> Dataset:
     )
 
     def batch_of(index: Any) -> Batch:
-        return Batch(pipeline.to_unit(images[index]), Brief(*(x[index] for x in brief)))
+        return Batch(pipeline.to_unit(images[index]), Brief(*(x[index] for x in brief[:4])))
 
     def sample(arrays: Any, index: jax.Array) -> Batch:
         stored, known = arrays
-        return Batch(pipeline.to_unit(stored[index]), Brief(*(x[index] for x in known)))
+        return Batch(pipeline.to_unit(stored[index]), Brief(*(x[index] for x in known[:4])))
 
     def host_batches(seed: int, start: int, batch: int, own: np.ndarray) -> Iterator[Batch]:
         words = np.asarray(jax.random.key_data(pipeline.data_key(seed)))
@@ -79,7 +79,7 @@ def dataset(*, from_host: bool = False, fingerprint: str = "made") -> Dataset:
         host_batches=host_batches if from_host else None,
         holdout=lambda split, n: batch_of(np.arange(n)),
         train_images=lambda n: batch_of(np.arange(n)),
-        briefs=lambda key, n: Brief(*(jnp.asarray(x[np.arange(n) % N]) for x in brief)),
+        briefs=lambda key, n: Brief(*(jnp.asarray(x[np.arange(n) % N]) for x in brief[:4])),
     )
 
 

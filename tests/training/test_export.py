@@ -80,9 +80,9 @@ def test_the_file_gives_one_array_and_takes_no_empty_ones(exported):
     read = jax.export.deserialize(bytearray(exported.read_bytes()))
     assert len(read.out_avals) == 1 and read.out_tree.num_leaves == 1
     z, brief = inputs(1)
-    assert read.call(z, *brief).shape == (1, made.SIZE, made.SIZE, 3)
+    assert read.call(z, *brief[:4]).shape == (1, made.SIZE, made.SIZE, 3)
     with pytest.raises(ValueError, match="n"):
-        read.call(z[:0], *(part[:0] for part in brief))
+        read.call(z[:0], *(part[:0] for part in brief[:4]))
     with pytest.raises(errors.ConfigError, match="n: got 0; expected a whole number from 1"):
         export.check(model(), exported, n=0)
 

@@ -144,6 +144,18 @@ def test_condition_dropout_rates() -> None:
     np.testing.assert_array_equal(leave_open(0.0), given)
 
 
+def test_sketches_are_left_open_besides() -> None:
+    n, layout, key = 20_000, parallel.single(), jax.random.key(0)
+    brief = Brief(jnp.zeros(n, jnp.int32), jnp.zeros((n, 0), jnp.int32), jnp.zeros((n, 1)), jnp.ones((n, 3)))
+    drawn = brief._replace(sketch=jnp.zeros((n, 1, 1, 1)))
+    given = np.asarray(objective.leave_open(layout, key, drawn, n, 0.0, 0.5).given)
+    assert given[:, :2].all()
+    np.testing.assert_allclose(given[:, 2].mean(), 0.5, atol=0.015)  # four standard errors
+    rest = objective.leave_open(layout, key, drawn, n, 0.2).given
+    alike = objective.leave_open(layout, key, brief, n, 0.2, 0.5).given  # without sketches it is as it was
+    np.testing.assert_array_equal(rest, alike)
+
+
 @pytest.mark.parametrize("network", ["sngan", "r3gan"])
 def test_published_networks_train_alike_by_either_rule(network: str) -> None:
     """Both rules for R1 and R2 lead to the same gradients, through the whole step."""

@@ -1,11 +1,14 @@
 """The procedural data set: designs with exactly known briefs, drawn on demand."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ich_jax import config
 from ich_jax.data import pipeline
+from ich_jax.data import sketch as sketch_lib
 from ich_jax.data.dataset import Dataset
 from ich_jax.data.procedural import renderer
 from ich_jax.data.procedural.renderer import Nuisance
@@ -76,11 +79,21 @@ def _designs(key: jax.Array, index: jax.Array) -> tuple[Brief, Nuisance]:
 def make(data: config.DataConfig) -> Dataset:
     """Builds the procedural data set: image i is drawn on demand, so nothing is stored or loaded."""
     size = data.size
+    space = SPACE if data.sketches == "none" else dataclasses.replace(SPACE, sketches=True)
 
     @jax.jit
     def draw(key: jax.Array, index: jax.Array) -> Batch:
         brief, nuisance = _designs(key, index)
-        return Batch(_stored(renderer.render(brief, nuisance, size)), brief)
+        image = _stored(renderer.render(brief, nuisance, size))
+        if data.sketches == "none":
+            return Batch(image, brief)
+        drawn = data.sketches == "given"
+        page = renderer.draw_sketch(brief, size, nuisance.position) if drawn else sketch_lib.derive(image)
+        return Batch(image, _with_entry(brief, 1.0)._replace(sketch=page))
+
+    def briefs(key: jax.Array, n: int) -> Brief:
+        brief = sample_brief(key, n)
+        return _with_entry(brief, 0.0) if space.sketches else brief
 
     def sample(arrays: tuple[()], index: jax.Array) -> Batch:
         del arrays
@@ -93,7 +106,7 @@ def make(data: config.DataConfig) -> Dataset:
         return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:n], *batches)
 
     return Dataset(
-        space=SPACE,
+        space=space,
         size=size,
         channels=3,
         n_train=data.n_train,
@@ -107,5 +120,11 @@ def make(data: config.DataConfig) -> Dataset:
         host_batches=None,
         holdout=first_images,
         train_images=lambda n: first_images("train", min(n, data.n_train)),
-        briefs=sample_brief,
+        briefs=briefs,
     )
+
+
+def _with_entry(brief: Brief, stated: float) -> Brief:
+    """Adds to `given` the entry of the sketch."""
+    entry = jnp.full((brief.given.shape[0], 1), stated, jnp.float32)
+    return brief._replace(given=jnp.concatenate([brief.given, entry], axis=1))

@@ -51,6 +51,7 @@ def define_flags() -> None:
     flags.DEFINE_string("around", "", "A design (PNG) of which variations are wanted; see --spread.")
     flags.DEFINE_string("morph", "", "A.png,B.png: a path between two designs.")
     flags.DEFINE_string("sweep", "", "An axis along which each brief (or the design of --around) is drawn.")
+    flags.DEFINE_string("sketch", "", "Line art (an image file) that the designs shall follow.")
     flags.DEFINE_integer("candidates", None, "Candidates drawn for a brief.", lower_bound=1)
     flags.DEFINE_integer("deliver", None, "Designs delivered of a brief, at most.", lower_bound=1)
     flags.DEFINE_string("select", None, "diverse, best or first: which of those that meet the brief are delivered.")
@@ -69,7 +70,15 @@ def main(argv: Sequence[str]) -> None:
             list_space(FLAGS.checkpoint)
             return
         config = configured(FLAGS.config)
-        request = Request(tuple(FLAGS.brief), FLAGS.briefs, FLAGS.around, FLAGS.morph, FLAGS.sweep, FLAGS.test_briefs)
+        request = Request(
+            briefs=tuple(FLAGS.brief),
+            file=FLAGS.briefs,
+            around=FLAGS.around,
+            morph=FLAGS.morph,
+            sweep=FLAGS.sweep,
+            test_briefs=FLAGS.test_briefs,
+            sketch=FLAGS.sketch,
+        )
         if FLAGS.workdir is None and not (FLAGS.dry_run or FLAGS.redraw):
             raise errors.ConfigError(
                 "No --workdir is given: name the folder of the designs, such as --workdir=runs/fans."

@@ -183,6 +183,7 @@ def listed(space: DesignSpace) -> str:
     lines = [f"product      {', '.join(space.products)}"]
     lines += [f"{element.name:<12} {', '.join(element.categories)}" for element in space.elements]
     lines += [f"{axis:<12} a number from {-AXIS_LIMIT:+g} to {AXIS_LIMIT:+g}" for axis in space.axes]
+    lines += ["sketch       an image file of line art, given as --sketch=FILE"] if space.sketches else []
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ich_jax.config import DesignConfig
 from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import diversity, drawing
-from ich_jax.studies.design import briefs, files, recipes, result
+from ich_jax.studies.design import briefs, files, recipes, result, sketches
 from ich_jax.studies.design.designer import Choice, Designer, Job, choose
 from ich_jax.studies.design.files import Card
 from ich_jax.studies.design.result import BriefResult, Delivered
@@ -105,12 +105,11 @@ def real_images_spread(judging: Judging, brief: Brief, n: int) -> float:
     space = judging.dataset.space
     drawn = drawing.on_host(judging.dataset.briefs(jax.random.fold_in(key, 0), n))
     asked = drawing.repeat(drawing.rows(brief, slice(0, 1)), n)
-    n_elements = len(space.elements)
     given = np.asarray(asked.given) > 0
     full = drawn._replace(
         product=jnp.asarray(np.where(given[:, 0], asked.product, drawn.product)),
-        elements=jnp.asarray(np.where(given[:, 1 : 1 + n_elements], asked.elements, drawn.elements)),
-        axes=jnp.asarray(np.where(given[:, 1 + n_elements :], asked.axes, drawn.axes)),
+        elements=jnp.asarray(np.where(given[:, 1 : space.axes_given.start], asked.elements, drawn.elements)),
+        axes=jnp.asarray(np.where(given[:, space.axes_given], asked.axes, drawn.axes)),
     )
     images = drawing.draw_real(judging.real_draws, jax.random.fold_in(key, 1), full, 1)
     return diversity.pixel_sd(images[:, 0][None])
@@ -151,4 +150,5 @@ def card_of(designer: Designer, recipe: recipes.Recipe, brief: Brief, position: 
         batch=designer.batch,
         row=position % designer.batch,
         versions=files.versions(),
+        sketch=sketches.to_text(brief),
     )

@@ -109,11 +109,10 @@ class Designer:
         )
         return found
 
-    def warm(self) -> None:
-        """Compiles both programs, so that what is timed afterwards is drawing and reading alone."""
-        model = self.model
-        noise = np.zeros((1, model.config.generator.z_dim), np.float32)
-        self.read(self.draw(noise, model.space.brief()))
+    def warm(self, brief: Brief) -> None:
+        """Compiles both programs for briefs like these, so that what is timed afterwards is drawing and reading."""
+        noise = np.zeros((1, self.model.config.generator.z_dim), np.float32)
+        self.read(self.draw(noise, drawing.rows(drawing.on_host(brief), slice(1))))
 
     def _in_batches(self, function: Callable[[PyTree], PyTree], tree: PyTree) -> PyTree:
         n = len(jax.tree.leaves(tree)[0])

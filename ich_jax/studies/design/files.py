@@ -15,8 +15,9 @@ from PIL import Image, PngImagePlugin
 
 from ich_jax import __version__, errors, workdir
 from ich_jax.evaluation.drawing import Images
-from ich_jax.studies.design import recipes
+from ich_jax.studies.design import recipes, sketches
 from ich_jax.studies.design.recipes import Recipe
+from ich_jax.types import Brief, DesignSpace
 
 CHUNK = "ich_jax"
 """Keyword of the text chunk that holds a `Card` as JSON."""
@@ -36,6 +37,7 @@ class Card:
         row: Its row in the call.
         versions: Of the packages that drew it, by name.
         enlarged: How a larger copy was made, such as `nearest 384`; empty at native size.
+        sketch: The sketch of its brief, as `sketches.to_text` writes it; empty if it states none.
     """
 
     stated: tuple[tuple[str, str | float], ...]
@@ -47,6 +49,17 @@ class Card:
     row: int
     versions: Mapping[str, str]
     enlarged: str = ""
+    sketch: str = ""
+
+    def brief(self, space: DesignSpace) -> Brief:
+        """Returns the brief of the design.
+
+        Raises:
+            ConfigError: The space lacks what it states.
+            DataError: Its sketch is damaged.
+        """
+        brief = space.brief(**dict(self.stated))
+        return sketches.with_page(space, brief, sketches.from_text(self.sketch)) if self.sketch else brief
 
 
 def encode(image: Images, card: Card) -> bytes:
@@ -58,16 +71,23 @@ def encode(image: Images, card: Card) -> bytes:
     )
     for key, text in (
         ("Software", f"ich_jax {__version__}"),
-        ("Brief", brief or "open"),
+        ("Brief", (brief or "open") + " (along a sketch)" * bool(card.sketch)),
         ("Seed", str(start.seed)),
         ("Noise", str(start.index)),
         ("Checkpoint", f"{card.run}, SHA-256 {card.checkpoint}"),
-        (CHUNK, workdir.json_text(dataclasses.asdict(card) | {"recipe": recipes.to_json(card.recipe)})),
+        (CHUNK, workdir.json_text(_values(card))),
     ):
         info.add_itxt(key, text)
     buffer = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
+
+
+def _values(card: Card) -> dict[str, Any]:
+    values = dataclasses.asdict(card) | {"recipe": recipes.to_json(card.recipe)}
+    if not card.sketch:
+        del values["sketch"]  # earlier versions read designs without sketches
+    return values
 
 
 def decode(path: str | Path) -> tuple[Images, Card]:

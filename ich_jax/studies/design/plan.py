@@ -15,7 +15,7 @@ from ich_jax.config import DesignConfig
 from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import drawing
 from ich_jax.report.text import signed
-from ich_jax.studies.design import briefs, files, recipes
+from ich_jax.studies.design import briefs, files, recipes, sketches
 from ich_jax.studies.design.briefs import Asked
 from ich_jax.studies.design.designer import Designer, Job
 from ich_jax.studies.design.files import Card
@@ -39,6 +39,7 @@ class Request:
         morph: Two designs, `A.png,B.png`, between which a path is wanted.
         sweep: An axis along which each brief, or the design of `around`, is drawn.
         test_briefs: How many of the run's own test briefs, by which its generator was judged.
+        sketch: Line art, as an image file, that every brief shall follow.
     """
 
     briefs: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Request:
     morph: str = ""
     sweep: str = ""
     test_briefs: int = 0
+    sketch: str = ""
 
 
 def plan(
@@ -66,6 +68,10 @@ def plan(
         CheckpointError: A design was drawn by another checkpoint.
     """
     space = designer.space
+    if request.sketch and (request.morph or request.around):
+        raise errors.ConfigError(
+            "--sketch goes with --brief and --briefs; a design that was drawn keeps its own sketch."
+        )
     if request.sweep:
         errors.require(request.sweep, space.axes, "--sweep")
     if request.morph:
@@ -85,6 +91,10 @@ def plan(
         run_config = designer.model.config
         errors.require_within(request.test_briefs, 1, run_config.evaluation.n_designs, "--test_briefs", whole=True)
         found = briefs.named([*found, *briefs.of_test(images(), run_config.evaluation, request.test_briefs)])
+    if request.sketch:
+        page = sketches.read(request.sketch, space, designer.model.size)
+        found = found or (Asked("01_sketch", (), space.brief()),)
+        found = tuple(dataclasses.replace(one, brief=sketches.with_page(space, one.brief, page)) for one in found)
     if not found:
         raise errors.ConfigError(
             f'No brief is given. Write for example --brief="product={space.products[0]}", or --briefs=FILE; --list '
@@ -108,7 +118,8 @@ def brief_job(config: DesignConfig, asked: Asked) -> Job:
 def job(asked: Asked, made: list[Recipe] | list[Noise], *, chosen: bool = True, labels: list[str] | None = None) -> Job:
     """Returns the job of one brief with as many candidates as there are recipes."""
     repeated = drawing.repeat(drawing.on_host(asked.brief), len(made))
-    return Job(asked.name, asked.text, asked.stated, repeated, tuple(made), chosen, tuple(labels or ()))
+    title = asked.text + " (along the sketch)" * (asked.brief.sketch is not None)
+    return Job(asked.name, title, asked.stated, repeated, tuple(made), chosen, tuple(labels or ()))
 
 
 def card_of(designer: Designer, path: str) -> Card:
@@ -147,7 +158,7 @@ def identity(designer: Designer, jobs: tuple[Job, ...]) -> dict[str, Any]:
 
     def fingerprint(one: Job) -> str:
         values = [one.stated, one.labels, one.chosen, [recipes.to_json(recipe) for recipe in one.recipes]]
-        return config_lib.fingerprint([*values, *(np.asarray(part).tolist() for part in one.brief)])
+        return config_lib.fingerprint([*values, *(np.asarray(part).tolist() for part in one.brief if part is not None)])
 
     model = designer.model
     return {
@@ -165,7 +176,7 @@ def print_side(config: DesignConfig, designer: Designer) -> int:
 
 
 def _asked(card: Card, space: DesignSpace, name: str) -> Asked:
-    return Asked(name, card.stated, space.brief(**dict(card.stated)))
+    return Asked(name, card.stated, card.brief(space))
 
 
 def _around(config: DesignConfig, asked: Asked, card: Card) -> Job:
@@ -202,8 +213,8 @@ def _place(start: Recipe, end: Recipe, share: float) -> Recipe:
 def between(a: Brief, b: Brief, share: float) -> Brief:
     """Returns a brief between two: axes that both state in proportion, everything else of the nearer one."""
     near = a if share < 0.5 else b
-    n_axes = np.asarray(a.axes).shape[1]
-    both = (np.asarray(a.given) * np.asarray(b.given))[:, -n_axes:] > 0 if n_axes else np.zeros((1, 0), bool)
+    first, n_axes = 1 + np.asarray(a.elements).shape[1], np.asarray(a.axes).shape[1]
+    both = (np.asarray(a.given) * np.asarray(b.given))[:, first : first + n_axes] > 0
     mixed = (1 - share) * np.asarray(a.axes, np.float64) + share * np.asarray(b.axes, np.float64)
     axes = np.where(both, mixed, np.asarray(near.axes)).astype(np.float32)
     return near._replace(axes=axes)  # type: ignore[arg-type]  # numpy is welcome
@@ -212,6 +223,8 @@ def between(a: Brief, b: Brief, share: float) -> Brief:
 def _sweep(config: DesignConfig, space: DesignSpace, asked: Asked, axis: str, noises: tuple[Recipe, ...]) -> Job:
     values = [round(float(value), 6) for value in np.linspace(-AXIS_LIMIT, AXIS_LIMIT, config.columns)]
     row = [space.brief(**(dict(asked.stated) | {axis: value})) for value in values]
+    if asked.brief.sketch is not None:
+        row = [space.with_sketch(brief, asked.brief.sketch) for brief in row]
     return Job(
         name=f"sweep_{axis}_{asked.name}",
         title=f"{axis} {signed(values[0])} to {signed(values[-1])}: {asked.text}",
@@ -225,5 +238,8 @@ def _sweep(config: DesignConfig, space: DesignSpace, asked: Asked, axis: str, no
 
 
 def _stack(found: list[Brief]) -> Brief:
+    pages: list[Any] = [np.ones_like(brief.sketch) for brief in found if brief.sketch is not None]
+    if pages:  # beside briefs with a sketch, those without one hold a blank page that they do not state
+        found = [brief if brief.sketch is not None else brief._replace(sketch=pages[0]) for brief in found]
     stacked: Brief = jax.tree.map(lambda *leaves: np.concatenate(leaves), *map(drawing.on_host, found))
     return stacked

@@ -158,7 +158,7 @@ def seen(space: DesignSpace, brief: Brief, reading: Reading, tolerance: float) -
     codes = [np.asarray(part).argmax(axis=1) for part in (reading.product, *reading.elements)]
     names = (*(name for name, _ in kinds), *space.axes)
     axes, asked = np.asarray(reading.axes, np.float64), np.asarray(brief.axes, np.float64)
-    given = np.asarray(brief.given)[:, len(kinds) :] > 0
+    given = np.asarray(brief.given)[:, space.axes_given] > 0
     found = []
     for n in range(len(axes)):
         parts: dict[str, str | float] = {name: of[int(code[n])] for (name, of), code in zip(kinds, codes, strict=True)}
@@ -171,7 +171,7 @@ def seen(space: DesignSpace, brief: Brief, reading: Reading, tolerance: float) -
 def refused(space: DesignSpace, comparison: selection.Comparison, brief: Brief) -> dict[str, int]:
     """Returns how many candidates miss each part that is stated of any."""
     names = ("product", *(element.name for element in space.elements), *space.axes)
-    stated = np.logical_or.reduce(np.asarray(brief.given) > 0, axis=0)
+    stated = np.logical_or.reduce(np.asarray(brief.given)[:, : space.axes_given.stop] > 0, axis=0)
     counts = comparison.missed.sum(axis=0)
     return {name: int(count) for name, count, known in zip(names, counts, stated, strict=True) if known}
 
@@ -179,7 +179,7 @@ def refused(space: DesignSpace, comparison: selection.Comparison, brief: Brief) 
 def cloud(choice: Choice, space: DesignSpace) -> Cloud:
     """Returns the candidates on two axes: those that the brief states first, else principal components of features."""
     brief = choice.job.brief
-    given = np.asarray(brief.given)[0, 1 + len(space.elements) :] > 0
+    given = np.asarray(brief.given)[0, space.axes_given] > 0
     asked: tuple[float | None, float | None] = (None, None)
     if len(space.axes) >= 2:
         order = sorted(range(len(space.axes)), key=lambda a: not given[a])[:2]

@@ -13,7 +13,7 @@ from ich_jax.evaluation import drawing
 from ich_jax.studies import trained
 from ich_jax.studies.console import showing
 from ich_jax.studies.describe import errors_of
-from ich_jax.studies.design import briefs, checks, delivery, figures, files, plan, reporting, result
+from ich_jax.studies.design import briefs, checks, delivery, figures, files, plan, reporting, result, sketches
 from ich_jax.studies.design.delivery import Judging
 from ich_jax.studies.design.designer import Designer, Job
 from ich_jax.studies.design.plan import Request
@@ -43,13 +43,15 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
     judging = load_judging(designer, source) if config.judge else None
     workdir.claim(folder, config)
     workdir.write_json(Path(folder) / plan.REQUEST_FILE, identity)
+    if request.sketch and (text := sketches.to_text(jobs[0].brief)):
+        files.write_new(Path(folder) / "sketch.png", sketches.to_png(sketches.from_text(text)))
 
     # ---------------- brief by brief
     liveness.keeps(f"finished briefs in {folder} are kept, and the same command resumes")
     started = [job for job in jobs if result.load(folder, job.name) is None]
     if started:
         liveness.stage("programs that draw and read, which are compiled")
-        designer.warm()
+        designer.warm(started[0].brief)
     with showing(len(jobs), live=config.progress) as show:
         for i, job in enumerate(jobs):
             if result.load(folder, job.name) is None:
@@ -79,8 +81,7 @@ def redraw(config: DesignConfig, source: str, file: str, folder: str = "") -> No
     config = dataclasses.replace(config, style_strength=card.style_strength, batch=card.batch)
     designer = load(source, config)
     plan.check_same(designer, card, file)
-    brief = designer.space.brief(**dict(card.stated))
-    drawn = files.enlarged_as(card, designer.redraw(card.recipe, brief, card.row))
+    drawn = files.enlarged_as(card, designer.redraw(card.recipe, card.brief(designer.space), card.row))
     if drawn.shape != image.shape:
         raise errors.DataError(
             f"{file} has {image.shape[1]} x {image.shape[0]} pixels; it was made with {drawn.shape[0]}."

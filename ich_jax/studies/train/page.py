@@ -70,6 +70,7 @@ def write(
     candidates = [
         page.Section("What it draws", items=sections.drawings(space, sheets, context), simulated=simulated),
         sections.obedience(space, evaluation, context),
+        sections.sketches(space, evaluation, context),
         sections.realism(evaluation, context),
         sections.copying(evaluation, context),
         sections.inspection(inspector, simulated=simulated),

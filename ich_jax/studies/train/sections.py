@@ -172,6 +172,36 @@ def _axes(space: DesignSpace, evaluation: DesignEvaluation, samples: str, both: 
     return [*items, train_tables.product_table(by_product, samples)] if len(by_product) > 1 else items
 
 
+def sketches(space: DesignSpace, evaluation: DesignEvaluation, context: str) -> page.Section:
+    """Whether designs follow the sketches of their briefs; empty where briefs hold none."""
+    figures = evaluation.sketches
+    if figures is None:
+        return page.Section("Does it follow sketches?", simulated=evaluation.simulated)
+    shown = figures.shown
+    columns = np.stack(
+        [np.broadcast_to(x, (*x.shape[:3], 3)) for x in (shown.sketch, shown.real, shown.followed, shown.withheld)],
+        axis=1,
+    )
+    sheet = page.Figure(
+        "sketches",
+        "Sketches and designs",
+        image_sheets.sheet(
+            {"": columns},
+            row_labels=image_sheets.describe(shown.briefs, space),
+            column_labels=["sketch", "real image of it", "with the sketch", "sketch withheld"],
+        ),
+        "Each row is one held-out brief with its sketch, the real image that the sketch belongs to, and two designs of "
+        "the same noise: one drawn along the sketch and one without it. Outlines of the third column should be those "
+        "of the first.",
+        f"{len(columns)} held-out briefs \u00b7 {context}",
+    )
+    return page.Section(
+        "Does it follow sketches?",
+        items=(sheet, train_tables.sketch_table(figures, context)),
+        simulated=evaluation.simulated,
+    )
+
+
 def realism(evaluation: DesignEvaluation, context: str) -> page.Section:
     """Distances from real images, and diversity."""
     generated, tables, text, notes = evaluation.generated, [], [], []

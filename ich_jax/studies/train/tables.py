@@ -10,6 +10,7 @@ from ich_jax.evaluation.diversity import SAME_BRIEF, Diversity
 from ich_jax.evaluation.neighbours import Memorisation
 from ich_jax.evaluation.readings import Accuracy
 from ich_jax.evaluation.realism import Distribution, Spread
+from ich_jax.evaluation.sketches import SketchFigures
 from ich_jax.report import tables
 from ich_jax.report.tables import Cell, Measure, Table
 from ich_jax.training.loop import TrainResult
@@ -68,6 +69,28 @@ def axis_table(generated: AxisErrors, judge: AxisErrors | None, samples: str) ->
         f"Clopper-Pearson interval. {generated.any_beyond:,} of {generated.n:,} designs are beyond on any axis.",
         samples,
         (*((name, 3) for name in decimals), ("share", 4), ("low", 4), ("high", 4)),
+    )
+
+
+def sketch_table(figures: SketchFigures, samples: str) -> Table:
+    """Adherence to sketches, between what real images reach and what comes of withholding the sketch."""
+    rows = (
+        ("real, its own sketch", figures.real),
+        ("generated, with the sketch", figures.followed),
+        ("generated, sketch withheld", figures.withheld),
+    )
+    decimals = ("edge F1", "standard error", "chamfer", "axis MAE", "axis P95")
+    return Table(
+        "sketch_table",
+        "Adherence to sketches",
+        ("images", *decimals),
+        tuple((name, row.f1, row.f1_se, row.chamfer, row.axis_mae, row.axis_p95) for name, row in rows),
+        "Edges of an image against those of the sketch of its brief. F1 counts an edge pixel as found if it is, or "
+        "touches, one of the other; chamfer is the mean distance in pixels to the nearest edge of the other. The first "
+        "row is the best that can be reached, the last what comes of the keywords alone. Errors of the axes are those "
+        "of the same images, as the inspector reads them.",
+        f"{figures.n:,} held-out briefs with a sketch, one draw each \u00b7 {samples}",
+        tuple((name, 3) for name in decimals),
     )
 
 
