@@ -158,7 +158,7 @@ def by_name(
                 )  # fmt: skip
             elif path not in flat and _is_of_sketches(path):
                 flat[path] = value
-        # Heads of other elements and layers for sketches that this run lacks are dropped; other differences are refused.
+        # Heads of other elements, and layers for sketches, are dropped; other differences are refused.
         gone = [path for path in flat if path not in new and (path[0] == "reading" or _is_of_sketches(path))]
         found[name] = _nested({path: value for path, value in flat.items() if path not in gone})
     return found

@@ -97,7 +97,7 @@ def run() -> None:
     summary = {"candidates_per_s": best.candidates_per_s, "call_s": best.call_s.median, "versus_torch": fastest}
     known = {name: FLAGS[name].value for name in ("brief", "candidates", "deliver", "batch", "rounds")}
     receipt = {"summary": summary, **known, "generator": f"{model.config.name}, step {model.step}", "rows": found}
-    note = f"Brief: {FLAGS.brief}. {programs.said(neighbours)}"
+    note = f"Brief: {FLAGS.brief}. {programs.describe(neighbours)}"
     benchmark.write(Path(FLAGS.output), receipt, [_table(found)], peers=("torch",) if FLAGS.versus else (), note=note)
     print(benchmark.summary(summary), flush=True)
 
