@@ -29,6 +29,7 @@ SUBCOMMANDS = {
         "scaling",
         "lower",
         "econometrics",
+        "kansei",
         "interference",
         "memory",
         "accelerator",
