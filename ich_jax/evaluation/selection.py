@@ -2,19 +2,21 @@
 
 A candidate meets a brief if every part that the brief states is read off it as asked, axes within a tolerance. Of those
 that meet it the k most diverse, the k closest to the brief or the first k are taken. Further criteria, such as a price,
-count through Pareto fronts. The network that reads the candidates must not be the one that judges the delivered
-designs.
+count through Pareto fronts; so do word scores, through their `desirability`. Limits of a price or of elements narrow
+what may be taken: `within`, `with_elements`. The network that reads the candidates must not be the one that judges the
+delivered designs.
 
 Order and ties are deterministic everywhere: among equals the candidate that was drawn first wins.
 """
 
 import dataclasses
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
-from ich_jax.types import Brief, Reading
+from ich_jax.types import Brief, Element, Reading
 
 METHODS = ("diverse", "best", "first")
 
@@ -191,6 +193,89 @@ def pareto_fronts(criteria: npt.ArrayLike) -> _Ints:
         number[left[front]] = number.max() + 1
         left = left[~front]
     return number
+
+
+def desirability(
+    scores: npt.ArrayLike,
+    least: npt.ArrayLike,
+    enough: npt.ArrayLike,
+    *,
+    weight: npt.ArrayLike | None = None,
+    shape: npt.ArrayLike = 1.0,
+) -> _Floats:
+    """Returns how desirable each of N candidates is by all of W scores at once, `[N]` from 0 to 1.
+
+    Each score counts 0 at `least` and below, 1 at `enough` and beyond, and in between as a straight line to a power;
+    the geometric mean weighs them, so that a candidate that fails one score is not desirable at all. Its negative is a
+    criterion of `choose`.
+
+    Args:
+        scores: `[N, W]`, such as predicted scores on words.
+        least: `[W]` or one for all: not acceptable.
+        enough: `[W]` or one for all: as good as can be; below `least` if less is better, as of a price.
+        weight: `[W]` importance of each score, above 0; None: all alike.
+        shape: `[W]` or one for all, above 0: power of the line; above 1, only scores near `enough` count much.
+
+    Raises:
+        DataError: Scores that are not finite `[N, W]`.
+        ConfigError: `least` equals `enough`, or a weight or power that is not above 0.
+
+    References:
+        Derringer and Suich, Simultaneous optimization of several response variables, 1980.
+    """
+    values = np.asarray(scores, np.float64)
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise errors.DataError(f"desirability: expected finite scores [candidates, words], got shape {values.shape}.")
+    ones = np.ones(values.shape[1])
+    low, high, power = (np.asarray(v, np.float64) * ones for v in (least, enough, shape))
+    weights = ones if weight is None else np.asarray(weight, np.float64) * ones
+    if (low == high).any() or not (weights > 0).all() or not (power > 0).all():
+        raise errors.ConfigError("desirability: needs least and enough to differ, and weights and powers above 0.")
+    single = np.clip((values - low) / (high - low), 0.0, 1.0) ** power
+    with np.errstate(divide="ignore"):
+        mean: _Floats = np.exp(np.log(single) @ (weights / weights.sum()))
+    return mean
+
+
+def within(values: npt.ArrayLike, least: npt.ArrayLike = -np.inf, most: npt.ArrayLike = np.inf) -> _Bools:
+    """Returns which of N candidates keep every limit, `[N]` bool; part of `allowed` of `choose`.
+
+    Args:
+        values: `[N, M]`, such as a price.
+        least: `[M]` or one for all.
+        most: `[M]` or one for all.
+
+    Raises:
+        DataError: Values that are not numbers `[N, M]`.
+    """
+    table = np.asarray(values, np.float64)
+    if table.ndim != 2 or np.isnan(table).any():
+        raise errors.DataError(f"within: expected numbers [candidates, values], got shape {table.shape}.")
+    return ((table >= np.asarray(least)) & (table <= np.asarray(most))).all(axis=1)
+
+
+def with_elements(codes: npt.ArrayLike, elements: Sequence[Element], allowed: Mapping[str, Collection[str]]) -> _Bools:
+    """Returns which of N candidates have allowed categories only, `[N]` bool; part of `allowed` of `choose`.
+
+    Args:
+        codes: `[N, E]` category of each element, such as the largest logits of a reading.
+        elements: `[E]` elements.
+        allowed: For some elements the categories that may be.
+
+    Raises:
+        ConfigError: An element or category that does not exist, or an element of which nothing is allowed.
+    """
+    table = np.asarray(codes)
+    kept = np.ones(len(table), bool)
+    by_name = {element.name: j for j, element in enumerate(elements)}
+    for name, categories in allowed.items():
+        j = by_name[errors.require(name, by_name, "with_elements")]
+        for category in categories:
+            errors.require(category, elements[j].categories, f"with_elements: {name}")
+        if not categories:
+            raise errors.ConfigError(f"with_elements: {name}: nothing is allowed.")
+        kept &= np.isin(table[:, j], [elements[j].categories.index(category) for category in categories])
+    return kept
 
 
 def _log_sum_exp(logits: _Floats) -> _Floats:

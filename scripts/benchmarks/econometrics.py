@@ -69,7 +69,7 @@ def define_flags() -> None:
 
 def run() -> None:
     """Measures the rows that the flags ask for."""
-    _quiet_peers()
+    quiet_peers()
     known = {row.name: row for row in all_rows(quick=FLAGS.quick)}
     asked = {errors.require(name, known, "--rows") for name in FLAGS.rows or known}
     chosen = [row for name, row in known.items() if name in asked]
@@ -77,7 +77,7 @@ def run() -> None:
     measured = []
     for row in chosen:
         measured.append(measure(row, rounds=FLAGS.rounds, with_peer=FLAGS.peers))
-        print(_line(measured[-1]), flush=True)
+        print(line(measured[-1]), flush=True)
     write(Path(FLAGS.output), measured, rounds=FLAGS.rounds, quick=FLAGS.quick)
     print(benchmark.summary(summarise(measured)), flush=True)
 
@@ -111,7 +111,7 @@ def measure(row: Row, *, rounds: int, with_peer: bool = True) -> Measured:
     times = timing.paired(row.ours, peer, cases, rounds=rounds, check=check)
     note = row.note
     if peer is None:
-        note = "alone, as asked" if with_peer is False else 'peer absent: pip install -e ".[peers]"'
+        note = (row.note or "alone, as asked") if with_peer is False else 'peer absent: pip install -e ".[peers]"'
     return Measured(
         row.name,
         row.problem,
@@ -150,10 +150,13 @@ def write(folder: Path, measured: Sequence[Measured], *, rounds: int, quick: boo
     receipt = {"summary": summarise(measured), "rounds": rounds, "quick": quick, "rows": measured}
     load = [value for m in measured for value in m.load]
     note = f"Both sides use the same cores. Load {min(load):.1f} to {max(load):.1f}."
-    benchmark.write(folder, receipt, [_table(measured, rounds, quick)], peers=_PEERS, note=note)
+    benchmark.write(folder, receipt, [table(measured, rounds, quick)], peers=_PEERS, note=note)
 
 
-def _table(measured: Sequence[Measured], rounds: int, quick: bool) -> tables.Table:
+def table(
+    measured: Sequence[Measured], rounds: int, quick: bool, title: str = "Econometrics against the fastest peer"
+) -> tables.Table:
+    """The table of a benchmark against peers."""
     rows: list[tuple[tables.Cell, ...]] = []
     for m in measured:
         t = m.times
@@ -163,7 +166,7 @@ def _table(measured: Sequence[Measured], rounds: int, quick: bool) -> tables.Tab
         rows.append((m.row, m.problem, m.peer, ratio, *warm, *cold, m.equal, m.note))
     return tables.Table(
         name="benchmark",
-        title="Econometrics against the fastest peer" + (", small sizes" if quick else ""),
+        title=title + (", small sizes" if quick else ""),
         columns=(
             "row",
             "problem",
@@ -181,7 +184,7 @@ def _table(measured: Sequence[Measured], rounds: int, quick: bool) -> tables.Tab
     )
 
 
-def _quiet_peers() -> None:
+def quiet_peers() -> None:
     """Peers warn about themselves and the data; a benchmark of them is not the place."""
     warnings.simplefilter("ignore")
     absl_logging.set_verbosity(absl_logging.WARNING)
@@ -193,7 +196,8 @@ def _nan_first(value: float) -> float:
     return -math.inf if math.isnan(value) else value
 
 
-def _line(m: Measured) -> str:
+def line(m: Measured) -> str:
+    """What is printed when a row is done."""
     t = m.times
     alone = f"{m.row}: ours {benchmark.seconds_range(t.ours_s)}, first call {benchmark.seconds(t.ours_cold_s)}"
     if t.peer_s is None or t.speedup is None:

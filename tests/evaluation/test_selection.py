@@ -137,3 +137,41 @@ def test_unknown_method_and_k_are_refused() -> None:
         selection.choose("divers", 2, ALLOWED, COST, POINTS)
     with pytest.raises(errors.ConfigError, match=r"^k: "):
         selection.choose("best", 0, ALLOWED, COST, POINTS)
+
+
+def test_desirability_is_the_geometric_mean_of_what_was_reached():
+    scores = np.array([[1.0, 200.0], [2.0, 100.0], [3.0, 50.0], [0.0, 50.0], [9.0, 0.0]])
+    found = selection.desirability(scores, [0.0, 250.0], [2.0, 50.0], weight=[2.0, 1.0])
+    expected = [(0.5**2 * 0.25) ** (1 / 3), 0.75 ** (1 / 3), 1.0, 0.0, 1.0]  # of a price less is better
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(selection.desirability(scores[:, :1], 0.0, 2.0, shape=2.0)[:2], [0.25, 1.0])
+    # An affine change of a score and its limits changes nothing.
+    moved = selection.desirability(scores * [3.0, 0.1] + [1.0, -4.0], [1.0, 21.0], [7.0, 1.0], weight=[2.0, 1.0])
+    np.testing.assert_allclose(moved, found, atol=1e-12)
+    for options in ({"least": 1.0, "enough": 1.0}, {"least": 0.0, "enough": 1.0, "weight": [0.0, 1.0]}):
+        with pytest.raises(errors.ConfigError, match="desirability"):
+            selection.desirability(scores, **options)
+    with pytest.raises(errors.DataError, match="desirability"):
+        selection.desirability(np.array([[np.nan]]), 0.0, 1.0)
+
+
+def test_constraints_on_price_and_elements_narrow_what_may_be_taken():
+    elements = (Element("palette", ("ink", "red", "indigo")), Element("trim", ("bare", "gilt")))
+    codes = np.array([[0, 0], [1, 1], [2, 0], [1, 0]])
+    price = np.array([[9.0], [30.0], [12.0], [15.0]])
+    cheap = selection.within(price, most=15.0)
+    assert cheap.tolist() == [True, False, True, True]
+    fitting = selection.with_elements(codes, elements, {"palette": ("red", "indigo")})
+    assert fitting.tolist() == [False, True, True, True]
+    wanted = selection.desirability(np.array([[3.0], [3.0], [1.0], [2.0]]), 0.0, 3.0)
+    taken = selection.choose("best", 1, cheap & fitting, -wanted, price)
+    assert taken.index.tolist() == [3]
+    for allowed, message in (
+        ({"colour": ("red",)}, "colour"),
+        ({"trim": ("gold",)}, "gold"),
+        ({"trim": ()}, "nothing"),
+    ):
+        with pytest.raises(errors.ConfigError, match=message):
+            selection.with_elements(codes, elements, allowed)
+    with pytest.raises(errors.DataError, match="within"):
+        selection.within([1.0, 2.0])

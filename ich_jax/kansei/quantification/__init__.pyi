@@ -1,6 +1,7 @@
-from . import conjoint, correspondence, morphology, profiles, theory
+from . import conjoint, correspondence, least_squares, morphology, profiles, theory
 from .conjoint import Conjoint, conjoint_analysis
 from .correspondence import Correspondence, correspondence_analysis
+from .least_squares import partial_least_squares
 from .morphology import encode, level_element
 from .profiles import Profiles, score_profiles
 from .theory import CategoryScores, quantification_1
@@ -15,8 +16,10 @@ __all__ = [
     "correspondence",
     "correspondence_analysis",
     "encode",
+    "least_squares",
     "level_element",
     "morphology",
+    "partial_least_squares",
     "profiles",
     "quantification_1",
     "score_profiles",

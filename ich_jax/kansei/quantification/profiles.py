@@ -28,7 +28,8 @@ class Profiles(Result):
         desired: `[C]` weighted sum of the predictions.
         codes: `[C, E]` category of every element.
         prediction: `[C, W]`.
-        low: `[C, W]` lower prediction limits, for the mean score of one new sample; NaN for ridge fits.
+        low: `[C, W]` lower prediction limits, for the mean score of one new sample; NaN for ridge and for partial
+            least squares.
         high: `[C, W]` upper prediction limits.
         elements: The elements.
     """
@@ -99,7 +100,9 @@ def score_profiles(
         )
     quantile = np.array(
         [
-            stats.t.isf((1.0 - confidence) / 2.0, one.df) * one.residual_sd if one.penalty == 0 else math.nan
+            stats.t.isf((1.0 - confidence) / 2.0, one.df) * one.residual_sd
+            if one.penalty == 0 and one.components == 0
+            else math.nan
             for one in fits.values()
         ]
     )

@@ -45,6 +45,7 @@ class CategoryScores(Result):
         df: Residual degrees of freedom (effective ones for ridge).
         penalty: Ridge penalty; 0: least squares.
         covariance: `[K, K]` of the scores over the residual variance.
+        components: Latent components of partial least squares; 0: another method.
     """
 
     columns = ("item", "category", "count", "score", "low", "high")
@@ -68,6 +69,7 @@ class CategoryScores(Result):
     df: float
     penalty: float
     covariance: Array
+    components: int = 0
 
 
 class Fit(NamedTuple):
@@ -166,7 +168,7 @@ def quantification_1(
         constant=float(y.mean()),
         elements=tuple(elements),
         range=np.array([np.ptp(score[block]) for block in where]),
-        partial=_partial(np.stack([x[:, block] @ score[block] for block in where], axis=1), y),
+        partial=partial_correlations(np.stack([x[:, block] @ score[block] for block in where], axis=1), y),
         fitted=fitted,
         residual_sd=sd,
         r2=1.0 - error / total,
@@ -213,7 +215,7 @@ def _best_penalty(x: Array, y: Array) -> float:
     return float(RIDGE_GRID[np.square(y[None, :] - left_out).sum(axis=1).argmin()])
 
 
-def _partial(parts: Array, y: Array) -> Array:
+def partial_correlations(parts: Array, y: Array) -> Array:
     """Partial correlation of each element's part with y, given the other parts; 0 for a part that does not vary."""
     result = np.zeros(parts.shape[1])
     for j in range(parts.shape[1]):
