@@ -202,6 +202,6 @@ def test_an_experiment_may_add_fields_of_its_own() -> None:
 
 def test_a_field_added_to_stored_runs_leaves_their_fingerprints() -> None:
     values = config_lib.flatten(resolve(), "result")
-    assert values.pop("data.sketches") == "none"
+    assert values.pop("data.sketches") == "none" and values.pop("objective.sketch_dropout") == 0.5
     assert config_lib.fingerprint(resolve()) == config_lib.fingerprint(values)
     assert config_lib.fingerprint(resolve(data__sketches="derived")) != config_lib.fingerprint(values)
