@@ -163,3 +163,12 @@ def test_correspondence_analysis_keeps_chi_squared_and_the_table():
     np.testing.assert_allclose(rebuilt * counts.sum(), counts, rtol=1e-10)
     np.testing.assert_allclose(found.row_mass @ found.rows, 0, atol=1e-12)
     np.testing.assert_allclose(found.row_mass @ found.rows**2, found.inertia, rtol=1e-10)
+
+
+def test_raters_without_part_worths_find_all_elements_alike():
+    elements = (Element("a", ("x", "y")), Element("b", ("p", "q")))
+    codes = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 2)
+    flat = np.array([1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0])  # varies, but with no element
+    found = quantification.conjoint_analysis(codes, elements, np.stack([flat, 3 - flat]), key=jax.random.key(0))
+    np.testing.assert_allclose(found.importance, [0.5, 0.5])
+    assert np.isfinite(found.noise).all() and np.isfinite(found.noise_high).all()

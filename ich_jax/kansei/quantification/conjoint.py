@@ -16,6 +16,8 @@ from ich_jax.uncertainty import bootstrap, bootstrap_intervals, draws, float64, 
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
+_FLAT = 1e-9  # of the range of a rater's ratings: ranges of part-worths whose sum lies below are zero
+
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Conjoint(Result):
@@ -111,7 +113,10 @@ def conjoint_analysis(
     member = np.concatenate([np.full(block.stop - block.start, j) for j, block in enumerate(where)])
     sizes = tuple(block.stop - block.start for block in where)
     shares = np.stack([np.ptp(worths[:, block], axis=1) for block in where], axis=1)
-    shares /= shares.sum(axis=1, keepdims=True)
+    total = shares.sum(axis=1, keepdims=True)
+    # Part-worths that are all zero but for rounding make no element more important than another.
+    flat = total <= _FLAT * np.ptp(y, axis=1, keepdims=True)
+    shares = np.where(flat, 1.0 / len(where), shares / np.where(flat, 1.0, total))
     found = bootstrap.iid(key, _means, np.concatenate([shares, worths], axis=1), n_resamples=n_resamples)
     limits = bootstrap_intervals.percentile(found, confidence=confidence)
     with float64.enabled():
@@ -148,7 +153,9 @@ def _noise(key: jax.Array, ratings: jax.Array, hat: jax.Array, *, sizes: tuple[i
         ends = np.cumsum((0, *sizes))
         parts = [worths[:, a:b] for a, b in itertools.pairwise(ends)]
         ranges = jnp.stack([part.max(axis=1) - part.min(axis=1) for part in parts], axis=1)
-        return (ranges / ranges.sum(axis=1, keepdims=True)).mean(axis=0)
+        total = ranges.sum(axis=1, keepdims=True)
+        flat = total <= _FLAT * (ratings.max(axis=1, keepdims=True) - ratings.min(axis=1, keepdims=True))
+        return jnp.where(flat, 1.0 / len(sizes), ranges / jnp.where(flat, 1.0, total)).mean(axis=0)
 
     result: jax.Array = draws.each(shuffled, n_draws, ratings.size + ratings.shape[0] * hat.shape[0])
     return result

@@ -34,6 +34,7 @@ def define_flags() -> None:
     config_flags.DEFINE_config_file("config", None, "Config file, such as configs/kansei_study.py, or FILE:VARIANT.")
     flags.DEFINE_string("workdir", None, "Folder of the results.")
     flags.DEFINE_string("checkpoint", "", "For :loop, the run of the generator; empty: the one that is shipped.")
+    flags.DEFINE_string("axes_of", "", "Folder of the rated images, whose metadata.csv gets the factors as axes.")
     flags.DEFINE_string("write_templates", "", "Write examples of all files to this folder, then leave.")
     flags.DEFINE_string("make_sheets", "", "Write blinded sheets and their key to this folder, then leave.")
     flags.DEFINE_list(
@@ -76,8 +77,8 @@ def main(argv: Sequence[str]) -> None:
             from ich_jax.studies.kansei import loop  # it draws designs, which the other variants need not import
 
             loop.go_round(config, FLAGS.workdir, FLAGS.checkpoint)
-        else:
-            run(config, FLAGS.workdir)
+            return
+        run(config, FLAGS.workdir, FLAGS.axes_of)
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
 

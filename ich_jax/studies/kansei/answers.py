@@ -47,6 +47,7 @@ class Review:
         raters: Raters behind a sum; 0: not known.
         scale: Least and largest score of one rater; None: not known.
         dropped: Works left out since a rater has not scored them.
+        rater_names: Names of the raters; empty when only sums are known.
     """
 
     arms: tuple[str, str]
@@ -56,6 +57,7 @@ class Review:
     raters: int
     scale: tuple[int, int] | None
     dropped: tuple[str, ...]
+    rater_names: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -83,6 +83,35 @@ def word_profiles(result: WordsResult) -> Picture:
     return line_charts.series([panel], columns=1, height=300)
 
 
+def radar(result: WordsResult, scale: tuple[float, float]) -> Picture:
+    """Profile of the best, the worst and the middle sample: a spoke for each word, the scale from centre to rim."""
+    order = np.argsort(-result.means.mean(axis=1), kind="stable")
+    picked = dict.fromkeys((int(order[0]), int(order[len(order) // 2]), int(order[-1])))
+    angle = np.pi / 2 - 2 * np.pi * np.arange(len(result.words)) / len(result.words)
+    x, y = np.cos(angle), np.sin(angle)
+    low, high = scale
+    with matplotlib.rc_context(style.rc_params()):
+        fig, (ax,) = style.new_figure(style.PAGE_WIDTH * 0.7, 400, 1, 1)
+        ax.set_aspect("equal")
+        ax.axis("off")
+        for share in (1 / 3, 2 / 3, 1.0):
+            ax.fill(share * x, share * y, fill=False, edgecolor=style.FAINT, lw=0.8)
+            ax.annotate(
+                f"{low + share * (high - low):g}".replace("-", "\u2212"), (0.0, share), fontsize=8, color=style.INK
+            )
+        for word, a, b in zip(result.words, x, y, strict=True):
+            ax.plot([0, a], [0, b], color=style.FAINT, lw=0.8)
+            side = "center" if abs(a) < 0.1 else "left" if a > 0 else "right"
+            ax.text(1.08 * a, 1.08 * b, word, ha=side, va="center")
+        for k, colour in zip(picked, (style.COLOURS[1], style.COLOURS[2], style.COLOURS[0]), strict=False):
+            r = (result.means[k] - low) / (high - low)
+            ax.fill(r * x, r * y, fill=False, edgecolor=colour, lw=2, label=f"{result.samples[k]}")
+        ax.set_xlim(-1.7, 1.7)
+        ax.set_ylim(-1.2, 1.25)
+        ax.legend(frameon=False, loc="lower left")
+        return style.finish(fig, "svg")
+
+
 def scree(result: WordsResult) -> Picture:
     """Eigenvalues beside those of noise."""
     found = result.components

@@ -195,6 +195,7 @@ def read_review(path: Path) -> Review:
         raters=0 if single else len(raters),
         scale=None,
         dropped=dropped,
+        rater_names=() if single else tuple(raters),
     )
 
 

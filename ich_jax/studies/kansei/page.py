@@ -31,7 +31,7 @@ def write(folder: str | Path, *, config: KanseiConfig, result: KanseiResult, pro
     if result.review is not None:
         sections.append(_review(result.review, published))
     if result.words is not None:
-        sections.append(_words(result.words, published))
+        sections.append(_words(result.words, published, (config.data.scale_low, config.data.scale_high)))
     if result.elements is not None:
         sections.append(_elements(result.elements))
     if result.survey is not None:
@@ -126,7 +126,7 @@ def _review(result: ReviewResult, published: bool) -> Section:
     )
 
 
-def _words(result: WordsResult, published: bool) -> Section:
+def _words(result: WordsResult, published: bool, scale: tuple[float, float]) -> Section:
     samples = f"{len(result.samples)} samples, {len(result.words)} words, {result.n_raters:,} raters behind each mean"
     quote = PaperQuote(
         "Taking the term \u201csensual\u201d as an example, samples 2 and 7 are at a higher level of scoring, while "
@@ -154,6 +154,13 @@ def _words(result: WordsResult, published: bool) -> Section:
                 samples,
             ),
             Figure("word_profiles", "Word profiles", figures.word_profiles(result), "One line is one sample.", samples),
+            Figure(
+                "radar",
+                "Profiles of three samples",
+                figures.radar(result, scale),
+                "The samples of the highest, middle and lowest mean; from the centre, the least score, to the largest.",
+                samples,
+            ),
             Figure(
                 "scree",
                 "How many dimensions",

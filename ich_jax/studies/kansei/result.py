@@ -43,6 +43,7 @@ class WordsResult:
         adequacy: KMO and Bartlett's test; None where they are not defined.
         surviving: For each word which rankings hold without the standard deviations.
         reliability: For each word ICC and Kendall's W of the raters; empty without individual ratings.
+        mixed: For each word the means of the samples free of who rated them; empty without individual ratings.
         factors: Factor analysis with the retained number of factors; None without one.
         scores: `[S, m]` factor scores, the perceptual axes; None without factors.
     """
@@ -56,6 +57,7 @@ class WordsResult:
     adequacy: semantic.Adequacy | None
     surviving: dict[str, semantic.SurvivingRankings]
     reliability: dict[str, tuple[semantic.IccTable, semantic.KendallW]]
+    mixed: dict[str, semantic.MixedModel]
     factors: semantic.FactorAnalysis | None
     scores: Array | None
 
@@ -87,6 +89,8 @@ class ReviewResult:
         comparison: Of the two arms.
         bounds: Of the ICC, from sums only: of both arms together and of each; empty where individual scores exist.
         agreement: ICC of the raters over all works; None without individual scores.
+        severity: How strict each rater is; None without individual scores.
+        ordinal: The arms by single scores as ordered categories; None where it cannot be fitted.
         dropped: Works that a rater has not scored.
     """
 
@@ -95,6 +99,8 @@ class ReviewResult:
     comparison: review.Comparison
     bounds: dict[str, review.IdentifiedIcc]
     agreement: semantic.IccTable | None
+    severity: review.Severity | None
+    ordinal: review.OrdinalModel | None
     dropped: tuple[str, ...]
 
 
@@ -218,6 +224,13 @@ def _words(
                 reliability[word] = semantic.icc(table), semantic.kendall_w(table)
             except errors.DataError as reason:
                 missing.append((f"reliability of the raters on {word!r}", str(reason)))
+    mixed: dict[str, semantic.MixedModel] = {}
+    single = [] if answers.ratings is None else list(np.moveaxis(answers.ratings.score, 2, 0))
+    for word, table in zip(answers.words, single, strict=False):
+        try:
+            mixed[word] = semantic.mixed_model(table, answers.samples, confidence=config.analysis.confidence)
+        except errors.DataError as reason:
+            missing.append((f"mixed model of {word!r}", str(reason)))
     factors, scores = None, None
     try:
         factors = semantic.factor_analysis(means, max(1, components.retained), answers.words)
@@ -234,6 +247,7 @@ def _words(
         adequacy=adequacy,
         surviving=surviving,
         reliability=reliability,
+        mixed=mixed,
         factors=factors,
         scores=scores,
     )
@@ -314,9 +328,15 @@ def _review(
     options = config.analysis
     comparison = review.compare(first, second, key=key, confidence=options.confidence, n_resamples=options.n_resamples)
     bounds: dict[str, review.IdentifiedIcc] = {}
-    agreement = None
+    agreement = severity = ordinal = None
     if given.individual is not None:
-        agreement = semantic.icc(np.concatenate(given.individual))
+        both = np.concatenate(given.individual)
+        agreement = semantic.icc(both)
+        severity = review.rater_severity(both, given.rater_names, confidence=options.confidence)
+        try:
+            ordinal = review.ordinal_review(*given.individual, given.rater_names, confidence=options.confidence)
+        except errors.DataError as reason:
+            missing.append(("single scores as ordered categories (cumulative link mixed model)", str(reason)))
     elif given.scale is not None:
         parts = {"both arms": np.concatenate([first, second]), given.arms[0]: first, given.arms[1]: second}
         bounds = {name: review.icc_from_sums(sums, given.raters, given.scale) for name, sums in parts.items()}
@@ -332,4 +352,4 @@ def _review(
         missing.append(
             (f"scores of {len(given.dropped)} works", f"a rater has not scored them: {', '.join(given.dropped[:5])}")
         )
-    return ReviewResult(given.arms, given.scores, comparison, bounds, agreement, given.dropped)
+    return ReviewResult(given.arms, given.scores, comparison, bounds, agreement, severity, ordinal, given.dropped)

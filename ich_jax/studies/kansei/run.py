@@ -6,27 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from ich_jax import liveness, workdir
+from ich_jax import errors, liveness, workdir
 from ich_jax.config import KanseiConfig
 from ich_jax.kansei.review import Comparison
 from ich_jax.report import provenance
 from ich_jax.studies.console import shown
-from ich_jax.studies.kansei import files
+from ich_jax.studies.kansei import axes, files
 from ich_jax.studies.kansei import page as kansei_page
 from ich_jax.studies.kansei import tables as kansei_tables
 from ich_jax.studies.kansei.answers import from_paper
 from ich_jax.studies.kansei.result import KanseiResult, analyse
 
 
-def run(config: KanseiConfig, folder: str) -> KanseiResult:
+def run(config: KanseiConfig, folder: str, axes_of: str = "") -> KanseiResult:
     """Analyses the answers and reports; prints the summary line.
 
     Args:
         config: The study.
         folder: Work directory.
+        axes_of: Folder of the rated images, whose metadata.csv gets the factors of the words as axes; empty: none.
 
     Raises:
-        DataError: Answers that cannot be used; raised before anything is written.
+        DataError: Answers that cannot be used; raised before anything is written. Samples that are not the images.
         WorkdirError: The folder belongs to another run.
     """
     liveness.keeps("an analysis is saved at its end only, and the same command begins it anew")
@@ -64,6 +65,10 @@ def run(config: KanseiConfig, folder: str) -> KanseiResult:
             "provenance": origin,
         },
     )
+    if axes_of:
+        if result.words is None:
+            raise errors.DataError("--axes_of: there are no ratings of words, so there are no factors.")
+        print(f"Axes of {axes_of}: {', '.join(axes.write(result.words, axes_of))}")
     if result.elements is not None:
         text = kansei_tables.briefs_csv(result.elements, config.analysis.n_briefs)
         workdir.write_text(Path(folder) / "briefs.csv", text)

@@ -5,7 +5,7 @@ import io
 import math
 from collections.abc import Sequence
 
-from ich_jax.kansei import quantification, semantic, survey
+from ich_jax.kansei import quantification, review, semantic, survey
 from ich_jax.report.tables import Cell, Table
 from ich_jax.studies.kansei.result import ElementsResult, KanseiResult, ReviewResult, SurveyResult, WordsResult
 from ich_jax.uncertainty.float64 import Array
@@ -140,7 +140,43 @@ def words_tables(result: WordsResult) -> list[Table]:
         tables += _factor_tables(result.factors, result.samples, result.scores)
     if result.reliability:
         tables.append(_reliability_table(result.reliability))
+    if result.mixed:
+        tables += _mixed_tables(result.mixed)
     return tables
+
+
+def _mixed_tables(mixed: dict[str, semantic.MixedModel]) -> list[Table]:
+    """Whether samples differ on a word, and which do, free of who rated them."""
+    rows, pairs = [], []
+    for word, m in mixed.items():
+        established = int((m.p_holm < 0.05).sum())
+        rows.append((word, m.f, m.df1, m.df2, m.p_samples, m.variance_rater, m.variance_error, established))
+        pairs += [
+            (word, a, b, float(d), float(p), float(holm))
+            for a, b, d, p, holm in zip(m.first, m.second, m.difference, m.p, m.p_holm, strict=True)
+        ]
+    n = f"{max(m.n for m in mixed.values()):,} ratings of a word at most"
+    return [
+        Table(
+            "mixed_models",
+            "Do samples differ?",
+            ("word", "F", "df", "df of the error", "p", "variance of raters", "of single ratings", "pairs below .05"),
+            tuple(rows),
+            "Score by sample, with a random intercept of each rater (REML). Pairs are counted after Holm's adjustment "
+            "within a word.",
+            n,
+            (("F", 2), ("p", 5)),
+        ),
+        Table(
+            "pairs_of_samples",
+            "Which samples differ",
+            ("word", "first", "second", "difference", "p", "p (Holm)"),
+            tuple(pairs),
+            "Differences of the model's means; p-values of its t tests, adjusted within a word.",
+            n,
+            (("difference", 2), ("p", 5), ("p (Holm)", 4)),
+        ),
+    ]
 
 
 def _factor_tables(f: semantic.FactorAnalysis, samples: Sequence[str], scores: Array) -> list[Table]:
@@ -314,7 +350,42 @@ def review_tables(result: ReviewResult) -> list[Table]:
                 f"{a.samples} works, {a.raters} raters",
             )
         )
+    if result.severity is not None:
+        tables.append(_severity_table(result.severity))
+    if result.ordinal is not None:
+        tables.append(_ordinal_table(result.ordinal, result.arms))
     return tables
+
+
+def _severity_table(s: review.Severity) -> Table:
+    """How strict each rater is."""
+    return Table(
+        "severity",
+        "How strict each rater is",
+        ("rater", "points below the mean of the raters", "low", "high", "spread", "agreement with the others"),
+        tuple(
+            (name, *(_n(value) for value in values))
+            for name, *values in zip(s.rater, s.severity, s.low, s.high, s.spread, s.agreement, strict=True)
+        ),
+        f"That all are equally strict: F {s.f:.2f}, p {s.p:.4f}. Spread: standard deviation of a rater's scores over "
+        "that of the works' means.",
+        f"{s.works} works",
+    )
+
+
+def _ordinal_table(o: review.OrdinalModel, arms: tuple[str, str]) -> Table:
+    """The arms by single scores as ordered categories."""
+    names = (f"{arms[0]} against {arms[1]}", *o.term[1:])
+    return Table(
+        "ordinal",
+        "Single scores as ordered categories",
+        ("effect", "log odds ratio", "low", "high", "p"),
+        tuple((name, *map(float, values)) for name, *values in zip(names, o.estimate, o.low, o.high, o.p, strict=True)),
+        f"Cumulative link mixed model: works differ at random (standard deviation {o.sd:.2f}, p {o.p_sd:.4f}); effects "
+        "of the raters add up to zero, a lenient one's is positive.",
+        f"{o.n:,} scores of {len(o.group)} works",
+        (("p", 5),),
+    )
 
 
 def missing_table(result: KanseiResult) -> Table:

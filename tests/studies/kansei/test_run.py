@@ -67,7 +67,15 @@ def test_simulated_questionnaires_have_the_counts_of_the_paper() -> None:
 def test_templates_are_analysed_as_they_are(answers: Path, tmp_path: Path) -> None:
     found = run.run(make_config("csv", **{"data.path": str(answers)}), str(tmp_path / "run"))
     assert found.words is not None and found.words.reliability.keys() == {"warm", "light", "lively", "elegant"}
+    assert found.words.mixed.keys() == found.words.reliability.keys()
+    assert found.words.mixed["warm"].p_samples < 0.001
     assert found.elements is not None and found.elements.profiles.brief(0)["palette"] == "red"
+    assert found.elements.conjoint["warm"].item == ("silhouette", "palette")
+    assert found.elements.conjoint["warm"].importance[1] > found.elements.conjoint["warm"].noise_high[1]
+    briefs = (tmp_path / "run" / "briefs.csv").read_text().splitlines()
+    assert briefs[0] == "silhouette,palette" and len(briefs) == 5 and briefs[1].endswith(",red")
+    assert found.review is not None and found.review.ordinal is not None and found.review.severity is not None
+    assert found.review.severity.rater == ("expert 1", "expert 2", "expert 3")
     assert found.review is not None and found.review.agreement is not None and found.survey is not None
     page = (tmp_path / "run" / "report" / "index.html").read_text()
     assert "SIMULATED" not in page and "Category scores" in page
