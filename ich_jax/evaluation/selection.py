@@ -251,7 +251,8 @@ def within(values: npt.ArrayLike, least: npt.ArrayLike = -np.inf, most: npt.Arra
     table = np.asarray(values, np.float64)
     if table.ndim != 2 or np.isnan(table).any():
         raise errors.DataError(f"within: expected numbers [candidates, values], got shape {table.shape}.")
-    return ((table >= np.asarray(least)) & (table <= np.asarray(most))).all(axis=1)
+    inside: _Bools = np.all((table >= np.asarray(least)) & (table <= np.asarray(most)), axis=1)
+    return inside
 
 
 def with_elements(codes: npt.ArrayLike, elements: Sequence[Element], allowed: Mapping[str, Collection[str]]) -> _Bools:

@@ -158,7 +158,7 @@ def mixed_model(scores: npt.ArrayLike, samples: Sequence[str], *, confidence: fl
         )
     given = ~np.isnan(y)
     if not np.isfinite(y[given]).all() or not given.any(axis=0).all():
-        lost = [name for name, there in zip(samples, given.any(axis=0), strict=True) if not there]
+        lost = [samples[int(i)] for i in np.flatnonzero(~np.asarray(given.any(axis=0)))]
         raise errors.DataError(f"mixed_model: nobody rated {lost[0]!r}." if lost else "mixed_model: an infinite score.")
     y, given = y[given.any(axis=1)], given[given.any(axis=1)]
     n, (raters, s) = int(given.sum()), y.shape
