@@ -117,6 +117,22 @@ def test_the_same_space_keeps_every_bit(moved) -> None:
     )
 
 
+def test_layers_for_sketches_start_fresh_and_are_dropped_again() -> None:
+    with_sketches = dataclasses.replace(made.SPACE, sketches=True)
+    rows = {space: len(layers.feature_names(space)) for space in (made.SPACE, with_sketches)}
+    assert rows[with_sketches] == rows[made.SPACE] + 1
+    critic = {"sketch": {"stem": {"kernel": np.ones((2, 2))}}}
+    plain, other = (
+        {"projection": {"kernel": np.full((rows[space], 4), value, np.float32)}, **more}
+        for space, value, more in ((made.SPACE, 1.0, {}), (with_sketches, 2.0, critic))
+    )
+    new = transfer.by_name({"d_params": plain}, {"d_params": other}, made.SPACE, with_sketches)["d_params"]
+    np.testing.assert_array_equal(new["projection"]["kernel"][:, 0], [1.0] * rows[made.SPACE] + [2.0])
+    helpers.assert_trees_equal(new["sketch"], critic["sketch"])
+    back = transfer.by_name({"d_params": new}, {"d_params": plain}, with_sketches, made.SPACE)["d_params"]
+    helpers.assert_trees_equal(back, plain)
+
+
 def test_a_run_of_another_space_starts_and_writes_down_what_it_kept(tmp_path: Path) -> None:
     workdir.claim(tmp_path / "parent", CONFIG)
     parent = loop.train(CONFIG, tmp_path / "parent", made.dataset(), stop_after=1)
