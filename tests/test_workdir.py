@@ -131,7 +131,6 @@ def test_claim_refuses_checkpoints_of_an_unknown_run(tmp_path: Path) -> None:
         workdir.claim(tmp_path, _config())
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_check_refuses_as_claim_does_and_writes_nothing(tmp_path: Path) -> None:
     assert workdir.check(tmp_path / "new", _config()) is False and not (tmp_path / "new").exists()
     workdir.claim(tmp_path, _config(steps=8))
@@ -143,6 +142,7 @@ def test_check_refuses_as_claim_does_and_writes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "config.json").read_bytes() == before
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_claim_of_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(errors.WorkdirError, match="permission"):

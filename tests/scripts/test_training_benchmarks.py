@@ -37,7 +37,7 @@ def run(*arguments):
 
 def small(scripts, **changes):
     programs = scripts("programs")
-    values = dict(programs._change(text.removeprefix("--set=")) for text in SMALL[1:])
+    values = dict(programs.change(text.removeprefix("--set=")) for text in SMALL[1:])
     return programs.config_lib.load(SCRIPTS.parent / "configs" / "benchmark_32.py", values | changes)
 
 
@@ -81,7 +81,7 @@ def test_bad_flags_are_refused_before_anything_is_measured(tmp_path, arguments, 
 
 def test_bad_values_are_named(scripts):
     with pytest.raises(errors.ConfigError, match=r"--set=train\.batch: expected a field and its value"):
-        scripts("programs")._change("train.batch")
+        scripts("programs").change("train.batch")
     with pytest.raises(errors.ConfigError, match="--batches: got 'x'"):
         scripts("sample")._batch("x")
     with pytest.raises(errors.ConfigError, match="--batches: got '8,0'"):

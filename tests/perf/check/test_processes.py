@@ -64,7 +64,8 @@ def test_a_tree_that_does_not_import(table: Path) -> None:
 
 
 KILLED = """
-import sys, pathlib, time, tempfile
+import signal, sys, pathlib, time, tempfile
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a shell starts in the background
 from ich_jax.perf.check import processes, trees
 tempfile.tempdir = sys.argv[1]
 try:

@@ -234,7 +234,7 @@ def test_test_briefs_are_those_that_the_run_was_judged_by(designer: designer_lib
     jobs = plan.plan(made(), designer, Request(test_briefs=3), lambda: dataset)
     assert [job.name[:3] for job in jobs] == ["01_", "02_", "03_"]
     for i, job in enumerate(jobs):
-        for part, expected in zip(job.brief, judged, strict=True):
+        for part, expected in zip(jax.tree.leaves(job.brief), jax.tree.leaves(judged), strict=True):
             np.testing.assert_array_equal(part[0], expected[i])
     with pytest.raises(errors.ConfigError, match=r"--test_briefs"):
         plan.plan(made(), designer, Request(test_briefs=10**5), lambda: dataset)
