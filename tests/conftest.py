@@ -80,16 +80,6 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A work directory of `quick:tiny` whose networks have taken no step."""
-    import ich_jax
-    from ich_jax import workdir
-    from ich_jax.training import checkpoint, state
+    from tests import helpers
 
-    folder = tmp_path_factory.mktemp("untrained") / "demo"
-    config = ich_jax.load_config("quick:tiny").completed()
-    data = ich_jax.make_dataset(config)
-    workdir.claim(folder, config)
-    workdir.write_json(folder / checkpoint.DATASET_FILE, checkpoint.describe_dataset(data))
-    with checkpoint.Checkpoints(folder, keep=1) as checkpoints:
-        checkpoints.save(1, state.create_state(config, data.spec), side={})
-        checkpoints.wait()
-    return folder
+    return helpers.write_untrained(tmp_path_factory.mktemp("untrained") / "demo", "quick:tiny")

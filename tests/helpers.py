@@ -1,8 +1,9 @@
-"""Asserts on pytrees, a count of compilations, and configs with single fields changed."""
+"""Asserts on pytrees, a count of compilations, configs with single fields changed, runs that took no step."""
 
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -113,3 +114,19 @@ def resolve(**overrides: Any) -> config_lib.Config:
         section, _, field = name.rpartition("__")
         (values[section] if section else values)[field] = value
     return config_lib.resolve(values)
+
+
+def write_untrained(folder: Path, name: str) -> Path:
+    """Makes a work directory of a config whose networks have taken no step; returns it."""
+    import ich_jax
+    from ich_jax import workdir
+    from ich_jax.training import checkpoint, state
+
+    config = ich_jax.load_config(name).completed()
+    data = ich_jax.make_dataset(config)
+    workdir.claim(folder, config)
+    workdir.write_json(folder / checkpoint.DATASET_FILE, checkpoint.describe_dataset(data))
+    with checkpoint.Checkpoints(folder, keep=1) as checkpoints:
+        checkpoints.save(1, state.create_state(config, data.spec), side={})
+        checkpoints.wait()
+    return folder

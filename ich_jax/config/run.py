@@ -194,7 +194,9 @@ class TrainConfig:
     warmup: int = result(200, "Steps of linear warm-up.")
     final_lr: float = result(0.03, "Step size at the end, as a share of the peak (cosine).", at_most=1)
     freeze_d: int = result(
-        0, "Stages of the discriminator, from the picture inward, that keep the weights they began with (--init_from)."
+        0,
+        "Stages of the discriminator, from the picture inward, that keep the weights they began with (--init_from).",
+        added=True,
     )
     clip: float = result(5.0, "Global gradient norm at which gradients are clipped; 0: never.")
     ema: float = result(0.998, "Decay of the averaged generator.", below=1)

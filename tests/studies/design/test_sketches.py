@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import ich_jax
 from ich_jax import config as config_lib
-from ich_jax import errors, workdir
+from ich_jax import errors
 from ich_jax.config import DesignConfig
 from ich_jax.data import sketch as sketch_lib
 from ich_jax.studies.design import files, sketches
 from ich_jax.studies.design import run as design
 from ich_jax.studies.design.plan import Request
-from ich_jax.training import checkpoint, state
 from ich_jax.types import DesignSpace
+from tests import helpers
 
 SPACE = DesignSpace(("a", "b"), sketches=True)
 PAGE = np.random.default_rng(0).integers(0, 256, (8, 8, 1)).astype(np.uint8)
@@ -34,15 +33,7 @@ def made(**others: Any) -> DesignConfig:
 @pytest.fixture(scope="module")
 def drawer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A work directory of a run with sketches whose networks have taken no step."""
-    folder = tmp_path_factory.mktemp("drawer") / "run"
-    config = ich_jax.load_config("sketch_32:tiny").completed()
-    data = ich_jax.make_dataset(config)
-    workdir.claim(folder, config)
-    workdir.write_json(folder / checkpoint.DATASET_FILE, checkpoint.describe_dataset(data))
-    with checkpoint.Checkpoints(folder, keep=1) as checkpoints:
-        checkpoints.save(1, state.create_state(config, data.spec), side={})
-        checkpoints.wait()
-    return folder
+    return helpers.write_untrained(tmp_path_factory.mktemp("drawer") / "run", "sketch_32:tiny")
 
 
 @pytest.fixture(scope="module")
