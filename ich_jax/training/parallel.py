@@ -152,9 +152,11 @@ class Layout:
 
         def place(x: Array) -> jax.Array:
             x = np.asarray(x)
-            x = x.reshape(d_steps, -1, *x.shape[1:])
+            # Counts are stated: with an axis of length 0 (no elements, no axes) numpy cannot infer them.
+            rows = len(x) // d_steps
+            x = x.reshape(d_steps, rows, *x.shape[1:])
             if self.mode == "pmap":
-                x = x.reshape(d_steps, self.n_devices, -1, *x.shape[2:])
+                x = x.reshape(d_steps, self.n_devices, rows // self.n_devices, *x.shape[2:])
             return jax.make_array_from_process_local_data(self._by(None, AXIS), x)
 
         return jax.tree.map(place, batch)
