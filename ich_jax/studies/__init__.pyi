@@ -1,4 +1,4 @@
-from . import benefit, design, error_comparison, interference, kansei, train
+from . import benefit, design, error_comparison, interference, kansei, paper, train
 
 __all__ = [
     "benefit",
@@ -6,5 +6,6 @@ __all__ = [
     "error_comparison",
     "interference",
     "kansei",
+    "paper",
     "train",
 ]
