@@ -109,6 +109,8 @@ def choose(
     tolerance: float = 0.5,
     style_strength: float = 1.0,
     criteria: npt.ArrayLike | Callable[[Images], npt.ArrayLike] | None = None,
+    open_parts: str = "drawn",
+    images: Dataset | None = None,
 ) -> "Chosen":
     """Draws candidates for a brief and chooses among those that meet it, as `experiments/design.py` does.
 
@@ -126,6 +128,10 @@ def choose(
         style_strength: Strength of the brief; 1: as trained.
         criteria: Further figures of the candidates `[candidates, M]` of which lower is better, such as a price, or a
             function from images `[candidates, H, W, C]` uint8 to them; the first Pareto fronts are preferred.
+        open_parts: `drawn`: what the brief leaves open is drawn for each candidate as images of the run have it;
+            `open`: it is left to the generator.
+        images: The images of the run, from which open parts are drawn. Those of the renderer need not be given;
+            without those of a folder, parts stay open.
 
     Raises:
         ConfigError: An unknown rule, a number outside its limits, several briefs, or n above `candidates`.
@@ -142,8 +148,9 @@ def choose(
         tolerance=tolerance,
         seed=seed,
         style_strength=style_strength,
+        open_parts=open_parts,
     )
-    return choosing.choose(generator.model, brief, config, criteria)
+    return choosing.choose(generator.model, brief, config, criteria, images)
 
 
 def save(chosen: "Chosen", folder: str | Path) -> list[Path]:
@@ -227,7 +234,9 @@ class Generator:
         return Designer(self.model, self.model.config.evaluation.style_strength)
 
     def draw(self, brief: Brief, *, seed: int = 0, n: int = 1) -> Images:
-        """Draws designs; they are the first n candidates that `choose` would have of that seed.
+        """Draws designs, as the brief says; parts that it leaves open are left to the generator.
+
+        They are the first n candidates that `choose` would have of that seed, with `open_parts="open"`.
 
         Args:
             brief: B briefs.

@@ -71,7 +71,7 @@ def test_designs_are_chosen_and_saved(generator: ich_jax.Generator, tmp_path: Pa
     brief = generator.space.brief(product="fan", width=1.5)
 
     def choose(**others: Any) -> Any:
-        return ich_jax.choose(generator, generator.space.brief(), n=3, candidates=9, **others)
+        return ich_jax.choose(generator, generator.space.brief(), n=3, candidates=9, open_parts="open", **others)
 
     chosen = choose()  # everything meets an open brief
     assert chosen.images.shape == (3, 32, 32, 3) and "3 designs of 9 that meet it, 9 candidates" in repr(chosen)
@@ -82,6 +82,10 @@ def test_designs_are_chosen_and_saved(generator: ich_jax.Generator, tmp_path: Pa
     dark = choose(select="first", criteria=lambda images: images.mean(axis=(1, 2, 3))[:, None])
     np.testing.assert_array_equal(dark.images, candidates[np.sort(np.argsort(darkness[:, 0])[:3])])
     assert len(ich_jax.choose(generator, brief, n=3, candidates=9, tolerance=0.001).images) <= 3
+    varied = ich_jax.choose(generator, generator.space.brief(), n=3, candidates=9)
+    filled = varied.choice.job.filled
+    assert filled is not None and np.asarray(filled.given).all()
+    assert (varied.images != chosen.images).any() and (np.asarray(varied.choice.job.brief.given) == 0).all()
 
     paths = ich_jax.save(chosen, tmp_path / "fans")
     assert [path.name for path in paths] == ["01_open_01.png", "01_open_02.png", "01_open_03.png"]

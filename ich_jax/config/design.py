@@ -6,6 +6,7 @@ from ich_jax import errors
 from ich_jax.config.fields import execution, result
 
 SELECTIONS = ("diverse", "best", "first")
+OPEN_PARTS = ("drawn", "open")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +20,11 @@ class DesignConfig:
         "diverse", "diverse, best or first: which of the candidates that meet the brief are delivered."
     )
     tolerance: float = result(0.5, "Largest error of a stated axis, as the run's reading head reads it.")
+    open_parts: str = result(
+        "drawn",
+        "drawn or open: parts that a brief does not state are drawn for each candidate from the images of the run, or "
+        "left to the generator.",
+    )
     style_strength: float = result(1.0, "Classifier-free strength of the brief; 1: as trained.")
     seed: int = result(0, "Seed of the noise.")
     seeds: tuple[int, ...] = result((), "One design of each of these seeds instead, all delivered.")
@@ -36,6 +42,7 @@ class DesignConfig:
         errors.require_within(self.candidates, 1, 10**6, "candidates", whole=True)
         errors.require_within(self.deliver, 1, 10_000, "deliver", whole=True)
         errors.require(self.select, SELECTIONS, "select")
+        errors.require(self.open_parts, OPEN_PARTS, "open_parts")
         errors.require_within(self.tolerance, 1e-6, 6.0, "tolerance")
         errors.require_within(self.style_strength, 0.0, 20.0, "style_strength")
         errors.require_seed(self.seed, "seed")

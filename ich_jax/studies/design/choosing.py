@@ -10,8 +10,10 @@ import numpy.typing as npt
 from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.config import DesignConfig
+from ich_jax.data import make
+from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation.drawing import Images
-from ich_jax.studies.design import briefs, checks, delivery, designer, figures, files, plan
+from ich_jax.studies.design import briefs, checks, delivery, designer, figures, files, open_parts, plan
 from ich_jax.studies.design.briefs import Asked
 from ich_jax.studies.design.designer import Choice, Designer
 from ich_jax.studies.design.result import BriefResult
@@ -51,8 +53,16 @@ def choose(
     brief: Brief,
     config: DesignConfig,
     criteria: npt.ArrayLike | Callable[[Images], npt.ArrayLike] | None = None,
+    images: Dataset | None = None,
 ) -> Chosen:
     """Draws candidates for one brief and takes some; see `ich_jax.choose`.
+
+    Args:
+        model: The generator.
+        brief: One brief.
+        config: By which rules.
+        criteria: See `ich_jax.choose`.
+        images: The images of the run, from which open parts are drawn; those of the renderer need not be given.
 
     Raises:
         ConfigError: There are several briefs, or it holds a number that stands for no category.
@@ -64,9 +74,14 @@ def choose(
     draws = Designer(model, config.style_strength, config.batch)
     checks.check_readable(draws)
     (asked,) = briefs.named([Asked("", briefs.from_arrays(brief, model.space), brief)])
+    job = plan.brief_job(config, asked)
+    if config.open_parts == "drawn" and open_parts.fillable(model.space, job):
+        if images is None and model.config.data.source == "procedural":
+            images = make.make(model.config.data, seed=model.config.seed)
+        job = job if images is None else open_parts.of(images).fill(job)
     choice = designer.choose(
         draws,
-        plan.brief_job(config, asked),
+        job,
         deliver=config.deliver,
         select=config.select,
         tolerance=config.tolerance,

@@ -11,7 +11,7 @@ import numpy as np
 from ich_jax.config import DesignConfig
 from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import diversity, drawing
-from ich_jax.studies.design import briefs, files, recipes, result, sketches
+from ich_jax.studies.design import briefs, files, open_parts, recipes, result, sketches
 from ich_jax.studies.design.designer import Choice, Designer, Job, choose
 from ich_jax.studies.design.files import Card
 from ich_jax.studies.design.result import BriefResult, Delivered
@@ -65,7 +65,7 @@ def collect(
     delivered = []
     for rank, i in enumerate(map(int, index)):
         start = recipes.source(job.recipes[i])
-        stated = briefs.from_arrays(drawing.rows(job.brief, slice(i, i + 1)), space)
+        asked, full = (drawing.rows(of, slice(i, i + 1)) for of in (job.brief, job.drawn))
         delivered.append(
             Delivered(
                 rank=rank + 1,
@@ -74,9 +74,10 @@ def collect(
                 seed=start.seed,
                 noise=start.index,
                 reason=choice.reasons[rank],
-                stated=stated,
+                stated=briefs.from_arrays(full, space),
                 own=own[i],
                 judged=judged[rank],
+                open_parts=open_parts.drawn(asked, full, space),
             )
         )
     return BriefResult(
@@ -128,8 +129,8 @@ def write_pictures(folder: str | Path, designer: Designer, choice: Choice, confi
     """
     names = []
     for rank, i in enumerate(map(int, choice.index)):
-        brief = drawing.rows(choice.job.brief, slice(i, i + 1))
-        card = card_of(designer, choice.job.recipes[i], brief, i)
+        brief = drawing.rows(choice.job.drawn, slice(i, i + 1))
+        card = card_of(designer, choice.job.recipes[i], brief, i, drawing.rows(choice.job.brief, slice(i, i + 1)))
         large = files.enlarge(choice.images[rank], config.print_size, config.resample)
         made = dataclasses.replace(card, enlarged=f"{config.resample} {config.print_size}")
         names.append(name_of(choice.job, rank + 1))
@@ -138,8 +139,18 @@ def write_pictures(folder: str | Path, designer: Designer, choice: Choice, confi
     return names
 
 
-def card_of(designer: Designer, recipe: recipes.Recipe, brief: Brief, position: int) -> Card:
-    """Returns how a design was drawn, from its position among the candidates."""
+def card_of(
+    designer: Designer, recipe: recipes.Recipe, brief: Brief, position: int, asked: Brief | None = None
+) -> Card:
+    """Returns how a design was drawn.
+
+    Args:
+        designer: Drew it.
+        recipe: Of its noise.
+        brief: It was drawn from.
+        position: Among the candidates.
+        asked: What of the brief was asked for; None: all that it states.
+    """
     model = designer.model
     return Card(
         stated=briefs.from_arrays(brief, designer.space),
@@ -151,4 +162,5 @@ def card_of(designer: Designer, recipe: recipes.Recipe, brief: Brief, position: 
         row=position % designer.batch,
         versions=files.versions(),
         sketch=sketches.to_text(brief),
+        open_parts=() if asked is None else open_parts.drawn(asked, brief, designer.space),
     )

@@ -131,11 +131,12 @@ class Job:
         name: Stem of the files.
         title: What is asked for, in words.
         stated: What the brief states; of designs whose briefs differ, what that of the first does.
-        brief: Of N candidates, as numpy arrays.
+        brief: What is asked of N candidates, as numpy arrays; they are compared with it.
         recipes: Of their noise, N.
         chosen: Whether candidates are chosen from; otherwise all are delivered in order.
         labels: What each is, where all are delivered; N, or none.
         columns: Designs in a row of the sheet; 0: as many as there is room for.
+        filled: The same with the parts that are left open drawn for each candidate; None: they stay open.
     """
 
     name: str
@@ -146,6 +147,12 @@ class Job:
     chosen: bool = True
     labels: tuple[str, ...] = ()
     columns: int = 0
+    filled: Brief | None = None
+
+    @property
+    def drawn(self) -> Brief:
+        """The briefs that the N candidates are drawn from."""
+        return self.brief if self.filled is None else self.filled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,7 +205,7 @@ def choose(
         DataError: The criteria are not `[N, M]` finite numbers.
     """
     noise = recipes.noise(job.recipes, designer.model.config.generator.z_dim)
-    images = designer.draw(noise, job.brief)
+    images = designer.draw(noise, job.drawn)
     reading, features = designer.read(images)
     comparison = selection.compare(job.brief, reading, tolerance)
     if not job.chosen:

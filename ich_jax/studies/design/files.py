@@ -28,7 +28,7 @@ class Card:
     """How a design was drawn.
 
     Attributes:
-        stated: What its brief states.
+        stated: What the brief states that it was drawn from.
         recipe: Of its noise.
         checkpoint: SHA-256 of the parameters.
         run: Name and step of the run, for people.
@@ -38,6 +38,7 @@ class Card:
         versions: Of the packages that drew it, by name.
         enlarged: How a larger copy was made, such as `nearest 384`; empty at native size.
         sketch: The sketch of its brief, as `sketches.to_text` writes it; empty if it states none.
+        open_parts: Names of what is stated though nobody asked for it: it was drawn for this design.
     """
 
     stated: tuple[tuple[str, str | float], ...]
@@ -50,15 +51,28 @@ class Card:
     versions: Mapping[str, str]
     enlarged: str = ""
     sketch: str = ""
+    open_parts: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> tuple[tuple[str, str | float], ...]:
+        """What was asked for."""
+        return tuple((name, value) for name, value in self.stated if name not in self.open_parts)
 
     def brief(self, space: DesignSpace) -> Brief:
-        """Returns the brief of the design.
+        """Returns the brief that the design was drawn from.
 
         Raises:
             ConfigError: The space lacks what it states.
             DataError: Its sketch is damaged.
         """
-        brief = space.brief(**dict(self.stated))
+        return self._brief(space, self.stated)
+
+    def asked_brief(self, space: DesignSpace) -> Brief:
+        """Returns the brief that was asked for; see `brief`."""
+        return self._brief(space, self.asked)
+
+    def _brief(self, space: DesignSpace, stated: tuple[tuple[str, str | float], ...]) -> Brief:
+        brief = space.brief(**dict(stated))
         return sketches.with_page(space, brief, sketches.from_text(self.sketch)) if self.sketch else brief
 
 
@@ -85,8 +99,9 @@ def encode(image: Images, card: Card) -> bytes:
 
 def _values(card: Card) -> dict[str, Any]:
     values = dataclasses.asdict(card) | {"recipe": recipes.to_json(card.recipe)}
-    if not card.sketch:
-        del values["sketch"]  # earlier versions read designs without sketches
+    for name in ("sketch", "open_parts"):
+        if not values[name]:
+            del values[name]  # earlier versions read designs without them
     return values
 
 
@@ -115,6 +130,7 @@ def decode(path: str | Path) -> tuple[Images, Card]:
             | {
                 "stated": tuple((str(name), value) for name, value in values["stated"]),
                 "recipe": recipes.from_json(values["recipe"]),
+                "open_parts": tuple(map(str, values.get("open_parts", ()))),
             }
         )
     except (ValueError, TypeError, KeyError) as error:

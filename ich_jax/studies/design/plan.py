@@ -15,7 +15,7 @@ from ich_jax.config import DesignConfig
 from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import drawing
 from ich_jax.report.text import signed
-from ich_jax.studies.design import briefs, files, recipes, sketches
+from ich_jax.studies.design import briefs, files, open_parts, recipes, sketches
 from ich_jax.studies.design.briefs import Asked
 from ich_jax.studies.design.designer import Designer, Job
 from ich_jax.studies.design.files import Card
@@ -84,8 +84,9 @@ def plan(
         card = card_of(designer, request.around)
         asked = _asked(card, space, Path(request.around).stem)
         if request.sweep:
-            return (_sweep(config, space, asked, request.sweep, (card.recipe,)),)
-        return (_around(config, asked, card),)
+            swept = _sweep(config, space, asked, request.sweep, (card.recipe,))
+            return (_completed(swept, card, space),)
+        return (_completed(_around(config, asked, card), card, space),)
     found = briefs.read(request.briefs, request.file, space)
     if request.test_briefs and images is not None:
         run_config = designer.model.config
@@ -158,7 +159,9 @@ def identity(designer: Designer, jobs: tuple[Job, ...]) -> dict[str, Any]:
 
     def fingerprint(one: Job) -> str:
         values = [one.stated, one.labels, one.chosen, [recipes.to_json(recipe) for recipe in one.recipes]]
-        return config_lib.fingerprint([*values, *(np.asarray(part).tolist() for part in one.brief if part is not None)])
+        briefs_of = [one.brief] if one.filled is None else [one.brief, one.filled]
+        parts = [np.asarray(part).tolist() for brief in briefs_of for part in brief if part is not None]
+        return config_lib.fingerprint([*values, *parts])
 
     model = designer.model
     return {
@@ -176,7 +179,13 @@ def print_side(config: DesignConfig, designer: Designer) -> int:
 
 
 def _asked(card: Card, space: DesignSpace, name: str) -> Asked:
-    return Asked(name, card.stated, card.brief(space))
+    return Asked(name, card.asked, card.asked_brief(space))
+
+
+def _completed(job: Job, card: Card, space: DesignSpace) -> Job:
+    """Gives all designs of a job the parts that were drawn for the design that they begin with."""
+    full = drawing.repeat(drawing.on_host(card.brief(space)), len(job.recipes))
+    return open_parts.complete(job, full) if card.open_parts else job
 
 
 def _around(config: DesignConfig, asked: Asked, card: Card) -> Job:
@@ -193,7 +202,8 @@ def _path(config: DesignConfig, designer: Designer, pair: str) -> Job:
     a, b = (_asked(card, designer.space, Path(end).stem) for card, end in zip(cards, ends, strict=True))
     shares = np.linspace(0.0, 1.0, config.columns)
     made = [_place(cards[0].recipe, cards[1].recipe, float(share)) for share in shares]
-    return Job(
+    full = [card.brief(designer.space) for card in cards]
+    found = Job(
         name=f"morph_{a.name}_to_{b.name}"[:120],
         title=f"path: from {a.name} to {b.name}",
         stated=a.stated,
@@ -203,6 +213,10 @@ def _path(config: DesignConfig, designer: Designer, pair: str) -> Job:
         labels=tuple(f"{100 * share:.0f} %" for share in shares),
         columns=config.columns,
     )
+    if not any(card.open_parts for card in cards):
+        return found
+    a_full, b_full = full
+    return open_parts.complete(found, _stack([between(a_full, b_full, float(share)) for share in shares]))
 
 
 def _place(start: Recipe, end: Recipe, share: float) -> Recipe:

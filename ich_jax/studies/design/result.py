@@ -51,9 +51,10 @@ class Delivered:
         seed: Of its noise; of a variation that of the fresh noise.
         noise: Index of its noise in the seed.
         reason: Why it was taken.
-        stated: What its brief states.
+        stated: The brief that it was drawn from: what was asked, and the open parts that were drawn for it.
         own: What the run's own reading head reads.
         judged: What the inspector reads; None if it was not asked.
+        open_parts: Parts of `stated` that were left open and drawn for this design.
     """
 
     rank: int
@@ -65,6 +66,7 @@ class Delivered:
     stated: Stated
     own: Seen
     judged: Seen | None
+    open_parts: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -278,7 +280,7 @@ def load(folder: str | Path, name: str) -> BriefResult | None:
 
 def _delivered(values: dict[str, Any]) -> Delivered:
     parts = {"stated": _stated(values["stated"]), "own": _seen(values["own"]), "judged": _optional(values["judged"])}
-    return Delivered(**values | parts)
+    return Delivered(**values | parts | {"open_parts": tuple(values.get("open_parts", ()))})
 
 
 def _optional(values: dict[str, Any] | None) -> Seen | None:

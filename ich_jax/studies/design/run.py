@@ -13,7 +13,18 @@ from ich_jax.evaluation import drawing
 from ich_jax.studies import trained
 from ich_jax.studies.console import showing
 from ich_jax.studies.describe import errors_of
-from ich_jax.studies.design import briefs, checks, delivery, figures, files, plan, reporting, result, sketches
+from ich_jax.studies.design import (
+    briefs,
+    checks,
+    delivery,
+    figures,
+    files,
+    open_parts,
+    plan,
+    reporting,
+    result,
+    sketches,
+)
 from ich_jax.studies.design.delivery import Judging
 from ich_jax.studies.design.designer import Designer, Job
 from ich_jax.studies.design.plan import Request
@@ -48,6 +59,7 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
 
     # ---------------- brief by brief
     liveness.keeps(f"finished briefs in {folder} are kept, and the same command resumes")
+    jobs = fill(config, designer, judging, source, jobs)
     started = [job for job in jobs if result.load(folder, job.name) is None]
     if started:
         liveness.stage("programs that draw and read, which are compiled")
@@ -151,6 +163,24 @@ def load_judging(designer: Designer, source: str) -> Judging:
     inspector = inspector_lib.get(model.config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
     return Judging(dataset, inspector, drawing.make_real_draws(dataset))
+
+
+def fill(
+    config: DesignConfig, designer: Designer, judging: Judging | None, source: str, jobs: tuple[Job, ...]
+) -> tuple[Job, ...]:
+    """Draws what briefs leave open for each candidate, as far as the config wants it and the run's images are there."""
+    if config.open_parts != "drawn" or not any(open_parts.fillable(designer.space, job) for job in jobs):
+        return jobs
+    try:
+        dataset = judging.dataset if judging else trained.load_images(designer.model, source or "the shipped generator")
+    except errors.IchJaxError as error:
+        logging.warning(
+            "Parts that briefs leave open stay open: they are drawn from the run's images, which cannot be used (%s) "
+            "--config.open_parts=open does so without this warning.", error,
+        )  # fmt: skip
+        return jobs
+    drawn = open_parts.of(dataset)
+    return tuple(drawn.fill(job) for job in jobs)
 
 
 def describe(config: DesignConfig, designer: Designer, jobs: Sequence[Job]) -> None:

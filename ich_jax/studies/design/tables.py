@@ -11,9 +11,22 @@ from ich_jax.types import DesignSpace
 
 
 def designs_csv(results: Sequence[BriefResult], space: DesignSpace) -> str:
-    """Returns `designs.csv`: a row for each design with its brief, noise, both readings, errors, rank and reason."""
+    """Returns `designs.csv`: a row for each design with its brief, noise, both readings, errors, rank and reason.
+
+    `asked_*` is the brief that a design was drawn from; `open_parts` names those of it that nobody asked for.
+    """
     names = ("product", *(element.name for element in space.elements), *space.axes)
-    head = ["brief", "rank", "file", "seed", "noise", "reason", "meets_brief_own", "meets_brief_inspector"]
+    head = [
+        "brief",
+        "rank",
+        "file",
+        "seed",
+        "noise",
+        "reason",
+        "meets_brief_own",
+        "meets_brief_inspector",
+        "open_parts",
+    ]
     columns = [f"{what}_{name}" for what in ("asked", "own", "inspector") for name in names]
     columns += [f"error_{what}_{name}" for what in ("own", "inspector") for name in space.axes]
     buffer = io.StringIO()
@@ -24,6 +37,7 @@ def designs_csv(results: Sequence[BriefResult], space: DesignSpace) -> str:
             asked, readers = dict(design.stated), (design.own, design.judged)
             row: list[object] = [one.name, design.rank, design.file, design.seed, design.noise, design.reason]
             row += ["" if seen is None else ("yes" if seen.meets else "no") for seen in readers]
+            row.append(";".join(design.open_parts))
             row += [asked.get(name, "") for name in names]
             row += ["" if seen is None else seen.parts[name] for seen in readers for name in names]
             row += ["" if seen is None else seen.error.get(name, "") for seen in readers for name in space.axes]
@@ -47,6 +61,11 @@ def chosen_table(result: BriefResult) -> Table:
     caption = (
         "What each reader sees of the parts that are stated: errors of axes, and what is read otherwise than asked."
     )
+    if any(design.open_parts for design in result.delivered):
+        caption += (
+            " Parts that the brief leaves open were drawn for each candidate as images of the run have them; designs "
+            "are not compared with those."
+        )
     if result.chosen:
         caption += (
             f" {result.n_meeting} of {result.n_candidates} candidates meet the brief as the run's own reading head "

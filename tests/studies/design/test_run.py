@@ -98,7 +98,9 @@ def test_delivered_designs_are_those_that_the_rule_takes(
     """The selection again from what is drawn, by the definition."""
     for i, record in enumerate(json.loads((whole / "results.json").read_text())["briefs"]):
         (job,) = plan.plan(made(), designer, Request(((easy, FAN)[i],)))
-        images = designer.draw(recipes.noise(job.recipes, designer.model.config.generator.z_dim), job.brief)
+        (job,) = design.fill(made(), designer, None, "", (job,))
+        assert job.filled is not None and np.asarray(job.filled.given).all()
+        images = designer.draw(recipes.noise(job.recipes, designer.model.config.generator.z_dim), job.filled)
         reading, features = designer.read(images)
         meets = [
             all(
