@@ -1,4 +1,4 @@
-from . import benefit, did, panel, regression, series, synthetic, value
+from . import benefit, choice, did, panel, regression, series, synthetic, value
 from .panel import Panel, from_matrix, from_rows
 from .value import Plan, Value, present_value
 
@@ -7,6 +7,7 @@ __all__ = [
     "Plan",
     "Value",
     "benefit",
+    "choice",
     "did",
     "from_matrix",
     "from_rows",

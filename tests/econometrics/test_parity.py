@@ -259,3 +259,28 @@ def test_nile_trend(nile):
     assert (plain.s, plain.slope) == (-1387, -2.6)
     np.testing.assert_allclose([plain.z, plain.tau], [-4.128067, -0.280202], atol=5e-7)
     assert corrected.p == pytest.approx(0.004802676310182719, rel=1e-12)
+
+
+def test_travel_modes_of_greene():
+    """Greene, Econometric analysis, travel between Sydney and Melbourne: conditional logit, LL -199.1284."""
+    carried("statsmodels")
+    import statsmodels.api as sm
+
+    from ich_jax.econometrics import choice
+
+    data = columns(sm.datasets.modechoice.load_pandas().data)
+    mode = np.array(["air", "train", "bus", "car"])[data["mode"].astype(int) - 1]
+    attributes = {"gc": data["gc"], "ttme": data["ttme"], "hinc_air": data["hinc"] * (mode == "air")}
+    fit = choice.conditional_logit(
+        choice.from_long(data["individual"], mode, data["choice"], attributes, base="car"), covariance="information"
+    )
+    assert fit.log_likelihood == pytest.approx(-199.128369, abs=1e-5)
+    found = dict(zip(fit.names, fit.theta, strict=True))
+    expected = {"gc": -0.01550, "ttme": -0.09612, "hinc_air": 0.01329}
+    expected |= {"constant: air": 5.2074, "constant: train": 3.8690, "constant: bus": 3.1632}
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-4 if abs(value) > 1 else 1e-5)
+    errors = dict(zip(fit.names, fit.table.standard_error, strict=True))
+    assert errors["gc"] == pytest.approx(0.00441, abs=1e-5) and errors["constant: air"] == pytest.approx(
+        0.7791, abs=1e-4
+    )
