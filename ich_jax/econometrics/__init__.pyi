@@ -1,4 +1,4 @@
-from . import benefit, choice, did, panel, regression, series, synthetic, value
+from . import benefit, choice, did, diffusion, panel, regression, series, synthetic, value
 from .panel import Panel, from_matrix, from_rows
 from .value import Plan, Value, present_value
 
@@ -9,6 +9,7 @@ __all__ = [
     "benefit",
     "choice",
     "did",
+    "diffusion",
     "from_matrix",
     "from_rows",
     "panel",

@@ -77,9 +77,10 @@ def from_long(
 
     Example:
         >>> from ich_jax.econometrics import choice
-        >>> found = choice.from_long([1, 1, 2, 2], ["a", "b", "a", "b"], [1, 0, 0, 1], {"price": [1, 2, 3, 1]})
+        >>> chosen, price = [1, 0, 0, 1, 1, 0], [1, 2, 3, 1, 2, 1]
+        >>> found = choice.from_long([1, 1, 2, 2, 3, 3], list("ababab"), chosen, {"price": price})
         >>> found.attributes[:, :, 0].tolist(), found.chosen.tolist()
-        ([[1.0, 2.0], [3.0, 1.0]], [0, 1])
+        ([[1.0, 2.0], [3.0, 1.0], [2.0, 1.0]], [0, 1, 0])
 
     Args:
         task: `[R]` label of the task of each row; tasks of two persons may have the same.
