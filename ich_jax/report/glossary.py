@@ -47,6 +47,10 @@ WORDS: Mapping[str, str] = {
         "the origin of the noise of a design: a seed and an index, a variation of another design, or a "
         "place between two"
     ),
+    "second verdict": (
+        "what an experiment of the package says to a claim of the paper, beside the verdict from the paper's own "
+        "figures; always on simulated data"
+    ),
     "severity": "strength of a corruption, from 1 to 5",
     "shard": "the share of a study's pieces that one of several processes computes",
     "style strength": "strength of the effect of a brief on a design; 1 is as trained",

@@ -71,6 +71,8 @@ class Section:
         simulated: Whether its figures and tables rest on simulated data; each then says so.
         folded: Whether it is closed until the reader opens it.
         facets: `(name, value)` by which readers may filter sections; those without any always stay.
+        links: `(text, address)` after the items, for example of the page behind a figure; addresses are relative, so
+            that a folder of pages can be moved, or begin with `https://`.
     """
 
     title: str
@@ -80,6 +82,12 @@ class Section:
     simulated: bool = False
     folded: bool = False
     facets: tuple[tuple[str, str], ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        for _, address in self.links:
+            if re.match(r"/|[a-z][a-z0-9+.-]*:", address) and not address.startswith("https://"):
+                raise ValueError(f"Section {self.title!r}: {address!r} is no relative address, nor https.")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -175,7 +183,9 @@ def render(
         simulated=simulated,
         words=glossary.used([summary, warnings, headlines, sections]),
         facets=_facets(sections),
+        filtered=any(item.filters for item in _items(sections) if isinstance(item, Table)),
         js=markupsafe.Markup((templates / "filter.js").read_text(encoding="utf-8")),
+        rows_js=markupsafe.Markup((templates / "rows.js").read_text(encoding="utf-8")),
         css=markupsafe.Markup((templates / "page.css").read_text(encoding="utf-8")),
     )
 
@@ -201,7 +211,7 @@ def write_files(folder: str | Path, sections: Sequence[Section]) -> list[Path]:
             raise ValueError(f"Two items of the page are called {name!r}; give each its own name.")
         contents[name] = data
 
-    for item in (item for section in sections for item in section.items):
+    for item in _items(sections):
         if isinstance(item, Figure):
             add(f"{item.name}.{item.picture.format}", item.picture.data)
         elif isinstance(item, Table):
@@ -210,6 +220,10 @@ def write_files(folder: str | Path, sections: Sequence[Section]) -> list[Path]:
     for name, data in contents.items():
         workdir.write_bytes(Path(folder) / name, data)
     return [Path(folder) / name for name in contents]
+
+
+def _items(sections: Sequence[Section]) -> list[Figure | Table | PaperQuote]:
+    return [item for section in sections for item in section.items]
 
 
 def _facets(sections: Sequence[Section]) -> dict[str, list[str]]:

@@ -24,6 +24,7 @@ class Table:
         caption: How to read it: units, method of measurement.
         samples: Sample size and seeds.
         digits: Decimals of the floats of a column, by its name; other floats are formatted by `number`.
+        filters: Columns by whose texts readers of a page may choose rows; without JavaScript all rows are shown.
     """
 
     name: str
@@ -33,8 +34,11 @@ class Table:
     caption: str = ""
     samples: str = ""
     digits: tuple[tuple[str, int], ...] = ()
+    filters: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not set(self.filters) <= set(self.columns):
+            raise ValueError(f"Table {self.name!r}: filters {self.filters} are not all among {self.columns}.")
         for i, row in enumerate(self.rows):
             if len(row) != len(self.columns):
                 raise ValueError(f"Table {self.name!r}: row {i} has {len(row)} cells for {len(self.columns)} columns.")
@@ -104,12 +108,21 @@ def to_html(table: Table) -> str:
 
     def line(tag: str, cells: Sequence[str]) -> str:
         # Short texts stay on one line; the browser would break them to make room for long ones.
-        kinds = ["number" if n else "short" if len(c) <= 20 else "" for c, n in zip(cells, numeric, strict=True)]
+        kinds = [_kind(c, n) for c, n in zip(cells, numeric, strict=True)]
         marks = [f' class="{kind}"' if kind else "" for kind in kinds]
         return "".join(f"<{tag}{mark}>{html.escape(c)}</{tag}>" for c, mark in zip(cells, marks, strict=True))
 
     body = "\n".join(f"<tr>{line('td', row)}</tr>" for row in rows)
-    return f"<table>\n<thead><tr>{line('th', columns)}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    wanted = [i for i, name in enumerate(columns) if name in table.filters]
+    filtered = f' data-filters="{" ".join(map(str, wanted))}"' if wanted else ""
+    return f"<table{filtered}>\n<thead><tr>{line('th', columns)}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def _kind(text: str, is_number: bool) -> str:
+    """Style of a cell."""
+    if is_number:
+        return "number"
+    return "short" if len(text) <= 20 else "long" if len(text) > 70 else ""
 
 
 def _shown(table: Table) -> tuple[list[str], list[list[str]], list[bool]]:

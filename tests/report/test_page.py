@@ -202,3 +202,22 @@ def test_sections_with_facets_can_be_filtered() -> None:
     assert [json.loads(html.unescape(text))["product"] for text in facets] == ["fan", "book <&'\">"]
     assert "<script" in both
     assert "<script" not in rendered("fan")
+
+
+def test_rows_of_a_table_can_be_filtered() -> None:
+    table = tables.Table("t", "T", ("id", "kind", "text"), ((1, "a", "x"), (2, "b", "y")), filters=("kind",))
+    html = page.render(title="t", summary="s", sections=[page.Section("S", items=(table,))], provenance=PROVENANCE)
+    assert '<table data-filters="1">' in html and "table[data-filters]" in html
+    plain = page.render(title="t", summary="s", sections=sections(), provenance=PROVENANCE)
+    assert "data-filters" not in plain
+    with pytest.raises(ValueError, match="not all among"):
+        tables.Table("t", "T", ("id",), (), filters=("kind",))
+
+
+def test_sections_link_to_other_pages_by_relative_addresses() -> None:
+    linked = page.Section("S", links=(("its page", "../train/report/index.html"), ("source", "https://doi.org/1")))
+    html = page.render(title="t", summary="s", sections=[linked], provenance=PROVENANCE)
+    assert '<a href="../train/report/index.html">its page</a>' in html
+    for address in ("/tmp/page.html", "file:///tmp/page.html", "javascript:alert(1)", "http://a"):
+        with pytest.raises(ValueError, match="no relative address"):
+            page.Section("S", links=(("x", address),))
