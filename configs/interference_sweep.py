@@ -17,6 +17,8 @@ Variants:
              flips of 7 labels in 10 and a tenfold step size changed nothing; with half of it such flips cost 5 points,
              recovered within 40 steps, and a tenfold step size broke the generator for the rest of the run.
     :quick   eleven kinds, one seed, 100 designs of each product, in a few minutes.
+    :pulse_quick  the same with one seed and two pulses beside their control, in some minutes: what curves look like,
+             and too few runs to conclude from.
     :folder  for a generator of an image folder: no second inspector, which a small set cannot train.
     :tiny    every step of the sweep in a minute: two kinds and 10 designs of each product, on a generator that
              configs/quick.py:tiny has made (--checkpoint=runs/tiny). Its page means nothing.
@@ -28,7 +30,7 @@ from typing import Any
 
 from ich_jax import config as config_lib
 
-VARIANTS = ("", "pulse", "quick", "folder", "tiny", "tiny_pulse")
+VARIANTS = ("", "pulse", "pulse_quick", "quick", "folder", "tiny", "tiny_pulse")
 SECOND = config_lib.InspectorConfig(seed=104_729, widths=(48, 96), blocks=1, steps=3000)
 QUICK = (
     *("latent_noise", "condition_noise", "element_dropout", "product_flip", "axis_noise", "weight_noise"),
@@ -47,6 +49,21 @@ def get_config(variant: str = "") -> Any:
     elif variant == "pulse":
         config = config_lib.InterferenceConfig(
             name="interference_sweep:pulse", task="pulse", second=False, pulse=config_lib.PulseConfig(steps=240)
+        )
+    elif variant == "pulse_quick":
+        config = config_lib.InterferenceConfig(
+            name="interference_sweep:pulse_quick",
+            task="pulse",
+            second=False,
+            # Neither changes images, so both share the compiled step of the control.
+            pulse=config_lib.PulseConfig(
+                pulses=("label_flips:0.7", "learning_rate:10"),
+                seeds=(1,),
+                steps=160,
+                evaluations=40,
+                n=100,
+                n_fresh=250,
+            ),
         )
     elif variant == "folder":
         config = config_lib.InterferenceConfig(name="interference_sweep:folder", second=False)

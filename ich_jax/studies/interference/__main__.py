@@ -31,7 +31,7 @@ def define_flags() -> None:
     """Declares the flags; not on import, so that several experiments can be imported at once."""
     config_flags.DEFINE_config_file("config", None, "Config file, such as configs/interference_sweep.py:quick.")
     flags.DEFINE_string("workdir", None, "Folder of the sweep; given again, the sweep resumes.")
-    flags.DEFINE_string("checkpoint", None, "Work directory of a training run, or one of its checkpoints.")
+    flags.DEFINE_string("checkpoint", None, "Training run, or one of its checkpoints; shipped: of the package.")
     flags.DEFINE_string("reference", "", "Training run, or finished sweep, of the generator to compare with.")
     flags.DEFINE_string("shard", "", "i/n: do only every n-th job, from the i-th on, without a report.")
     for name in ("config", "workdir", "checkpoint"):

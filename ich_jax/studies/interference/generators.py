@@ -14,7 +14,7 @@ from ich_jax.config import InterferenceConfig
 from ich_jax.data.dataset import Dataset
 from ich_jax.studies import trained
 from ich_jax.studies.interference import sweep
-from ich_jax.training import checkpoint, sampling
+from ich_jax.training import checkpoint, sampling, shipped, transfer
 from ich_jax.training import state as state_lib
 from ich_jax.training.checkpoint import TrainedModel
 
@@ -45,7 +45,7 @@ def load(config: InterferenceConfig, folder: str, source: str) -> tuple[TrainedM
         CheckpointError: There is no good checkpoint, or its images are no longer the same.
         WorkdirError: The folder belongs to another sweep.
     """
-    model = checkpoint.restore_for_inference(source)
+    model = shipped.load() if source == transfer.SHIPPED else checkpoint.restore_for_inference(source)
     dataset = trained.load_images(model, source)
     check_folder(config, folder, model, dataset)
     return model, dataset

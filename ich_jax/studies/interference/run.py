@@ -36,7 +36,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
     Args:
         config: The sweep.
         folder: Work directory.
-        source: Work directory of a training run, or one of its checkpoints.
+        source: Work directory of a training run, or one of its checkpoints, or `shipped`.
         reference: Training run, or finished sweep, of the generator to compare with; empty: none.
         shard: `i/n`: does every n-th job, from the i-th on; empty: all.
 
@@ -116,7 +116,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
     Args:
         config: The pulses.
         folder: Work directory.
-        source: Work directory of a training run, or one of its checkpoints.
+        source: Work directory of a training run, or one of its checkpoints, or `shipped`.
         shard: `i/n`: makes every n-th run, from the i-th on; empty: all.
 
     Raises:
