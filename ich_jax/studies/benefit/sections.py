@@ -6,6 +6,7 @@ from ich_jax.config import BenefitConfig, flatten
 from ich_jax.report import page
 from ich_jax.report.style import Picture
 from ich_jax.report.tables import Table
+from ich_jax.studies.benefit import carries
 from ich_jax.studies.benefit import figures as benefit_figures
 from ich_jax.studies.benefit import tables as benefit_tables
 from ich_jax.studies.benefit.analysis import Analysis
@@ -32,6 +33,7 @@ def sections(config: BenefitConfig, products: Sequence[PreparedProduct], result:
         _heterogeneity(result),
         _robustness(result),
         _worth(result),
+        page.Section("What can be claimed", items=(carries.table(result),)),
         _handled(result),
         configuration(config),
     ]

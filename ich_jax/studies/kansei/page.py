@@ -7,7 +7,7 @@ from ich_jax.report import page
 from ich_jax.report.page import Figure, PaperQuote, Section
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.tables import Table
-from ich_jax.studies.kansei import figures
+from ich_jax.studies.kansei import carries, figures
 from ich_jax.studies.kansei import tables as kansei_tables
 from ich_jax.studies.kansei.result import ElementsResult, KanseiResult, ReviewResult, SurveyResult, WordsResult
 
@@ -36,6 +36,7 @@ def write(folder: str | Path, *, config: KanseiConfig, result: KanseiResult, pro
         sections.append(_elements(result.elements))
     if result.survey is not None:
         sections.append(_survey(result.survey, published))
+    sections.append(Section("What can be claimed", items=(carries.table(result),)))
     if result.not_computable:
         sections.append(Section("Not computable", items=(kansei_tables.missing_table(result),)))
     rows = tuple((name, str(value)) for name, value in flatten(config).items())

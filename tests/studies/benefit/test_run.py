@@ -11,7 +11,7 @@ import pytest
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.report import provenance
-from ich_jax.studies.benefit import analysis, daily, prepared, reading, simulation
+from ich_jax.studies.benefit import analysis, carries, daily, prepared, reading, simulation
 from ich_jax.studies.benefit import page as benefit_page
 from ich_jax.studies.benefit import run as benefit
 
@@ -58,6 +58,12 @@ def test_the_template_becomes_a_page(done: tuple[analysis.Analysis, Path, str]) 
     # The template sells 6 pieces of 21 yuan more from day 14 on, at outlets that are alike but for their size.
     assert product.main.effect == pytest.approx(6 * 21, rel=0.01)
     assert all(math.isfinite(e.effect) for e in product.estimates) and len(product.estimates) >= 8
+    carried = {claim: (word, why) for claim, word, why in carries.table(result).rows}
+    usable = any(method.usable for method in product.prepared.audit.methods)
+    assert carried["figurine earns more than it would have"][0] == ("yes" if usable else "no")
+    assert carried["figurine moved as the local outlets did before"][0] == "no"  # one of three outlets: p from 1/3 on
+    assert "0.3333" in carried["figurine moved as the local outlets did before"][1]
+    assert carried["the regional economy grows"][0] == "no"
     page = (folder / "report" / "index.html").read_text()
     headings = [
         "1 Target",

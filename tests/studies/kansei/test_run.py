@@ -10,7 +10,7 @@ import pytest
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.kansei import published
-from ich_jax.studies.kansei import files, result, run, templates
+from ich_jax.studies.kansei import carries, files, result, run, templates
 from ich_jax.studies.kansei.answers import Answers, simulate_questionnaires
 
 CONFIG = Path(__file__).resolve().parents[3] / "configs" / "kansei_study.py"
@@ -51,6 +51,18 @@ def test_the_paper_from_its_tables_to_the_page(tmp_path: Path, capsys: pytest.Ca
     assert {"comparison", "icc_bounds", "means", "surviving_rankings", "simulated_shares"} <= tables
     assert found.elements is None and {what for what, _ in found.not_computable}
 
+    # What Tables 1 and 2 can carry, and what needs single answers.
+    carried = {claim: (word, why) for claim, word, why in carries.table(found).rows}
+    assert carried["one arm scores higher"][0] == "yes" and "1.32" in carried["one arm scores higher"][1]
+    assert carried["experts agree"][0] == "no" and "experimental at most 0.60" in carried["experts agree"][1]
+    assert carried["one sample ranks above another on a word"] == (
+        "in part",
+        "113 of 270 differences hold whatever the unpublished standard deviations are; no other one can",
+    )
+    assert carried["words have 3 dimensions"] == ("no", "10 samples support 1 beyond noise")
+    assert carried["a design element raises a word"][0] == "no"
+    assert "carries" in tables
+
 
 def test_simulated_questionnaires_have_the_counts_of_the_paper() -> None:
     for seed in range(3):
@@ -69,6 +81,8 @@ def test_templates_are_analysed_as_they_are(answers: Path, tmp_path: Path) -> No
     assert found.words is not None and found.words.reliability.keys() == {"warm", "light", "lively", "elegant"}
     assert found.words.mixed.keys() == found.words.reliability.keys()
     assert found.words.mixed["warm"].p_samples < 0.001
+    carried = {claim: word for claim, word, _ in carries.table(found).rows}
+    assert carried["one sample ranks above another on a word"] == carried["experts agree"] == "yes"
     assert found.elements is not None and found.elements.profiles.brief(0)["palette"] == "red"
     assert found.elements.conjoint["warm"].item == ("silhouette", "palette")
     assert found.elements.conjoint["warm"].importance[1] > found.elements.conjoint["warm"].noise_high[1]
