@@ -41,7 +41,11 @@ def imported(folder: str) -> set[str]:
     return {DISTRIBUTIONS.get(name, name).lower() for name in found}
 
 
-OPTIONAL = {"pandas", "openpyxl"}  # for data frames and .xlsx sheets; without them a message says what to install
+OPTIONAL = {
+    "pandas",
+    "openpyxl",
+    "submitit",
+}  # data frames, .xlsx sheets, clusters; without them a message says what to install
 
 
 def test_what_is_imported_is_required_and_nothing_else(metadata: configparser.ConfigParser) -> None:

@@ -24,6 +24,7 @@ from ich_jax.config.kansei import (
     KanseiDataConfig,
     KanseiLoopConfig,
 )
+from ich_jax.config.reproduce import SIZES, ReproduceConfig
 from ich_jax.config.run import (
     ACTIVATIONS,
     ARMS,
@@ -70,6 +71,7 @@ __all__ = [
     "SCALES",
     "SELECTIONS",
     "SIMULATED_PRODUCTS",
+    "SIZES",
     "SOURCES",
     "TASKS",
     "UPDATES",
@@ -94,6 +96,7 @@ __all__ = [
     "ObjectiveConfig",
     "PlanConfig",
     "PulseConfig",
+    "ReproduceConfig",
     "SalesConfig",
     "SimulationConfig",
     "SizeStudyConfig",

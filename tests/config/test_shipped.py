@@ -69,6 +69,7 @@ FINGERPRINTS = {
     "interference_sweep": "2f85a75ff91032d0",
     "interference_sweep:folder": "4ffcd693be245f57",
     "interference_sweep:pulse": "1be26f2b43cb7cd5",
+    "interference_sweep:pulse_quick": "78c4c7abb541c81d",
     "interference_sweep:quick": "bcc2a9cd942e218b",
     "interference_sweep:tiny": "80db5749dfdcde9f",
     "interference_sweep:tiny_pulse": "4e9c78ca3d11dc66",
@@ -84,6 +85,9 @@ FINGERPRINTS = {
     "quick": "03a0f95cb34bb9c3",
     "quick:tiny": "f7acf1794693814c",
     "r3gan_32": "0fa2c0aa7ddd8a5b",
+    "reproduce_paper": "a5a16313f84a1397",
+    "reproduce_paper:quick": "c9b6cf4e1bae345c",
+    "reproduce_paper:tiny": "9b9e07b944e59c0b",
     "sketch_32": "6426caf6d59beb3b",
 }
 
