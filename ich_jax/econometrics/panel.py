@@ -200,7 +200,8 @@ def from_matrix(outcome: npt.ArrayLike, start: npt.ArrayLike) -> Panel:
     panel = from_rows(u, t, y[u, t], t >= first[u])
     if panel.outcome.shape != y.shape:
         raise errors.DataError("panel: a row or column of the outcome is missing altogether; leave it out.")
-    return panel
+    # A unit that was not observed when its treatment began still began then.
+    return dataclasses.replace(panel, start=np.where(panel.ever_treated, first.astype(np.int64), panel.start))
 
 
 def rows(panel: Panel) -> Rows:
@@ -238,6 +239,25 @@ def balanced(panel: Panel, name: str) -> Array:
             f"first is unit {panel.units[u]} in period {panel.periods[t]}. Fill them, or leave out units or periods."
         )
     return panel.outcome
+
+
+def require_variation(changes: Array, untreated: npt.NDArray[np.bool_], name: str) -> Array:
+    """Returns changes `[U]`, from whose spread over untreated units a method learns about chance.
+
+    Args:
+        changes: `[U]` of each unit, from before treatment to after it.
+        untreated: `[U]`.
+        name: Function that needs them, for the message.
+
+    Raises:
+        DataError: Untreated units do not differ.
+    """
+    if np.ptp(changes[untreated]) <= 1e-12 * np.abs(changes).max():
+        raise errors.DataError(
+            f"{name}: all {untreated.sum()} untreated units changed by the same amount, so they say nothing about "
+            "chance; were their series copied?"
+        )
+    return changes
 
 
 def two_way_effects(values: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -172,7 +172,15 @@ def log_rank(times: npt.ArrayLike, observed: npt.ArrayLike, groups: npt.ArrayLik
 
 def _checked(times: npt.ArrayLike, observed: npt.ArrayLike) -> tuple[float64.Array, npt.NDArray[np.bool_]]:
     t = float64.finite(times, "survival: times", ndim=1)
-    event = np.asarray(observed, bool)
+    marks = np.asarray(observed)
+    # NaN and the text "0" are true to NumPy.
+    if marks.dtype.kind not in "biuf" or not np.isin(marks, (0, 1)).all():
+        raise errors.DataError(
+            "survival: marks of events must be true or false, or 1 or 0; got "
+            + (f"{marks.dtype}" if marks.dtype.kind not in "biuf" else f"{marks[~np.isin(marks, (0, 1))][0]}")
+            + ". Leave out subjects of whom it is not known."
+        )
+    event = marks.astype(bool)
     if not len(t) or event.shape != t.shape or t.min() < 0:
         raise errors.DataError(
             f"survival: expected as many times as marks of events, none negative; got {len(t)} times from "

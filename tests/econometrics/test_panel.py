@@ -101,3 +101,10 @@ def test_twfe_kernel_is_the_regression_batched_and_differentiable():
     np.testing.assert_allclose((np.asarray(slope) * y[0]).sum(), batched[0], rtol=1e-10)
     with pytest.raises(errors.DataError, match="float32"):
         panel.twfe_effect(jnp.ones((2, 2)), jnp.ones((2, 2)), jnp.ones((2, 2)))
+
+
+def test_a_start_that_was_not_observed_is_kept() -> None:
+    y = np.arange(12.0).reshape(3, 4)
+    y[0, 2] = np.nan
+    found = panel.from_matrix(y, [2, 2, 4])
+    assert found.start.tolist() == [2, 2, 4]

@@ -11,7 +11,7 @@ from ich_jax.econometrics import panel
 from ich_jax.econometrics.did import borusyak
 from ich_jax.econometrics.did import callaway_santanna as cs
 from ich_jax.econometrics.did import two_way as did
-from ich_jax.econometrics.regression import covariance, linear
+from ich_jax.econometrics.regression import covariance, crv3, linear
 from ich_jax.econometrics.series import interrupted, trend
 from ich_jax.econometrics.synthetic import conformal, sdid
 from ich_jax.econometrics.synthetic import control as sc
@@ -148,7 +148,7 @@ def test_petersen():
         (covariance.cluster(fit, data["firm"]), 0.050596),
         (covariance.heteroskedastic(fit, "HC1"), 0.028395),
         (covariance.cluster(fit, data["firm"], data["year"]), 0.055297),
-        (covariance.jackknife(fit, data["year"]), 0.037123),
+        (crv3.jackknife(fit, data["year"]), 0.037123),
     ):
         assert covariance.table(fit, v).standard_error[1] == pytest.approx(expected, abs=5e-7)
     table = covariance.table(fit, covariance.cluster(fit, data["firm"]))

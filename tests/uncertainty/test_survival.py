@@ -53,3 +53,6 @@ def test_bad_input_is_refused() -> None:
         survival.log_rank([1, 2], [1, 1], ["a", "a"])
     with pytest.raises(errors.ConfigError, match="inside"):
         survival.kaplan_meier([1], [1], confidence=1.0)
+    for marks in ([1.0, np.nan], ["1", "0"], [2, 1], [None, 1]):
+        with pytest.raises(errors.DataError, match="marks of events must be true or false"):
+            survival.kaplan_meier([1, 2], marks)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import panel
 from ich_jax.econometrics.panel import Panel
-from ich_jax.econometrics.regression import coefficient_table, covariance, linear
+from ich_jax.econometrics.regression import coefficient_table, covariance, crv3, linear
 from ich_jax.econometrics.regression.covariance import Covariance
 from ich_jax.uncertainty import float64, intervals
 from ich_jax.uncertainty.float64 import Array
@@ -256,7 +256,7 @@ def twfe(data: Panel, *, clusters: npt.ArrayLike | None = None, kind: str = "CRV
     r = panel.rows(data)
     fit = linear.fit(r.outcome, {"effect": r.treated}, absorb={"unit": r.unit, "period": r.period})
     labels = _row_clusters(data, r, clusters)
-    v = covariance.cluster(fit, labels) if kind == "CRV1" else covariance.jackknife(fit, labels)
+    v = covariance.cluster(fit, labels) if kind == "CRV1" else crv3.jackknife(fit, labels)
     return Effect(effect=float(fit.beta[0]), table=covariance.table(fit, v, confidence=confidence), fit=fit)
 
 

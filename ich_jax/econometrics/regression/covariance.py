@@ -5,16 +5,14 @@ Small-sample corrections are named as in pyfixest and default to the same values
 """
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Protocol
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
 from ich_jax import errors
 from ich_jax.econometrics.regression import coefficient_table, linear
-from ich_jax.uncertainty import float64, programs
+from ich_jax.uncertainty import float64
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
@@ -170,7 +168,7 @@ def cluster(fit: Fitted, *clusterings: npt.ArrayLike, small_sample: SmallSample 
     """
     if len(clusterings) not in (1, 2):
         raise errors.ConfigError(f"cluster: takes one or two clusterings, got {len(clusterings)}.")
-    codes, sizes = _clusterings(fit, clusterings, "cluster")
+    codes, sizes = clusterings_of(fit, clusterings, "cluster")
     terms = list(zip(codes, sizes, (1.0,) * len(codes), strict=True))
     if len(codes) == 2:
         both, pairs = float64.codes(codes[0] * sizes[1] + codes[1], len(codes[0]), "cluster")
@@ -179,49 +177,10 @@ def cluster(fit: Fitted, *clusterings: npt.ArrayLike, small_sample: SmallSample 
     factors, matrix = [], np.zeros_like(fit.bread)
     for code, size, sign in terms:
         g = least if small_sample.G_df == "min" else size
-        factors.append(_factor(fit, codes, g, small_sample))
+        factors.append(cluster_factor(fit, codes, g, small_sample))
         matrix = matrix + sign * factors[-1] * _sandwich(fit.bread, _meat(fit.scores, code, size))
     kind = "CRV1" if len(codes) == 1 else "CRV1 two-way"
     return Covariance(matrix, kind, tuple(factors), least - 1.0, tuple(sizes))
-
-
-def jackknife(fit: linear.LinearFit, clusters: npt.ArrayLike, *, small_sample: SmallSample = DEFAULT) -> Covariance:
-    """CRV3: the sum over clusters of the squared change of beta when the cluster is left out.
-
-    With few clusters it errs less than CRV1, and rather on the safe side.
-
-    Args:
-        fit: Linear fit; absorbed effects are estimated anew without each cluster.
-        clusters: `[N]` labels.
-        small_sample: Correction. The classical jackknife factor (G - 1) / G is `UNCORRECTED` times that.
-
-    Raises:
-        DataError: Fewer than two clusters, or labels that do not fit.
-
-    References:
-        MacKinnon, Nielsen and Webb (2023), Fast and reliable jackknife and bootstrap methods for cluster-robust
-        inference, eq. 13 (the clusters' influence is centred at the full estimate).
-    """
-    (code,), (size,) = _clusterings(fit, (clusters,), "jackknife")
-    effects = sorted(fit.absorbed, key=lambda a: -a.levels)
-    with float64.enabled():
-        if all(nested(a, code) for a in effects):  # then the others' effects do not change either
-            left_out = np.asarray(_leave_cluster_out(fit.x, fit.y, fit.weights, code, size=size))
-        else:
-            left_out = np.asarray(
-                _absorb_without_cluster(
-                    fit.x,
-                    fit.y,
-                    fit.weights,
-                    code,
-                    tuple(a.codes for a in effects),
-                    levels=tuple(a.levels for a in effects),
-                    size=size,
-                )
-            )
-    change = left_out - fit.beta
-    factor = _factor(fit, [code], size, small_sample)
-    return Covariance(factor * (change.T @ change), "CRV3", (factor,), size - 1.0, (size,))
 
 
 def newey_west(
@@ -275,7 +234,7 @@ def driscoll_kraay(fit: Fitted, time: npt.ArrayLike, lags: int, *, small_sample:
     References:
         Driscoll and Kraay (1998), Consistent covariance matrix estimation with spatially dependent panel data.
     """
-    (code,), (size,) = _clusterings(fit, (time,), "driscoll_kraay")
+    (code,), (size,) = clusterings_of(fit, (time,), "driscoll_kraay")
     _check_lags(lags, size, "driscoll_kraay")
     summed = np.zeros((size, fit.scores.shape[1]))
     np.add.at(summed, code, fit.scores)
@@ -311,43 +270,10 @@ def table(fit: linear.LinearFit, covariance: Covariance, *, confidence: float = 
     )
 
 
-@programs.jit(static_argnames=("size",))
-def _leave_cluster_out(x: jax.Array, y: jax.Array, weights: jax.Array, code: jax.Array, *, size: int) -> jax.Array:
-    """`[G, K]` coefficients without each cluster."""
-    weighted = x * weights[:, None]
-
-    # A column at a time: all products of two columns at once would need N K^2 numbers.
-    def of_column(column: jax.Array) -> jax.Array:
-        return jax.ops.segment_sum(weighted * column[:, None], code, size)
-
-    grams = jnp.moveaxis(jax.lax.map(of_column, x.T), 0, 1)  # [G, K, K]
-    products = jax.ops.segment_sum(weighted * y[:, None], code, size)
-
-    def without(gram: jax.Array, product: jax.Array) -> jax.Array:
-        # Leaving out a cluster may leave a column without variation; the pseudo-inverse then drops it.
-        return jnp.linalg.pinv(grams.sum(axis=0) - gram, hermitian=True) @ (products.sum(axis=0) - product)
-
-    return jax.vmap(without)(grams, products)
-
-
-@programs.jit(static_argnames=("levels", "size"))
-def _absorb_without_cluster(
-    x: Any, y: Any, weights: Any, code: Any, effects: tuple[Any, ...], *, levels: tuple[int, ...], size: int
-) -> jax.Array:
-    """`[G, K]` coefficients without each cluster, with the fixed effects of the remaining rows."""
-
-    def without(cluster: jax.Array) -> jax.Array:
-        left = jnp.where(code == cluster, 0.0, weights)
-        inner = linear.demean(jnp.concatenate([y[:, None], x], axis=1), left, effects, levels)
-        weighted = inner[:, 1:] * left[:, None]
-        return jnp.linalg.pinv(weighted.T @ inner[:, 1:], hermitian=True) @ (weighted.T @ inner[:, 0])
-
-    return jax.lax.map(without, jnp.arange(size))
-
-
-def _clusterings(
+def clusterings_of(
     fit: Fitted, clusterings: tuple[npt.ArrayLike, ...], name: str
 ) -> tuple[list[npt.NDArray[np.int64]], list[int]]:
+    """Codes `[N]` from 0 and number of clusters of each clustering; `name` is that of the caller, for messages."""
     codes, sizes = [], []
     for labels in clusterings:
         code, distinct = float64.codes(labels, len(fit.scores), f"{name}: clusters", getattr(fit, "rows", None))
@@ -376,7 +302,8 @@ def _sandwich(bread: Array, meat: Array) -> Array:
     return np.asarray(bread @ meat @ bread.T)
 
 
-def _factor(fit: Fitted, codes: list[npt.NDArray[np.int64]], g: int, small_sample: SmallSample) -> float:
+def cluster_factor(fit: Fitted, codes: list[npt.NDArray[np.int64]], g: int, small_sample: SmallSample) -> float:
+    """Small-sample factor of a sum over g of the clusters of `codes`."""
     n = len(fit.scores)
     factor = (n - 1.0) / (n - _parameters(fit, codes, small_sample)) if small_sample.k_adj else 1.0
     return factor * (g / (g - 1.0) if small_sample.G_adj else 1.0)

@@ -23,6 +23,8 @@ from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
+_SINGULAR = 1e-12  # relative singular value of a curvature below which parameters are not identified
+
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class MEstimate(Result):
@@ -185,11 +187,22 @@ def _estimate(
     optimum = optimisation.newton(function, equations, start, data, weights, tolerance=tolerance, max_steps=max_steps)
     moments_of = optimisation.moments_of_row(function, equations)
     scores = weights[:, None] * jax.vmap(lambda row: moments_of(optimum.theta, row))(data)
-    if equations:
-        curvature = -jax.jacfwd(lambda t: weights @ jax.vmap(lambda row: function(t, row))(data))(optimum.theta)
-    else:
-        curvature = jax.hessian(lambda t: weights @ jax.vmap(lambda row: function(t, row))(data))(optimum.theta)
-    return optimum, scores, curvature
+    return optimum, scores, _curvature(function, equations, optimum.theta, data, weights)
+
+
+def _curvature(
+    function: Callable[[jax.Array, Any], jax.Array],
+    equations: bool,
+    theta: jax.Array,
+    data: PyTree,
+    weights: jax.Array,
+) -> jax.Array:
+    """`[K, K]` Hessian of the summed objective, or minus the derivative of the summed moments."""
+
+    def summed(t: jax.Array) -> jax.Array:
+        return weights @ jax.vmap(lambda row: function(t, row))(data)
+
+    return -jax.jacfwd(summed)(theta) if equations else jax.hessian(summed)(theta)
 
 
 @programs.jit(static_argnames=("function", "equations", "size", "tolerance", "max_steps"))
@@ -204,12 +217,13 @@ def _without_each(
     size: int,
     tolerance: float,
     max_steps: int,
-) -> optimisation.Newton:
-    def without(cluster: jax.Array) -> optimisation.Newton:
+) -> tuple[optimisation.Newton, jax.Array]:
+    def without(cluster: jax.Array) -> tuple[optimisation.Newton, jax.Array]:
         remaining = jnp.where(code == cluster, 0.0, weights)
-        return optimisation.newton(
+        refit = optimisation.newton(
             function, equations, theta, data, remaining, tolerance=tolerance, max_steps=max_steps
         )
+        return refit, _curvature(function, equations, refit.theta, data, remaining)
 
     return jax.vmap(without)(jnp.arange(size))
 
@@ -275,13 +289,18 @@ def _leave_one_out(
     if len(labels) < 2:
         raise errors.DataError(f"{name}: clusters: leaving one out needs at least two, got {len(labels)}.")
     with float64.enabled():
-        refits = _without_each(theta, data, weights, code, size=len(labels), tolerance=tolerance, **options)
-        refits = jax.tree.map(np.asarray, refits)
+        results = _without_each(theta, data, weights, code, size=len(labels), tolerance=tolerance, **options)
+        refits, curvature = jax.tree.map(np.asarray, results)
+    # A parameter that no remaining row depends on satisfies its equation wherever it stands.
+    size = np.sqrt(np.abs(np.diagonal(curvature, axis1=1, axis2=2)))
+    size = np.where(size > 0, size, 1.0)
+    singular = np.linalg.svd(curvature / (size[:, :, None] * size[:, None, :]), compute_uv=False)
     failed = ~((np.abs(refits.moments) <= tolerance * refits.scale).all(axis=1))
+    failed |= ~(singular[:, -1] > _SINGULAR * singular[:, 0])
     if failed.any():
         raise errors.DataError(
-            f"{name}: no convergence without cluster {labels[failed.argmax()]!r} ({failed.sum()} of {len(labels)} "
-            "clusters in all): the remaining rows do not identify the parameters."
+            f"{name}: no estimate without cluster {labels[failed.argmax()]} ({failed.sum()} of {len(labels)} clusters "
+            "in all): the remaining rows do not identify the parameters."
         )
     return np.asarray(refits.theta)
 
@@ -301,7 +320,7 @@ def _inverse(curvature: Array, names: tuple[str, ...], name: str) -> Array:
     size = np.sqrt(np.abs(np.diag(curvature)))
     scaled = curvature / np.outer(np.where(size > 0, size, 1.0), np.where(size > 0, size, 1.0))
     _, values, right = np.linalg.svd(scaled)
-    if not values[-1] > 1e-12 * values[0]:
+    if not values[-1] > _SINGULAR * values[0]:
         unidentified = [names[i] for i in np.flatnonzero(np.abs(right[-1]) > 0.1)]
         raise errors.DataError(
             f"{name}: the data do not identify a combination of {', '.join(unidentified)}; leave one out "

@@ -6,7 +6,8 @@ product, and the data enter nowhere else.
 """
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -148,7 +149,7 @@ def wild_cluster(
     x, y = _design(fit, code) * root[:, None], fit.y * root
     j = fit.names.index(name)
     scale = float(np.sqrt(crv1.factor[0]))
-    floor, both = (_floor(g, impose_null, kind) for kind in (alternative, "two-sided"))
+    floor, both = (_floor(weights, g, impose_null, kind) for kind in (alternative, "two-sided"))
     with float64.enabled():
         pieces = _pieces(x, y, code, size=g, j=j, impose_null=impose_null)
         v = draw_weights(key, weights=weights, size=g, n_draws=2**g if exact else n_resamples, exact=exact)
@@ -270,8 +271,9 @@ def _p(parts: Pieces, v: jax.Array, null: jax.Array, exact: jax.Array, floor: ja
         t, stars = -t, -stars
     count = (stars >= t - _TIE * jnp.maximum(1.0, jnp.abs(t))).sum().astype(jnp.float64)
     b = float(v.shape[0])
-    # Far from the estimate rounding hides that the data's own signs are a draw; the floor remembers it.
-    return jnp.where(exact, jnp.maximum(count / b, floor), (1.0 + count) / (1.0 + b))
+    # Far from the estimate rounding hides that the data's own signs are a draw, and few draws may hold fewer ties than
+    # there ought to be; the floor remembers both.
+    return jnp.maximum(jnp.where(exact, count / b, (1.0 + count) / (1.0 + b)), floor)
 
 
 _pieces = programs.jit(pieces, static_argnames=("size", "j", "impose_null"))
@@ -370,13 +372,27 @@ def _check_options(fit: linear.LinearFit, name: str, weights: str, alternative: 
         raise errors.ConfigError(f"confidence: expected a number inside (0, 1), got {confidence!r}.")
 
 
-def _floor(g: int, impose_null: bool, alternative: str) -> float:
-    """Least p under enumerated signs: the data's own, and for |t| all of them reversed, are among the draws."""
-    return (2 if alternative == "two-sided" else 1) / 2**g if impose_null else 0.0
+def _floor(weights: str, g: int, impose_null: bool, alternative: str) -> float:
+    """Chance of weights that are the same in all G clusters, below which no p can honestly lie.
+
+    They give the data's own statistic again, or for negative weights its opposite, which counts for |t|.
+    """
+    if not impose_null:
+        return 0.0
+    positive, negative = _CONSTANT[weights](g)
+    return positive + (negative if alternative == "two-sided" else 0.0)
+
+
+_LIKELY = (math.sqrt(5.0) - 1.0) / (2.0 * math.sqrt(5.0))  # of Mammen's positive weight
+_CONSTANT: Mapping[str, Callable[[int], tuple[float, float]]] = {
+    "rademacher": lambda g: (0.5**g, 0.5**g),
+    "webb": lambda g: (3.0 * 6.0**-g, 3.0 * 6.0**-g),
+    "mammen": lambda g: (_LIKELY**g, (1.0 - _LIKELY) ** g),
+    "normal": lambda g: (0.0, 0.0),
+}
+"""Of each kind of weight, the chances that all G are one positive number, and one negative number."""
 
 
 def _smallest(weights: str, g: int, exact: bool, n: int, impose_null: bool, alternative: str) -> float:
-    if weights != "rademacher":
-        return 1.0 / (1.0 + n)
-    floor = _floor(g, impose_null, alternative)
+    floor = _floor(weights, g, impose_null, alternative)
     return floor if exact else max(floor, 1.0 / (1.0 + n))

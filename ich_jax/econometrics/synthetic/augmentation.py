@@ -33,6 +33,7 @@ def augmented(data: control.Study, *, ridge: float | None = None) -> control.Syn
 
     Raises:
         ConfigError: A penalty that is not above 0.
+        DataError: All donors are alike before treatment.
 
     References:
         Ben-Michael, Feller and Rothstein (2021), The augmented synthetic control method, eq. 12 and section 5.3.
@@ -40,6 +41,11 @@ def augmented(data: control.Study, *, ridge: float | None = None) -> control.Syn
     if ridge is not None and not ridge > 0:
         raise errors.ConfigError(f"augmented: ridge: expected a number above 0, got {ridge!r}.")
     donors, pre = np.ones(len(data.pool)), control.before_mask(data)
+    if np.ptp(data.pool[:, : data.start], axis=0).max() <= 1e-10 * np.abs(data.pool).max():
+        raise errors.DataError(
+            f"augmented: all {len(data.pool)} donors are alike before treatment, so there is nothing to correct with; "
+            "were series copied?"
+        )
     with float64.enabled():
         if ridge is None:
             centred = data.pool[:, : data.start] - data.pool[:, : data.start].mean(axis=0)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import panel
 from ich_jax.econometrics.panel import Panel
-from ich_jax.econometrics.synthetic import simplex
+from ich_jax.econometrics.synthetic import rmspe, simplex
 from ich_jax.uncertainty import float64, programs, results
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
@@ -356,9 +356,8 @@ def _placebos(pool: jax.Array, target: jax.Array, allowed: jax.Array, pre: jax.A
         square = jnp.square(gap)
         before = (square * pre).sum() / pre.sum()
         after = (square * (1.0 - pre)).sum() / (1.0 - pre).sum()
-        return gap, jnp.sqrt(after / before), weights
+        return gap, rmspe.ratio(before, after, jnp.abs(pool[k]).max()), weights
 
-    # A perfect fit before treatment would divide by zero: infinite, and ranked first.
     return jax.vmap(fit_unit)(target, allowed)
 
 
@@ -383,7 +382,7 @@ def before_mask(data: Study) -> Array:
 
 def summarise_fit(data: Study, weights: Array, gap: Array, kkt: float, ridge: float | None) -> SyntheticControl:
     """A synthetic control from its weights `[J]` and gaps `[T]`; the other arguments are fields of the result."""
-    before, after = (float(np.sqrt(np.square(part).mean())) for part in (gap[: data.start], gap[data.start :]))
+    before, after, ratio = rmspe.of_gap(gap, data.start, data.series)
     return SyntheticControl(
         weights=weights,
         donors=data.donors,
@@ -392,7 +391,7 @@ def summarise_fit(data: Study, weights: Array, gap: Array, kkt: float, ridge: fl
         effect=float(gap[data.start :].mean()),
         pre_rmspe=before,
         post_rmspe=after,
-        ratio=after / before if before > 0 else math.inf,
+        ratio=ratio,
         periods=data.periods,
         start=data.start,
         kkt_gap=kkt,

@@ -119,7 +119,8 @@ def sensitivity(product: PreparedProduct, main: Estimate, pre: PreTrend, synthet
         Check(
             "bias that would bring the interval to 0",
             max(margin, 0.0),
-            note=f"breakdown ratio {max(margin, 0.0) / pre.largest:.2f}: over the largest placebo effect of a "
+            note=(f"breakdown ratio {max(margin, 0.0) / pre.largest:.2f}: over" if pre.largest > 0 else "beside")
+            + f" the largest placebo effect of a "
             f"{product.bin} before the launch ({pre.largest:.3g}), noise included; a ratio of two estimates and not "
             "the robust intervals of Rambachan and Roth (2023)",
         ),

@@ -27,12 +27,14 @@ class Daily:
         panels: P panels; periods are days (datetime64[D]) without gaps in the calendar, treated is the arm "ai".
         source: File or simulation from which it comes.
         simulated: Whether the data are simulated; shown wherever they are.
+        remarks: Of each product, what was inferred when the data were read; empty: nothing of any.
     """
 
     products: tuple[str, ...]
     panels: tuple[Panel, ...]
     source: str
     simulated: bool = False
+    remarks: tuple[tuple[str, ...], ...] = ()
 
     def panel(self, product: str) -> Panel:
         """Panel of one product.

@@ -9,10 +9,10 @@ from ich_jax.config import BenefitConfig
 from ich_jax.report import page, tables
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.text import p_value, span
+from ich_jax.studies.benefit import copies, launches, tidy
 from ich_jax.studies.benefit import figures as benefit_figures
 from ich_jax.studies.benefit import sections as benefit_sections
 from ich_jax.studies.benefit import tables as benefit_tables
-from ich_jax.studies.benefit import tidy
 from ich_jax.studies.benefit.analysis import Analysis
 from ich_jax.studies.benefit.calibration import SizeStudy
 from ich_jax.studies.benefit.methods.table import RANDOMISATION
@@ -159,6 +159,7 @@ def _warnings(result: Analysis) -> list[str]:
                 f"{name}: treated and local units drift apart before the launch ({trend.per_month:+,.1f} yuan a day "
                 f"per month, p {_p(trend.p)}; {trend.outside} periods outside the band)."
             )
+        warnings += [f"{name}: {note}." for note in product.notes if copies.SAME in note or launches.COLUMN in note]
         lost = [note for note in product.notes if "not computed" in note]
         if lost:
             warnings.append(f"{name}: not everything could be computed ({len(lost)} left out); see Data handling.")

@@ -78,7 +78,8 @@ def audit_products(
         if progress is not None:
             progress(f"{name}: audit")
         try:
-            return _prepared(name, data.panels[k], config, key_of(config, k, 0))
+            remarks = data.remarks[k] if data.remarks else ()
+            return _prepared(name, data.panels[k], config, key_of(config, k, 0), remarks)
         except errors.DataError as cause:
             raise errors.DataError(f"{data.source}: product {name}: {cause}") from cause
 
@@ -149,10 +150,12 @@ def _holds_level(verdict: audit.Verdict, result: audit.Audit) -> bool:
     )
 
 
-def _prepared(name: str, raw: Panel, config: BenefitConfig, key: jax.Array) -> PreparedProduct:
+def _prepared(
+    name: str, raw: Panel, config: BenefitConfig, key: jax.Array, remarks_read: Sequence[str]
+) -> PreparedProduct:
     options = config.analysis
     used, left_out = prepare.on_both_sides(raw)
-    notes = list(left_out)
+    notes = [*remarks_read, *left_out]
     if options.scale == "index":
         scaled, level = prepare.comparable(used)
         notes.append(

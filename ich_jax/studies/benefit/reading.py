@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import benefit, holidays
 from ich_jax.econometrics.panel import Panel
+from ich_jax.studies.benefit import copies, launches
 from ich_jax.studies.benefit.daily import BEFORE, KEYS, LOCAL, SALES, TREATED, Daily
 from ich_jax.uncertainty.float64 import Array
 
@@ -27,7 +28,8 @@ def load_daily(path: str | Path) -> Daily:
     """Reads a CSV file with the columns `date, unit, product, arm` and `benefit`, or `units, price, cost` instead.
 
     Days on which a unit has no row are kept as gaps and counted (`Panel.missing`, `describe`). Other columns are
-    ignored. A unit that sells several products has one series in the panel of each.
+    ignored, but for `launch`, the day on which a treated unit began, which may be stated where its first rows are
+    missing. A unit that sells several products has one series in the panel of each.
 
     Args:
         path: File in UTF-8; dates are written 2025-10-01, benefits in yuan a day.
@@ -38,12 +40,14 @@ def load_daily(path: str | Path) -> Daily:
             `units, price, cost`; an empty cell; text in a number column; numbers that are not finite; negative units,
             price or cost; invalid dates; an unknown arm; a unit-day twice; a unit that is both local and treated;
             treatment that switches off; a unit or product without days before treatment; a product with no treated or
-            no local unit, a single day, days far apart or a constant benefit.
+            no local unit, a single day, days far apart, a constant benefit, or local units that are copies of one
+            another; a launch that contradicts the arms.
     """
     rows, line = _read(path)
     number = _numbers(path, rows, line)
     try:
-        return _assemble(str(path), {name: [row[name] for row in rows] for name in KEYS}, number, line)
+        columns = {name: [row.get(name, "") for row in rows] for name in (*KEYS, launches.COLUMN)}
+        return _assemble(str(path), columns, number, line)
     except errors.DataError as cause:
         raise errors.DataError(f"{path}: {cause}") from cause
 
@@ -152,6 +156,7 @@ def _numbers(path: str | Path, rows: list[dict[str, str]], line: Indices) -> Arr
 
 
 def _assemble(source: str, columns: dict[str, list[str]], value: Array, line: Indices, what: str = "line") -> Daily:
+    stated = np.array(columns.pop(launches.COLUMN, [""] * len(value)))
     for name, column in columns.items():
         empty = [i for i, text in enumerate(column) if not text]
         if empty:
@@ -169,7 +174,7 @@ def _assemble(source: str, columns: dict[str, list[str]], value: Array, line: In
     if len(odd):
         raise errors.DataError(f"the benefit is not finite in {_lines(line[odd], what)}; leave those rows out.")
     names = np.unique(product)
-    panels = []
+    panels, remarks = [], []
     for name in names:
         rows = np.flatnonzero(product == name)
         _check_days(str(name), day[rows], unit[rows], line[rows], what)
@@ -179,8 +184,13 @@ def _assemble(source: str, columns: dict[str, list[str]], value: Array, line: In
             raise errors.DataError(
                 f"product {name}: the benefit is {value[rows[0]]:g} in every row; nothing can be explained."
             )
-        panels.append(_panel(day[rows], unit[rows], arm[rows], value[rows]))
-    return Daily(tuple(str(name) for name in names), tuple(panels), source)
+        of_product = str(name), day[rows], unit[rows], arm[rows]
+        where = [f"{what} {line[i]}" for i in rows]
+        known_launches = launches.read(str(name), unit[rows], arm[rows], stated[rows], where)
+        starts, assumed = launches.infer(*of_product, known_launches)
+        panels.append(_panel(*of_product[1:], value[rows], starts))
+        remarks.append((*assumed, *copies.check(str(name), panels[-1])))
+    return Daily(tuple(str(name) for name in names), tuple(panels), source, remarks=tuple(remarks))
 
 
 def _check_days(
@@ -263,7 +273,11 @@ def _check_launches(
 
 
 def _panel(
-    day: npt.NDArray[np.datetime64], unit: npt.NDArray[np.str_], arm: npt.NDArray[np.str_], value: Array
+    day: npt.NDArray[np.datetime64],
+    unit: npt.NDArray[np.str_],
+    arm: npt.NDArray[np.str_],
+    value: Array,
+    starts: dict[str, np.datetime64],
 ) -> Panel:
     """Panel over all days of the calendar, so that a day without any row is a gap and not a shorter time."""
     units, row = np.unique(unit, return_inverse=True)
@@ -272,7 +286,9 @@ def _panel(
     outcome = np.full((len(units), len(periods)), np.nan)
     outcome[row, column] = value
     start = np.full(len(units), len(periods))
-    np.minimum.at(start, row[arm == TREATED], column[arm == TREATED])
+    for i, label in enumerate(map(str, units)):
+        if label in starts:
+            start[i] = (starts[label] - periods[0]).astype(np.int64)
     return Panel(units, periods, outcome, ~np.isnan(outcome), start)
 
 

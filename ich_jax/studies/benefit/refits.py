@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ich_jax import types
-from ich_jax.econometrics.synthetic import conformal, sdid
+from ich_jax.econometrics.synthetic import conformal, rmspe, sdid
 from ich_jax.econometrics.synthetic.control import fit_weights
 from ich_jax.uncertainty import draws, float64, programs
 
@@ -109,7 +109,8 @@ def ratios(
         gap = fit_weights(pool[k], pool, donors, pre)[1]
         moved = gap[None, :] + jnp.where(k == 0, effects, 0.0)[:, None] * (1.0 - pre)[None, :]
         after = (jnp.square(moved) * (1.0 - pre)[None, :]).sum(axis=1) / (1.0 - pre).sum()
-        return jnp.sqrt(after / ((jnp.square(gap) * pre).sum() / pre.sum())), gap
+        before = (jnp.square(gap) * pre).sum() / pre.sum()
+        return rmspe.ratio(before, after, jnp.abs(pool[k]).max()), gap
 
     ratio, gaps = jax.vmap(ratio_and_gap)(targets, allowed)
     return ratio, gaps

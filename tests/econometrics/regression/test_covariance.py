@@ -8,7 +8,7 @@ from scipy import stats
 from ich_jax import errors
 from ich_jax.econometrics import panel
 from ich_jax.econometrics.did import two_way
-from ich_jax.econometrics.regression import covariance, linear, wild_bootstrap
+from ich_jax.econometrics.regression import covariance, crv3, linear, wild_bootstrap
 from tests.econometrics import made
 
 REFERENCE = made.reference("linear")
@@ -38,7 +38,7 @@ def asked(case, fit):
     if labels:
         return covariance.cluster(fit, *labels)
     if "CRV3" in words:
-        return covariance.jackknife(fit, DATA[words[-1]])
+        return crv3.jackknife(fit, DATA[words[-1]])
     if "DK" in words:
         return covariance.driscoll_kraay(fit, DATA["period"], int(words[-1]))
     return covariance.iid(fit) if words[-1] == "iid" else covariance.heteroskedastic(fit, words[-1])
@@ -80,7 +80,7 @@ def test_jackknife_is_refitting():
         left = {name: column[rows] for name, column in x.items()}
         change.append(linear.fit(DATA["y"][rows], left, weights=DATA["weight"][rows]).beta - fit.beta)
     expected = sum(np.outer(c, c) for c in change)
-    actual = covariance.jackknife(fit, DATA["unit"], small_sample=covariance.UNCORRECTED)
+    actual = crv3.jackknife(fit, DATA["unit"], small_sample=covariance.UNCORRECTED)
     np.testing.assert_allclose(actual.matrix, expected, rtol=1e-9)
     assert actual.df == 8 and actual.clusters == (9,)
 
@@ -92,8 +92,8 @@ def test_one_row_clusters_are_hc_and_no_lags_are_none():
     np.testing.assert_allclose(rows, covariance.heteroskedastic(fit, "HC1").matrix, rtol=1e-12)
     np.testing.assert_allclose(rows, covariance.newey_west(fit, 0).matrix, rtol=1e-12)
     hc3 = covariance.heteroskedastic(fit, "HC3", small_sample=covariance.UNCORRECTED).matrix
-    crv3 = covariance.jackknife(fit, np.arange(n), small_sample=covariance.UNCORRECTED).matrix
-    np.testing.assert_allclose(crv3, hc3, rtol=1e-9)
+    jackknifed = crv3.jackknife(fit, np.arange(n), small_sample=covariance.UNCORRECTED).matrix
+    np.testing.assert_allclose(jackknifed, hc3, rtol=1e-9)
 
 
 def test_order_of_rows_and_names_of_clusters_do_not_matter():
@@ -101,7 +101,7 @@ def test_order_of_rows_and_names_of_clusters_do_not_matter():
     x = {name: DATA[name] for name in ("x1", "x2", "treated")}
     fit, moved = (linear.fit(DATA["y"][i], {k: v[i] for k, v in x.items()}) for i in (slice(None), order))
     names = np.array([f"firm {9 - u:.0f}" for u in DATA["unit"]])
-    for method in (covariance.cluster, covariance.jackknife):
+    for method in (covariance.cluster, crv3.jackknife):
         np.testing.assert_allclose(method(moved, names[order]).matrix, method(fit, DATA["unit"]).matrix, rtol=1e-8)
     one, other = (
         covariance.newey_west(f, 3, time=np.arange(len(order))[i]) for f, i in ((fit, slice(None)), (moved, order))
@@ -118,7 +118,7 @@ def test_only_ratios_of_weights_count():
         covariance.iid,
         lambda fit: covariance.heteroskedastic(fit, "HC1"),
         lambda fit: covariance.cluster(fit, DATA["unit"]),
-        lambda fit: covariance.jackknife(fit, DATA["unit"]),
+        lambda fit: crv3.jackknife(fit, DATA["unit"]),
     ):
         np.testing.assert_allclose(method(ten).matrix, method(one).matrix, rtol=1e-8)
 
@@ -134,7 +134,7 @@ def test_columns_of_data_frames_in_other_orders_are_refused():
     np.testing.assert_array_equal(covariance.cluster(fit, list(frame["unit"])).matrix, expected.matrix)
     for call in (
         lambda: covariance.cluster(fit, turned["unit"]),
-        lambda: covariance.jackknife(fit, turned["unit"]),
+        lambda: crv3.jackknife(fit, turned["unit"]),
         lambda: covariance.driscoll_kraay(fit, turned["period"], 1),
         lambda: covariance.newey_west(fit, 1, time=turned["period"]),
         lambda: wild_bootstrap.wild_cluster(fit, "x1", turned["unit"]),

@@ -114,6 +114,28 @@ def test_draws_agree_with_the_enumeration():
     assert not webb.exact and webb.smallest_p == 1 / 10_000 and abs(webb.p - exact.p) < 0.05
 
 
+@pytest.mark.parametrize(
+    ("weights", "values"),
+    [
+        ("rademacher", {1.0: 0.5, -1.0: 0.5}),
+        ("webb", {sign * k: 1 / 6 for sign in (-1, 1) for k in (1, 2, 3)}),
+        ("mammen", {1.618: 0.2763932, -0.618: 0.7236068}),
+    ],
+)
+def test_no_p_is_below_the_chance_of_weights_that_are_all_alike(weights, values):
+    """By enumeration; such weights give the data's own t again."""
+    alike = {sign: sum(p**4 for v, p in values.items() if sign * v > 0) for sign in (-1, 1)}
+    clusters = np.arange(48) % 4
+    treated = (clusters == 0) * 1.0
+    y = 5.0 * treated + np.random.default_rng(0).normal(size=48)
+    fit = linear.fit(y, {"treated": treated}, intercept=True)
+    options = {"key": KEY, "max_exact": 1, "n_resamples": 9999, "confidence": None, "weights": weights}
+    for alternative, expected in (("two-sided", sum(alike.values())), ("greater", alike[1])):
+        test = wild_bootstrap.wild_cluster(fit, "treated", clusters, alternative=alternative, **options)
+        assert test.smallest_p == pytest.approx(max(expected, 1e-4), rel=1e-5)
+        assert test.p >= test.smallest_p
+
+
 def test_one_sided_p_values_by_hand():
     fit = fitted("ols")
     for alternative, sign in (("greater", 1), ("less", -1)):

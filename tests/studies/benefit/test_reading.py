@@ -156,3 +156,77 @@ def test_arrays_are_checked_alike():
         reading.from_rows(date, unit, product, arm, amounts, source="memory")
     with pytest.raises(errors.DataError, match="one entry for each row"):
         reading.from_rows(date, unit, product, arm, amounts[1:], source="memory")
+
+
+def rows_of(units: dict[str, tuple[str, float]], days: int = 8, launch: int = 5) -> list[str]:
+    """Rows of units with an arm, ai or local, and a level."""
+    return [
+        f"2025-03-{day + 1:02d},{unit},fan,{'local' if arm == 'local' else 'ai' if day >= launch else 'before'},"
+        f"{level + (day * day * (1 + len(unit))) % 7}"
+        for unit, (arm, level) in units.items()
+        for day in range(days)
+    ]
+
+
+OUTLETS = {"a": ("ai", 10.0), "bb": ("ai", 20.0), "ccc": ("local", 30.0), "dddd": ("local", 40.0)}
+
+
+def test_a_launch_in_a_gap_is_that_of_the_other_units(tmp_path):
+    rows = rows_of(OUTLETS)
+    rows.remove(next(row for row in rows if row.startswith("2025-03-06,bb")))  # the day of the launch
+    data = reading.load_daily(file(tmp_path, *rows))
+    (panel,), (remarks,) = data.panels, data.remarks
+    assert panel.start.tolist() == [5, 5, 8, 8] and panel.missing == 1
+    assert len(remarks) == 1 and "unit bb has no rows from 2025-03-06 to 2025-03-06" in remarks[0]
+    assert "2025-03-06 is assumed, the launch of another unit" in remarks[0]
+    rows.remove(next(row for row in rows if row.startswith("2025-03-06,a")))  # no unit tells the day any more
+    data = reading.load_daily(file(tmp_path, *rows))
+    assert data.panels[0].start.tolist() == [6, 6, 8, 8] and len(data.remarks[0]) == 2
+    assert all("its first row with the arm ai" in remark for remark in data.remarks[0])
+
+
+def test_a_column_states_the_launch(tmp_path):
+    rows = [
+        f"{row},{'2025-03-06' if ',bb,' in row else ''}"
+        for row in rows_of(OUTLETS)
+        if not row.startswith("2025-03-06,bb")
+    ]
+    header = f"{HEADER},launch"
+    data = reading.load_daily(file(tmp_path, *rows, header=header))
+    assert data.panels[0].start.tolist() == [5, 5, 8, 8] and data.remarks == ((),)
+    for old, new, message in (
+        (
+            "2025-03-06",
+            "2025-03-03",
+            "stated to launch on 2025-03-03, but its rows have the arm before until 2025-03-05",
+        ),
+        ("2025-03-06", "March", "March"),
+    ):
+        changed = [row.replace(f",{old}", f",{new}") for row in rows]
+        with pytest.raises(errors.DataError, match=message):
+            reading.load_daily(file(tmp_path, *changed, header=header))
+    local = [row + "2025-03-06" if ",ccc," in row else row for row in rows]
+    with pytest.raises(errors.DataError, match="unit ccc has the arm local and a launch"):
+        reading.load_daily(file(tmp_path, *local, header=header))
+    two = [*rows[:-1], rows[-1]]
+    two[10] = two[10].replace(",2025-03-06", ",2025-03-05")
+    with pytest.raises(errors.DataError, match="has the launches"):
+        reading.load_daily(file(tmp_path, *two, header=header))
+
+
+def test_copies_are_named_or_refused(tmp_path):
+    rows = rows_of(OUTLETS)
+    copied = [row for row in rows if ",ccc," not in row]
+    copied += [
+        row.replace(",a,", ",ccc,").replace("before", "local").replace("ai", "local") for row in rows if ",a," in row
+    ]
+    data = reading.load_daily(file(tmp_path, *copied))
+    assert data.remarks == (("unit ccc carries the same figures as a on every day; if one is a copy, leave it out",),)
+    alike = [row for row in rows if ",dddd," not in row] + [
+        row.replace("ccc", "dddd") for row in rows if ",ccc," in row
+    ]
+    with pytest.raises(errors.DataError, match="all 2 local units carry the same figures on every day"):
+        reading.load_daily(file(tmp_path, *alike))
+    flat = [row.rpartition(",")[0] + ",5" if ",local," in row else row for row in rows]
+    with pytest.raises(errors.DataError, match=r"carry the same figures|no local unit varies"):
+        reading.load_daily(file(tmp_path, *flat))
