@@ -36,7 +36,8 @@ demo: python
 test: python
 	@exec $(SETUP) --extra=test
 	@# In the order of the folders: sorted by their number of tests, files of few long ones would come last, one at a time.
-	$(BIN)/python -m ich_jax.perf.memory -m pytest -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m ich_jax.perf.memory -m pytest -n logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
+	  --durations=15
 
 smoke: python
 	@exec $(SMOKE)

@@ -12,6 +12,7 @@ References:
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ AXIS = "data"
 
 CPU_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 1}
 """Compiler options of the step on CPU. Convolutions are library calls, and the rest, which LLVM compiles, runs as fast
-at level 1 (233 ms a step of `quick` at either level) and compiles in four fifths of the time."""
+at level 1 (233 ms a step of `quick` at either level) and compiles in four fifths of the time. A level that `XLA_FLAGS`
+states takes precedence."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +123,9 @@ class Layout:
 
     def compiler_options(self, options: Mapping[str, Any] | None) -> dict[str, Any] | None:
         """Returns the given compiler options and those of the devices."""
-        return dict(options or {}) | ({} if self.loops else CPU_OPTIONS) or None
+        stated = [word.partition("=")[0].lstrip("-") for word in os.environ.get("XLA_FLAGS", "").split()]
+        own = {} if self.loops else {name: value for name, value in CPU_OPTIONS.items() if name not in stated}
+        return dict(options or {}) | own or None
 
     def state_sharding(self, state: PyTree) -> PyTree:
         """Returns where each array of a training state lives: a tree of its structure."""

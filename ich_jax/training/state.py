@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 from ich_jax import errors
-from ich_jax.config import Config, EvalConfig, LoopConfig, TrainConfig
+from ich_jax.config import ComputeConfig, Config, ObjectiveConfig, TrainConfig
 from ich_jax.models import networks
 from ich_jax.types import Brief, ImageSpec, Params, PyTree
 
@@ -74,14 +74,11 @@ def _alike(config: Config) -> Config:
     """The config reduced to the fields that shape the program that makes states; gains and arm are not among them."""
     same: dict[str, Any] = {"arm": "residual", "residual_scale": 1.0, "plain_scale": 1.0}
     return dataclasses.replace(
-        config,
-        name="",
-        seed=0,
+        Config(),
         generator=dataclasses.replace(config.generator, **same),
         discriminator=dataclasses.replace(config.discriminator, **same),
-        train=TrainConfig(),
-        evaluation=EvalConfig(),
-        loop=LoopConfig(),
+        objective=ObjectiveConfig(reconstruction=float(config.objective.reconstruction > 0)),  # is there an encoder?
+        compute=ComputeConfig(dtype=config.compute.dtype),
     )
 
 

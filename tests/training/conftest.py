@@ -4,13 +4,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ich_jax.training import parallel, state, step
+from ich_jax.training import state, step
 from tests.training import made
-
-
-@pytest.fixture(autouse=True)
-def _compile_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "CPU_OPTIONS", {})  # tests compile many steps and take few: see tests/conftest.py
 
 
 @pytest.fixture

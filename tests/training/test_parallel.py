@@ -168,6 +168,15 @@ def _succeed(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0, said[-3000:]
 
 
+def test_the_optimisation_level_that_the_environment_states_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    layout, given = parallel.single(), {"xla_cpu_enable_fast_math": True}
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_min_max=true")
+    assert layout.compiler_options(given) == given | parallel.CPU_OPTIONS
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_min_max=true --xla_backend_optimization_level=0")
+    assert layout.compiler_options(given) == given
+    assert layout.compiler_options(None) is None
+
+
 def test_devices_exchange_sums_and_no_pictures() -> None:
     """Rows stay where they are: under jit no array of pictures or features travels, only sums over rows and noise."""
     config = _config()
