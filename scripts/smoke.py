@@ -79,6 +79,7 @@ CHAINS = (
         _experiment("economic_benefit", "economic_benefit.py:quick", "benefit_quick", 900),
     ),
     (_experiment("kansei_study", "kansei_study.py:tiny", "kansei", 300),),
+    (_experiment("market", "market.py:tiny", "market", 300),),
     (_experiment("train", "sketch_32.py:tiny", "sketches", 600),),
     (_experiment("error_comparison", "error_comparison.py:tiny", "errors", 900),),
     (_experiment("interference_sweep", "interference_sweep.py:tiny", "sweep", 400, _TINY),),

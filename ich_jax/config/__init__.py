@@ -24,6 +24,13 @@ from ich_jax.config.kansei import (
     KanseiDataConfig,
     KanseiLoopConfig,
 )
+from ich_jax.config.market import (
+    MARKET_SOURCES,
+    MarketAnalysisConfig,
+    MarketConfig,
+    MarketDataConfig,
+    MarketLaunchConfig,
+)
 from ich_jax.config.reproduce import SIZES, ReproduceConfig
 from ich_jax.config.run import (
     ACTIVATIONS,
@@ -63,6 +70,7 @@ __all__ = [
     "INTERFERENCE_TASKS",
     "KANSEI_SOURCES",
     "LOSSES",
+    "MARKET_SOURCES",
     "NETWORKS",
     "PARALLEL",
     "PENALTIES",
@@ -93,6 +101,10 @@ __all__ = [
     "KanseiDataConfig",
     "KanseiLoopConfig",
     "LoopConfig",
+    "MarketAnalysisConfig",
+    "MarketConfig",
+    "MarketDataConfig",
+    "MarketLaunchConfig",
     "ObjectiveConfig",
     "PlanConfig",
     "PulseConfig",

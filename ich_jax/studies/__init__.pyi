@@ -1,4 +1,4 @@
-from . import benefit, design, error_comparison, interference, kansei, paper, train
+from . import benefit, design, error_comparison, interference, kansei, market, paper, train
 
 __all__ = [
     "benefit",
@@ -6,6 +6,7 @@ __all__ = [
     "error_comparison",
     "interference",
     "kansei",
+    "market",
     "paper",
     "train",
 ]

@@ -145,6 +145,7 @@ _SEEDS = [
     (config_lib.BenefitConfig, "seed", 2**32 - 1),
     (config_lib.BenefitConfig, "simulation.seed", 2**32 - 1),
     (config_lib.KanseiConfig, "seed", 2**32 - 1),
+    (config_lib.MarketConfig, "seed", 2**32 - 1),
 ]
 
 

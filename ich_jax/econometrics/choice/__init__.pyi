@@ -1,4 +1,4 @@
-from . import data, demand, logit, nested, ordered, willingness
+from . import data, demand, logit, mixed, nested, ordered, point_sets, willingness
 from .data import Choices, from_long, separating
 from .demand import (
     Assortment,
@@ -10,6 +10,7 @@ from .demand import (
     surplus_change,
 )
 from .logit import ChoiceFit, Kernel, check_price, conditional_logit
+from .mixed import MixedFit, mixed_logit, simulation_error
 from .nested import nested_logit
 from .ordered import OrderedLogit, ordered_logit
 from .willingness import WillingnessToPay, willingness_to_pay
@@ -19,6 +20,7 @@ __all__ = [
     "ChoiceFit",
     "Choices",
     "Kernel",
+    "MixedFit",
     "OrderedLogit",
     "Responses",
     "Shares",
@@ -31,12 +33,16 @@ __all__ = [
     "from_long",
     "logit",
     "market_shares",
+    "mixed",
+    "mixed_logit",
     "nested",
     "nested_logit",
     "ordered",
     "ordered_logit",
+    "point_sets",
     "responses",
     "separating",
+    "simulation_error",
     "surplus_change",
     "willingness",
     "willingness_to_pay",

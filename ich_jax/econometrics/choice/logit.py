@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +57,7 @@ class ChoiceFit(Result):
     """
 
     part = "table"
-    hidden = ("kernel",)
+    hidden: ClassVar[tuple[str, ...]] = ("kernel",)
 
     model: str
     names: tuple[str, ...]

@@ -143,6 +143,18 @@ def forecast(fit: DiffusionFit, bands: Bands, horizon: int, key: jax.Array) -> F
     )
 
 
+def expected_units(theta: Array, drivers: Array, shape: Shape) -> Array:
+    """Expected units `[B, T]` of many parameters, such as the replicates of a bootstrap.
+
+    Args:
+        theta: `[B, P]` on the free scale.
+        drivers: `[T, D]` relative changes; zeros where nothing changes.
+        shape: What was fitted.
+    """
+    with float64.enabled():
+        return np.asarray(paths_of(theta, drivers, shape=shape))
+
+
 def _errors(fit: DiffusionFit) -> Array:
     """Residuals to draw from: centred, widened, and of counts in units of the root of the expected ones."""
     n, p = len(fit.units), len(fit.names)

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from scipy import special
@@ -144,39 +143,35 @@ def fit(
         raise errors.DataError(f"diffusion: {len(y)} periods are too few for {len(names)} parameters.")
     shape = Shape(model, form, likelihood)
     with float64.enabled():
-        theta, mean, slope, at = (np.asarray(v) for v in estimated(y, np.ones(len(y)), drivers, shape=shape))
-    return _result(shape, names, theta, mean, slope, float(at), y, drivers, confidence)
+        found = jax.tree.map(np.asarray, estimated(y, np.ones(len(y)), drivers, shape=shape))
+    return _result(shape, names, found, y, drivers, confidence)
 
 
 def _result(
-    shape: Shape,
-    names: tuple[str, ...],
-    theta: Array,
-    mean: Array,
-    slope: Array,
-    at: float,
-    y: Array,
-    drivers: Array,
-    confidence: float,
+    shape: Shape, names: tuple[str, ...], found: curves.Fitted, y: Array, drivers: Array, confidence: float
 ) -> DiffusionFit:
-    """The fit with its errors, from the derivative of the expected units by the natural parameters."""
+    """The fit with its errors."""
+    theta, mean = np.asarray(found.theta), np.asarray(found.mean)
+    at = peak(theta, shape.model)
     n, p = len(y), len(names)
     squares = float(np.square(y - mean).sum())
     variance = squares / (n - p)
     if shape.likelihood == "poisson":
-        scaled = slope / np.sqrt(np.maximum(mean, 1e-12))[:, None]
         log_likelihood = float((special.xlogy(y, np.maximum(mean, 1e-300)) - mean - special.gammaln(y + 1)).sum())
         # Counts of real sales vary more than Poisson: errors are inflated by Pearson's dispersion, if above 1.
         spread = max(1.0, float((np.square(y - mean) / np.maximum(mean, 1e-12)).sum()) / (n - p))
         parameters = p
     else:
-        scaled, spread, parameters = slope, variance, p + 1
+        spread, parameters = variance, p + 1
         log_likelihood = -0.5 * n * (np.log(2.0 * np.pi * max(squares, 1e-300) / n) + 1.0)
-    normal = scaled.T @ scaled
+    # By the natural parameters: the free scale is their logarithm, but for the inflection and the drivers.
+    natural = natural_of(theta[None], shape.model)[0]
+    logs = np.arange(p) < (3 if shape.model == "bass" else 2)
+    inner = np.where(logs, natural, 1.0)
+    normal = np.asarray(found.normal) / np.outer(inner, inner)
     size = np.sqrt(np.maximum(np.diag(normal), 1e-300))
     covariance = spread * np.linalg.pinv(normal / np.outer(size, size)) / np.outer(size, size)
     runaway = bool(theta[0] - np.log(y.sum()) > curves.FAR)
-    natural = natural_of(theta[None], shape.model)[0]
     table = coefficient_table.coefficients(
         names, natural, covariance, df=n - p, kind=shape.likelihood, confidence=confidence
     )
@@ -282,11 +277,22 @@ def _drivers(n: int, given: dict[str, npt.ArrayLike | None]) -> tuple[Array, lis
     return np.stack(columns, axis=1) if columns else np.zeros((n, 0)), names
 
 
+def peak(theta: Array, model: str) -> float:
+    """Time of the largest sales, in periods from the start, without drivers; 0 if sales fall from the start.
+
+    Args:
+        theta: `[P]` on the free scale.
+        model: One of `curves.MODELS`.
+    """
+    if model != "bass":
+        return max(float(theta[2]), 0.0)
+    p, q = np.exp(theta[1:3])
+    return max(float(np.log(q / p) / (p + q)), 0.0)
+
+
 @programs.jit(static_argnames=("shape",))
-def estimated(
-    units: jax.Array, observed: jax.Array, drivers: jax.Array, *, shape: Shape
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Program: estimates `[P]`, expected units `[T]`, their derivative `[T, P]` by the natural parameters, the peak.
+def estimated(units: jax.Array, observed: jax.Array, drivers: jax.Array, *, shape: Shape) -> curves.Fitted:
+    """Program: the fit from the best start on a grid.
 
     Args:
         units: `[T]`.
@@ -295,8 +301,4 @@ def estimated(
         shape: What is fitted.
     """
     start = curves.best_start(units, observed, drivers, shape=shape)
-    theta = curves.fit_from(start, units, observed, drivers, shape=shape, steps=300).theta
-    slope = jax.jacfwd(lambda t: curves.expected(t, drivers, shape))(theta)
-    # By the natural parameters: the free scale is their logarithm, but for the inflection and the drivers.
-    inner = jnp.diagonal(jax.jacfwd(lambda t: curves.natural(t, shape.model))(theta))
-    return theta, curves.expected(theta, drivers, shape), slope / inner[None, :], curves.peak(theta, shape.model)
+    return curves.fit_from(start, units, observed, drivers, shape=shape, steps=300)

@@ -128,7 +128,7 @@ def early_windows(
     found = [_window(key, y, mask, shape, n_resamples) for mask in observed]
     theta, replicates = (np.stack(parts) for parts in zip(*found, strict=True))
     natural, many = (fits.natural_of(v, model) for v in (theta, replicates))
-    peak = np.array([float(_peak(t, model)) for t in theta])
+    peak = np.array([fits.peak(t, model) for t in theta])
     low, high = np.quantile(many, [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0], axis=1)
     sold = np.log(np.maximum(observed @ y, 1e-12))
     runaway = (replicates[:, :, 0] - sold[:, None] > curves.FAR).mean(axis=1)
@@ -211,12 +211,5 @@ def _window(key: jax.Array, units: Array, mask: Array, shape: Shape, n: int) -> 
     """Estimates `[3]` and replicates `[n, 3]`, by the programs of `fit` and `bootstrap`: none is compiled anew."""
     none = np.zeros((len(units), 0))
     with float64.enabled():
-        theta = np.asarray(fits.estimated(units, mask, none, shape=shape)[0])
+        theta = np.asarray(fits.estimated(units, mask, none, shape=shape).theta)
         return theta, np.asarray(bands.replicates(key, theta, units, mask, none, shape=shape, n=n))
-
-
-def _peak(theta: Array, model: str) -> float:
-    if model != "bass":
-        return max(float(theta[2]), 0.0)
-    p, q = np.exp(theta[1:3])
-    return max(float(np.log(q / p) / (p + q)), 0.0)
