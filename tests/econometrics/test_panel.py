@@ -60,6 +60,7 @@ def test_bad_panels_are_refused():
         r"outcome: 1 of 12 values are not finite, the first at index \[3\]",
         sales=np.where(np.arange(12) == 3, np.nan, SALES),
     )
+    refuse("treated: 1 of 12 values are not finite", on=np.where(np.arange(12) == 3, np.nan, ON))
     refuse("all rows are of the period 2024-01-01", day=np.full(12, "2024-01-01"))
     refuse("one label for each of 12 rows", unit=UNIT[1:])
     with pytest.raises(errors.DataError, match="missing altogether"):

@@ -235,6 +235,7 @@ def test_factors_are_those_of_factor_analyzer(name):
         for order in ([0, 1], [1, 0])
     )
     assert matched < (2e-5 if rotation in ("none", "oblimin") else 1e-2) and found.converged
+    np.testing.assert_allclose(found.communality, np.diag(found.loadings @ found.phi @ found.loadings.T), atol=1e-6)
     if stored["communalities"]:
         np.testing.assert_allclose(found.communality, stored["communalities"], atol=1e-5)
     if stored["phi"]:

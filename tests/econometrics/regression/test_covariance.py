@@ -166,6 +166,8 @@ def test_bad_input_is_refused():
         covariance.cluster(fit)
     with pytest.raises(errors.DataError, match="one label for each"):
         covariance.cluster(fit, DATA["unit"][1:])
+    with pytest.raises(errors.DataError, match=r"1 of .* labels are missing, the first at row 3"):
+        covariance.cluster(fit, np.where(np.arange(len(DATA["y"])) == 3, np.nan, DATA["unit"]))
     with pytest.raises(errors.ConfigError, match="HC0, HC1, HC2, HC3"):
         covariance.heteroskedastic(fit, "HC4")
     with pytest.raises(errors.ConfigError, match="HC3 needs the leverage"):
