@@ -24,7 +24,7 @@ G_DF = ("min", "conventional")
 
 
 class Fitted(Protocol):
-    """What a covariance needs of an estimate with N rows and K coefficients."""
+    """The parts of an estimate with N rows and K coefficients from which covariances are computed."""
 
     @property
     def scores(self) -> Array:
@@ -47,7 +47,7 @@ class SmallSample:
         k_adj: Multiply by (N - 1) / (N - K), and for heteroskedasticity by N / (N - K).
         k_fixef: Fixed effects that count in K: "none", "nonnested" (all that no cluster contains) or "full".
         G_adj: Multiply by G / (G - 1) for G clusters (periods, under autocorrelation).
-        G_df: G of several clusterings: "min" takes the least for all terms, "conventional" each term's own.
+        G_df: G of several clusterings: "min" takes the smallest for all terms, "conventional" that of each term.
     """
 
     k_adj: bool = True
@@ -188,10 +188,10 @@ def cluster(fit: Fitted, *clusterings: npt.ArrayLike, small_sample: SmallSample 
 def jackknife(fit: linear.LinearFit, clusters: npt.ArrayLike, *, small_sample: SmallSample = DEFAULT) -> Covariance:
     """CRV3: the sum over clusters of the squared change of beta when the cluster is left out.
 
-    With few clusters it errs less than CRV1, and rather on the safe side.
+    With few clusters it is more accurate than CRV1, and tends to be conservative.
 
     Args:
-        fit: Linear fit; absorbed effects are estimated anew without each cluster.
+        fit: Linear fit; absorbed effects are estimated again without each cluster.
         clusters: `[N]` labels.
         small_sample: Correction. The classical jackknife factor (G - 1) / G is `UNCORRECTED` times that.
 
@@ -287,7 +287,7 @@ def driscoll_kraay(fit: Fitted, time: npt.ArrayLike, lags: int, *, small_sample:
 
 
 def nested(effect: linear.Absorbed, clusters: npt.NDArray[np.int64]) -> bool:
-    """Whether every level of a fixed effect lies inside one cluster.
+    """Returns whether every level of a fixed effect lies inside one cluster.
 
     Args:
         effect: Fixed effect of N rows.
