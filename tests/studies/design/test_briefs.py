@@ -109,9 +109,9 @@ def test_what_is_refused_on_the_command_line(text: str, wanted: str) -> None:
         ("a.json", "{", "not valid JSON"),
         ("a.json", "[1]", "expected an object for each brief"),
         ("a.json", '[{"palette": "red", "palette": "indigo"}]', "brief 1: palette is stated twice"),
-        ("a.json", '[{"palette": ["red", "indigo"]}]', "one value of each part"),
+        ("a.json", '[{"palette": ["red", "indigo"]}]', "one value for each part"),
         ("a.json", '[{"product": "fan"}, {"colour": "red"}]', "brief 2: got 'colour'"),
-        ("a.json", '[{"width": true}]', "one value of each part"),
+        ("a.json", '[{"width": true}]', "one value for each part"),
     ],
 )
 def test_what_is_refused_in_a_file(tmp_path: Path, name: str, text: str, wanted: str) -> None:
