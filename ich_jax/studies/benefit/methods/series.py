@@ -29,8 +29,7 @@ def _interrupted(inputs: Inputs) -> Answer:
         f"changed at the launch counts as effect; Ljung-Box p {fit.fit.ljung_box_p:.2g}"
     )
     if missing:
-        days = count(missing, "day")
-        note += f"; interpolated between neighbours: {days} on which a treated unit is missing"
+        note += f"; interpolated between neighbours: {count(missing, 'day')} on which a treated unit is missing"
     return of_coefficient(fit.average, 0, note)
 
 
