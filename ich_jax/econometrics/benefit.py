@@ -1,4 +1,4 @@
-"""Economic benefit in yuan a day: from sales, in three curves, and whether an effect on it grows."""
+"""Economic benefit in yuan a day: computed from sales, described by three curves, and tests for growth of an effect."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Growth(Result):
-    """Whether the effect grows.
+    """Growth of the effect with its tests.
 
     Attributes:
         per_year: Change of the effect, in yuan a day, over a year (least squares).
@@ -147,7 +147,7 @@ def growth(effects: npt.ArrayLike, key: jax.Array, *, n_resamples: int = 1999, c
     tested = trend.bootstrap_trend(y, key, n_resamples=n_resamples, confidence=confidence)
     try:
         beside = trend.mann_kendall(y, confidence=confidence)
-    except errors.DataError:  # its corrected variance may be negative; the bootstrap stands by itself
+    except errors.DataError:  # its corrected variance may be negative; the bootstrap does not need it
         beside = None
     mean = float(y.mean())
     return Growth(

@@ -138,7 +138,7 @@ def date(text: str, where: str) -> np.datetime64:
     """Returns a day written as 2025-10-01.
 
     Args:
-        text: What was written.
+        text: The date as written in the file.
         where: File and line, for the message.
 
     Raises:

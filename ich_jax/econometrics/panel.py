@@ -116,7 +116,7 @@ def from_rows(unit: npt.ArrayLike, period: npt.ArrayLike, outcome: npt.ArrayLike
         u, t = divmod(int(distinct[(counts > 1).argmax()]), len(periods))
         raise errors.DataError(
             f"panel: {(counts > 1).sum()} unit-periods occur more than once, the first is unit {units[u]} in period "
-            f"{periods[t]}; add them up, or tell the units apart."
+            f"{periods[t]}; add them up, or give the units different labels."
         )
     shape = len(units), len(periods)
     values, observed, on = np.full(shape, np.nan), np.zeros(shape, bool), np.zeros(shape, bool)
@@ -129,7 +129,7 @@ def from_rows(unit: npt.ArrayLike, period: npt.ArrayLike, outcome: npt.ArrayLike
 
 
 def unit_labels(data: Panel, labels: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
-    """Returns a label `[U]` of each unit: a column indexed by unit in the panel's order, anything else as it stands.
+    """Returns a label `[U]` for each unit; a column indexed by unit is brought into the panel's order.
 
     Args:
         data: The panel.
@@ -263,11 +263,11 @@ def require_variation(changes: Array, untreated: npt.NDArray[np.bool_], name: st
 def two_way_effects(values: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Least-squares unit and period effects where the mask is set; a kernel: pure, float64, exact with gaps.
 
-    The larger side is solved for by hand, which leaves equations in min(U, T) unknowns. They determine the effects up
-    to a constant (the pseudo-inverse takes the shortest); sums of a unit's and a period's effect are determined.
+    The larger side is eliminated, which leaves equations in min(U, T) unknowns. They determine the effects up to a
+    constant (the pseudo-inverse gives the shortest solution); sums of a unit's and a period's effect are determined.
 
     Args:
-        values: `[U, T]`; what lies outside the mask counts for nothing, but must be finite.
+        values: `[U, T]`; values outside the mask are ignored, but must be finite.
         mask: `[U, T]`, 1 where the effects are fitted, 0 elsewhere (or weights between).
 
     Returns:

@@ -1,4 +1,4 @@
-"""What an effect on the economic benefit is worth: a year, after costs, discounted, and how surely.
+"""Value of an effect on the economic benefit: per year, after costs, discounted, with its uncertainty.
 
 Discounting: yuan of day d, counted from the launch, are worth (1 + rate)^(-d / 365) yuan of the launch; the investment
 is paid at the launch, and each day's benefit arrives at its end (d = 1, ..., horizon).
@@ -33,7 +33,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """What adopting a design costs, and how its effect continues.
+    """Costs of adopting a design, and the course of its effect.
 
     Attributes:
         horizon_days: Days that are counted, from the launch.
@@ -41,7 +41,7 @@ class Plan:
         investment: Yuan, paid at the launch.
         running_cost: Yuan a day.
         ramp_days: Days over which the effect rises evenly to its size; 0: at once.
-        growth: Of the effect, a year: on day d it is multiplied by (1 + growth)^((d - 1) / 365).
+        growth: Growth of the effect per year: on day d it is multiplied by (1 + growth)^((d - 1) / 365).
         growth_error: Standard error of the growth, drawn from a normal distribution, not below -0.99.
 
     Raises:
@@ -77,24 +77,24 @@ class Valued(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Value(Result):
-    """What an effect is worth, from B draws of what is uncertain.
+    """Value of an effect, from B draws of the uncertain quantities.
 
     Attributes:
         per_day: Effect, yuan a day: estimate, lower and upper limit.
         per_year: The same, 365 times.
         npv: Net present value, yuan: at the estimates, lower and upper limit.
         roi: Net present value over the investment, the same three; nan without an investment.
-        break_even_day: At the estimates, lower and upper limit; inf is beyond the horizon.
+        break_even_day: Day at the estimates, lower and upper limit; inf is beyond the horizon.
         p_npv_positive: Share of draws whose net present value is above 0.
         p_break_even: `[H]` share of draws that have broken even by each day.
         investments: `[K]` yuan.
         acceptability: `[K]` share of draws in which the gains cover that investment: the acceptability curve.
         balance: `[H]` present value up to each day at the estimates, minus the investment.
-        balance_low: `[H]` lower limit, each day by itself.
-        balance_high: `[H]`.
-        npv_draws: `[B]`.
+        balance_low: `[H]` lower pointwise limit.
+        balance_high: `[H]` upper pointwise limit.
+        npv_draws: `[B]` draws of the net present value.
         confidence: Coverage of the limits.
-        plan: What was assumed.
+        plan: Assumed costs and course of the effect.
         discounting: The discounting in words.
     """
 
@@ -150,9 +150,9 @@ def value(
     n_draws: int = 9999,
     confidence: float = 0.95,
 ) -> Value:
-    """What an effect is worth over the horizon of a plan, by Monte Carlo over what is uncertain.
+    """Value of an effect over the horizon of a plan, by Monte Carlo over the uncertain quantities.
 
-    Uncertain are the effect and its growth; chance from day to day averages out over a horizon and is left out.
+    The effect and its growth are uncertain; variation from day to day averages out over a horizon and is ignored.
 
     Example:
         One yuan a day for a year, without discounting.
@@ -235,7 +235,7 @@ def value(
 def _checked_samples(
     effect: float, error: float | None, df: float, samples: npt.ArrayLike | None, *, n_draws: int, confidence: float
 ) -> Array:
-    """Checks the arguments of `value`; returns the samples of the effect, or one zero if there is its error."""
+    """Checks the arguments of `value`; returns the samples of the effect, or a single zero if its error is given."""
     if (error is None) == (samples is None):
         raise errors.ConfigError("value: pass either the standard `error` of the effect or `samples` of it.")
     if not 0.0 < confidence < 1.0:

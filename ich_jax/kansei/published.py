@@ -1,4 +1,4 @@
-"""What the paper publishes about people's wishes and judgements (section 3.1), as data.
+"""The paper's published data on people's wishes and judgements (section 3.1).
 
 Huo (2026), Market development and economic benefit analysis of intangible cultural heritage cultural and creative
 products empowered by AI, https://doi.org/10.70917/ijcisim-2026-0038. These are the paper's figures, not ours; it
@@ -17,13 +17,13 @@ SOURCE = "Huo (2026), doi 10.70917/ijcisim-2026-0038"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Returned:
-    """How many questionnaires went out and came back.
+    """Numbers of distributed, returned and valid questionnaires.
 
     Attributes:
-        distributed: Sent; 0: not stated.
-        returned: Came back.
+        distributed: Number sent out; 0: not stated.
+        returned: Number returned.
         rejected: Number of rejected questionnaires by reason.
-        valid: Kept.
+        valid: Number of valid questionnaires.
     """
 
     distributed: int
@@ -45,13 +45,13 @@ DEMAND_PERCENT: Mapping[str, float] = {
     "prefers jewellery": 31.2,
 }
 """Section 3.1.1, per cent of the 500 valid questionnaires. The four belong to different questions; the reasons to buy
-add up to more than 100, so more than one could be ticked, which the paper does not state."""
+add up to more than 100, so several could be ticked, which the paper does not state."""
 
 SAME_QUESTION = ("buys as a souvenir", "buys for the meaning")
-"""Of these shares, those that answer one question."""
+"""The two options that belong to the same question."""
 
 IMPORTANCE_ORDER = ("aesthetics", "price", "quality")
-"""Section 3.1.1: the first three aspects in order of importance; their scores are in a figure only."""
+"""Section 3.1.1: the first three aspects in order of importance; their scores appear only in a figure."""
 
 WORDS = ("Emotional", "Simple", "Light", "Fashionable", "Warm", "Effortless")
 SAMPLES = tuple(f"Sample {k}" for k in range(1, 11))

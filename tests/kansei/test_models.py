@@ -184,7 +184,7 @@ def test_severity_is_that_of_the_analysis_of_variance():
     [
         (lambda: semantic.mixed_model(SCORE[:, :2], SAMPLES), "for 6 samples"),
         (lambda: semantic.mixed_model(np.where(np.arange(6) == 2, np.nan, SCORE), SAMPLES), "nobody rated 's2'"),
-        (lambda: semantic.mixed_model(np.tile(np.arange(6.0), (3, 1)), SAMPLES), "no noise"),
+        (lambda: semantic.mixed_model(np.tile(np.arange(6.0), (3, 1)), SAMPLES), "no residual variance"),
         (lambda: quantification.partial_least_squares(CODES, ELEMENTS, np.ones(15)), "must differ"),
         (lambda: review.rater_severity(np.ones((3, 5)), RATERS), "two works that differ"),
     ],

@@ -177,7 +177,7 @@ def test_raking_that_stops_early_says_so():
         (lambda: survey.rake({"x": ["a"]}, {"x": {"a": 0.5, "b": 0.5}}), "cannot reach"),
         (
             lambda: survey.rake({"x": ["a"], "y": ["b"]}, {"x": {"a": 100.0}, "y": {"b": 90.0}}),
-            "one positive total",
+            "the same positive total",
         ),
     ],
 )

@@ -82,7 +82,7 @@ class Aggregate(Result):
 
     @property
     def low(self) -> Array:
-        """`[E]` lower limits of `att`, 95 % by the normal distribution, each by itself."""
+        """`[E]` lower pointwise limits of `att`, 95 % by the normal distribution."""
         return self.att - stats.norm.ppf(0.975) * self.standard_error
 
     @property

@@ -89,7 +89,7 @@ def placebo_test(
     n_resamples: int = 9999,
     max_exact: int = 10**6,
 ) -> PermutationTest:
-    """Tests the two-way fixed-effects coefficient by handing the starts of treatment to other units.
+    """Tests the two-way fixed-effects coefficient by reassigning the starts of treatment to other units.
 
     Two statistics are tested: the coefficient (column 0) and its t with errors clustered by unit (column 1), which
     holds its level better when treated units are more or less variable than the others. Starts may differ between
@@ -109,7 +109,7 @@ def placebo_test(
         alternative: "two-sided", "greater" or "less".
         key: Random key; needed when there are more than `max_exact` assignments.
         n_resamples: Draws in that case.
-        max_exact: Up to so many assignments are all evaluated.
+        max_exact: Largest number of assignments that are all evaluated.
 
     Raises:
         ConfigError: No key where draws are needed.
@@ -156,7 +156,7 @@ def sign_flips(
         confidence: Coverage of the set by test inversion, inside (0, 1).
         key: Random key; needed when 2^q exceeds `max_exact`.
         n_resamples: Draws in that case.
-        max_exact: Up to so many sign vectors are all evaluated.
+        max_exact: Largest number of sign vectors that are all evaluated.
 
     Raises:
         ConfigError: No key where draws are needed, or a confidence that is not inside (0, 1).
@@ -234,7 +234,7 @@ def conley_taber(
         confidence: Coverage of the interval.
         key: Random key; needed when the n0^n1 ways to draw n1 of n0 untreated units are more than `max_exact`.
         n_resamples: Draws in that case.
-        max_exact: Up to so many ways are all evaluated.
+        max_exact: Largest number of combinations that are all evaluated.
 
     Raises:
         ConfigError: No key where draws are needed, or a confidence that is not inside (0, 1).
@@ -242,7 +242,7 @@ def conley_taber(
 
     References:
         Conley and Taber (2011), Inference with "difference in differences" with a small number of policy changes,
-        section II: each treated unit's error is drawn by itself, with replacement.
+        section II: the error of each treated unit is drawn independently, with replacement.
     """
     change = _changes(data, "conley_taber")
     treated, untreated = change[data.ever_treated], change[~data.ever_treated]
@@ -277,7 +277,7 @@ def ferman_pinto(
     """As Conley-Taber, for units whose errors differ in variance because they average over different numbers.
 
     The variance of a unit's change is modelled as a + b / size. Residuals of all units under the hypothesis are scaled
-    to equal variance, drawn with replacement, and scaled to the variance of the unit that they stand for.
+    to equal variance, drawn with replacement, and scaled to the variance of the unit that they replace.
 
     Args:
         data: Panel in which all treated units start in one period.

@@ -36,7 +36,7 @@ class LaunchTest(Result):
         high: Upper end.
         confidence: Coverage of that set.
         null: `[B]` statistic under every assignment, or under those that were drawn; that of the data is first.
-        moved: `[B]` what an effect of 1 on the treated units adds to each of them; 1 for that of the data.
+        moved: `[B]` change of each estimate for an effect of 1 on the treated units; 1 for that of the data.
         exact: Whether `null` holds all assignments.
         n_distinct: Number of distinct assignments.
         smallest_p: Smallest p-value that this design can give.

@@ -88,7 +88,7 @@ class EventStudy(Result):
         relative: `[E]` periods since the start of treatment, without the reference; the end points of a window hold all
             periods beyond it.
         table: Coefficients in that order, named by `relative`.
-        covariance: Of the coefficients, `[E, E]` in `matrix`.
+        covariance: Covariance of the coefficients, `[E, E]` in `matrix`.
         band: Simultaneous band over all E.
         reference: Relative period whose effect is set to 0.
         fit: The regression.
@@ -184,7 +184,7 @@ def two_by_two(
 def collapsed(data: Panel, *, confidence: float = 0.95) -> Effect:
     """Compares the change of each treated unit's mean with that of the others: t with U - 2 degrees of freedom.
 
-    One number per unit leaves nothing of the serial correlation that makes errors of a daily panel too small.
+    One number per unit removes the serial correlation that makes standard errors of a daily panel too small.
 
     Args:
         data: Panel in which all treated units start in one period.
@@ -285,7 +285,7 @@ def event_study(
         data: Panel; without units that are never treated a second relative period has to be left out.
         key: Random key of the simultaneous band.
         reference: Relative period that is left out.
-        window: First and last relative period; what lies beyond is added to the end points. None: all.
+        window: First and last relative period; periods beyond are added to the end points. None: all.
         clusters: `[U]` cluster of each unit, or a column indexed by unit; None: each unit is its own.
         confidence: Coverage of intervals and band.
 
@@ -294,7 +294,7 @@ def event_study(
         DataError: Relative periods that are not identified (no never-treated units), by name.
 
     References:
-        Sun and Abraham (2021) on what the coefficients mean when timing differs. Montiel Olea and Plagborg-Møller
+        Sun and Abraham (2021) on the meaning of the coefficients when timing differs. Montiel Olea and Plagborg-Møller
         (2019) for the band.
     """
     r = panel.rows(data)

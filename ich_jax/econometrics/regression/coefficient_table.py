@@ -48,7 +48,7 @@ class Coefficients(Result):
     covariance: str
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draws the estimates with their intervals, without the intercept, whose scale is another one.
+        """Draws the estimates with their intervals, without the intercept, which has a different scale.
 
         Args:
             ax: Axes to draw into; None: those of a new figure.

@@ -22,7 +22,7 @@ G_DF = ("min", "conventional")
 
 
 class Fitted(Protocol):
-    """What a covariance needs of an estimate with N rows and K coefficients."""
+    """The parts of an estimate with N rows and K coefficients from which covariances are computed."""
 
     @property
     def scores(self) -> Array:
@@ -45,7 +45,7 @@ class SmallSample:
         k_adj: Multiply by (N - 1) / (N - K), and for heteroskedasticity by N / (N - K).
         k_fixef: Fixed effects that count in K: "none", "nonnested" (all that no cluster contains) or "full".
         G_adj: Multiply by G / (G - 1) for G clusters (periods, under autocorrelation).
-        G_df: G of several clusterings: "min" takes the least for all terms, "conventional" each term's own.
+        G_df: G of several clusterings: "min" takes the smallest for all terms, "conventional" that of each term.
     """
 
     k_adj: bool = True
@@ -246,7 +246,7 @@ def driscoll_kraay(fit: Fitted, time: npt.ArrayLike, lags: int, *, small_sample:
 
 
 def nested(effect: linear.Absorbed, clusters: npt.NDArray[np.int64]) -> bool:
-    """Whether every level of a fixed effect lies inside one cluster.
+    """Returns whether every level of a fixed effect lies inside one cluster.
 
     Args:
         effect: Fixed effect of N rows.

@@ -21,10 +21,10 @@ def jackknife(
 ) -> Covariance:
     """CRV3: the sum over clusters of the squared change of beta when the cluster is left out.
 
-    With few clusters it errs less than CRV1, and rather on the safe side.
+    With few clusters it is more accurate than CRV1, and tends to be conservative.
 
     Args:
-        fit: Linear fit; absorbed effects are estimated anew without each cluster.
+        fit: Linear fit; absorbed effects are estimated again without each cluster.
         clusters: `[N]` labels.
         small_sample: Correction. The classical jackknife factor (G - 1) / G is `UNCORRECTED` times that.
 

@@ -261,7 +261,7 @@ def take_out(values: Array, weights: Array, absorbed: tuple[Absorbed, ...]) -> A
 
 
 def independent_columns(x: Array, squares: Array | None = None) -> npt.NDArray[np.bool_]:
-    """Which columns are not combinations of the columns before them.
+    """Finds the columns that are not linear combinations of the columns before them.
 
     Args:
         x: `[N, K]`.
@@ -328,7 +328,7 @@ def _check_estimable(
         )
     if not names:
         raise errors.DataError(
-            f"linear.fit: nothing is left to estimate: the fixed effects explain {', '.join(dropped)} entirely."
+            f"linear.fit: no column is left to estimate: the fixed effects explain {', '.join(dropped)} entirely."
         )
     parameters = len(names) + sum(a.levels for a in absorbed) - max(len(absorbed) - 1, 0)
     if n <= parameters:

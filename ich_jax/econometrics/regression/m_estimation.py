@@ -2,7 +2,7 @@
 
 From an objective of one observation, automatic differentiation gives the bread (`jax.hessian`), the scores
 (`jax.jacfwd`) and the derivative of any function of the parameters; `covariance` turns scores and bread into robust,
-clustered and serial covariances. Nothing is derived by hand for a particular model.
+clustered and serial covariances. No derivative is coded for a particular model.
 """
 
 import dataclasses

@@ -27,7 +27,7 @@ _DOUBLINGS, _HALVINGS = 24, 40
 
 
 class Pieces(NamedTuple):
-    """What a bootstrap t depends on, as functions of the hypothesis r: numerator n(r) = n0 - r n1, likewise M(r).
+    """The parts of a bootstrap t as functions of the hypothesis r: numerator n(r) = n0 - r n1, likewise M(r).
 
     With weights v, the bootstrap coefficient is off by n(r)'v, and the cluster scores behind its error are M(r) v.
 
@@ -124,7 +124,7 @@ def wild_cluster(
         alternative: "two-sided", "greater" or "less".
         key: Random key; needed unless all signs are enumerated.
         n_resamples: Draws in that case.
-        max_exact: Rademacher weights are enumerated up to so many sign vectors: 2^12, that is 12 clusters.
+        max_exact: Largest number of sign vectors that are enumerated for Rademacher weights: 2^12, or 12 clusters.
         confidence: Coverage of the confidence set by test inversion; None: no set.
 
     Raises:
@@ -207,7 +207,7 @@ def joint(tests: Sequence[WildTest]) -> multiplicity.MaxT:
 
 
 def pieces(x: jax.Array, y: jax.Array, code: jax.Array, *, size: int, j: int, impose_null: bool) -> Pieces:
-    """Reduces the data to what the bootstrap needs; a kernel: pure, float64, for `vmap` over panels.
+    """Reduces the data to the arrays of the bootstrap; a kernel: pure, float64, for `vmap` over panels.
 
     Args:
         x: `[N, K]`, of any rank; column j must not be a combination of the others.

@@ -131,7 +131,7 @@ def autocovariance(rho: jax.Array) -> jax.Array:
 
 
 def _stationary(rho: jax.Array) -> jax.Array:
-    """Whether all partial autocorrelations, by Levinson's recursion downwards, are inside (-1, 1)."""
+    """Returns whether all partial autocorrelations, by Levinson's downward recursion, are inside (-1, 1)."""
     inside = jnp.asarray(True)
     for k in range(rho.shape[0], 0, -1):
         last = rho[k - 1]

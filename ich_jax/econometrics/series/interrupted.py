@@ -65,7 +65,7 @@ class Interrupted(Result):
         slope: Change of the slope, per period.
         counterfactual: `[T]` fitted values without level and slope: the trend of before, continued.
         effect: `[T1]` level + slope x periods since the launch.
-        effect_low: `[T1]` lower limit, each period by itself.
+        effect_low: `[T1]` lower pointwise limit.
         effect_high: `[T1]`.
         average: Mean effect after the launch, with its uncertainty ("average effect").
         start: Index of the first period after the launch.
@@ -94,7 +94,7 @@ def segmented(
     lags: int | None = None,
     confidence: float = 0.95,
 ) -> Interrupted:
-    """Interrupted time series: a straight line before the launch, and another one after it.
+    """Interrupted time series: a straight line before the launch and a different one after it.
 
     Example:
         A line, a jump of 3 at the seventh period, and an error that alternates.

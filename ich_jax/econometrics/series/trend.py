@@ -29,7 +29,7 @@ class MannKendall(Result):
         tau: s over the number of pairs.
         z: Standardised, with a continuity correction.
         p: Two-sided.
-        variance: Of s, with ties and the correction.
+        variance: Variance of s, with corrections for ties and autocorrelation.
         inflation: Factor by which autocorrelation changed the variance; 1 without correction.
         slope: Sen's slope, per period.
         intercept: Median of the outcome minus slope x median of time (0, 1, ...).
@@ -57,7 +57,7 @@ class MannKendall(Result):
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class BootstrapTrend(Result):
-    """Trend against what blocks of the detrended series show by chance.
+    """Trend compared with trends in resampled blocks of the detrended series.
 
     Attributes:
         s: Rising pairs minus falling pairs.
@@ -103,9 +103,9 @@ def mann_kendall(
 
     Args:
         outcome: `[T]` of equally spaced periods.
-        correction: "hamed_rao" multiplies the variance by what significant autocorrelations of the detrended ranks
-            add; "none" takes the periods as independent.
-        lags: Autocorrelations that are looked at; None: all T - 1.
+        correction: "hamed_rao" multiplies the variance by a factor from significant autocorrelations of the detrended
+            ranks; "none" takes the periods as independent.
+        lags: Number of autocorrelations that are used; None: all T - 1.
         level: An autocorrelation counts if it exceeds the two-sided normal limit of this level.
         confidence: Coverage of the interval of the slope.
 
@@ -296,7 +296,7 @@ def _inflation(detrended: Array, lags: int, level: float) -> float:
     ranks = stats.rankdata(np.round(detrended / (np.abs(detrended).max() or 1.0), 10))
     centred = ranks - ranks.mean()
     total = centred @ centred
-    if total == 0:  # a straight line leaves nothing that could be correlated
+    if total == 0:  # a straight line leaves no residuals that could be correlated
         return 1.0
     limit = stats.norm.isf(level / 2.0) / np.sqrt(n)
     added = 0.0

@@ -1,4 +1,4 @@
-"""Synthetic control and synthetic difference-in-differences, and what is tested with their weights."""
+"""Synthetic control, synthetic difference-in-differences, and tests based on their weights."""
 
 import lazy_loader
 

@@ -12,9 +12,9 @@ from ich_jax.uncertainty import float64, programs
 
 
 def augmented(data: control.Study, *, ridge: float | None = None) -> control.SyntheticControl:
-    """Ridge-augmented synthetic control: corrects what the simplex weights leave unmatched before treatment.
+    """Ridge-augmented synthetic control: corrects the imbalance that simplex weights leave before treatment.
 
-    Weights may become negative, as far as the penalty lets them move away from the synthetic control's.
+    Weights may become negative, as far as the penalty allows them to deviate from those of the synthetic control.
 
     Example:
         >>> from ich_jax import econometrics

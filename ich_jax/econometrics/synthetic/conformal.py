@@ -20,7 +20,7 @@ from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
 SCHEMES = ("moving_block", "iid")
-_TIE = 1e-10  # what is equal in exact arithmetic may differ by rounding: residuals that tie, p at the level itself
+_TIE = 1e-10  # tolerance for values that are equal in exact arithmetic: tied residuals, p equal to the level
 _DOUBLINGS, _HALVINGS = 30, 30
 Search = tuple[jax.Array, jax.Array, jax.Array, jax.Array]  # distance, doublings, whether accepted, weights
 
@@ -48,7 +48,7 @@ class ConformalTest(Result):
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class ConformalIntervals(Result):
-    """Intervals for the effect in each period after the start, each by itself.
+    """Pointwise intervals for the effect in each period after the start.
 
     Attributes:
         periods: `[T1]` labels.
@@ -140,7 +140,7 @@ def conformal_test(
 def conformal_intervals(data: Study, *, confidence: float = 0.95) -> ConformalIntervals:
     """Inverts the test for each period after the start, with the periods before it and that one.
 
-    The weights are fitted anew for every effect that is tried. An interval is the connected part around the estimate.
+    The weights are fitted again for every candidate effect. An interval is the connected part around the estimate.
 
     Example:
         >>> from ich_jax import econometrics

@@ -310,8 +310,8 @@ def leave_two_out(data: Study) -> LeaveTwoOut:
     # Leaving out a donor without weight does not change the optimum: only the other fits are repeated. Proposition 99
     # takes 551 fits, fillings included, instead of 2,109.
     ratio = alone[targets]
-    anew = np.flatnonzero((weights[targets] * left_out).sum(axis=1) > 0)
-    for block in np.split(anew, range(_BLOCK, len(anew), _BLOCK)):
+    changed = np.flatnonzero((weights[targets] * left_out).sum(axis=1) > 0)
+    for block in np.split(changed, range(_BLOCK, len(changed), _BLOCK)):
         filled = np.resize(block, _BLOCK)  # one shape, one program, whatever the data
         k = targets[filled]
         ratio[block] = _many(pool, k, _others(j + 1)[k] * (1.0 - left_out[filled]), data)[1][: len(block)]

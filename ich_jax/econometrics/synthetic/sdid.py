@@ -83,7 +83,7 @@ class StandardError(Result):
         value: The standard error.
         kind: "placebo", "jackknife" or "bootstrap".
         replicates: `[B]` placebo effects, estimates without each unit, or bootstrap estimates.
-        monte_carlo_error: Of `value`: so far other keys and other names of the units move it; 0 for the jackknife.
+        monte_carlo_error: Variation of `value` over keys and over names of the units; 0 for the jackknife.
     """
 
     value: float
@@ -134,7 +134,7 @@ def synthetic_did(data: Panel, *, method: str = "sdid", solver: str = "exact") -
     if len(starts := np.unique(data.start[on])) > 1:
         raise errors.DataError(
             f"synthetic_did: treatment starts in {len(starts)} periods "
-            f"({', '.join(str(data.periods[s]) for s in starts)}); estimate each start by itself."
+            f"({', '.join(str(data.periods[s]) for s in starts)}); estimate each start separately."
         )
     n0, t0 = int((~on).sum()), int(starts[0])
     if n0 < 2 or t0 < 2:
@@ -176,7 +176,7 @@ def standard_error(
         fit: The estimate.
         kind: "placebo": as many donors as there are treated units are treated instead, at random; the only one for a
             single treated unit. "jackknife": leaves out each unit, weights fixed but renormalised. "bootstrap":
-            resamples units and solves for the weights anew.
+            resamples units and solves for the weights again.
         key: Random key, for all but the jackknife.
         n_resamples: Placebo or bootstrap draws; at 200 the standard error itself errs by 5 to 10 %.
 
@@ -314,7 +314,7 @@ def placebo_effects(
     Args:
         y: `[U, T]`, the n0 donors first.
         weights: `[U]` unit weights that the `r` solver starts from.
-        penalties: Of the estimate.
+        penalties: Penalties of the estimate.
         key: Random key.
         n0: Donors, fixed when compiled.
         n_resamples: Draws, fixed when compiled.

@@ -156,7 +156,7 @@ def frank_wolfe(
         start: `[J]` weights to start from.
         rows: Number of rows that the objective is averaged over when it is compared with `least_decrease`.
         least_decrease: Stops when a step lowers the averaged objective by no more than this.
-        max_steps: Or after so many steps.
+        max_steps: Largest number of steps.
 
     Raises:
         DataError: An argument is not float64.

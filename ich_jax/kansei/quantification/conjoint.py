@@ -1,4 +1,4 @@
-"""Conjoint analysis by ratings: part-worths of every rater, importances, and the importance that noise alone gives."""
+"""Conjoint analysis of ratings: part-worths of every rater, importances, and the importance under noise alone."""
 
 import dataclasses
 import itertools
@@ -16,7 +16,7 @@ from ich_jax.uncertainty import bootstrap, bootstrap_intervals, draws, float64, 
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
-_FLAT = 1e-9  # of the range of a rater's ratings: ranges of part-worths whose sum lies below are zero
+_FLAT = 1e-9  # relative to the range of a rater's ratings; a smaller sum of ranges of part-worths counts as zero
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -26,12 +26,12 @@ class Conjoint(Result):
     Attributes:
         item: `[E]` elements.
         importance: `[E]` mean over raters of the element's share of the sum of ranges.
-        low: `[E]` lower percentile limits, of resampled raters.
+        low: `[E]` lower percentile limits, from resampled raters.
         high: `[E]` upper percentile limits.
-        noise: `[E]` importance when every rater's ratings are shuffled: elements with more categories get more of it.
+        noise: `[E]` importance for shuffled ratings, which is larger for elements with more categories.
         noise_high: `[E]` its upper quantile; an importance below it is no evidence.
         category_item: `[K]` element of each category.
-        category: `[K]` names.
+        category: `[K]` names of the categories.
         part_worth: `[K]` means over raters, centred within each element.
         part_worth_low: `[K]` lower percentile limits.
         part_worth_high: `[K]` upper percentile limits.
@@ -67,20 +67,20 @@ def conjoint_analysis(
     n_resamples: int = 1999,
     n_noise: int = 999,
 ) -> Conjoint:
-    """Part-worths by least squares for each rater, summarised over raters.
+    """Estimates part-worths by least squares for each rater, and summarises them over raters.
 
     Args:
         codes: `[n, E]` category of every element for each rated profile.
         elements: `[E]` elements; every category occurs.
-        ratings: `[R, n]` of every rater, none missing.
+        ratings: `[R, n]` ratings of every rater, none missing.
         key: Random key.
-        confidence: Of the limits.
+        confidence: Coverage of the limits.
         n_resamples: Bootstrap resamples of raters.
         n_noise: Shuffles behind the importance of noise.
 
     Raises:
-        DataError: Fewer than two raters, profiles that do not identify the part-worths, or a rater who gave every
-            profile the same rating (named by position).
+        DataError: Fewer than two raters, profiles that do not identify the part-worths, or a rater with the same rating
+            for every profile (named by position).
 
     References:
         Green and Srinivasan (1978), Conjoint analysis in consumer research; Orme (2010), Getting started with conjoint
@@ -103,22 +103,22 @@ def conjoint_analysis(
     if np.linalg.matrix_rank(centred, tol=1e-8) < parameters:
         raise errors.DataError(
             f"conjoint_analysis: {len(table)} profiles do not identify {parameters} part-worths; elements that always "
-            "change together cannot be told apart."
+            "change together cannot be distinguished."
         )
     where = morphology.blocks(elements)
     hat = np.linalg.pinv(centred, rcond=1e-10)
-    for block in where:  # plain centring: categories count alike, however often a profile has them
+    for block in where:  # unweighted centring: categories count equally, whatever their frequency
         hat[block] -= hat[block].mean(axis=0)
     worths = (y - y.mean(axis=1, keepdims=True)) @ hat.T
     member = np.concatenate([np.full(block.stop - block.start, j) for j, block in enumerate(where)])
     sizes = tuple(block.stop - block.start for block in where)
     shares = np.stack([np.ptp(worths[:, block], axis=1) for block in where], axis=1)
     total = shares.sum(axis=1, keepdims=True)
-    # Part-worths that are all zero but for rounding make no element more important than another.
+    # If all part-worths are zero up to rounding, all elements are equally important.
     flat = total <= _FLAT * np.ptp(y, axis=1, keepdims=True)
     shares = np.where(flat, 1.0 / len(where), shares / np.where(flat, 1.0, total))
-    found = bootstrap.iid(key, _means, np.concatenate([shares, worths], axis=1), n_resamples=n_resamples)
-    limits = bootstrap_intervals.percentile(found, confidence=confidence)
+    resampled = bootstrap.iid(key, _means, np.concatenate([shares, worths], axis=1), n_resamples=n_resamples)
+    limits = bootstrap_intervals.percentile(resampled, confidence=confidence)
     with float64.enabled():
         noise = np.asarray(_noise(jax.random.fold_in(key, 1), y, hat, sizes=sizes, n_draws=n_noise))
     e = len(elements)
@@ -145,7 +145,7 @@ def _means(data: jax.Array, weights: jax.Array) -> jax.Array:
 
 @programs.jit(static_argnames=("sizes", "n_draws"))
 def _noise(key: jax.Array, ratings: jax.Array, hat: jax.Array, *, sizes: tuple[int, ...], n_draws: int) -> jax.Array:
-    """Mean importances `[n_draws, E]` when every rater's ratings are shuffled over the profiles."""
+    """Returns mean importances `[n_draws, E]` for ratings shuffled over the profiles within each rater."""
 
     def shuffled(index: jax.Array) -> jax.Array:
         y = jax.random.permutation(jax.random.fold_in(key, index), ratings, axis=1, independent=True)

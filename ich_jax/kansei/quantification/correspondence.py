@@ -1,4 +1,4 @@
-"""Correspondence analysis, which is Quantification Theory type III."""
+"""Correspondence analysis, also known as Quantification Theory type III."""
 
 import dataclasses
 
@@ -18,12 +18,12 @@ class Correspondence(Result):
     Attributes:
         dimension: `[d]` numbers from 1.
         inertia: `[d]` principal inertias (squared canonical correlations).
-        share: `[d]` of the total inertia.
+        share: `[d]` shares of the total inertia.
         rows: `[I, d]` principal coordinates of the rows.
         columns_of: `[J, d]` principal coordinates of the columns.
-        row_mass: `[I]`.
-        column_mass: `[J]`.
-        total: Total inertia: chi-squared over the number of counts.
+        row_mass: `[I]` masses of the rows.
+        column_mass: `[J]` masses of the columns.
+        total: Total inertia: chi-squared divided by the sum of counts.
     """
 
     columns = ("dimension", "inertia", "share")
@@ -39,10 +39,10 @@ class Correspondence(Result):
 
 
 def correspondence_analysis(counts: npt.ArrayLike) -> Correspondence:
-    """Principal coordinates of the rows and columns of a table of counts, or of an indicator table (QT3).
+    """Computes principal coordinates of the rows and columns of a table of counts, or of an indicator table (QT3).
 
     Args:
-        counts: `[I, J]`, not negative.
+        counts: `[I, J]` non-negative counts.
 
     Raises:
         DataError: A negative count, an empty row or column, or fewer than two of either.

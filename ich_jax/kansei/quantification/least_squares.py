@@ -15,11 +15,11 @@ from ich_jax.types import Element
 from ich_jax.uncertainty import float64, programs
 from ich_jax.uncertainty.float64 import Array
 
-_MOST = 10  # latent components that "auto" tries
+_MOST = 10  # largest number of latent components that "auto" tries
 
 
 class LatentFit(NamedTuple):
-    """Result of the kernel `fit_latent`; batched by `vmap` over words or samples that are left out."""
+    """Result of the kernel `fit_latent`; batched by `vmap` over words or left-out samples."""
 
     coefficient: jax.Array
     constant: jax.Array
@@ -32,39 +32,39 @@ def fit_latent(x: jax.Array, y: jax.Array, weight: jax.Array, n_components: int)
     Args:
         x: `[n, K]` float64.
         y: `[n]`.
-        weight: `[n]`, 1 for samples that take part and 0 for those left out.
+        weight: `[n]`, 1 for included samples and 0 for those left out.
         n_components: Number A of components.
 
     Returns:
-        For 1 to A components the coefficients `[A, K]`; the mean of y; the means `[K]` of x.
+        Coefficients `[A, K]` for 1 to A components; the mean of y; the means `[K]` of x.
     """
     weight = float64.kernel_array(weight, "fit_latent: weight")
     share = weight / weight.sum()
     centre, constant = share @ x, share @ y
     left, right = (x - centre[None, :]) * weight[:, None], (y - constant) * weight
-    found: list[jax.Array] = []
-    turns: list[jax.Array] = []
+    coefficients: list[jax.Array] = []
+    weights_of_x: list[jax.Array] = []
     slopes: list[jax.Array] = []
     total = jnp.zeros_like(centre)
     size = jnp.square(left).sum() * jnp.square(right).sum()
     for _ in range(n_components):
         direction = left.T @ right
         length = jnp.sqrt(jnp.square(direction).sum())
-        there = jnp.square(length) > 1e-20 * size  # nothing is left to explain, or to explain it with
-        direction = jnp.where(there, direction / jnp.where(there, length, 1.0), 0.0)
+        varies = jnp.square(length) > 1e-20 * size  # False once y is fully explained or x exhausted
+        direction = jnp.where(varies, direction / jnp.where(varies, length, 1.0), 0.0)
         t = left @ direction
-        square = jnp.where(there, jnp.square(t).sum(), 1.0)
+        square = jnp.where(varies, jnp.square(t).sum(), 1.0)
         slope, part = left.T @ t / square, right @ t / square
         turn = direction
-        for earlier, load in zip(turns, slopes, strict=True):
+        for earlier, load in zip(weights_of_x, slopes, strict=True):
             turn = turn - (load @ direction) * earlier
-        turns.append(turn)
+        weights_of_x.append(turn)
         slopes.append(slope)
         total = total + part * turn
-        found.append(total)
+        coefficients.append(total)
         left = left - t[:, None] * slope[None, :]
         right = right - part * t
-    return LatentFit(jnp.stack(found), constant, centre)
+    return LatentFit(jnp.stack(coefficients), constant, centre)
 
 
 @programs.jit(static_argnames=("n_components",))
@@ -75,24 +75,24 @@ def _fits(x: jax.Array, y: jax.Array, weights: jax.Array, *, n_components: int) 
 def partial_least_squares(
     codes: npt.ArrayLike, elements: Sequence[Element], scores: npt.ArrayLike, *, components: int | str = "auto"
 ) -> CategoryScores:
-    """Category scores of one word from a few latent components of the elements, which it is regressed on.
+    """Estimates category scores of one word by regression on a few latent components of the elements.
 
     Args:
         codes: `[n, E]` category of every element for each sample, as `encode` gives them.
         elements: `[E]` elements with their categories; each category occurs.
         scores: `[n]` mean scores of the samples on the word.
-        components: Number of components; "auto": the one that predicts left-out samples best, of 10 at most.
+        components: Number of components; "auto": the number up to 10 that predicts left-out samples best.
 
     Returns:
-        As `quantification_1` does, without limits: there are no exact ones.
+        The same as `quantification_1`, but without limits, as there are no exact ones.
 
     Raises:
-        ConfigError: A number of components that the samples do not allow.
-        DataError: Fewer than three samples, scores that do not vary, or codes that `quantification_1` refuses as well.
+        ConfigError: The samples do not allow this number of components.
+        DataError: Fewer than three samples, scores that do not vary, or codes that `quantification_1` also refuses.
 
     References:
-        Wold, Sjöström and Eriksson (2001), PLS-regression: a basic tool of chemometrics. Indicators are centred, not
-        scaled: a rare category is not given more weight.
+        Wold, Sjöström and Eriksson (2001), PLS-regression: a basic tool of chemometrics. Indicators are centred but not
+        scaled, so that rare categories do not get more weight.
     """
     y = float64.finite(scores, "partial_least_squares: scores", ndim=1)
     table = morphology.checked(codes, elements, "partial_least_squares")
@@ -126,7 +126,7 @@ def _scores(
     rank: int,
     components: int,
 ) -> CategoryScores:
-    """Gathers the result; scores are centred within each element, which changes no prediction."""
+    """Returns the result with scores centred within each element, which changes no prediction."""
     n, where = len(table), morphology.blocks(elements)
     fitted = y.mean() + (x - x.mean(axis=0)) @ score
     score = np.concatenate([score[block] - x[:, block].mean(axis=0) @ score[block] for block in where])

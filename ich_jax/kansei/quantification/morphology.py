@@ -1,4 +1,4 @@
-"""Morphological tables: which category of each design element a sample has."""
+"""Morphological tables: the category of each design element of each sample."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ Codes = npt.NDArray[np.int64]
 
 
 def encode(elements: Sequence[Element], rows: Mapping[str, Sequence[str]]) -> Codes:
-    """Numbers the categories of samples.
+    """Encodes the categories of samples as integers.
 
     Args:
         elements: The elements and their categories.
         rows: For each element the category of every sample.
 
     Returns:
-        `[n, E]`.
+        `[n, E]` codes.
 
     Raises:
         DataError: An element without a column, columns of different lengths, or an unknown category.
@@ -30,22 +30,22 @@ def encode(elements: Sequence[Element], rows: Mapping[str, Sequence[str]]) -> Co
     for element in elements:
         if element.name not in rows:
             raise errors.DataError(f"encode: no column {element.name!r}: {errors.nearest(element.name, rows)}.")
-        place = {category: k for k, category in enumerate(element.categories)}
+        codes = {category: k for k, category in enumerate(element.categories)}
         for i, value in enumerate(rows[element.name]):
-            if str(value) not in place:
+            if str(value) not in codes:
                 raise errors.DataError(
                     f"encode: sample {i}, {element.name}: {value!r}; {errors.nearest(str(value), element.categories)}."
                 )
-        columns.append([place[str(value)] for value in rows[element.name]])
+        columns.append([codes[str(value)] for value in rows[element.name]])
     if len({len(column) for column in columns}) != 1 or not columns[0]:
         raise errors.DataError(f"encode: columns have lengths {[len(column) for column in columns]}.")
     return np.array(columns, np.int64).T
 
 
 def level_element(name: str, values: npt.ArrayLike, levels: Sequence[float]) -> tuple[Element, Codes]:
-    """Makes an element of a position on an axis: each value counts as the nearest of a few levels.
+    """Converts positions on an axis to an element by rounding each value to the nearest of a few levels.
 
-    Whether people like the middle best, or the more the better, is then left open.
+    The relation to the ratings may then have any form: people may prefer the middle, or one of the ends.
 
     Example:
         >>> element, codes = level_element("width", [-1.2, 0.4, 2.0], (-1.5, 0.0, 1.5))
@@ -53,12 +53,12 @@ def level_element(name: str, values: npt.ArrayLike, levels: Sequence[float]) -> 
         (('-1.5', '+0', '+1.5'), [0, 1, 2])
 
     Args:
-        name: Of the axis.
+        name: Name of the axis.
         values: `[n]` positions.
-        levels: Increasing.
+        levels: Levels in increasing order.
 
     Returns:
-        The element, whose categories are the levels that occur, written as a brief states them; and codes `[n]`.
+        The element, whose categories are the levels that occur, in the notation of briefs; and codes `[n]`.
 
     Raises:
         ConfigError: Fewer than two levels, or levels that do not increase.
@@ -68,15 +68,15 @@ def level_element(name: str, values: npt.ArrayLike, levels: Sequence[float]) -> 
         raise errors.ConfigError(f"level_element: got levels {list(levels)}; expected two or more that increase.")
     x = float64.finite(values, f"level_element: {name}", ndim=1)
     nearest = np.abs(x[:, None] - np.asarray(levels, np.float64)[None, :]).argmin(axis=1)
-    there, codes = np.unique(nearest, return_inverse=True)
-    return Element(name, tuple(format(levels[int(k)], "+g") for k in there)), codes.astype(np.int64)
+    occurring, codes = np.unique(nearest, return_inverse=True)
+    return Element(name, tuple(format(levels[int(k)], "+g") for k in occurring)), codes.astype(np.int64)
 
 
 def checked(codes: npt.ArrayLike, elements: Sequence[Element], name: str) -> Codes:
-    """Returns the codes `[n, E]`, all categories observed.
+    """Returns the codes `[n, E]` after checking that all categories are observed.
 
     Raises:
-        DataError: Another shape, a code that no category has, or a category that no sample has (named).
+        DataError: The shape is wrong, a code has no category, or a category is not observed (named).
     """
     table = np.asarray(codes)
     if table.ndim != 2 or table.shape[1] != len(elements) or table.dtype.kind not in "iu":
@@ -97,7 +97,7 @@ def checked(codes: npt.ArrayLike, elements: Sequence[Element], name: str) -> Cod
 
 
 def indicators(codes: Codes, elements: Sequence[Element]) -> npt.NDArray[np.float64]:
-    """Columns `[n, sum of categories]` of 0 and 1, element after element."""
+    """Returns indicator columns `[n, sum of categories]` of 0 and 1, element after element."""
     return np.concatenate(
         [
             (codes[:, j, None] == np.arange(len(element.categories))[None, :]).astype(np.float64)
@@ -108,6 +108,6 @@ def indicators(codes: Codes, elements: Sequence[Element]) -> npt.NDArray[np.floa
 
 
 def blocks(elements: Sequence[Element]) -> list[slice]:
-    """Where the columns of each element stand among the indicators."""
+    """Returns the slice of indicator columns of each element."""
     ends = np.cumsum([0, *(len(element.categories) for element in elements)]).tolist()
     return [slice(a, b) for a, b in itertools.pairwise(ends)]

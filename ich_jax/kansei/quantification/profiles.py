@@ -1,4 +1,4 @@
-"""From wanted words back to elements: every combination of elements, scored on every word in one compiled call."""
+"""From wanted words to elements: all combinations of elements are scored on all words in one compiled call."""
 
 import dataclasses
 import math
@@ -20,16 +20,16 @@ from ich_jax.uncertainty.results import Result
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Profiles(Result):
-    """Predicted scores of all combinations, the best by the weighted sum of words first.
+    """Predicted scores of all combinations, in descending order of the weighted sum of words.
 
     Attributes:
-        words: `[W]` names.
-        weight: `[W]` how much each word is wanted; negative: not wanted.
+        words: `[W]` the words.
+        weight: `[W]` weight of each word in the sum; negative: not wanted.
         desired: `[C]` weighted sum of the predictions.
         codes: `[C, E]` category of every element.
-        prediction: `[C, W]`.
-        low: `[C, W]` lower prediction limits, for the mean score of one new sample; NaN for ridge and for partial
-            least squares.
+        prediction: `[C, W]` predicted scores.
+        low: `[C, W]` lower prediction limits for the mean score of a new sample; NaN for ridge and partial least
+            squares.
         high: `[C, W]` upper prediction limits.
         elements: The elements.
     """
@@ -46,7 +46,7 @@ class Profiles(Result):
     elements: tuple[Element, ...]
 
     def brief(self, k: int) -> dict[str, str]:
-        """Elements of combination k, as `DesignSpace.brief(product=..., **profiles.brief(0))` takes them."""
+        """Returns the elements of combination k, for `DesignSpace.brief(product=..., **profiles.brief(0))`."""
         return {
             element.name: element.categories[code] for element, code in zip(self.elements, self.codes[k], strict=True)
         }
@@ -62,14 +62,14 @@ def score_profiles(
     """Scores every combination of the categories.
 
     Args:
-        fits: For each word the scores of the same elements.
-        wanted: For some words how much they are wanted, per point of the scale; negative: not wanted.
-        confidence: Of the prediction limits.
-        max_profiles: Refuse more combinations than this.
+        fits: For each word the category scores of the same elements.
+        wanted: Weights of some words, per point of the scale; negative: not wanted.
+        confidence: Coverage of the prediction limits.
+        max_profiles: Largest allowed number of combinations.
 
     Raises:
-        ConfigError: A wanted word without a fit, or none that is wanted.
-        DataError: Fits of different elements, or too many combinations.
+        ConfigError: A wanted word has no fit, or no word is wanted.
+        DataError: Fits have different elements, or there are too many combinations.
     """
     words = tuple(fits)
     for word in wanted:
@@ -77,7 +77,7 @@ def score_profiles(
     if not any(wanted.values()):
         raise errors.ConfigError(f"score_profiles: no word is wanted; give a weight to some of {', '.join(words)}.")
     first = fits[words[0]]
-    if any(one.elements != first.elements for one in fits.values()):
+    if any(fit.elements != first.elements for fit in fits.values()):
         raise errors.DataError("score_profiles: the words were fitted to different elements.")
     sizes = [len(element.categories) for element in first.elements]
     total = math.prod(sizes)
@@ -93,17 +93,17 @@ def score_profiles(
             np.asarray(value)
             for value in _score(
                 places,
-                np.stack([one.score for one in fits.values()]),
-                np.array([one.constant for one in fits.values()]),
-                np.stack([one.covariance for one in fits.values()]),
+                np.stack([fit.score for fit in fits.values()]),
+                np.array([fit.constant for fit in fits.values()]),
+                np.stack([fit.covariance for fit in fits.values()]),
             )
         )
     quantile = np.array(
         [
-            stats.t.isf((1.0 - confidence) / 2.0, one.df) * one.residual_sd
-            if one.penalty == 0 and one.components == 0
+            stats.t.isf((1.0 - confidence) / 2.0, fit.df) * fit.residual_sd
+            if fit.penalty == 0 and fit.components == 0
             else math.nan
-            for one in fits.values()
+            for fit in fits.values()
         ]
     )
     half = quantile[None, :] * np.sqrt(1.0 + 1.0 / n + np.maximum(spread, 0.0))
@@ -127,6 +127,6 @@ def _score(
     places: jax.Array, score: jax.Array, constant: jax.Array, covariance: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     prediction = constant[None, :] + score[:, places].sum(axis=2).T
-    # Variance of a sum of scores: all pairs of its categories.
+    # The variance of a sum of scores is the sum over all pairs of its categories.
     spread = covariance[:, places[:, :, None], places[:, None, :]].sum(axis=(2, 3)).T
     return jnp.asarray(prediction), spread

@@ -1,4 +1,4 @@
-"""Quantification Theory type I: how much each category of each design element adds to a word's score."""
+"""Quantification Theory type I: the contribution of each category of each design element to a word's score."""
 
 import dataclasses
 import math
@@ -27,25 +27,25 @@ class CategoryScores(Result):
 
     Attributes:
         item: `[K]` element of each category.
-        category: `[K]` names.
-        count: `[K]` samples that have it.
-        score: `[K]` what it adds to the mean score.
+        category: `[K]` names of the categories.
+        count: `[K]` number of samples with the category.
+        score: `[K]` contribution to the mean score.
         low: `[K]` lower limits; NaN for a ridge fit and without residual degrees of freedom.
         high: `[K]` upper limits.
         constant: Mean score of the samples.
         elements: The elements.
         range: `[E]` largest minus smallest score of each element.
         partial: `[E]` partial correlation of each element's scores with the word, given the others.
-        fitted: `[n]`.
+        fitted: `[n]` fitted values.
         residual_sd: Residual standard deviation; NaN without degrees of freedom.
         r2: Share of the variance that is explained.
-        r2_adjusted: Corrected for the number of parameters; NaN without degrees of freedom.
-        r2_left_out: The same for samples that the fit has not seen, each left out once; below 0 the mean is better.
-        rank: Parameters besides the constant.
+        r2_adjusted: R2 adjusted for the number of parameters; NaN without degrees of freedom.
+        r2_left_out: R2 of leave-one-out predictions; below 0 the mean predicts better.
+        rank: Number of parameters besides the constant.
         df: Residual degrees of freedom (effective ones for ridge).
         penalty: Ridge penalty; 0: least squares.
-        covariance: `[K, K]` of the scores over the residual variance.
-        components: Latent components of partial least squares; 0: another method.
+        covariance: `[K, K]` covariance of the scores divided by the residual variance.
+        components: Number of latent components of partial least squares; 0: another method.
     """
 
     columns = ("item", "category", "count", "score", "low", "high")
@@ -85,8 +85,8 @@ class Fit(NamedTuple):
 def fit(x: jax.Array, y: jax.Array, penalty: jax.Array) -> Fit:
     """Kernel: category scores by least squares or ridge, for `jit` and `vmap`.
 
-    Columns of an element add up to one, so after centring they add up to zero: the pseudo-inverse picks, of all equal
-    fits, one whose scores are then centred without a change of the fitted values.
+    Columns of an element add up to one, and after centring to zero, so that many scores give the same fit. The
+    pseudo-inverse selects one of them; its scores can be centred without a change of the fitted values.
 
     Args:
         x: `[n, K]` float64 indicators.
@@ -94,8 +94,8 @@ def fit(x: jax.Array, y: jax.Array, penalty: jax.Array) -> Fit:
         penalty: Scalar, 0 for least squares.
 
     Returns:
-        Scores `[K]` (not centred), fitted values, predictions of each sample from the others, leverages, and the
-        pseudo-inverse `[K, K]` of the normal equations.
+        Scores `[K]` (not centred), fitted values, leave-one-out predictions, leverages, and the pseudo-inverse `[K, K]`
+        of the normal equations.
     """
     n = x.shape[0]
     centred = float64.kernel_array(x, "fit: x") - x.mean(axis=0, keepdims=True)
@@ -123,19 +123,19 @@ def quantification_1(
     penalty: float | str = 0.0,
     confidence: float = 0.95,
 ) -> CategoryScores:
-    """Category scores of one word.
+    """Estimates the category scores of one word.
 
     Args:
         codes: `[n, E]` category of every element for each sample, as `encode` gives them.
         elements: `[E]` elements with their categories; each category occurs.
         scores: `[n]` mean scores of the samples on the word.
-        penalty: Ridge penalty on the scores; "auto": the one that predicts left-out samples best; 0: least squares.
-        confidence: Of the limits.
+        penalty: Ridge penalty on the scores; "auto": the penalty that predicts left-out samples best; 0: least squares.
+        confidence: Coverage of the limits.
 
     Raises:
-        ConfigError: A penalty that is neither "auto" nor a number from 0 on.
-        DataError: A category that no sample has, elements that determine each other, or for least squares no more
-            samples than parameters.
+        ConfigError: The penalty is neither "auto" nor a non-negative number.
+        DataError: A category is not observed, elements determine each other, or, for least squares, samples do not
+            outnumber parameters.
 
     References:
         Hayashi (1952), On the prediction of phenomena from qualitative data and the quantification of qualitative data
@@ -184,9 +184,11 @@ def quantification_1(
 def _checked(
     codes: npt.ArrayLike, elements: Sequence[Element], scores: npt.ArrayLike, penalty: float | str
 ) -> tuple[Array, Array, int]:
-    """Checks the arguments of `quantification_1`; scores `[n]`, indicators `[n, K]` and their rank when centred."""
+    """Checks the arguments of `quantification_1`; returns scores `[n]`, indicators `[n, K]` and their centred rank."""
     if penalty != "auto" and (isinstance(penalty, str) or not 0.0 <= penalty < math.inf):
-        raise errors.ConfigError(f'quantification_1: penalty: got {penalty!r}; expected "auto" or a number from 0 on.')
+        raise errors.ConfigError(
+            f'quantification_1: penalty: got {penalty!r}; expected "auto" or a non-negative number.'
+        )
     y = float64.finite(scores, "quantification_1: scores", ndim=1)
     table = morphology.checked(codes, elements, "quantification_1")
     n, parameters = len(y), sum(len(element.categories) - 1 for element in elements)
@@ -199,7 +201,7 @@ def _checked(
     rank = int(np.linalg.matrix_rank(centred, tol=1e-8))
     if penalty == 0.0 and n <= parameters + 1:
         raise errors.DataError(
-            f"quantification_1: {n} samples for {parameters + 1} parameters leave nothing to judge the fit by; use "
+            f"quantification_1: {n} samples for {parameters + 1} parameters leave no degrees of freedom; use "
             'penalty="auto" (ridge), more samples or fewer categories.'
         )
     if penalty == 0.0 and rank < parameters:
@@ -216,7 +218,7 @@ def _best_penalty(x: Array, y: Array) -> float:
 
 
 def partial_correlations(parts: Array, y: Array) -> Array:
-    """Partial correlation of each element's part with y, given the other parts; 0 for a part that does not vary."""
+    """Returns the partial correlation of each element's part with y given the other parts; 0 for a constant part."""
     result = np.zeros(parts.shape[1])
     for j in range(parts.shape[1]):
         others = np.column_stack([np.ones(len(y)), np.delete(parts, j, axis=1)])

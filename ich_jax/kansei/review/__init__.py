@@ -1,4 +1,4 @@
-"""Two arms of reviewed works: differences of means and ranks, effect sizes, exact tests, and what sums can tell."""
+"""Two arms of reviewed works: differences of means and ranks, effect sizes, exact tests, bounds from sums."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A whole comparison of two arms: every statement with its interval or test."""
+"""Comparison of two arms by several methods, each with its interval or test."""
 
 import dataclasses
 from typing import NamedTuple
@@ -25,12 +25,12 @@ class Permutation(Result):
         p: Two-sided: share of assignments whose difference is at least as large in absolute value.
         p_studentised: The same with Welch's t instead of the difference; NaN with a single work in an arm.
         p_doubled: Twice the smaller one-sided p-value, the other definition of "two-sided".
-        p_greater: One-sided: the first arm scores higher.
-        count: Assignments behind `p`.
-        n_assignments: Assignments that were evaluated.
-        exact: Whether these were all.
-        monte_carlo_error: Standard error of `p` from drawing assignments; 0 when exact.
-        smallest_p: Least p-value that this design could have given.
+        p_greater: One-sided p-value for the alternative that the first arm scores higher.
+        count: Number of assignments at least as extreme as the observed one.
+        n_assignments: Number of evaluated assignments.
+        exact: Whether these are all assignments.
+        monte_carlo_error: Standard error of `p` from sampling assignments; 0 when exact.
+        smallest_p: Smallest p-value that is possible in this design.
         null: `[n_assignments]` differences under the assignments.
     """
 
@@ -53,11 +53,11 @@ class Paired(Result):
 
     Attributes:
         difference: Mean of first minus second.
-        p: Two-sided p-value of all sign flips of the mean.
-        smallest_p: Least that so many pairs could give.
-        positive: Pairs in which the first is higher.
+        p: Two-sided p-value of the mean by sign flips.
+        smallest_p: Smallest p-value that is possible with this number of pairs.
+        positive: Number of pairs in which the first is higher.
         n: Number of pairs.
-        correlation: Pearson's, between the members of a pair; NaN if one side does not vary.
+        correlation: Pearson correlation between the members of a pair; NaN if one side does not vary.
         wilcoxon: Signed-rank test; None if every difference is zero.
     """
 
@@ -83,17 +83,17 @@ class Comparison(Result):
         n_first: Works in the first arm.
         n_second: Works in the second arm.
         welch: Difference of means.
-        permutation: Exact or drawn permutation test.
+        permutation: Permutation test, exact or with sampled assignments.
         mann_whitney: Exact rank test; None when all scores tie.
-        brunner_munzel: With its warning; None where it is not defined.
-        shift: Hodges-Lehmann; None where no interval has the coverage.
-        superiority: A12.
-        hedges: g with the exact correction.
-        hedges_approximate: g with the correction that most programs use.
+        brunner_munzel: Brunner-Munzel test with its warning; None if it is not defined.
+        shift: Hodges-Lehmann shift; None if no interval has the coverage.
+        superiority: Probability of superiority, A12.
+        hedges: Hedges' g with the exact correction.
+        hedges_approximate: Hedges' g with the correction that most programs use.
         spread: Ratio of spreads; None if an arm does not vary.
         bayes_factor: BF10 with a Cauchy prior of scale sqrt(2) / 2.
-        power_observed: Power at the observed d. It says no more than p does, and is given because reports ask for it.
-        minimum_detectable: Least d that these sizes find with 80 % power.
+        power_observed: Power at the observed d. It carries no more information than p, but reports ask for it.
+        minimum_detectable: Smallest d that is detected with 80 % power with these numbers of works.
     """
 
     columns = ("quantity", "estimate", "low", "high", "p")
@@ -160,24 +160,24 @@ def permutation(
     n_resamples: int = 9999,
     max_exact: int = 10**6,
 ) -> Permutation:
-    """Permutation test with the work as the unit: all assignments where these are few enough.
+    """Permutation test with works as units, over all assignments if there are few enough.
 
     Example:
         >>> from ich_jax.kansei import published, review
-        >>> found = review.permutation(published.REVIEW_EXPERIMENTAL, published.REVIEW_CONTROL)
-        >>> found.count, found.n_assignments, round(found.p, 5)
+        >>> test = review.permutation(published.REVIEW_EXPERIMENTAL, published.REVIEW_CONTROL)
+        >>> test.count, test.n_assignments, round(test.p, 5)
         (354, 184756, 0.00192)
 
     Args:
         first: `[n1]` scores; one work is enough.
         second: `[n2]`.
         key: Random key, needed above `max_exact` assignments.
-        n_resamples: Assignments drawn in that case.
-        max_exact: Up to so many assignments are all evaluated.
+        n_resamples: Number of sampled assignments in that case.
+        max_exact: Largest number of assignments that are all evaluated.
 
     Raises:
-        ConfigError: Assignments must be drawn and there is no key.
-        DataError: An empty arm, values that are not finite, or scores that are all alike.
+        ConfigError: Assignments must be sampled and there is no key.
+        DataError: An empty arm, values that are not finite, or equal scores throughout.
 
     References:
         Fisher (1935), The design of experiments. Phipson and Smyth (2010), Permutation p-values should never be zero.
@@ -215,7 +215,7 @@ def permutation(
 
 
 def paired(first: npt.ArrayLike, second: npt.ArrayLike, *, key: jax.Array | None = None) -> Paired:
-    """Sign-flip and signed-rank tests of pairs. Only for a design that paired its works before they were scored.
+    """Sign-flip and signed-rank tests of pairs, only for designs that paired their works before scoring.
 
     Args:
         first: `[n]` scores.
@@ -251,14 +251,14 @@ def compare(
     confidence: float = 0.95,
     n_resamples: int = 9999,
 ) -> Comparison:
-    """Compares two arms of reviewed works in every way of this module.
+    """Compares two arms of reviewed works by all methods of this module.
 
     Args:
         first: `[n1]` scores, one for each work (a sum or mean over raters).
         second: `[n2]`.
-        key: Random key of the bootstrap, and of drawn assignments.
+        key: Random key of the bootstrap, and of sampled assignments.
         confidence: Coverage of the intervals.
-        n_resamples: Bootstrap resamples, and assignments where not all are evaluated.
+        n_resamples: Bootstrap resamples, and sampled assignments if not all are evaluated.
 
     Raises:
         DataError: Fewer than two works in an arm, or scores that do not vary inside the arms.

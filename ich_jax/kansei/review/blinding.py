@@ -1,4 +1,4 @@
-"""Which code stands for a work, and in which order each rater sees the works: blinded, random, balanced."""
+"""Blinding: random codes for works, and random, balanced orders in which raters see them."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from ich_jax import errors
 from ich_jax.uncertainty.results import Result
 
 LETTERS, DIGITS = "ABCDFGHKMNPRTVWX", "2346789"
-"""Characters of a code. None looks like another, and a spreadsheet takes no code for a number or a date."""
+"""Characters of a code. No two look alike, and spreadsheets do not take a code for a number or a date."""
 MOST = len(LETTERS) * len(DIGITS) ** 3
 
 
@@ -19,10 +19,11 @@ class Blinding(Result):
     """Codes and orders of works.
 
     Attributes:
-        code: `[n]` of each work.
-        order: `[R, n]` works, by number, in the order in which each rater sees them.
-        place_spread: Largest minus smallest number of times that a work stands at a place, over all works and places.
-        follow_spread: The same for a work that comes right after another one, over all ordered pairs.
+        code: `[n]` code of each work.
+        order: `[R, n]` numbers of the works in the order in which each rater sees them.
+        place_spread: Largest minus smallest number of times that a work appears at a position, over all works and
+            positions.
+        follow_spread: The same for a work that directly follows another one, over all ordered pairs.
     """
 
     columns = ("code",)
@@ -36,14 +37,14 @@ class Blinding(Result):
 def blind(n_works: int, n_raters: int, *, key: jax.Array) -> Blinding:
     """Draws codes, and orders that are rows of randomised Latin squares.
 
-    In each n raters every work stands at every place once. In each n raters (2n for an odd n) every work also comes
-    right after every other one once, or twice, so that what a work does to the next one's score is balanced, too.
+    Among each n raters every work appears at every position once. Among each n raters (2n for an odd n) every work also
+    directly follows every other one equally often, so that effects of a work on the next score are balanced as well.
 
     Example:
         >>> import jax
         >>> from ich_jax.kansei import review
-        >>> found = review.blind(4, 4, key=jax.random.key(0))
-        >>> found.place_spread, found.follow_spread
+        >>> blinding = review.blind(4, 4, key=jax.random.key(0))
+        >>> blinding.place_spread, blinding.follow_spread
         (0, 0)
 
     Args:
@@ -66,7 +67,7 @@ def blind(n_works: int, n_raters: int, *, key: jax.Array) -> Blinding:
     square = williams_square(n_works)
     label = np.asarray(jax.random.permutation(key_work, n_works))
     blocks = []
-    for start in range(0, max(n_raters, len(square)), n_works):  # rows are shuffled inside each Latin square only
+    for start in range(0, max(n_raters, len(square)), n_works):  # rows are shuffled only within each Latin square
         shuffled = np.asarray(jax.random.permutation(jax.random.fold_in(key_row, start), n_works))
         blocks.append(square[start % len(square) + shuffled])
     order = label[np.concatenate(blocks)[:n_raters]].astype(np.int64)
@@ -83,7 +84,7 @@ def blind(n_works: int, n_raters: int, *, key: jax.Array) -> Blinding:
 
 
 def williams_square(n: int) -> npt.NDArray[np.int64]:
-    """Rows of a Latin square balanced for what follows what: `[n, n]`, or `[2n, n]`, two squares, for an odd n."""
+    """Returns a Latin square balanced for first-order carry-over: `[n, n]`, or two squares `[2n, n]` for an odd n."""
     first = np.zeros(n, np.int64)
     first[1::2] = np.arange(1, n // 2 + 1)
     first[2::2] = n - np.arange(1, (n + 1) // 2)

@@ -1,4 +1,4 @@
-"""Standardised differences of two arms: Hedges' g, the evidence for one, and the power to find one."""
+"""Standardised differences of two arms: Hedges' g, Bayes factor, power."""
 
 import dataclasses
 import math
@@ -24,7 +24,7 @@ class HedgesG(Result):
         low: Lower limit: g plus or minus Student's quantile times `standard_error`.
         high: Upper limit.
         d: Cohen's d: difference over the pooled standard deviation.
-        correction: J that was used.
+        correction: The factor J.
         exact: Whether J is the ratio of gamma functions; otherwise Hedges' approximation 1 - 3 / (4 df - 1).
         standard_error: Large-sample formula, sqrt((n1 + n2) / (n1 n2) + g^2 / (2 (n1 + n2))).
     """
@@ -39,7 +39,7 @@ class HedgesG(Result):
 
 
 def hedges_g(first: npt.ArrayLike, second: npt.ArrayLike, *, exact: bool = True, confidence: float = 0.95) -> HedgesG:
-    """Hedges' g: the difference of two means in pooled standard deviations, without the bias of small samples.
+    """Hedges' g: the difference of two means in pooled standard deviations, corrected for small samples.
 
     Args:
         first: `[n1]` scores.
@@ -73,7 +73,7 @@ def bayes_factor(t: float, n1: int, n2: int, *, scale: float = math.sqrt(2) / 2)
         t: Student's t with pooled variance.
         n1: Works in the first arm.
         n2: Works in the second arm.
-        scale: Of the Cauchy prior.
+        scale: Scale of the Cauchy prior.
 
     Raises:
         DataError: An arm with fewer than one work, or fewer than three works in all.
@@ -90,7 +90,7 @@ def bayes_factor(t: float, n1: int, n2: int, *, scale: float = math.sqrt(2) / 2)
 
 @programs.jit
 def _bayes_factor(t: jax.Array, n: jax.Array, df: jax.Array, scale: jax.Array) -> jax.Array:
-    # In log g the integrand is smooth and vanishes at both ends, where the trapezoid rule converges geometrically.
+    # In log g the integrand is smooth and vanishes at both ends, so that the trapezoid rule converges geometrically.
     log_g = jnp.linspace(-12.0, 60.0, 7201)
     g = jnp.exp(log_g)
     inflation = 1.0 + n * g * scale**2
@@ -122,7 +122,7 @@ def power(d: float, n1: int, n2: int, *, alpha: float = 0.05) -> float:
 
 
 def minimum_detectable_effect(n1: int, n2: int, *, alpha: float = 0.05, target: float = 0.8) -> float:
-    """Least standardised difference that Student's two-sided test finds with the given power.
+    """Smallest standardised difference that Student's two-sided test detects with the given power.
 
     Args:
         n1: Works in the first arm.

@@ -24,10 +24,10 @@ class Welch(Result):
         difference: Mean of the first arm minus mean of the second, in points of the score.
         low: Lower limit.
         high: Upper limit.
-        t: Over its standard error.
-        df: Degrees of freedom of Satterthwaite.
-        p: Two-sided.
-        standard_error: Of the difference.
+        t: Difference divided by its standard error.
+        df: Satterthwaite's degrees of freedom.
+        p: Two-sided p-value.
+        standard_error: Standard error of the difference.
         mean_first: Mean of the first arm.
         mean_second: Mean of the second arm.
     """
@@ -45,15 +45,15 @@ class Welch(Result):
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Spread(Result):
-    """How the spread of the first arm compares with that of the second.
+    """Comparison of the spread of two arms.
 
     Attributes:
         sd_first: Standard deviation (divisor n - 1) of the first arm.
-        sd_second: The same of the second arm.
-        sd_ratio: First over second.
+        sd_second: Standard deviation of the second arm.
+        sd_ratio: First standard deviation divided by the second.
         variance_ratio: F, the square of `sd_ratio`.
         levene: Statistic of Brown and Forsythe (Levene's test about the medians).
-        p: Of that test.
+        p: P-value of that test.
         ln_cvr: Logarithm of the ratio of the coefficients of variation, corrected for small samples.
     """
 
@@ -72,12 +72,12 @@ class Equivalence(Result):
 
     Attributes:
         difference: First mean minus second.
-        margin: In points of the score.
-        p_equivalent: The difference lies inside (-margin, margin); the larger of the two one-sided p-values.
-        p_superior: The difference exceeds the margin.
-        p_not_inferior: The difference exceeds -margin.
-        low: Limit of the two-sided interval of coverage 1 - 2 alpha that belongs to the tests.
-        high: Upper limit of the same.
+        margin: Margin in points of the score.
+        p_equivalent: For a difference inside (-margin, margin): the larger of the two one-sided p-values.
+        p_superior: For a difference above the margin.
+        p_not_inferior: For a difference above -margin.
+        low: Lower limit of the interval of coverage 1 - 2 alpha that corresponds to the tests.
+        high: Upper limit.
     """
 
     difference: float
@@ -136,8 +136,8 @@ def welch(first: npt.ArrayLike, second: npt.ArrayLike, *, confidence: float = 0.
 
     Example:
         >>> from ich_jax.kansei import published, review
-        >>> found = review.welch(published.REVIEW_EXPERIMENTAL, published.REVIEW_CONTROL)
-        >>> round(found.difference, 1), round(found.t, 3), round(found.df, 1), round(found.p, 4)
+        >>> test = review.welch(published.REVIEW_EXPERIMENTAL, published.REVIEW_CONTROL)
+        >>> round(test.difference, 1), round(test.t, 3), round(test.df, 1), round(test.p, 4)
         (4.2, 3.659, 13.0, 0.0029)
 
     Args:
@@ -209,7 +209,7 @@ def equivalence(first: npt.ArrayLike, second: npt.ArrayLike, margin: float, *, a
     Args:
         first: `[n1]` scores.
         second: `[n2]`.
-        margin: Largest difference, in points of the score, that does not matter; positive.
+        margin: Largest irrelevant difference in points of the score; positive.
         alpha: Level of each one-sided test; the interval covers 1 - 2 alpha.
 
     Raises:
@@ -237,10 +237,10 @@ def equivalence(first: npt.ArrayLike, second: npt.ArrayLike, margin: float, *, a
 
 
 def host_moments(a: Array, b: Array) -> Moments:
-    """`moments` of checked NumPy arrays, as NumPy scalars."""
+    """Returns `moments` of checked NumPy arrays as NumPy scalars."""
     with float64.enabled():
-        found: Moments = jax.tree.map(np.asarray, _moments(a, b))
-    return found
+        host: Moments = jax.tree.map(np.asarray, _moments(a, b))
+    return host
 
 
 def two_arms(first: npt.ArrayLike, second: npt.ArrayLike, name: str, *, varying: bool = False) -> tuple[Array, Array]:
@@ -249,7 +249,7 @@ def two_arms(first: npt.ArrayLike, second: npt.ArrayLike, name: str, *, varying:
     Args:
         first: `[n1]`.
         second: `[n2]`.
-        name: Of the function, for the message.
+        name: Name of the calling function, for messages.
         varying: Whether at least one arm must vary.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Single scores as what they are, ordered categories: cumulative link mixed model; how strict each rater is."""
+"""Single scores as ordered categories: cumulative link mixed model; severity of raters."""
 
 import dataclasses
 import functools
@@ -17,9 +17,9 @@ from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
 NODES = 41
-"""Of the Gauss-Hermite rule. With ten scores a work the likelihood is exact to eight digits up to a deviation of 3."""
-_NEVER = 700.0  # logits: exp(-700) is still a number
-_FAR = 15.0  # logits: an effect beyond is one of categories that are separated without overlap
+"""Gauss-Hermite nodes. With ten scores a work, the likelihood is exact to eight digits for deviations up to 3."""
+_NEVER = 700.0  # logits; exp(-700) is still a positive number
+_FAR = 15.0  # logits; a larger effect means that scores are separated without overlap
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -29,18 +29,19 @@ class OrdinalModel(Result):
     Attributes:
         term: `[P]` names of the effects.
         estimate: `[P]` log odds ratios of a higher score.
-        standard_error: `[P]`, from the curvature of the likelihood.
+        standard_error: `[P]` standard errors from the curvature of the likelihood.
         low: `[P]` lower limits.
         high: `[P]` upper limits.
         p: `[P]` two-sided Wald p-values.
-        threshold: `[C - 1]` between the categories, on the scale of the effects.
-        category: `[C]` scores that occur; others are merged with their neighbours, as nothing tells them apart.
-        group: `[G]` names.
+        threshold: `[C - 1]` thresholds between the categories, on the scale of the effects.
+        category: `[C]` scores that occur; scores that do not occur have no category.
+        group: `[G]` names of the groups.
         sd: Standard deviation of the groups' intercepts.
-        p_sd: That it is zero: likelihood ratio against a mixture of chi-squared with 0 and 1 degrees of freedom.
-        log_likelihood: At the estimates.
-        log_likelihood_fixed: Of the model without random intercepts.
-        n: Scores.
+        p_sd: P-value for the hypothesis that it is zero: likelihood ratio against a mixture of chi-squared with 0 and 1
+            degrees of freedom.
+        log_likelihood: Log-likelihood at the estimates.
+        log_likelihood_fixed: Log-likelihood of the model without random intercepts.
+        n: Number of scores.
     """
 
     columns = ("term", "estimate", "standard_error", "low", "high", "p")
@@ -63,16 +64,16 @@ class OrdinalModel(Result):
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Severity(Result):
-    """How strict each rater is.
+    """Severity of raters.
 
     Attributes:
-        rater: `[k]` names.
-        severity: `[k]` points by which a rater scores lower than the raters do on average.
+        rater: `[k]` names of the raters.
+        severity: `[k]` points by which a rater scores below the mean of all raters.
         low: `[k]` lower limits.
         high: `[k]` upper limits.
-        spread: `[k]` standard deviation of the rater's scores over that of the works' means.
-        agreement: `[k]` correlation with the mean of the other raters; NaN for a rater who gave all the same score.
-        f: F test that all raters are equally strict.
+        spread: `[k]` standard deviation of a rater's scores divided by that of the works' means.
+        agreement: `[k]` correlation with the mean of the other raters; NaN for a rater whose scores are all equal.
+        f: F statistic of the test that all raters are equally severe.
         p: Its p-value.
         works: Number of works.
     """
@@ -96,12 +97,12 @@ def log_likelihood(
     """Kernel: marginal log-likelihood, the intercept of each group integrated out by Gauss and Hermite's rule.
 
     Args:
-        parameters: First threshold, logarithms of the steps to the next ones, effects, logarithm of the deviation of
-            the intercepts; the last may be minus infinity: no random intercepts.
+        parameters: First threshold, logarithms of the steps to the next thresholds, effects, logarithm of the standard
+            deviation of the intercepts, which is minus infinity without random intercepts.
         category: `[N]` int, from 0.
         design: `[N, P]` float64.
         group: `[N]` int, from 0.
-        sizes: Categories, groups, nodes.
+        sizes: Numbers of categories, groups and nodes.
     """
     categories, groups, nodes = sizes
     parameters = float64.kernel_array(parameters, "log_likelihood: parameters")
@@ -112,12 +113,12 @@ def log_likelihood(
     last, zeroth = (category == categories - 1)[:, None], (category == 0)[:, None]
     upper = jnp.where(last, _NEVER, threshold[jnp.minimum(category, categories - 2)][:, None] - shift)
     lower = jnp.where(zeroth, -_NEVER, threshold[jnp.maximum(category - 1, 0)][:, None] - shift)
-    # Logarithm of a difference of two logistic functions, without cancellation in the tails.
-    apart = jnp.where(last | zeroth, -_NEVER, lower - upper)
-    log_p = jax.nn.log_sigmoid(upper) + jax.nn.log_sigmoid(-lower) + jnp.log1p(-jnp.exp(apart))
-    of_group = jax.ops.segment_sum(log_p, group, num_segments=groups)
+    # Logarithm of the difference of two logistic functions, without cancellation in the tails.
+    gap = jnp.where(last | zeroth, -_NEVER, lower - upper)
+    log_p = jax.nn.log_sigmoid(upper) + jax.nn.log_sigmoid(-lower) + jnp.log1p(-jnp.exp(gap))
+    group_log_p = jax.ops.segment_sum(log_p, group, num_segments=groups)
     log_weight = jnp.asarray(np.log(weights / weights.sum()), parameters.dtype)
-    total: jax.Array = jax.scipy.special.logsumexp(of_group + log_weight[None, :], axis=1).sum()
+    total: jax.Array = jax.scipy.special.logsumexp(group_log_p + log_weight[None, :], axis=1).sum()
     return total
 
 
@@ -137,12 +138,12 @@ def cumulative_link_model(
         design: `[N, P]` columns of the effects, without a constant.
         groups: `[N]` name of the group of each score, such as its work.
         terms: `[P]` names of the columns.
-        confidence: Of the limits.
-        nodes: Of the quadrature.
+        confidence: Coverage of the limits.
+        nodes: Number of nodes of the quadrature.
 
     Raises:
-        DataError: Scores that are not whole or all alike, columns that are constant or determine each other, fewer than
-            two groups; or an effect without limit, as no scores overlap.
+        DataError: Scores are not integers or all equal, columns are constant or determine each other, there are fewer
+            than two groups, or an effect has no limit because scores do not overlap.
 
     References:
         McCullagh (1980), Regression models for ordinal data. Hedeker and Gibbons (1994), A random-effects ordinal
@@ -168,9 +169,9 @@ def cumulative_link_model(
     first = np.log(share / (1.0 - share))
     start = np.concatenate([first[:1], np.log(np.maximum(np.diff(first), 1e-3)), np.zeros(x.shape[1])])
     plain, likelihood_fixed = _maximise(lambda v: np.append(v, -np.inf), start, data, sizes, len(start))
-    found, likelihood = _maximise(lambda v: v, np.append(plain, -1.0), data, sizes, len(start) + 1)
+    mixed, likelihood = _maximise(lambda v: v, np.append(plain, -1.0), data, sizes, len(start) + 1)
     random = likelihood > likelihood_fixed + 1e-8
-    best = found if random else np.append(plain, -np.inf)
+    best = mixed if random else np.append(plain, -np.inf)
     free = len(best) if random else len(plain)
     with float64.enabled():
         curvature = -np.asarray(_hessian(best, *data, sizes=sizes))[:free, :free]
@@ -207,14 +208,14 @@ def ordinal_review(
 ) -> OrdinalModel:
     """Compares two arms by the single scores of their raters: score ~ arm + rater + (1 | work).
 
-    Raters are effects that add up to zero, positive for a lenient one; works differ at random, as others could have
-    been made.
+    Effects of raters add up to zero and are positive for lenient raters; works are a random effect, as a sample of the
+    works that could have been made.
 
     Args:
-        first: `[n1, k]` of each work and rater.
+        first: `[n1, k]` score of each work by each rater.
         second: `[n2, k]`.
-        raters: `[k]` names.
-        confidence: Of the limits.
+        raters: `[k]` names of the raters.
+        confidence: Coverage of the limits.
 
     Raises:
         DataError: As for `cumulative_link_model`.
@@ -238,8 +239,8 @@ def rater_severity(scores: npt.ArrayLike, raters: Sequence[str], *, confidence: 
 
     Args:
         scores: `[n, k]` works by raters, none missing.
-        raters: `[k]` names.
-        confidence: Of the limits, of the two-way analysis of variance.
+        raters: `[k]` names of the raters.
+        confidence: Coverage of the limits, which come from a two-way analysis of variance.
 
     Raises:
         DataError: Fewer than two works or raters, missing scores, or works without variation.
@@ -279,7 +280,7 @@ def rater_severity(scores: npt.ArrayLike, raters: Sequence[str], *, confidence: 
 
 
 def _split(parameters: jax.Array, categories: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Thresholds, effects and deviation of the intercepts."""
+    """Returns thresholds, effects and the standard deviation of the intercepts."""
     steps = jnp.exp(parameters[1 : categories - 1])
     threshold = parameters[0] + jnp.concatenate([jnp.zeros((1,), parameters.dtype), jnp.cumsum(steps)])
     return threshold, parameters[categories - 1 : -1], jnp.exp(parameters[-1])
@@ -300,14 +301,14 @@ _hessian = programs.jit(
 
 
 def _maximise(
-    whole: Callable[[Array], Array], start: Array, data: tuple[Any, ...], sizes: tuple[int, int, int], free: int
+    complete: Callable[[Array], Array], start: Array, data: tuple[Any, ...], sizes: tuple[int, int, int], free: int
 ) -> tuple[Array, float]:
-    """Largest log-likelihood over the free parameters, where it is; `whole` fills in the fixed one."""
+    """Maximises the log-likelihood over the free parameters; `complete` adds the fixed one. Returns place and value."""
 
     def objective(free_values: Array) -> tuple[float, Array]:
         with float64.enabled():
-            value, gradient = _value(np.asarray(whole(free_values), np.float64), *data, sizes=sizes)
+            value, gradient = _value(np.asarray(complete(free_values), np.float64), *data, sizes=sizes)
         return float(value), np.asarray(gradient)[:free]
 
-    found = optimize.minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-8, "maxiter": 500})
-    return found.x, -float(found.fun)
+    optimum = optimize.minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-8, "maxiter": 500})
+    return optimum.x, -float(optimum.fun)

@@ -1,4 +1,4 @@
-"""What published sums of several experts' scores still tell about their agreement."""
+"""Bounds of the agreement of experts from published sums of their scores."""
 
 import dataclasses
 import math
@@ -13,7 +13,7 @@ from ich_jax.uncertainty.results import Result
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class IdentifiedIcc(Result):
-    """Bounds of the one-way ICC that hold whatever the unpublished scores are.
+    """Bounds of the one-way ICC that hold for any unpublished scores.
 
     Attributes:
         single_low: Lower bound of ICC(1,1), the reliability of one rater.
@@ -21,8 +21,8 @@ class IdentifiedIcc(Result):
         average_low: Lower bound of ICC(1,k), the reliability of the sum of the k raters.
         average_high: Upper bound.
         between: Mean square between works, of single scores.
-        within_low: Least mean square within works that the sums allow.
-        within_high: Largest.
+        within_low: Smallest mean square within works that the sums allow.
+        within_high: Largest mean square within works that the sums allow.
         n_works: Number of works.
         n_raters: Number k of raters.
     """
@@ -39,25 +39,26 @@ class IdentifiedIcc(Result):
 
 
 def icc_from_sums(sums: npt.ArrayLike, n_raters: int, scale: tuple[int, int]) -> IdentifiedIcc:
-    """Bounds of the one-way ICC when only the sum of the raters' scores is known for each work.
+    """Computes bounds of the one-way ICC when only the sum of the raters' scores is known for each work.
 
-    With k whole scores and a sum s, the scores of one work differ least when they are two neighbouring numbers, and
+    For k integer scores with sum s, the scores of one work differ least when they are two neighbouring numbers, and
     most when all but one lie at the ends of the scale. Both ICCs fall as the mean square within works rises. Two-way
-    ICCs have no such bounds: how strict each rater is could explain part of the spread within works.
+    ICCs have no such bounds, since the severity of raters could explain part of the spread within works.
 
     Example:
         >>> from ich_jax.kansei import published, review
-        >>> found = review.icc_from_sums(published.REVIEW_EXPERIMENTAL, 5, (1, 5))
-        >>> round(found.single_high, 2), round(found.average_high, 2)
+        >>> bounds = review.icc_from_sums(published.REVIEW_EXPERIMENTAL, 5, (1, 5))
+        >>> round(bounds.single_high, 2), round(bounds.average_high, 2)
         (0.23, 0.6)
 
     Args:
         sums: `[n]` sums of the scores of each work.
         n_raters: Number k of raters who scored every work, at least 2.
-        scale: Least and largest score that a rater can give; scores are whole numbers.
+        scale: Lowest and highest score that a rater can give; scores are integers.
 
     Raises:
-        DataError: A sum that k scores on this scale cannot have, fewer than two works or raters, or sums all alike.
+        DataError: A sum is impossible for k scores on this scale, there are fewer than two works or raters, or all sums
+            are equal.
 
     References:
         Shrout and Fleiss (1979), Intraclass correlations: uses in assessing rater reliability, case 1.

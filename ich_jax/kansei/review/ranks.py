@@ -16,7 +16,7 @@ from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
 EXACT_LIMIT = 100
-"""Up to so many works or pairs the exact distribution is computed; its counts stay far below the largest float64."""
+"""Largest number of works or pairs for the exact distribution; its counts stay far below the largest float64."""
 SMALL = 15
 """Works in an arm below which the t approximation of Brunner and Munzel's test rejects too often."""
 
@@ -26,9 +26,9 @@ class MannWhitney(Result):
     """Mann-Whitney test.
 
     Attributes:
-        u: Pairs in which the first arm scores higher, a tie counting one half.
-        p: Exact two-sided p-value given the ties (all reassignments whose U lies as far from its mean); NaN above
-            `EXACT_LIMIT` works.
+        u: Number of pairs in which the first arm scores higher; ties count one half.
+        p: Exact two-sided p-value given the ties (share of reassignments with U at least as far from its mean); NaN
+            above `EXACT_LIMIT` works.
         p_asymptotic: Normal approximation with the correction for ties and continuity.
         n_pairs: Number of pairs.
         ties: Number of works whose score another work shares.
@@ -43,14 +43,14 @@ class MannWhitney(Result):
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Superiority(Result):
-    """Chance that a work of the first arm scores higher than one of the second (A12 of Vargha and Delaney).
+    """Probability that a work of the first arm scores higher than a work of the second (Vargha and Delaney's A12).
 
     Attributes:
-        a12: Ties count one half.
-        low: Lower percentile limit, of works resampled within their arm.
+        a12: The probability; ties count one half.
+        low: Lower percentile limit, from works resampled within their arm.
         high: Upper percentile limit.
         cliffs_delta: 2 a12 - 1.
-        n_resamples: Behind the limits.
+        n_resamples: Number of resamples behind the limits.
     """
 
     a12: float
@@ -68,7 +68,7 @@ class Shift(Result):
         shift: Median of all differences between a work of the first arm and one of the second.
         low: Lower limit: an order statistic of the differences.
         high: Upper limit.
-        coverage: Of the interval without ties, by the exact distribution of U; ties make it larger.
+        coverage: Coverage of the interval without ties, by the exact distribution of U; ties increase it.
     """
 
     shift: float
@@ -84,8 +84,8 @@ class BrunnerMunzel(Result):
     Attributes:
         t: Statistic; positive when the first arm scores higher.
         df: Degrees of freedom.
-        p: Two-sided, by the t approximation.
-        warning: What is wrong with `p` at these sizes; empty if nothing is.
+        p: Two-sided p-value by the t approximation.
+        warning: Warning about `p` in small arms; empty otherwise.
     """
 
     t: float
@@ -100,10 +100,10 @@ class Wilcoxon(Result):
 
     Attributes:
         statistic: Sum of the ranks of positive differences.
-        p: Two-sided: share of all sign assignments whose statistic lies as far from its mean.
-        n: Differences that are not zero.
-        zeros: Differences of zero, which are dropped.
-        ties: Number of differences whose size another shares; they get the mean rank.
+        p: Two-sided p-value: share of sign assignments whose statistic is at least as far from its mean.
+        n: Number of non-zero differences.
+        zeros: Number of differences of zero, which are dropped.
+        ties: Number of differences of tied size, which get their mean rank.
     """
 
     statistic: float
@@ -153,7 +153,7 @@ def hodges_lehmann(first: npt.ArrayLike, second: npt.ArrayLike, *, confidence: f
     Args:
         first: `[n1]` scores.
         second: `[n2]`.
-        confidence: Least coverage; discrete, so the interval covers more.
+        confidence: Smallest coverage; since U is discrete, the interval covers more.
 
     Raises:
         DataError: Fewer than two works in an arm, or so few that no interval has this coverage.
@@ -165,7 +165,7 @@ def hodges_lehmann(first: npt.ArrayLike, second: npt.ArrayLike, *, confidence: f
     n1, n2 = len(a), len(b)
     if n1 + n2 > EXACT_LIMIT:
         raise errors.DataError(
-            f"hodges_lehmann: {n1 + n2} works; the exact interval is made for {EXACT_LIMIT} at most."
+            f"hodges_lehmann: {n1 + n2} works; the exact interval is available for at most {EXACT_LIMIT}."
         )
     differences = np.sort((a[:, None] - b[None, :]).ravel())
     counts = subset_sums(2 * np.arange(1, n1 + n2 + 1), n1)[::2]  # without ties every doubled sum is even
@@ -194,7 +194,7 @@ def probability_of_superiority(
     confidence: float = 0.95,
     n_resamples: int = 9999,
 ) -> Superiority:
-    """A12 with a percentile interval of works resampled within their arm.
+    """Computes A12 with a percentile interval from works resampled within their arm.
 
     Args:
         first: `[n1]` scores.
@@ -211,11 +211,11 @@ def probability_of_superiority(
     """
     a, b = two_arms(first, second, "probability_of_superiority")
     arm = np.repeat([1.0, 0.0], [len(a), len(b)])
-    found = bootstrap.iid(
+    resampled = bootstrap.iid(
         key, _weighted_a12, {"score": np.concatenate([a, b]), "arm": arm}, n_resamples=n_resamples, strata=arm
     )
-    limits = bootstrap_intervals.percentile(found, confidence=checked(confidence))
-    a12 = float(found.estimate)
+    limits = bootstrap_intervals.percentile(resampled, confidence=checked(confidence))
+    a12 = float(resampled.estimate)
     return Superiority(
         a12=a12, low=float(limits.low), high=float(limits.high), cliffs_delta=2 * a12 - 1, n_resamples=n_resamples
     )
@@ -229,7 +229,7 @@ def _weighted_a12(data: dict[str, jax.Array], weights: jax.Array) -> jax.Array:
 
 
 def brunner_munzel(first: npt.ArrayLike, second: npt.ArrayLike) -> BrunnerMunzel:
-    """Brunner and Munzel's test, with a warning where its approximation is poor.
+    """Brunner and Munzel's test, with a warning if its approximation is poor.
 
     Args:
         first: `[n1]` scores.
@@ -291,11 +291,11 @@ def wilcoxon(differences: npt.ArrayLike) -> Wilcoxon:
 
 
 def subset_sums(values: npt.NDArray[np.int64], size: int) -> Array:
-    """How many subsets of `size` entries have each sum.
+    """Counts the subsets of `size` entries by their sum.
 
     Args:
-        values: `[n]` positive whole numbers.
-        size: Entries in a subset.
+        values: `[n]` positive integers.
+        size: Number of entries in a subset.
 
     Returns:
         Counts `[sum + 1]`, exact up to 2^53 and to rounding above.
@@ -304,7 +304,7 @@ def subset_sums(values: npt.NDArray[np.int64], size: int) -> Array:
 
 
 def all_subset_sums(values: npt.NDArray[np.int64]) -> Array:
-    """How many subsets of each size have each sum: `[n + 1, sum + 1]`."""
+    """Counts the subsets by size and sum: `[n + 1, sum + 1]`."""
     with float64.enabled():
         return np.asarray(_subset_sums(np.asarray(values, np.int64), total=int(np.sum(values))))
 

@@ -1,4 +1,4 @@
-"""Agreement of raters, beyond chance or in ranks: kappas, Gwet's AC, Krippendorff's alpha, Kendall's W."""
+"""Agreement of raters beyond chance or in ranks: kappas, Gwet's AC, Krippendorff's alpha, Kendall's W."""
 
 import dataclasses
 import math
@@ -27,12 +27,12 @@ class Agreement(Result):
 
     Attributes:
         coefficient: Name, with the metric or the weights.
-        value: 1 is perfect agreement, 0 that of chance.
-        low: Lower percentile limit, of resampled samples; NaN without a key.
+        value: The coefficient: 1 for perfect agreement, 0 for agreement by chance.
+        low: Lower percentile limit, from resampled samples; NaN without a key.
         high: Upper percentile limit.
         samples: Number of rated samples that were used.
         categories: Number of categories that occurred.
-        n_resamples: Resamples behind the limits; those without variation are left out.
+        n_resamples: Number of resamples behind the limits, without those that have no variation.
     """
 
     coefficient: str
@@ -49,12 +49,12 @@ class KendallW(Result):
     """Kendall's coefficient of concordance.
 
     Attributes:
-        w: Corrected for ties.
-        w_uncorrected: Without the correction.
+        w: The coefficient, corrected for ties.
+        w_uncorrected: The coefficient without this correction.
         chi2: Friedman's statistic, raters (samples - 1) w.
         df: Samples minus 1.
-        p: Of the chi-squared approximation.
-        mean_spearman: Mean of Spearman's correlations between two raters that belongs to `w`.
+        p: P-value of the chi-squared approximation.
+        mean_spearman: Mean Spearman correlation between two raters that corresponds to `w`.
         raters: Number of raters.
         samples: Number of samples.
     """
@@ -73,11 +73,11 @@ def kendall_w(ratings: npt.ArrayLike) -> KendallW:
     """Concordance of the raters' rankings of the samples.
 
     Args:
-        ratings: `[n, k]` of n samples by k raters, none missing.
+        ratings: `[n, k]` ratings of n samples by k raters, none missing.
 
     Raises:
-        DataError: Missing ratings, fewer than two samples or raters, or a rater who gave every sample the same score:
-            with all such raters W is not defined.
+        DataError: Missing ratings, fewer than two samples or raters, or only raters who gave all samples the same
+            score, for whom W is not defined.
 
     References:
         Kendall and Babington Smith (1939), The problem of m rankings; Siegel and Castellan (1988), section 9.6 (ties).
@@ -117,7 +117,7 @@ def krippendorff_alpha(
     """Krippendorff's alpha.
 
     Args:
-        ratings: `[n, k]` of n samples by k raters, NaN where missing; samples with one rating tell nothing.
+        ratings: `[n, k]` ratings of n samples by k raters, NaN where missing; samples with one rating do not count.
         level: "nominal", "ordinal" (Krippendorff's metric, not Gwet's weights), "interval" or "ratio".
         key: Random key; None: no limits.
         confidence: Coverage of the limits.
@@ -135,8 +135,8 @@ def krippendorff_alpha(
     counts, values = _counts(ratings, "krippendorff_alpha")
     if level == "ratio" and values.min() < 0:
         raise errors.DataError(
-            f"krippendorff_alpha: the scale reaches {values.min():g}; the ratio level needs a true zero below which "
-            "nothing lies. Use the interval level."
+            f"krippendorff_alpha: the scale reaches {values.min():g}; the ratio level needs a true zero, and no "
+            "value below it. Use the interval level."
         )
     data = {"counts": counts, "values": np.broadcast_to(values, counts.shape)}
     return _agreement(f"Krippendorff's alpha, {level}", _KRIPPENDORFF[level], data, key, confidence, n_resamples)
@@ -243,7 +243,7 @@ def weighted_kappa(
 
 
 def weight_matrix(categories: int, weights: str) -> Array:
-    """Credit `[C, C]` for a pair of categories: 1 on the diagonal, less the farther apart."""
+    """Returns the credit `[C, C]` of a pair of categories: 1 on the diagonal, less for more distant categories."""
     if weights == "identity":
         return np.eye(categories)
     apart = np.abs(np.arange(categories)[:, None] - np.arange(categories)[None, :]) / max(categories - 1, 1)
@@ -301,7 +301,9 @@ def _nominal(values: jax.Array, total: jax.Array) -> jax.Array:
 
 
 def _ordinal(values: jax.Array, total: jax.Array) -> jax.Array:
-    middle = jnp.cumsum(total) - total / 2.0  # of the ranks of a category: sums between two are their differences
+    middle = (
+        jnp.cumsum(total) - total / 2.0
+    )  # mean ranks of the categories: sums between two categories are differences of these
     return jnp.square(middle[:, None] - middle[None, :]) + 0.0 * values[0]
 
 
@@ -314,7 +316,7 @@ def _ratio(values: jax.Array, total: jax.Array) -> jax.Array:
     return jnp.square((values[:, None] - values[None, :]) / jnp.where(plus == 0.0, 1.0, plus)) + 0.0 * total[0]
 
 
-# One function object a level, so that each is compiled once.
+# One function object for each level, so that each is compiled once.
 _KRIPPENDORFF: dict[str, Callable[[Any, jax.Array], jax.Array]] = {
     "nominal": lambda data, weight: _krippendorff(data, weight, _nominal),
     "ordinal": lambda data, weight: _krippendorff(data, weight, _ordinal),
@@ -322,7 +324,7 @@ _KRIPPENDORFF: dict[str, Callable[[Any, jax.Array], jax.Array]] = {
     "ratio": lambda data, weight: _krippendorff(data, weight, _ratio),
 }
 
-# ---------------------------------------------------------------- what they share
+# ---------------------------------------------------------------- shared functions
 
 
 def _agreement(
@@ -361,7 +363,7 @@ def _plain(data: PyTree, weight: jax.Array, *, statistic: Callable[[PyTree, jax.
 
 
 def _counts(ratings: npt.ArrayLike, name: str) -> tuple[Array, Array]:
-    """How often each value was given to each sample `[n, C]`, and the values `[C]`; samples without ratings go."""
+    """Counts ratings by sample and value `[n, C]`, without unrated samples; returns counts and the values `[C]`."""
     x = np.asarray(ratings, np.float64)
     if x.ndim != 2 or np.isinf(x).any() or x.shape[1] < 2:
         raise errors.DataError(

@@ -1,4 +1,4 @@
-"""How many dimensions a table of scores supports: KMO, Bartlett's test, principal components, parallel analysis."""
+"""Number of dimensions in a table of scores: KMO, Bartlett's test, principal components, parallel analysis."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ class Adequacy(Result):
     """Whether words correlate enough to have common factors.
 
     Attributes:
-        word: `[p]` names.
+        word: `[p]` the words.
         kmo_word: `[p]` sampling adequacy of each word.
-        kmo: Of all words (Kaiser, Meyer and Olkin); below .6 is usually called too low.
+        kmo: Sampling adequacy of all words (Kaiser, Meyer and Olkin); values below .6 are usually called too low.
         bartlett: Chi-squared statistic of Bartlett's test that the correlations are all zero.
         df: Its degrees of freedom.
         p: Its p-value.
@@ -49,17 +49,17 @@ class Components(Result):
 
     Attributes:
         component: `[p]` numbers from 1.
-        eigenvalue: `[p]`.
-        share: `[p]` of the variance.
-        cumulative: `[p]`.
+        eigenvalue: `[p]` eigenvalues in descending order.
+        share: `[p]` shares of the variance.
+        cumulative: `[p]` cumulative shares.
         noise_mean: `[p]` mean eigenvalues of independent normal tables of this size; NaN without parallel analysis.
-        noise_quantile: `[p]` their quantile.
+        noise_quantile: `[p]` quantiles of these eigenvalues.
         loadings: `[p, p]` correlations of words and components; each column sums to a positive number.
-        correlation: `[p, p]`.
-        retained: Leading components above `noise_quantile`; -1 without parallel analysis.
-        retained_by_mean: The same by the mean, which keeps a component of pure noise about every second time.
-        above_one: Eigenvalues above 1 (Kaiser's rule), for comparison only.
-        quantile: Which quantile.
+        correlation: `[p, p]` correlations of the words.
+        retained: Number of leading components above `noise_quantile`; -1 without parallel analysis.
+        retained_by_mean: Number above `noise_mean`, a rule that keeps a component of pure noise about half the time.
+        above_one: Number of eigenvalues above 1 (Kaiser's rule), for comparison only.
+        quantile: Level of the quantile.
         n: Rows of the table.
     """
 
@@ -101,7 +101,7 @@ def adequacy(table: npt.ArrayLike, words: Sequence[str] | None = None) -> Adequa
     if len(close):
         pairs = "; ".join(f"{names[i]!r} and {names[j]!r}" for i, j in close)
         raise errors.DataError(
-            f"adequacy: copied columns ({pairs}): KMO would be decided by rounding. Drop one of each."
+            f"adequacy: copied columns ({pairs}): KMO would be determined by rounding. Drop one of each pair."
         )
     sign, log_det = np.linalg.slogdet(r)
     if n <= p or sign <= 0 or np.linalg.cond(r) > 1e12:
@@ -165,15 +165,15 @@ def principal_components(table: npt.ArrayLike) -> Components:
 def parallel_analysis(
     table: npt.ArrayLike, *, key: jax.Array, quantile: float = 0.95, n_draws: int = 2000
 ) -> Components:
-    """Principal components that exceed those of noise.
+    """Principal components with parallel analysis, which retains those that exceed the components of noise.
 
-    By the 95th percentile about 5 % of tables of pure noise keep a component, by the mean about half of them.
+    With the 95th percentile about 5 % of tables of pure noise keep a component, with the mean about half of them.
 
     Args:
         table: `[n, p]` scores.
         key: Random key.
-        quantile: Of the eigenvalues of independent normal tables.
-        n_draws: Such tables.
+        quantile: Level of the quantile of eigenvalues of independent normal tables.
+        n_draws: Number of such tables.
 
     Raises:
         ConfigError: `quantile` is not inside (0, 1), or fewer than 20 draws.
@@ -185,17 +185,17 @@ def parallel_analysis(
     """
     if not 0.0 < quantile < 1.0 or n_draws < 20:
         raise errors.ConfigError(f"parallel_analysis: got quantile={quantile!r} and {n_draws} draws; needs 20.")
-    found = principal_components(table)
-    p = len(found.eigenvalue)
+    components = principal_components(table)
+    p = len(components.eigenvalue)
     with float64.enabled():
-        noise = np.asarray(_noise(key, n=found.n, p=p, n_draws=n_draws))
+        noise = np.asarray(_noise(key, n=components.n, p=p, n_draws=n_draws))
     mean, limit = noise.mean(axis=0), np.quantile(noise, quantile, axis=0)
     return dataclasses.replace(
-        found,
+        components,
         noise_mean=mean,
         noise_quantile=limit,
-        retained=_leading(found.eigenvalue > limit),
-        retained_by_mean=_leading(found.eigenvalue > mean),
+        retained=_leading(components.eigenvalue > limit),
+        retained_by_mean=_leading(components.eigenvalue > mean),
         quantile=quantile,
     )
 
@@ -211,7 +211,7 @@ def _noise(key: jax.Array, *, n: int, p: int, n_draws: int) -> jax.Array:
 
 
 def correlation_matrix(x: jax.Array) -> jax.Array:
-    """Kernel: Pearson correlations `[p, p]` of `[n, p]` float64."""
+    """Kernel: Pearson correlations `[p, p]` of the columns of `[n, p]` float64."""
     x = x - x.mean(axis=0, keepdims=True)
     x = x / jnp.sqrt(jnp.square(x).sum(axis=0, keepdims=True))
     return x.T @ x

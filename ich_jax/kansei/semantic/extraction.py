@@ -19,7 +19,7 @@ from ich_jax.uncertainty.results import Result
 
 METHODS = ("minres", "ml")
 LEAST = 0.005
-"""Uniquenesses do not fall below this; one that reaches it is a Heywood case."""
+"""Lower limit of uniquenesses; a word that reaches it is a Heywood case."""
 _STEPS = 300
 
 
@@ -28,19 +28,19 @@ class FactorAnalysis(Result):
     """A factor model of the correlations.
 
     Attributes:
-        word: `[p]` names.
+        word: `[p]` the words.
         communality: `[p]` share of a word's variance that the factors explain.
-        uniqueness: `[p]` the rest.
+        uniqueness: `[p]` one minus the communality.
         loadings: `[p, m]` rotated pattern.
         structure: `[p, m]` correlations of words and factors.
         phi: `[m, m]` correlations of the factors.
-        weights: `[p, m]` of standardised words in the factor scores (regression method).
-        explained: `[m]` share of the total variance of each factor.
+        weights: `[p, m]` weights of standardised words in the factor scores (regression method).
+        explained: `[m]` share of the total variance that each factor explains.
         method: "minres" or "ml".
         rotation: Name of the rotation.
-        normalised: Whether words were brought to one communality before it (Kaiser); programs differ in it.
-        discrepancy: Of the model by the likelihood's measure, whichever method fitted it.
-        chi2: Test of the model; NaN without degrees of freedom.
+        normalised: Whether words were scaled to equal communality before it (Kaiser); programs differ in this.
+        discrepancy: Maximum likelihood discrepancy of the model, whatever the method of fitting.
+        chi2: Statistic of the test of the model; NaN without degrees of freedom.
         df: Its degrees of freedom.
         p: Its p-value.
         residual: Root mean square of the residual correlations.
@@ -92,8 +92,8 @@ class McDonaldOmega(Result):
 
     Attributes:
         omega: Share of the variance of the standardised sum that the factor explains.
-        loadings: `[p]` on that factor.
-        n: People.
+        loadings: `[p]` loadings on that factor.
+        n: Number of people.
     """
 
     omega: float
@@ -199,10 +199,10 @@ def omega(items: npt.ArrayLike) -> McDonaldOmega:
     References:
         McDonald (1999), Test theory, chapter 6.
     """
-    found = factor_analysis(items, 1, rotation="none")
-    common = found.loadings.sum() ** 2
+    model = factor_analysis(items, 1, rotation="none")
+    common = model.loadings.sum() ** 2
     return McDonaldOmega(
-        omega=float(common / (common + found.uniqueness.sum())), loadings=found.loadings[:, 0], n=found.n
+        omega=float(common / (common + model.uniqueness.sum())), loadings=model.loadings[:, 0], n=model.n
     )
 
 
@@ -214,8 +214,8 @@ def _discrepancy(r: Array, model: Array) -> float:
 def extract(correlations: jax.Array, n_factors: int, method: str) -> Extraction:
     """Kernel: unrotated loadings of a correlation matrix, for `jit` and `vmap` over resamples.
 
-    The objective is a function of the uniquenesses alone; the smallest p - m eigenvalues carry it. Steps are Jöreskog's
-    Gauss-Newton ones, halved until they lower it, with uniquenesses at a limit held there.
+    The objective is a function of the uniquenesses alone, through the smallest p - m eigenvalues. Steps are Jöreskog's
+    Gauss-Newton steps, halved until they lower the objective; uniquenesses at a limit are held there.
 
     Args:
         correlations: `[p, p]` float64 JAX array.
@@ -242,9 +242,9 @@ def extract(correlations: jax.Array, n_factors: int, method: str) -> Extraction:
 
     def derivatives(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         values, vectors = spectrum(x)
-        small, own = values[: p - m], vectors[:, : p - m]
+        small, eigenvectors = values[: p - m], vectors[:, : p - m]
         slope = 1.0 - small if ml else -small
-        return objective(values), jnp.square(own) @ slope, jnp.square(own @ own.T)
+        return objective(values), jnp.square(eigenvectors) @ slope, jnp.square(eigenvectors @ eigenvectors.T)
 
     def projected(x: jax.Array, gradient: jax.Array) -> jax.Array:
         free = ~(((x <= low) & (gradient > 0)) | ((x >= high) & (gradient < 0)))
@@ -267,8 +267,8 @@ def extract(correlations: jax.Array, n_factors: int, method: str) -> Extraction:
             return ~(search[2] <= f) & (search[0] > 1e-8)
 
         size = jnp.asarray(2.0, r.dtype)
-        found = jax.lax.while_loop(too_far, shorter, shorter((size, x, f)))
-        moved = jnp.where(found[2] <= f, found[1], x)
+        accepted = jax.lax.while_loop(too_far, shorter, shorter((size, x, f)))
+        moved = jnp.where(accepted[2] <= f, accepted[1], x)
         return (moved, *derivatives(moved), k + 1, jnp.abs(moved - x).max())
 
     def unfinished(state: tuple[Any, ...]) -> jax.Array:
@@ -279,8 +279,8 @@ def extract(correlations: jax.Array, n_factors: int, method: str) -> Extraction:
     state = (x0, *derivatives(x0), jnp.zeros((), jnp.int32), jnp.ones((), r.dtype))
     x, f, gradient, _, steps, _ = jax.lax.while_loop(unfinished, step, state)
     values, vectors = spectrum(x)
-    large, own = values[::-1][:m], vectors[:, ::-1][:, :m]
-    loadings = own * jnp.sqrt(jnp.maximum(large - 1.0 if ml else large, 0.0))[None, :]
+    large, eigenvectors = values[::-1][:m], vectors[:, ::-1][:, :m]
+    loadings = eigenvectors * jnp.sqrt(jnp.maximum(large - 1.0 if ml else large, 0.0))[None, :]
     if ml:
         loadings = loadings * jnp.exp(0.5 * x)[:, None]
     loadings = loadings * jnp.where(loadings.sum(axis=0) < 0.0, -1.0, 1.0)[None, :]

@@ -1,4 +1,4 @@
-"""Ratings of one word as a mixed model: a mean of every sample, and a random intercept of every rater, by REML."""
+"""Mixed model of the ratings of one word by REML: a mean for every sample and a random intercept for every rater."""
 
 import dataclasses
 import itertools
@@ -17,35 +17,35 @@ from ich_jax.uncertainty import float64, multiplicity, programs
 from ich_jax.uncertainty.float64 import Array
 from ich_jax.uncertainty.results import Result
 
-_GRID = np.concatenate([[0.0], np.logspace(-6, 6, 97)])  # ratios of variances that the search starts from
-_STEPS = 60  # golden sections: they narrow a grid cell by 1e-12
+_GRID = np.concatenate([[0.0], np.logspace(-6, 6, 97)])  # ratios of variances at which the search starts
+_STEPS = 60  # golden sections; they narrow a grid cell by 1e-12
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class MixedModel(Result):
-    """Mean of every sample, free of who rated it.
+    """Means of samples adjusted for raters.
 
     Attributes:
-        sample: `[S]` names.
+        sample: `[S]` names of the samples.
         mean: `[S]` fixed effects.
-        standard_error: `[S]`.
+        standard_error: `[S]` their standard errors.
         low: `[S]` lower limits, by the normal distribution.
         high: `[S]` upper limits.
-        rater: `[R]` predicted deviation of each rater (best linear unbiased prediction); they are drawn to zero.
+        rater: `[R]` predicted deviation of each rater (best linear unbiased prediction, shrunk to zero).
         variance_rater: Variance of the raters' intercepts.
-        variance_error: Variance of single ratings about sample and rater.
-        icc: Share of the raters in both; how much of the noise of a rating is who gave it.
-        first: `[P]` sample of each pair.
-        second: `[P]` the other one.
-        difference: `[P]` first minus second.
-        p: `[P]` two-sided, t distribution.
-        p_holm: `[P]` adjusted for the number of pairs.
-        f: F test that all samples are alike.
+        variance_error: Variance of single ratings given sample and rater.
+        icc: Share of `variance_rater` in the sum of both variances.
+        first: `[P]` first sample of each pair.
+        second: `[P]` second sample of each pair.
+        difference: `[P]` first mean minus second.
+        p: `[P]` two-sided p-values of t tests.
+        p_holm: `[P]` p-values adjusted for the number of pairs.
+        f: F statistic of the test that all samples have equal means.
         df1: Its degrees of freedom.
-        df2: Those of the error: exact if every rater rated every sample, otherwise an approximation.
-        p_samples: Its p-value.
-        log_likelihood: Restricted.
-        n: Ratings.
+        df2: Degrees of freedom of the error: exact if every rater rated every sample, otherwise an approximation.
+        p_samples: P-value of the F test.
+        log_likelihood: Restricted log-likelihood.
+        n: Number of ratings.
     """
 
     columns = ("sample", "mean", "standard_error", "low", "high")
@@ -86,11 +86,11 @@ class MixedFit(NamedTuple):
 def fit_mixed(score: jax.Array, given: jax.Array) -> MixedFit:
     """Kernel: REML of one word, for `jit` and `vmap`.
 
-    The restricted likelihood is a function of the ratio of the two variances alone, as means and error variance follow
-    from it: it is searched on a grid, then by golden sections.
+    The restricted likelihood is a function of the ratio of the two variances alone, which determines means and error
+    variance. It is maximised on a grid, then by golden sections.
 
     Args:
-        score: `[R, S]` float64; anything finite where nothing was given.
+        score: `[R, S]` float64; any finite value where a rating is missing.
         given: `[R, S]` float64, 1 where there is a rating and 0 elsewhere.
 
     Returns:
@@ -98,11 +98,11 @@ def fit_mixed(score: jax.Array, given: jax.Array) -> MixedFit:
         error, restricted log-likelihood.
     """
     y = float64.kernel_array(score, "fit_mixed: score") * given
-    of_rater, n, samples = given.sum(axis=1), given.sum(), given.shape[1]
+    n_of_rater, n, samples = given.sum(axis=1), given.sum(), given.shape[1]
     total = y.sum(axis=1)
 
     def solve(ratio: jax.Array) -> tuple[jax.Array, ...]:
-        weight = ratio / (1.0 + ratio * of_rater)
+        weight = ratio / (1.0 + ratio * n_of_rater)
         information = jnp.diag(given.sum(axis=0)) - (given * weight[:, None]).T @ given
         factor = jnp.linalg.cholesky(information)
         right = y.sum(axis=0) - (given * (weight * total)[:, None]).sum(axis=0)
@@ -110,12 +110,12 @@ def fit_mixed(score: jax.Array, given: jax.Array) -> MixedFit:
         square = jnp.square(y).sum() - (weight * jnp.square(total)).sum() - mean @ right
         error = square / (n - samples)
         deviance = (n - samples) * (jnp.log(2.0 * jnp.pi * error) + 1.0)
-        deviance += jnp.log1p(ratio * of_rater).sum() + 2.0 * jnp.log(jnp.diag(factor)).sum()
+        deviance += jnp.log1p(ratio * n_of_rater).sum() + 2.0 * jnp.log(jnp.diag(factor)).sum()
         return mean, factor, error, -0.5 * deviance, weight
 
     grid = jnp.asarray(_GRID, y.dtype)
-    at = jax.lax.map(lambda ratio: solve(ratio)[3], grid)
-    k = jnp.clip(jnp.argmax(at), 1, len(_GRID) - 2)
+    likelihoods = jax.lax.map(lambda ratio: solve(ratio)[3], grid)
+    k = jnp.clip(jnp.argmax(likelihoods), 1, len(_GRID) - 2)
     golden = (math.sqrt(5.0) - 1.0) / 2.0
 
     def narrow(_: jax.Array, ends: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
@@ -140,13 +140,13 @@ def mixed_model(scores: npt.ArrayLike, samples: Sequence[str], *, confidence: fl
     """Fits score ~ sample + (1 | rater) by restricted maximum likelihood.
 
     Args:
-        scores: `[R, S]` of one word, as `MeanTable.score[:, :, k]`; NaN where a rater gave none.
-        samples: `[S]` names.
-        confidence: Of the limits.
+        scores: `[R, S]` scores of one word, as `MeanTable.score[:, :, k]`; NaN for missing ratings.
+        samples: `[S]` names of the samples.
+        confidence: Coverage of the limits.
 
     Raises:
-        DataError: Fewer than two raters or samples, a sample that nobody rated, or no more ratings than samples and
-            raters together; ratings without any noise.
+        DataError: Fewer than two raters or samples, a sample without ratings, too few ratings for the number of samples
+            and raters, or ratings without any noise.
 
     References:
         Patterson and Thompson (1971), Recovery of inter-block information when block sizes are unequal.
@@ -158,14 +158,16 @@ def mixed_model(scores: npt.ArrayLike, samples: Sequence[str], *, confidence: fl
         )
     given = ~np.isnan(y)
     if not np.isfinite(y[given]).all() or not given.any(axis=0).all():
-        lost = [samples[int(i)] for i in np.flatnonzero(~np.asarray(given.any(axis=0)))]
-        raise errors.DataError(f"mixed_model: nobody rated {lost[0]!r}." if lost else "mixed_model: an infinite score.")
+        unrated = [samples[int(i)] for i in np.flatnonzero(~np.asarray(given.any(axis=0)))]
+        raise errors.DataError(
+            f"mixed_model: nobody rated {unrated[0]!r}." if unrated else "mixed_model: a score is infinite."
+        )
     y, given = y[given.any(axis=1)], given[given.any(axis=1)]
     n, (raters, s) = int(given.sum()), y.shape
     df2 = n - s - raters + 1
     if df2 < 1 or np.ptp(np.where(given, y - np.nanmean(y, axis=0), 0.0)) == 0:
         raise errors.DataError(
-            f"mixed_model: {n} ratings of {s} samples by {raters} raters leave no noise to judge differences by."
+            f"mixed_model: {n} ratings of {s} samples by {raters} raters leave no residual variance for tests."
         )
     with float64.enabled():
         fit = _fit_mixed(np.where(given, y, 0.0), given.astype(np.float64))

@@ -1,4 +1,4 @@
-"""Ratings of samples on words: the table of means with its errors, and what means alone can establish."""
+"""Ratings of samples on words: the table of means with standard errors, and rankings that means alone establish."""
 
 import dataclasses
 import itertools
@@ -20,14 +20,14 @@ class MeanTable(Result):
     """Mean score of every sample on every word.
 
     Attributes:
-        samples: `[S]` names, in order of first appearance.
-        words: `[W]` names, likewise.
-        mean: `[S, W]`.
-        sd: `[S, W]` standard deviation (divisor n - 1); NaN for a single rating.
-        standard_error: `[S, W]`.
-        n: `[S, W]` ratings.
-        score: `[R, S, W]` of each rater; NaN where a rater gave none.
-        raters: `[R]` names.
+        samples: `[S]` names in order of first appearance.
+        words: `[W]` words in order of first appearance.
+        mean: `[S, W]` mean scores.
+        sd: `[S, W]` standard deviations (divisor n - 1); NaN for a single rating.
+        standard_error: `[S, W]` standard errors of the means.
+        n: `[S, W]` numbers of ratings.
+        score: `[R, S, W]` scores of each rater; NaN for missing ratings.
+        raters: `[R]` names of the raters.
     """
 
     samples: tuple[str, ...]
@@ -42,17 +42,17 @@ class MeanTable(Result):
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class SurvivingRankings(Result):
-    """Which differences of published means hold whatever the unpublished standard deviations are.
+    """Differences of published means that hold for any unpublished standard deviations.
 
     Attributes:
         higher: `[P]` sample with the higher mean.
-        lower: `[P]` the other one.
-        difference: `[P]` of their means.
-        z_independent: `[P]` difference over its largest possible standard error, ratings independent.
-        z_any: `[P]` the same with any correlation between the ratings of one rater.
+        lower: `[P]` sample with the lower mean.
+        difference: `[P]` difference of their means.
+        z_independent: `[P]` difference divided by its largest possible standard error for independent ratings.
+        z_any: `[P]` the same for any correlation between the ratings of one rater.
         survives: `[P]` whether `z_any` exceeds the critical value.
         critical: Normal quantile.
-        n: Raters behind each mean.
+        n: Number of raters behind each mean.
     """
 
     columns = ("higher", "lower", "difference", "z_independent", "z_any", "survives")
@@ -76,19 +76,19 @@ def mean_table(
     scale: tuple[float, float],
     whole: bool = True,
 ) -> MeanTable:
-    """Gathers long ratings, one row for each rater, sample and word, into a table of means.
+    """Converts ratings in long form, with a row for each rater, sample and word, to a table of means.
 
     Args:
-        raters: `[N]` names.
-        samples: `[N]` names.
-        words: `[N]` names.
-        scores: `[N]`.
-        scale: Least and largest score.
-        whole: Whether scores must be whole numbers.
+        raters: `[N]` names of raters.
+        samples: `[N]` names of samples.
+        words: `[N]` words.
+        scores: `[N]` scores.
+        scale: Lowest and highest score.
+        whole: Whether scores must be integers.
 
     Raises:
-        DataError: A score outside the scale or between its levels, a rater who rated a sample twice on a word, a sample
-            that nobody rated on some word, or columns of different lengths.
+        DataError: A score is outside the scale or between its levels, a rater rated a sample twice on a word, a sample
+            has no rating on some word, or columns have different lengths.
     """
     score = float64.finite(scores, "mean_table: scores", ndim=1)
     names = [list(map(str, column)) for column in (raters, samples, words)]
@@ -106,17 +106,17 @@ def mean_table(
             f"{score[i]:g}; expected {kind}from {low:g} to {high:g}."
         )
     levels = [list(dict.fromkeys(column)) for column in names]
-    place = [
+    index = [
         np.array([{name: k for k, name in enumerate(level)}[name] for name in column])
         for level, column in zip(levels, names, strict=True)
     ]
     cube = np.full([len(level) for level in levels], np.nan)
     times = np.zeros(cube.shape, np.int64)
-    np.add.at(times, tuple(place), 1)
+    np.add.at(times, tuple(index), 1)
     if (times > 1).any():
         r, s, w = (level[i] for level, i in zip(levels, np.argwhere(times > 1)[0], strict=True))
         raise errors.DataError(f"mean_table: rater {r!r} rated sample {s!r} on word {w!r} {times.max()} times.")
-    cube[tuple(place)] = score
+    cube[tuple(index)] = score
     n = times.sum(axis=0)
     if (n == 0).any():
         s, w = np.argwhere(n == 0)[0]
@@ -144,18 +144,18 @@ def surviving_rankings(
     samples: Sequence[str] | None = None,
     confidence: float = 0.95,
 ) -> SurvivingRankings:
-    """Pairs of means on one word that differ significantly even if every standard deviation is as large as it can be.
+    """Finds pairs of means on one word that differ significantly even with the largest possible standard deviations.
 
     On a scale from a to b, scores with mean m have a variance of at most (b - m)(m - a). With n raters the standard
-    error of a difference is at most sqrt((v1 + v2) / n) for independent ratings and (s1 + s2) / sqrt(n) for ratings of
-    the same people, whatever their correlation.
+    error of a difference is at most sqrt((v1 + v2) / n) for independent ratings, and (s1 + s2) / sqrt(n) for ratings of
+    the same people with any correlation.
 
     Args:
         means: `[S]` published means of one word.
-        n: Raters behind each.
-        scale: Least and largest score.
+        n: Number of raters behind each mean.
+        scale: Lowest and highest score.
         samples: `[S]` names; None: "1", "2", ...
-        confidence: Of each two-sided comparison, without adjustment for their number.
+        confidence: Confidence level of each two-sided comparison, without adjustment for their number.
 
     Raises:
         DataError: A mean outside the scale, or fewer than two raters.

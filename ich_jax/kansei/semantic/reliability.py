@@ -23,12 +23,12 @@ class Alpha(Result):
     """Cronbach's alpha.
 
     Attributes:
-        alpha: Of complete rows.
+        alpha: Alpha of complete rows.
         low: Lower limit (Feldt).
         high: Upper limit.
-        n: Complete rows.
-        alpha_pairwise: From covariances of all rows that have both items; equal to `alpha` without gaps.
-        n_pairwise: Fewest rows behind one of these covariances.
+        n: Number of complete rows.
+        alpha_pairwise: Alpha from covariances of all rows that have both items; equal to `alpha` if none are missing.
+        n_pairwise: Smallest number of rows behind one of these covariances.
         items: Number of items.
     """
 
@@ -43,17 +43,18 @@ class Alpha(Result):
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class IccTable(Result):
-    """The six intraclass correlations, in the names of both schools.
+    """The six intraclass correlations in both notations.
 
     Attributes:
-        name: `[6]` of Shrout and Fleiss: ICC1 one-way, ICC2 two-way random, ICC3 two-way mixed; k: of the mean of k.
-        also: `[6]` of McGraw and Wong: A absolute agreement, C consistency.
-        icc: `[6]`.
+        name: `[6]` names by Shrout and Fleiss: ICC1 one-way, ICC2 two-way random, ICC3 two-way mixed; k: mean of k
+            raters.
+        also: `[6]` names by McGraw and Wong: A absolute agreement, C consistency.
+        icc: `[6]` the correlations.
         f: `[6]` F statistics.
-        df1: `[6]`.
-        df2: `[6]`.
-        p: `[6]` that the correlation is zero.
-        low: `[6]` lower limits; NaN where they are not defined.
+        df1: `[6]` degrees of freedom of the numerator.
+        df2: `[6]` degrees of freedom of the denominator.
+        p: `[6]` p-values for a correlation of zero.
+        low: `[6]` lower limits; NaN if they are not defined.
         high: `[6]` upper limits.
         samples: Number of rated samples.
         raters: Number k of raters.
@@ -132,7 +133,7 @@ def icc(ratings: npt.ArrayLike, *, confidence: float = 0.95) -> IccTable:
         [0.17, 0.29, 0.71, 0.44, 0.62, 0.91]
 
     Args:
-        ratings: `[n, k]` of n samples by k raters, none missing.
+        ratings: `[n, k]` ratings of n samples by k raters, none missing.
         confidence: Coverage of the limits.
 
     Raises:
@@ -151,7 +152,7 @@ def icc(ratings: npt.ArrayLike, *, confidence: float = 0.95) -> IccTable:
     if np.ptp(x) == 0 or b <= 1e-14 * float(np.square(x).max()):
         raise errors.DataError("icc: the mean scores of the samples do not vary, so reliability is not defined.")
     noise = 1e-14 * (b + j)
-    e, w = (0.0 if value <= noise else value for value in (e, w))  # what rounding leaves of perfect agreement
+    e, w = (0.0 if value <= noise else value for value in (e, w))  # rounding errors under perfect agreement
     tail = (1.0 - confidence) / 2.0
     df, df_w, df_e = n - 1, n * (k - 1), (n - 1) * (k - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -161,8 +162,8 @@ def icc(ratings: npt.ArrayLike, *, confidence: float = 0.95) -> IccTable:
         limits_w = f_w / stats.f.isf(tail, df, df_w), f_w * stats.f.isf(tail, df_w, df)
         limits_e = f_e / stats.f.isf(tail, df, df_e), f_e * stats.f.isf(tail, df_e, df)
         absolute_limits = _absolute_limits(b, j, e, n, k, absolute, tail)
-        low = [_of_f(limits_w[0], k), absolute_limits[0], _of_f(limits_e[0], k)]
-        high = [_of_f(limits_w[1], k), absolute_limits[1], _of_f(limits_e[1], k)]
+        low = [_icc_from_f(limits_w[0], k), absolute_limits[0], _icc_from_f(limits_e[0], k)]
+        high = [_icc_from_f(limits_w[1], k), absolute_limits[1], _icc_from_f(limits_e[1], k)]
         low += [1 - 1 / limits_w[0], _stepped_up(low[1], k), 1 - 1 / limits_e[0]]
         high += [1 - 1 / limits_w[1], _stepped_up(high[1], k), 1 - 1 / limits_e[1]]
     f = np.array([f_w, f_e, f_e] * 2)
@@ -191,17 +192,17 @@ def icc(ratings: npt.ArrayLike, *, confidence: float = 0.95) -> IccTable:
     )
 
 
-def _of_f(f: float, k: int) -> float:
+def _icc_from_f(f: float, k: int) -> float:
     return 1.0 if np.isinf(f) else (f - 1) / (f + k - 1)
 
 
 def _stepped_up(single: float, k: int) -> float:
-    """Spearman-Brown: the reliability of the mean of k."""
+    """Returns the reliability of the mean of k raters (Spearman-Brown)."""
     return single * k / (1 + single * (k - 1))
 
 
 def _absolute_limits(b: float, j: float, e: float, n: int, k: int, icc2: float, tail: float) -> tuple[float, float]:
-    """Limits of ICC(A,1), by Satterthwaite's degrees of freedom; not defined without error variance."""
+    """Returns the limits of ICC(A,1) by Satterthwaite's degrees of freedom; NaN without error variance."""
     if e <= 0:
         return float("nan"), float("nan")
     fj = j / e
@@ -213,7 +214,7 @@ def _absolute_limits(b: float, j: float, e: float, n: int, k: int, icc2: float, 
 
 
 def cronbach_alpha(items: npt.ArrayLike, *, confidence: float = 0.95) -> Alpha:
-    """Cronbach's alpha of items that mean to measure one thing; with gaps both usual answers, each with its n.
+    """Cronbach's alpha of items; with missing values, by complete rows and by pairwise covariances, each with its n.
 
     Args:
         items: `[n, K]` people by items, NaN where missing.
@@ -229,15 +230,15 @@ def cronbach_alpha(items: npt.ArrayLike, *, confidence: float = 0.95) -> Alpha:
     x = np.asarray(items, np.float64)
     if x.ndim != 2 or x.shape[1] < 2 or np.isinf(x).any():
         raise errors.DataError(f"cronbach_alpha: items must be finite [n, K] with K at least 2, got {list(x.shape)}.")
-    here = ~np.isnan(x)
-    whole = x[here.all(axis=1)]
-    n, k = whole.shape
+    given = ~np.isnan(x)
+    complete = x[given.all(axis=1)]
+    n, k = complete.shape
     if n < 2:
         raise errors.DataError(f"cronbach_alpha: {n} of {len(x)} rows are complete; needs two.")
-    together = here.T.astype(np.int64) @ here.astype(np.int64)
+    together = given.T.astype(np.int64) @ given.astype(np.int64)
     if together.min() < 2:
-        raise errors.DataError("cronbach_alpha: two items were answered together by fewer than two people.")
-    alpha = _alpha(np.cov(whole, rowvar=False))
+        raise errors.DataError("cronbach_alpha: fewer than two people answered both of two items.")
+    alpha = _alpha(np.cov(complete, rowvar=False))
     f = stats.f.isf([(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0], n - 1, (n - 1) * (k - 1))
     low, high = 1.0 - (1.0 - alpha) * f
     return Alpha(
@@ -245,7 +246,7 @@ def cronbach_alpha(items: npt.ArrayLike, *, confidence: float = 0.95) -> Alpha:
         low=float(low),
         high=float(high),
         n=n,
-        alpha_pairwise=_alpha(_pairwise_covariance(x, here)),
+        alpha_pairwise=_alpha(_pairwise_covariance(x, given)),
         n_pairwise=int(together.min()),
         items=k,
     )
@@ -258,11 +259,11 @@ def _alpha(covariance: Array) -> float:
     return float(k / (k - 1) * (1.0 - np.trace(covariance) / total))
 
 
-def _pairwise_covariance(x: Array, here: npt.NDArray[np.bool_]) -> Array:
+def _pairwise_covariance(x: Array, given: npt.NDArray[np.bool_]) -> Array:
     k = x.shape[1]
     covariance = np.empty((k, k))
     for i in range(k):
         for j in range(k):
-            rows = here[:, i] & here[:, j]
+            rows = given[:, i] & given[:, j]
             covariance[i, j] = np.cov(x[rows, i], x[rows, j])[0, 1]
     return covariance

@@ -20,13 +20,13 @@ _MOST = 5000
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Rotated(Result):
-    """Rotated loadings, factors in the order of their variance, each with a positive sum of loadings.
+    """Rotated loadings, with factors in order of variance and a positive sum of loadings for each.
 
     Attributes:
         loadings: `[p, m]` pattern.
         phi: `[m, m]` correlations of the factors; the identity for orthogonal rotations.
         method: Name of the rotation.
-        normalised: Whether rows were scaled to one communality before.
+        normalised: Whether rows were scaled to equal communality before.
     """
 
     loadings: Array
@@ -36,13 +36,13 @@ class Rotated(Result):
 
 
 def rotate(loadings: npt.ArrayLike, method: str, *, normalise: bool = True, power: float = 4.0) -> Rotated:
-    """Rotates loadings towards simple structure; iterated until nothing moves by more than 1e-12.
+    """Rotates loadings towards simple structure, iterating until no element changes by more than 1e-12.
 
     Args:
-        loadings: `[p, m]`.
+        loadings: `[p, m]` unrotated loadings.
         method: "none", "varimax", "promax" or "oblimin" (quartimin).
-        normalise: Kaiser's normalisation: every word counts alike, whatever its communality. Programs differ in it.
-        power: Of promax.
+        normalise: Kaiser's normalisation: words count equally, whatever their communality. Programs differ in this.
+        power: Power of promax.
 
     Raises:
         ConfigError: An unknown method.
@@ -84,7 +84,7 @@ def rotate(loadings: npt.ArrayLike, method: str, *, normalise: bool = True, powe
 
 @programs.jit
 def _varimax(a: jax.Array) -> jax.Array:
-    """Rotation `[m, m]` by repeated polar decomposition of the gradient."""
+    """Returns the rotation `[m, m]` by repeated polar decomposition of the gradient."""
     m = a.shape[1]
 
     def step(state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -105,7 +105,7 @@ def _varimax(a: jax.Array) -> jax.Array:
 
 @programs.jit
 def _oblimin(a: jax.Array) -> jax.Array:
-    """Matrix T `[m, m]` with columns of length 1, by gradient projection; loadings are a inv(T)'."""
+    """Returns the matrix T `[m, m]` with columns of length 1 by gradient projection; loadings are a inv(T)'."""
     m = a.shape[1]
     others = 1.0 - jnp.eye(m, dtype=a.dtype)
 

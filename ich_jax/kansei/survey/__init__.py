@@ -1,4 +1,4 @@
-"""Questionnaires: which are valid, what was ticked, what matters most, weights to margins, published percentages."""
+"""Questionnaires: screening, shares of options, ranks of importance, raking, checks of published percentages."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Which aspects matter most: mean scores, their ranks, and how sure the order is."""
+"""Ranks of aspects by importance, with the uncertainty of the ranks and of their order."""
 
 import collections
 import dataclasses
@@ -19,18 +19,18 @@ class ImportanceRanks(Result):
     """Aspects in order of importance.
 
     Attributes:
-        aspect: `[K]` names, the most important first.
+        aspect: `[K]` names in descending order of importance.
         mean: `[K]` mean scores.
         low: `[K]` lower percentile limits of the means.
         high: `[K]` upper percentile limits.
         rank_low: `[K]` lower percentile limits of the rank; 1 is the most important.
         rank_high: `[K]` upper percentile limits.
-        p_first: `[K]` share of resamples in which it comes first.
-        orders: Orders of the first `top` aspects, the most frequent first.
+        p_first: `[K]` share of resamples in which the aspect comes first.
+        orders: Orders of the first `top` aspects, in descending order of frequency.
         p_order: Share of resamples with each of these orders.
-        top: How many places an order names.
-        n: Questionnaires.
-        n_resamples: Resamples.
+        top: Number of ranks in an order.
+        n: Number of questionnaires.
+        n_resamples: Number of resamples.
     """
 
     columns = ("aspect", "mean", "low", "high", "rank_low", "rank_high", "p_first")
@@ -62,10 +62,10 @@ def importance_ranks(
     """Ranks aspects by their mean score, with the uncertainty of the ranks from resampled questionnaires.
 
     Args:
-        scores: `[n, K]`, higher is more important.
-        aspects: `[K]` names.
+        scores: `[n, K]` scores, higher is more important.
+        aspects: `[K]` names of the aspects.
         key: Random key.
-        top: Places whose order is counted.
+        top: Number of leading ranks whose order is counted.
         confidence: Coverage of the limits.
         n_resamples: Bootstrap resamples.
 
@@ -80,10 +80,10 @@ def importance_ranks(
     if table.shape[1] != len(aspects) or len(set(aspects)) < len(aspects):
         raise errors.DataError(f"importance_ranks: {table.shape[1]} columns for the aspects {list(aspects)}.")
     errors.require_within(top, 1, len(aspects), "importance_ranks: top", whole=True)
-    found = bootstrap.iid(key, _means, table, n_resamples=n_resamples)
-    limits = bootstrap_intervals.percentile(found, confidence=confidence)
-    # Whole scores tie often; means that differ by rounding only must share their rank.
-    replicates = np.round(np.asarray(found.replicates), 12)
+    resampled = bootstrap.iid(key, _means, table, n_resamples=n_resamples)
+    limits = bootstrap_intervals.percentile(resampled, confidence=confidence)
+    # Integer scores often tie; means that differ only by rounding must share their rank.
+    replicates = np.round(np.asarray(resampled.replicates), 12)
     above = (replicates[:, None, :] > replicates[:, :, None]).sum(axis=2)
     tied = (replicates[:, None, :] == replicates[:, :, None]).sum(axis=2)
     ranks = above + (tied + 1) / 2.0
@@ -91,13 +91,13 @@ def importance_ranks(
     rank_low = np.quantile(ranks, tail, axis=0, method="inverted_cdf")
     rank_high = np.quantile(ranks, 1.0 - tail, axis=0, method="inverted_cdf")
     first = (above == 0) / np.where(above == 0, tied, 1)  # a tie for the first place is shared
-    order = np.argsort(-np.asarray(found.estimate), kind="stable")
+    order = np.argsort(-np.asarray(resampled.estimate), kind="stable")
     places = np.argsort(-replicates, axis=1, kind="stable")[:, :top]
     counted = collections.Counter(map(tuple, places.tolist()))
     frequent = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     return ImportanceRanks(
         aspect=tuple(aspects[k] for k in order),
-        mean=np.asarray(found.estimate)[order],
+        mean=np.asarray(resampled.estimate)[order],
         low=np.asarray(limits.low)[order],
         high=np.asarray(limits.high)[order],
         rank_low=rank_low[order],

@@ -16,17 +16,17 @@ from ich_jax.uncertainty.results import Result
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Raking(Result):
-    """Weights of the questionnaires and how well they meet the margins.
+    """Weights of the questionnaires, and weighted shares beside the margins.
 
     Attributes:
         level: `[L]` "variable: category" of every margin.
-        target: `[L]` shares that were asked for.
+        target: `[L]` shares of the margins.
         before: `[L]` shares in the sample.
         reached: `[L]` weighted shares.
-        weight: `[n]`, mean 1.
+        weight: `[n]` weights with mean 1.
         design_effect: Kish's factor by which weighting alone inflates the variance of a mean.
-        effective_n: Questionnaires over the design effect.
-        iterations: Passes over all margins.
+        effective_n: Number of questionnaires divided by the design effect.
+        iterations: Number of passes over all margins.
         converged: Whether every share is within the tolerance.
         largest_gap: Largest distance of a reached share from its target.
     """
@@ -58,12 +58,13 @@ def rake(
     Args:
         answers: For each variable `[n]` labels.
         margins: For each variable the share (or the number) of each category. All must have the same total.
-        base: `[n]` positive weights to begin with; None: ones.
-        tolerance: Largest distance of a weighted share from its target.
-        max_iterations: Passes over all margins.
+        base: `[n]` positive initial weights; None: ones.
+        tolerance: Largest allowed distance of a weighted share from its target.
+        max_iterations: Largest number of passes over all margins.
 
     Raises:
-        DataError: Margins of different totals, a category without target or without questionnaires, no common variable.
+        DataError: Margins have different totals, a category has no target or no questionnaires, or no variable is
+            common.
 
     References:
         Deming and Stephan (1940), On a least squares adjustment of a sampled frequency table. Kish (1965), Survey
@@ -99,14 +100,14 @@ def rake(
 def _levels(
     answers: Mapping[str, npt.ArrayLike], margins: Mapping[str, Mapping[str, float]]
 ) -> tuple[tuple[str, ...], Array, Array, tuple[int, ...]]:
-    """Checks the margins; names, members `[L, n]` and shares `[L]` of all levels, and how many each variable has."""
+    """Checks the margins; returns names, members `[L, n]` and shares `[L]` of all levels, and levels per variable."""
     if not margins or set(margins) - set(answers):
         unknown = sorted(set(margins) - set(answers))
         raise errors.DataError(f"rake: margins {unknown or 'are empty'}; answers exist for {sorted(answers)}.")
     totals = {name: float(sum(shares.values())) for name, shares in margins.items()}
     if max(totals.values()) - min(totals.values()) > 1e-9 * max(totals.values()) or min(totals.values()) <= 0:
         raise errors.DataError(
-            f"rake: the margins must have one positive total, but add up to {totals}; nothing can meet them all."
+            f"rake: the margins must have the same positive total, but add up to {totals}; no weights can meet them."
         )
     n = len(np.asarray(answers[next(iter(margins))]))
     levels: list[str] = []
@@ -145,11 +146,11 @@ def _rake(
     sizes: tuple[int, ...],
 ) -> tuple[jax.Array, jax.Array]:
     def one_pass(weight: jax.Array) -> jax.Array:
-        at = 0
+        first = 0
         for size in sizes:
-            rows, goal = member[at : at + size], aim[at : at + size]
+            rows, goal = member[first : first + size], aim[first : first + size]
             weight = weight * ((goal / (rows @ weight)) @ rows)  # every questionnaire is in one category of a variable
-            at += size
+            first += size
         return weight
 
     def unfinished(state: tuple[jax.Array, jax.Array]) -> jax.Array:

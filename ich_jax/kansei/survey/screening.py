@@ -1,4 +1,4 @@
-"""Which questionnaires count: rules stated as data, and the reason for each that is rejected."""
+"""Screening of questionnaires by rules, with a reason for each rejection."""
 
 import collections
 import dataclasses
@@ -23,17 +23,17 @@ BLANK, INCOMPLETE, STRAIGHT, FAST, ATTENTION, DUPLICATE = REASONS = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rules:
-    """When a questionnaire is rejected. The first rule that applies, in this order, gives the reason.
+    """Rules for rejecting questionnaires. The first rule that applies, in this order, gives the reason.
 
     Attributes:
-        max_blank: Largest share of unanswered items before it is "largely blank".
+        max_blank: Largest share of unanswered items before a questionnaire is "largely blank".
         max_missing: Largest number of unanswered items before it is "incomplete".
-        straight_line: Reject when the answers to at least so many items are all the same; 0: never.
-        least_seconds: Reject what was answered faster; 0: never.
-        duplicates: Reject a questionnaire whose answers, all given, equal those of an earlier one.
+        straight_line: Reject if at least this number of items are answered, all with the same answer; 0: never.
+        least_seconds: Reject questionnaires that were answered in less time; 0: never.
+        duplicates: Reject a complete questionnaire with the same answers as an earlier one.
 
     Raises:
-        ConfigError: A value outside its limits.
+        ConfigError: A value is outside its limits.
     """
 
     max_blank: float = 0.5
@@ -51,15 +51,15 @@ class Rules:
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Screening(Result):
-    """Which questionnaires are kept.
+    """Result of screening.
 
     Attributes:
-        reason: `[n]` why each was rejected; empty for those that are kept.
-        valid: `[n]` whether it is kept.
+        reason: `[n]` reason for rejection; empty for valid questionnaires.
+        valid: `[n]` whether a questionnaire is valid.
         reasons: Reasons that occurred, in the order of the rules.
-        rejected: Number of questionnaires for each of these.
+        rejected: Number of questionnaires for each of these reasons.
         n_returned: Number of questionnaires.
-        n_valid: Number of those that are kept.
+        n_valid: Number of valid questionnaires.
     """
 
     columns = ("reasons", "rejected")
@@ -82,14 +82,14 @@ def screen(
     """Applies rules of validity to questionnaires.
 
     Args:
-        answers: `[n, items]` numbers, NaN where nothing was answered.
-        rules: When to reject; None: the defaults.
-        seconds: `[n]` time spent; NaN: not recorded, never too fast.
+        answers: `[n, items]` numbers, NaN for missing answers.
+        rules: Rules for rejection; None: the defaults.
+        seconds: `[n]` time to answer; NaN: not recorded, never too fast.
         attention: `[n]` whether the attention check was passed.
 
     Raises:
-        ConfigError: A rule about time without times.
-        DataError: Shapes that do not fit, or an infinite answer.
+        ConfigError: There is a rule about time, but no times are given.
+        DataError: Shapes do not fit, or an answer is infinite.
     """
     rules = rules or Rules()
     table = np.asarray(answers, np.float64)
@@ -141,7 +141,7 @@ def _column(values: npt.ArrayLike, n: int, name: str) -> npt.NDArray[np.float64]
 
 
 def _repeats(table: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Whether each row equals an earlier one."""
+    """Returns whether each row equals an earlier one."""
     seen: set[bytes] = set()
     repeated = []
     for row in table + 0.0:  # -0.0 becomes 0.0, which has other bytes

@@ -1,4 +1,4 @@
-"""Shares of answers: single and multiple response, cross-tables, and whether a published percentage can be right."""
+"""Shares of answers: single and multiple response, cross-tables, checks of published percentages."""
 
 import dataclasses
 import itertools
@@ -21,17 +21,17 @@ class Shares(Result):
     """Shares of questionnaires, with Wilson intervals and tests between options.
 
     Attributes:
-        option: `[K]` names.
-        count: `[K]` questionnaires that chose it.
-        share: `[K]`.
+        option: `[K]` names of the options.
+        count: `[K]` number of questionnaires that chose the option.
+        share: `[K]` shares of questionnaires.
         low: `[K]` lower Wilson limits.
         high: `[K]` upper Wilson limits.
-        n: Questionnaires.
+        n: Number of questionnaires.
         multiple: Whether several options could be chosen.
         pair: `[P]` pairs of options.
         difference: `[P]` first share minus second.
-        p: `[P]` exact McNemar p-value: among those who chose one of the two only, were the two equally frequent?
-        p_holm: `[P]` adjusted for all pairs.
+        p: `[P]` exact McNemar p-values, from questionnaires that chose exactly one of the two.
+        p_holm: `[P]` p-values adjusted for all pairs.
     """
 
     columns = ("option", "count", "share", "low", "high")
@@ -56,11 +56,11 @@ class OverlapTest(Result):
 
     Attributes:
         difference: First share minus second.
-        overlap_low: Fewest questionnaires that can have chosen both.
-        overlap_high: Most.
-        p_low: Least exact McNemar p-value over the possible overlaps.
-        p_high: Largest.
-        p_independent: At the overlap that independent choices would give (nearest whole number).
+        overlap_low: Smallest possible number of questionnaires that chose both.
+        overlap_high: Largest possible number.
+        p_low: Smallest exact McNemar p-value over the possible overlaps.
+        p_high: Largest p-value over the possible overlaps.
+        p_independent: P-value for the overlap expected of independent choices (nearest integer).
     """
 
     difference: float
@@ -76,17 +76,17 @@ class CrossTable(Result):
     """Association of two categorical answers.
 
     Attributes:
-        count: `[R, C]`.
-        expected: `[R, C]` under independence.
-        residual: `[R, C]` adjusted standardised residuals; beyond 2 in size a cell is unusual.
+        count: `[R, C]` counts.
+        expected: `[R, C]` expected counts under independence.
+        residual: `[R, C]` adjusted standardised residuals; a cell beyond 2 in absolute value is unusual.
         rows: Names of the rows.
         columns_of: Names of the columns.
         chi2: Pearson's statistic.
         df: Degrees of freedom.
         p: Its p-value.
-        cramers_v: Between 0 and 1.
-        cramers_v_corrected: Without the bias of small tables.
-        smallest_expected: Below 5 the p-value is approximate.
+        cramers_v: Cramér's V, between 0 and 1.
+        cramers_v_corrected: Cramér's V corrected for the bias of small tables.
+        smallest_expected: Smallest expected count; below 5 the p-value is approximate.
     """
 
     count: npt.NDArray[np.int64]
@@ -104,14 +104,14 @@ class CrossTable(Result):
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Grim(Result):
-    """Whether a published percentage is a count over n at all.
+    """Check whether published percentages are possible for counts out of n (GRIM).
 
     Attributes:
-        percent: `[K]` as published.
-        possible: `[K]` whether some count gives it, rounded to its decimals.
-        count: `[K]` that count (the nearest one where none does).
+        percent: `[K]` percentages as published.
+        possible: `[K]` whether some count gives the percentage after rounding.
+        count: `[K]` that count, or the nearest one if there is none.
         informative: Whether n is small enough for some percentages to be impossible.
-        n: Questionnaires.
+        n: Number of questionnaires.
     """
 
     columns = ("percent", "possible", "count")
@@ -144,7 +144,7 @@ def single_response(answers: Sequence[str], *, confidence: float = 0.95) -> Shar
 
 
 def multiple_response(ticked: npt.ArrayLike, options: Sequence[str], *, confidence: float = 0.95) -> Shares:
-    """Shares of the options of a question with any number of answers, compared by tests that know they overlap.
+    """Shares of the options of a multiple-response question, compared by tests that account for their overlap.
 
     Args:
         ticked: `[n, K]` of 0 and 1.
@@ -191,24 +191,24 @@ def _shares(table: npt.NDArray[np.bool_], names: list[str], confidence: float, *
 
 
 def _mcnemar(only_first: int, only_second: int) -> float:
-    """Exact two-sided p-value; 1 when nobody chose one of the two only."""
+    """Returns the exact two-sided p-value; 1 when nobody chose exactly one of the two."""
     discordant = only_first + only_second
     return 1.0 if discordant == 0 else float(stats.binomtest(only_first, discordant, 0.5).pvalue)
 
 
 def overlap_bounds(first: int, second: int, n: int) -> OverlapTest:
-    """What two published counts of one multiple-response question say about each other, whatever their overlap.
+    """Bounds the p-value for two published counts of a multiple-response question over all possible overlaps.
 
     Example:
         >>> from ich_jax.kansei import survey
-        >>> found = survey.overlap_bounds(298, 306, 500)
-        >>> round(found.p_low, 2), round(found.p_independent, 2)
+        >>> bounds = survey.overlap_bounds(298, 306, 500)
+        >>> round(bounds.p_low, 2), round(bounds.p_independent, 2)
         (0.01, 0.65)
 
     Args:
-        first: Questionnaires that chose the first option.
-        second: The second.
-        n: Questionnaires.
+        first: Number of questionnaires that chose the first option.
+        second: Number of questionnaires that chose the second option.
+        n: Number of questionnaires.
 
     Raises:
         DataError: A count outside 0 to n.
@@ -285,9 +285,9 @@ def grim(percent: npt.ArrayLike, n: int, *, decimals: int = 1) -> Grim:
         False
 
     Args:
-        percent: `[K]` published.
-        n: Questionnaires.
-        decimals: Of the published figures.
+        percent: `[K]` published percentages.
+        n: Number of questionnaires.
+        decimals: Decimals of the published percentages.
 
     Raises:
         DataError: A percentage outside 0 to 100, or no questionnaires.

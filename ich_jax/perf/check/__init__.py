@@ -1,7 +1,7 @@
-"""Two revisions of a package compared fact by fact: what `scripts/perf_check.py` runs (docs/guide/checking_speed.md).
+"""Comparison of two revisions fact by fact, as `scripts/perf_check.py` runs it (docs/guide/checking_speed.md).
 
-`trees` makes the two sides, `processes` starts a worker on each, `worker` answers there; `reach`, `program_facts` and
-`running` are what a worker measures; `pairs` times two workers in turns; `verdicts` judges, `attribution` says where a
-difference comes from, `run` does all in order, and `show` prints it. Nothing here knows the workloads: they stand in a
-file that each worker executes against its own side.
+`trees` makes the two sides, `processes` starts a worker on each, and `worker` is the program of such a process; it
+measures with `reach`, `program_facts` and `running`. `pairs` times two workers in turns; `verdicts` judges,
+`attribution` finds the source of a difference, `stages` runs all of this in order, and `show` prints the result.
+Nothing here knows the workloads: they are defined in a file that each worker executes against its own side.
 """

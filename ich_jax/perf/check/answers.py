@@ -1,4 +1,4 @@
-"""Whether two sides computed the same: equal, a few units in the last place apart, or different."""
+"""Comparison of the results of two sides: equal, a few units in the last place apart, or different."""
 
 import dataclasses
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 
 ULPS = 64
-"""Units in the last place up to which a result counts as rounded otherwise; after a few steps rounding has grown."""
+"""Largest distance, in units in the last place, that counts as rounding, whose effects grow over a few steps."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """How far results are apart.
+    """The distance between the results of two sides.
 
     Attributes:
         kind: `equal`, `ulp` or `different`.
         ulps: Largest distance in units in the last place of the largest number of its array.
         largest: Largest absolute difference.
-        where: The array in which it is.
+        where: Name of the array with the largest difference.
     """
 
     kind: str
@@ -29,17 +29,17 @@ class Answer:
 def compare(base: Path, head: Path) -> Answer:
     """Compares the arrays that two workers wrote.
 
-    A difference is measured in units in the last place of the largest number of its array: sums cancel, and their small
-    results carry the rounding of large ones.
+    A difference is measured in units in the last place of the largest number of its array: where sums cancel, small
+    results carry the rounding errors of large terms.
     """
     with np.load(base) as old, np.load(head) as new:
         if missing := sorted(set(old) ^ set(new)):
-            return Answer("different", np.inf, np.inf, f"{missing[0]} is on one side only")
+            return Answer("different", np.inf, np.inf, f"{missing[0]} exists on one side only")
         worst = Answer("equal", 0.0, 0.0, "")
         for name in old:
-            found = _compare(name, old[name], new[name])
-            if (found.kind == "different", found.ulps) > (worst.kind == "different", worst.ulps):
-                worst = found
+            answer = _compare(name, old[name], new[name])
+            if (answer.kind == "different", answer.ulps) > (worst.kind == "different", worst.ulps):
+                worst = answer
     return worst
 
 

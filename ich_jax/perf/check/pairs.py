@@ -1,12 +1,12 @@
-"""Times of two sides in turns, with a second base beside them, and what can be said of their ratio.
+"""Times of two sides measured in turns beside a second base, and inference on their ratio.
 
 A round is a palindrome of blocks, A B C C B A, with the order of the three changing from round to round: each side is
-as often early as late, and what drifts evenly cancels. C is a second process of the base: the interval of C over A is
-what this machine, in these minutes, makes of no change at all.
+early as often as late, and linear drift cancels. C is a second process of the base: the interval of C over A shows the
+apparent change that this machine currently produces without any change of the code.
 
-Where code and data lie in memory is fixed while a process lives and moves times by per cents, so that processes are
-started anew, and the intervals are those of a bootstrap that draws processes first and their rounds then. Rounds end
-when the interval is narrow enough or time is up, never because a difference has become significant.
+The placement of code and data in memory is fixed for the life of a process and changes times by several per cent.
+Processes are therefore restarted, and intervals come from a bootstrap that draws first processes and then their rounds.
+Rounds end when the interval is narrow enough or time is up, never because a difference has become significant.
 
 References:
     Kalibera and Jones, Rigorous benchmarking in reasonable time, 2013; Mytkowicz et al., Producing wrong data without
@@ -21,13 +21,13 @@ import numpy as np
 
 LEAST_RESTARTS = 3
 MARGIN = 0.01
-"""Least relative difference that matters."""
+"""Smallest relative difference that matters."""
 
 LARGEST_MARGIN = 0.05
-"""Where noise is larger than this, nothing can be shown to be the same."""
+"""Under noise above this margin, no times can be shown to be the same."""
 
 BLOCK_S = 0.05
-"""A block is as many calls as take at least so long."""
+"""Smallest duration of a block of calls in seconds."""
 
 _LEVEL = 0.95
 _DRAWS = 2000
@@ -55,17 +55,17 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Times:
-    """What pairs of blocks came to.
+    """Result of paired timing.
 
     Attributes:
-        change: Time of the head over that of the base, less one.
-        control: Time of the second base over that of the base, less one.
-        margin: A smaller difference counts as none: 1 %, or what the control shows where that is more.
-        seconds: Of one call of the base, median over rounds.
-        pairs: Rounds, all restarts together.
-        restarts: Times that the processes were started.
+        change: Time of the head divided by that of the base, minus one.
+        control: Time of the second base divided by that of the base, minus one.
+        margin: Smaller differences count as none: 1 %, or the largest difference of the control if that is more.
+        seconds: Time of one call of the base, median over rounds.
+        pairs: Number of rounds over all restarts.
+        restarts: Number of times that the processes were started.
         verdict: SLOWER, FASTER, SAME or UNDECIDED.
-        further_pairs: About how many more would decide; 0 where it is decided.
+        further_pairs: Approximate number of further pairs needed for a decision; 0 once decided.
         ratios: Log ratios of the head, by restart.
     """
 
@@ -81,7 +81,7 @@ class Times:
 
 
 def order(round_: int, sides: int = 3) -> list[int]:
-    """Returns the order of the blocks of a round: a palindrome that begins with another side each time."""
+    """Returns the order of the blocks of a round: a palindrome whose first side changes from round to round."""
     first = [(i + round_) % sides for i in range(sides)]
     if round_ // sides % 2:
         first.reverse()
@@ -89,9 +89,9 @@ def order(round_: int, sides: int = 3) -> list[int]:
 
 
 def take_round(round_: int, blocks: Sequence[Callable[[], Sequence[float]]]) -> list[float]:
-    """Runs a round and returns the seconds of a call of each side: of its two blocks the mean of their lower quartiles.
+    """Runs a round and returns the seconds of a call for each side: the mean of the lower quartiles of its two blocks.
 
-    What else runs on a machine makes calls longer, never shorter: the lower quartile moves less than the mean.
+    Other work on the machine makes calls longer, never shorter, so that it moves the lower quartile less than the mean.
     """
     seconds = [0.0] * len(blocks)
     for i in order(round_, len(blocks)):
@@ -103,8 +103,8 @@ def interval(log_ratios: Sequence[Sequence[float]], *, seed: int = 0) -> Interva
     """Bootstraps the mean over restarts of the median over rounds.
 
     Args:
-        log_ratios: Of each restart those of its rounds.
-        seed: Of the draws.
+        log_ratios: Log ratios of the rounds of each restart.
+        seed: Seed of the draws.
     """
     rng = np.random.default_rng(seed)
     rows = [np.asarray(row, float) for row in log_ratios if len(row)]
@@ -113,7 +113,7 @@ def interval(log_ratios: Sequence[Sequence[float]], *, seed: int = 0) -> Interva
         means[:, i] = np.median(row[rng.integers(0, len(row), (_DRAWS, len(row)))], axis=1)
     drawn = rng.integers(0, len(rows), (_DRAWS, len(rows)))
     totals = np.take_along_axis(means, drawn, axis=1).mean(axis=1)
-    # A mean of r restarts that are drawn with replacement varies by (r - 1) / r too little.
+    # The variance of a mean of r restarts drawn with replacement is too small by the factor (r - 1) / r.
     centre = float(np.mean([np.median(row) for row in rows]))
     spread = math.sqrt(len(rows) / max(1, len(rows) - 1))
     tail = (1.0 - _LEVEL) / 2.0
@@ -122,12 +122,12 @@ def interval(log_ratios: Sequence[Sequence[float]], *, seed: int = 0) -> Interva
 
 
 def judge(change: Sequence[Sequence[float]], control: Sequence[Sequence[float]], seconds: Sequence[float]) -> Times:
-    """Says what rounds show.
+    """Summarises rounds and returns their verdict.
 
     Args:
         change: Log ratios of head and base, by restart.
-        control: Those of the second base and the base.
-        seconds: Of one call of the base, one for each round.
+        control: Log ratios of the second base and the base.
+        seconds: Time of one call of the base in each round.
     """
     measured, noise = interval(change), interval(control, seed=1)
     margin = max(MARGIN, abs(noise.low), abs(noise.high))
@@ -147,12 +147,12 @@ def judge(change: Sequence[Sequence[float]], control: Sequence[Sequence[float]],
 
 
 def decide(change: Interval, margin: float, n: int) -> tuple[str, int]:
-    """Returns the verdict of an interval, and about how many further pairs would decide where it does not.
+    """Returns the verdict of an interval, and the approximate number of further pairs needed if it is undecided.
 
     Args:
         change: Relative difference.
-        margin: What counts as none.
-        n: Pairs that it rests on.
+        margin: Largest difference that counts as none.
+        n: Number of pairs behind the interval.
     """
     if change.low > margin:
         return "SLOWER", 0
@@ -160,14 +160,14 @@ def decide(change: Interval, margin: float, n: int) -> tuple[str, int]:
         return "FASTER", 0
     if -margin <= change.low and change.high <= margin <= LARGEST_MARGIN:
         return "SAME", 0
-    # The interval shrinks with the root of n: it has to clear the margin, or to fit inside of it.
+    # The width falls with the square root of n: the interval has to clear the margin, or to fit inside it.
     room = max(abs(abs(change.middle) - margin), margin / 20.0)
     shrink = max(change.half_width / room, margin / LARGEST_MARGIN)
     return "UNDECIDED", max(1, math.ceil(n * (shrink**2 - 1.0)))
 
 
 def precise(change: Sequence[Sequence[float]], control: Sequence[Sequence[float]]) -> bool:
-    """Whether the interval is as narrow as the verdict needs, whatever it says."""
+    """Returns whether the interval is narrow enough for a verdict, whatever that verdict is."""
     noise = interval(control, seed=1)
     margin = max(MARGIN, abs(noise.low), abs(noise.high))
     return interval(change).half_width <= margin / 2.0
@@ -179,5 +179,5 @@ def log_ratio(seconds: float, reference: float) -> float:
 
 
 def calls_in_a_block(call_s: float) -> int:
-    """Returns how many calls a block needs."""
+    """Returns the number of calls in a block."""
     return max(1, math.ceil(BLOCK_S / max(call_s, 1e-7)))

@@ -1,4 +1,4 @@
-"""Workers: a process on each side, asked by lines of JSON, with a time limit, and ended whatever happens."""
+"""Workers: a process on each side that takes orders as lines of JSON, has a time limit, and is always ended."""
 
 import concurrent.futures
 import contextlib
@@ -17,34 +17,34 @@ from ich_jax import errors
 
 _TOOL = Path(__file__).resolve().parents[3]
 _WORKER = Path(__file__).resolve().parent / "worker.py"
-_TOLD = 15  # last lines of what a worker printed, for messages
+_QUOTED_LINES = 15  # last lines of a worker's output that messages quote
 
 
 class WorkerError(errors.IchJaxError):
-    """A worker ended, took too long, or could not do what it was asked."""
+    """A worker ended, took too long, or could not carry out an order."""
 
 
 class AbsentError(WorkerError):
-    """The side of a worker has no such workload."""
+    """The side of a worker lacks the workload."""
 
 
 class Worker:
     """A process that measures one side.
 
     Attributes:
-        name: For messages.
+        name: Name for messages.
     """
 
     def __init__(self, name: str, side: Path, table: Path, log: Path, *, cache: Path | None, nice: int = 0) -> None:
-        """Starts it.
+        """Starts the process.
 
         Args:
-            name: For messages.
+            name: Name for messages.
             side: Root of the tree.
             table: File of workloads.
-            log: File for what it prints.
-            cache: Folder for compiled programs; None: everything is compiled.
-            nice: Added to its niceness.
+            log: File for the output of the process.
+            cache: Folder for compiled programs; None: all programs are compiled.
+            nice: Increment of its niceness.
         """
         self.name = name
         self._log = log
@@ -68,16 +68,16 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=file,
                 text=True,
-                process_group=0,  # out of reach of Ctrl-C on the terminal; this process ends it
+                process_group=0,  # Ctrl-C on the terminal does not reach it; this process ends it
             )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
     def ready(self, timeout_s: float) -> None:
-        """Waits until it has imported the tree.
+        """Waits until the process has imported the tree.
 
         Raises:
-            WorkerError: It could not, or not in time.
+            WorkerError: The import failed or took too long.
         """
         self._answer("importing the tree", timeout_s)
 
@@ -85,8 +85,8 @@ class Worker:
         """Gives an order and returns the answer.
 
         Raises:
-            AbsentError: Its side has no such workload.
-            WorkerError: It failed, ended, or took too long; the message holds what it printed last.
+            AbsentError: The side of the worker lacks the workload.
+            WorkerError: The order failed, or the process ended or took too long; the message quotes its last output.
         """
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
@@ -95,11 +95,11 @@ class Worker:
         return self._answer(" ".join(filter(None, (do, str(order.get("name", ""))))), timeout_s)
 
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Returns whether the process still runs."""
         return self._process.poll() is None
 
     def end(self) -> None:
-        """Ends it and what it has started."""
+        """Ends the process and all processes that it has started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -137,12 +137,12 @@ class Worker:
             lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
         except OSError:
             lines = []
-        return " It printed last:" + "".join(f"\n    {line}" for line in lines[-_TOLD:]) if lines else ""
+        return " Its last output:" + "".join(f"\n    {line}" for line in lines[-_QUOTED_LINES:]) if lines else ""
 
 
 @contextlib.contextmanager
 def workers() -> Iterator[Callable[..., Worker]]:
-    """Yields what starts workers; all that it has started end with the block."""
+    """Yields a function that starts workers, all of which are ended with the block."""
     started: list[Worker] = []
 
     def start(*arguments: Any, **options: Any) -> Worker:
@@ -159,7 +159,7 @@ def workers() -> Iterator[Callable[..., Worker]]:
 
 @contextlib.contextmanager
 def signals_end_the_block() -> Iterator[None]:
-    """Turns SIGTERM and SIGHUP into SystemExit, so that whatever has been begun is undone."""
+    """Turns SIGTERM and SIGHUP into SystemExit, so that all cleanup is done."""
 
     def leave(number: int, _: Any) -> None:
         raise SystemExit(128 + number)
@@ -174,7 +174,7 @@ def signals_end_the_block() -> Iterator[None]:
 
 
 def together(calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-    """Makes calls at the same time and returns what each returned, or the WorkerError that it raised."""
+    """Makes calls concurrently and returns the result of each, or the WorkerError that it raised."""
 
     def caught(call: Callable[[], Any]) -> Any:
         try:

@@ -1,7 +1,7 @@
-"""What can be said of a program without running it: from its jaxpr, its StableHLO, and the code that XLA makes of it.
+"""Facts about a program that is not run: from its jaxpr, its StableHLO, and the code that XLA compiles from it.
 
-A fact is a number, or a table of numbers by name, of which less is better unless `verdicts` says otherwise. What a
-backend does not tell is absent, never zero.
+A fact is a number, or a table of numbers by name; lower is better unless `verdicts` says otherwise. Facts that a
+backend does not report are absent, never zero.
 """
 
 import hashlib
@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr  # type: ignore[attr-defined]  # they are public
+from jax.extend.core import ClosedJaxpr, Jaxpr  # type: ignore[attr-defined]  # both are public
 
 from ich_jax import jaxprs
 from ich_jax.perf import compilation, counts, lowering
 from ich_jax.perf.check.reach import Frames
 
 Facts = dict[str, Any]
-"""Name -> number, or name -> number of each kind."""
+"""Name -> number, or name -> numbers by kind."""
 
 _METADATA = re.compile(
     r",? ?(?:metadata|frontend_attributes|backend_config|origin)=\{(?:[^{}\"]|\"[^\"]*\"|\{[^{}]*\})*\}"
@@ -32,10 +32,10 @@ _TABLES = ("FileNames", "FunctionNames", "FileLocations", "StackFrames")
 
 
 def of_jaxpr(program: ClosedJaxpr) -> Facts:
-    """Counts a program; bodies of scans as often as they run.
+    """Counts the operations of a program, bodies of scans once for each iteration.
 
     Args:
-        program: From `jitted.trace(*arguments).jaxpr`.
+        program: The program, from `jitted.trace(*arguments).jaxpr`.
     """
     counted = counts.count(program)
     primitives: Counter[str] = Counter()
@@ -58,7 +58,7 @@ def of_jaxpr(program: ClosedJaxpr) -> Facts:
 
 
 def walk(jaxpr: Jaxpr, times: int = 1) -> Any:
-    """Yields each equation that holds no others, with how often it runs; bodies of `while` once, of `cond` each."""
+    """Yields each equation without inner equations and its number of runs; counts bodies of `while` and `cond` once."""
     for equation in jaxpr.eqns:
         bodies = list(jaxprs.bodies(equation))
         repeats = times * int(equation.params.get("length", 1)) if equation.primitive.name == "scan" else times
@@ -69,20 +69,20 @@ def walk(jaxpr: Jaxpr, times: int = 1) -> Any:
 
 
 def by_line(program: ClosedJaxpr, frames: Frames, changed: Mapping[str, Sequence[int]]) -> list[list[Any]]:
-    """Counts equations by the line that they come from: the innermost changed one, else the innermost of the tree.
+    """Counts equations by the line that they come from: the innermost changed line, else the innermost in the tree.
 
     Args:
         program: As for `of_jaxpr`.
-        frames: Of the tree.
+        frames: Frames of the tree.
         changed: File -> lines that differ from the other side.
 
     Returns:
-        Rows `[file, line, changed, scope, primitive, n]`; an equation that comes from no line of the tree has "" and 0.
+        Rows `[file, line, changed, scope, primitive, n]`; equations from outside the tree have file "" and line 0.
     """
     lines = {name: set(numbers) for name, numbers in changed.items()}
     rows: dict[tuple[str, int, bool, str, str], int] = defaultdict(int)
     for equation, times in walk(program.jaxpr):
-        chain = frames.of(equation)
+        chain = frames.calls(equation)
         touched = next(((name, line) for name, line in chain if line in lines.get(name, ())), None)
         name, line = touched or (chain[0] if chain else ("", 0))
         scope = str(equation.source_info.name_stack)
@@ -94,8 +94,8 @@ def of_lowered(text: str, platform: str) -> Facts:
     """Reads a lowered program.
 
     Args:
-        text: StableHLO.
-        platform: For which it was lowered.
+        text: Program in StableHLO.
+        platform: Platform for which it was lowered.
     """
     facts = lowering.facts(text, platform)
     return {
@@ -137,9 +137,9 @@ def of_compiled(compiled: jax.stages.Compiled) -> Facts:
 
 
 def normalised(text: str) -> str:
-    """Returns an optimised program without what says nothing of what it computes: places in the source, and numbering.
+    """Returns an optimised program without source locations and numbering, which do not affect its computation.
 
-    Names are numbered in the order in which they appear, tables of files and frames are left out.
+    Names are numbered in order of appearance; tables of files and frames are removed.
     """
     kept = []
     skipping = False
@@ -158,5 +158,5 @@ def normalised(text: str) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """Returns 16 hex digits that identify what an optimised program does."""
+    """Returns 16 hex digits that identify the computation of an optimised program."""
     return hashlib.sha256(normalised(text).encode()).hexdigest()[:16]

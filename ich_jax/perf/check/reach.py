@@ -1,12 +1,12 @@
-"""Which lines of a tree a workload passes through, and which changed lines none does.
+"""Reach: the lines of a tree that workloads pass through, and changed lines that no workload passes through.
 
-Two sources: the lines that run on the host while a program is built, traced and run, and the lines from which the
-equations of its jaxpr come. The first finds what decides about a program without being in it (a size, a branch of
-Python); the second finds what JAX took from a cache without running the function again.
+There are two sources: the lines that run on the host while a program is built, traced and run, and the lines from
+which the equations of its jaxpr come. The first finds code that shapes a program without appearing in it (a size, a
+branch of Python); the second finds code that JAX took from a cache without running the function again.
 
-A changed line is reached if its statement is: of a call over several lines Python reports only some. Lines that run
-when a module is imported (constants, decorators, the heads of functions) count for a workload only if a function of
-the same file runs, too: importing a module is not using it.
+A changed line is reached if its statement is reached, since Python reports only some lines of a call over several
+lines. Lines that run at import (constants, decorators, heads of functions) count for a workload only if a function of
+the same file runs as well: importing a module is not using it.
 """
 
 import ast
@@ -21,27 +21,27 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from jax.extend.core import Jaxpr, JaxprEqn  # type: ignore[attr-defined]  # they are public
+from jax.extend.core import Jaxpr, JaxprEqn  # type: ignore[attr-defined]  # both are public
 
 from ich_jax import jaxprs
 from ich_jax.perf.check.trees import Change
 
 Lines = dict[str, set[int]]
-"""File, from the root of the tree -> lines."""
+"""File relative to the root of the tree -> lines."""
 
-_MONITORING: Any = getattr(sys, "monitoring", None)  # from Python 3.12 on; before, a trace function does the same
-_TOOL = 4  # of sys.monitoring: neither coverage's nor a profiler's
+_MONITORING: Any = getattr(sys, "monitoring", None)  # from Python 3.12 on; a trace function replaces it before
+_TOOL = 4  # id in sys.monitoring that neither coverage nor profilers use
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reached:
-    """Changed lines of one file and side, and who passes through them.
+    """Changed lines of one file and side, and the workloads that pass through them.
 
     Attributes:
         path: File.
-        side: `base` (lines that are gone) or `head`.
+        side: `base` (removed lines) or `head`.
         lines: The lines.
-        workloads: Names; empty: not measured.
+        workloads: Names of workloads; empty: not measured.
     """
 
     path: str
@@ -51,14 +51,14 @@ class Reached:
 
 
 class Recorder:
-    """Records the lines of a tree that run from now on, in this process.
+    """Records the lines of a tree that run in this process.
 
     Attributes:
         imported: Lines that ran at import since the process began.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Args: the root of the tree; lines outside of it cost next to nothing."""
+        """Args: the root of the tree; lines outside it cause almost no overhead."""
         self._prefix = f"{folder}/"
         self.imported: Lines = defaultdict(set)
         self._called: Lines = defaultdict(set)
@@ -68,20 +68,20 @@ class Recorder:
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[Lines]:
-        """Context in which lines are recorded; what it yields is filled when it ends."""
+        """Context in which lines are recorded; the mapping that it yields is filled at its end."""
         self._called = defaultdict(set)
-        found: Lines = {}
+        lines: Lines = {}
         if _MONITORING is not None:
             _MONITORING.restart_events()
         self._switch(on=True)
         try:
-            yield found
+            yield lines
         finally:
             self._switch(on=False)
-            found.update(self._called)
+            lines.update(self._called)
 
     def close(self) -> None:
-        """Gives up the place among the tools of this process."""
+        """Releases the tool id in sys.monitoring."""
         if _MONITORING is not None:
             _MONITORING.free_tool_id(_TOOL)
 
@@ -100,7 +100,7 @@ class Recorder:
 
     def _line(self, code: CodeType, line: int) -> Any:
         self._note(code, line)
-        return _MONITORING.DISABLE  # a line reports itself once
+        return _MONITORING.DISABLE  # each line is reported once
 
     def _trace(self, frame: FrameType, event: str, _: Any) -> Any:
         if not frame.f_code.co_filename.startswith(self._prefix):
@@ -110,15 +110,15 @@ class Recorder:
 
 
 class Frames:
-    """The lines of a tree from which an equation comes, the innermost first."""
+    """Finds the lines of a tree from which an equation comes, innermost first."""
 
     def __init__(self, folder: Path) -> None:
         """Args: the root of the tree."""
         self._prefix = f"{folder}/"
         self._known: dict[Any, tuple[tuple[str, int], ...]] = {}
 
-    def of(self, equation: JaxprEqn) -> tuple[tuple[str, int], ...]:
-        """Returns (file, line) of each call that lies in the tree."""
+    def calls(self, equation: JaxprEqn) -> tuple[tuple[str, int], ...]:
+        """Returns (file, line) of each call on the stack of an equation that lies in the tree."""
         traceback: Any = equation.source_info.traceback
         if traceback is None:
             return ()
@@ -132,11 +132,11 @@ class Frames:
 
     def lines(self, program: Jaxpr) -> Lines:
         """Returns all lines from which equations of a program come."""
-        found: Lines = defaultdict(set)
+        lines: Lines = defaultdict(set)
         for equation in jaxprs.equations(program):
-            for name, line in self.of(equation):
-                found[name].add(line)
-        return found
+            for name, line in self.calls(equation):
+                lines[name].add(line)
+        return lines
 
 
 def union(called: Lines, in_program: Lines, imported: Lines) -> dict[str, list[int]]:
@@ -151,15 +151,15 @@ def union(called: Lines, in_program: Lines, imported: Lines) -> dict[str, list[i
 
 
 def statements(text: str) -> dict[int, range]:
-    """Returns for each line that holds code the lines of its statement; of a compound one those of its head.
+    """Returns for each line of code the lines of its statement, for a compound statement those of its head.
 
     Docstrings, comments and blank lines are not code.
 
     Args:
-        text: Of a module.
+        text: Source of a module.
 
     Raises:
-        SyntaxError: It is not Python.
+        SyntaxError: The text is not Python.
     """
     spans: dict[int, range] = {}
     for node in ast.walk(ast.parse(text)):
@@ -186,16 +186,16 @@ def judge(
     lines: Mapping[str, Mapping[str, Mapping[str, Collection[int]]]],
     sources: Sequence[str],
 ) -> tuple[list[Reached], list[str]]:
-    """Says which workloads pass through each changed line.
+    """Finds the workloads that pass through each changed line.
 
     Args:
-        changes: What differs.
+        changes: The changes between the sides.
         folders: Side -> root of its tree.
-        lines: Side -> workload -> file -> lines that it passes through.
-        sources: Folders whose files count; of others it is only said that they changed.
+        lines: Side -> workload -> file -> lines that the workload passes through.
+        sources: Folders whose files count; changed files elsewhere are only listed.
 
     Returns:
-        The changed lines of code, grouped by who passes through them, and the changed files that do not count.
+        The changed lines of code, grouped by the workloads that pass through them, and the changed files elsewhere.
     """
     groups: dict[tuple[str, str, tuple[str, ...]], set[int]] = defaultdict(set)
     aside: dict[str, None] = {}
@@ -212,26 +212,26 @@ def judge(
                 span = range(line, line + 1) if known is None else known.get(line)
                 if span is None:
                     continue
-                who = tuple(
+                workloads = tuple(
                     name
                     for name, files in lines.get(side, {}).items()
                     if not set(span).isdisjoint(files.get(change.path, ()))
                 )
-                groups[change.path, side, who].add(line)
-    found = [Reached(path, side, tuple(sorted(n)), who) for (path, side, who), n in sorted(groups.items())]
-    return found, list(aside)
+                groups[change.path, side, workloads].add(line)
+    reached = [Reached(path, side, tuple(sorted(n)), who) for (path, side, who), n in sorted(groups.items())]
+    return reached, list(aside)
 
 
 def spans(path: Path) -> dict[int, range]:
-    """Returns the statements of a file, as `statements`; of one that is no Python every line by itself."""
-    found = _statements_of(path)
-    if found is None:
+    """Returns the statements of a file, as `statements` does; if it is not Python, each line by itself."""
+    statements_by_line = _statements_of(path)
+    if statements_by_line is None:
         return {i: range(i, i + 1) for i in range(1, len(path.read_bytes().splitlines()) + 1)}
-    return found
+    return statements_by_line
 
 
 def _statements_of(path: Path) -> dict[int, range] | None:
-    """Statements of a file; None if it is no Python, so that every line of it counts."""
+    """Returns the statements of a file; None if it is not Python, so that every line counts."""
     if not path.is_file():
         return {}
     if path.suffix != ".py":

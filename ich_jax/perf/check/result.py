@@ -1,4 +1,4 @@
-"""What a comparison came to: one record of a workload, one of the change, both ready for JSON."""
+"""Results of a comparison: a record for each workload and one for the change, both ready for JSON."""
 
 import dataclasses
 from typing import Any
@@ -10,22 +10,22 @@ from ich_jax.perf.check.reach import Reached
 
 @dataclasses.dataclass(slots=True)
 class Row:
-    """A workload; filled stage by stage.
+    """The result of a workload, filled stage by stage.
 
     Attributes:
-        name: Its name.
-        missing: Why it was not measured; empty if it was.
+        name: Name of the workload.
+        missing: Reason why it was not measured; empty if it was.
         reached: Whether it passes through a changed line.
         touched: Changed lines that it passes through.
         identical: Whether its program is the same on all platforms.
-        facts: Side -> facts from tracing and lowering, and of the optimised program where that was made.
+        facts: Side -> facts from tracing and lowering, and of the optimised program if it was compiled.
         differences: Facts and counts that differ.
-        counts: Side -> what happens in a step.
-        causes_of_retracing: What JAX says of it.
-        answer: How far results are apart; None: not compared.
-        times: None: not timed.
-        causes: Where the operations that differ come from; None: none differ.
-        notes: What else a reader has to know.
+        counts: Side -> counts of events in a step.
+        causes_of_retracing: Explanations by JAX.
+        answer: Distance between the results; None: not compared.
+        times: Times; None: not timed.
+        causes: Sources of differences in operations; None: there are none.
+        notes: Further remarks for the reader.
         accepted: Fact -> reason of the trailer that accepts it.
     """
 
@@ -64,19 +64,19 @@ class Row:
 
 @dataclasses.dataclass(slots=True)
 class Result:
-    """A comparison.
+    """The result of a comparison.
 
     Attributes:
         base: Revision, commit and digest of the base.
-        head: The same of the head.
-        receipts: Side -> on what it was measured.
-        stages: Stages that were asked for.
-        platforms: For which programs were lowered.
-        reach: Changed lines of code and who passes through them.
-        aside: Changed files that no workload could pass through: documents, tests.
-        rows: The workloads.
-        seconds: Stage -> when it had ended, from the start.
-        notes: What else a reader has to know.
+        head: Revision, commit and digest of the head.
+        receipts: Side -> machine and versions with which it was measured.
+        stages: Requested stages.
+        platforms: Platforms for which programs were lowered.
+        reach: Changed lines of code and the workloads that pass through them.
+        aside: Changed files that no workload can pass through, such as documents and tests.
+        rows: Results of the workloads.
+        seconds: Stage -> seconds from the start to its end.
+        notes: Further remarks for the reader.
     """
 
     base: dict[str, str]
@@ -103,7 +103,7 @@ class Result:
         return verdicts.exit_code(self.verdict())
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, verdicts included."""
+        """Returns all results, including verdicts."""
         rows = []
         for row in self.rows:
             word, reason = row.verdict()

@@ -1,7 +1,8 @@
-"""What happens while a compiled program is called again and again: compilations, launches, transfers, waiting.
+"""Events while a compiled program is called repeatedly: compilations, launches, transfers, waits.
 
-After the first calls a step should compile nothing, launch what it launches, and neither read from nor write to the
-device unasked. Launches and transfers are read off JAX's profile; where it does not tell, they are absent.
+After the first calls, a step should compile nothing, make a constant number of launches, and cause no implicit
+transfers from or to the device. Launches and transfers are taken from JAX's profile; if it does not report them, they
+are absent.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ import jax
 
 _COMPILE = "/jax/core/compile/backend_compile_duration"
 _TRACE = "/jax/core/compile/jaxpr_trace_duration"
-# Names in JAX 0.10 to 0.12, on every backend that is reached through PjRt.
+# Names in JAX 0.10 to 0.12 on all PjRt backends.
 _LAUNCHES = (
     "CommonPjRtLoadedExecutable::ExecuteHelperOnSingleDevice",
     "PjRtStreamExecutorLoadedExecutable::EnqueueExecution",
@@ -27,7 +28,7 @@ _PUTS = ("DevicePut", "BatchedDevicePut")
 
 @dataclasses.dataclass(eq=False)
 class _Events:
-    """Durations that JAX reports; its listeners are of the process and cannot be taken back, so there is one."""
+    """Durations that JAX reports. Listeners belong to the process and cannot be removed, so there is only one."""
 
     counts: Counter[str] = dataclasses.field(default_factory=Counter)
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -41,26 +42,26 @@ _EVENTS = _Events()
 
 
 def listen() -> None:
-    """Begins to hear what JAX reports; called once in a process."""
+    """Registers the listener for events of JAX; call once in a process."""
     jax.monitoring.register_event_duration_secs_listener(_EVENTS.note)
 
 
 def measure(step: Callable[[], Any], steps: int) -> tuple[dict[str, float], list[str]]:
-    """Takes warm steps and counts what happens.
+    """Takes warm steps and counts events.
 
     Args:
-        step: Takes one step and returns when it has been asked for; the first ones have been taken.
-        steps: How many to take.
+        step: Takes one step and returns once it is dispatched; the first steps have been taken before.
+        steps: Number of steps.
 
     Returns:
-        Counts a step, and for each retrace what JAX says of its cause.
+        Counts per step, and for each retrace JAX's explanation of its cause.
     """
     before = Counter(_EVENTS.counts)
     with _explained() as causes, _reads() as reads:
         for _ in range(steps):
             step()
     after = _EVENTS.counts
-    found: dict[str, float] = {
+    counts: dict[str, float] = {
         "compiles": float(after[_COMPILE] - before[_COMPILE]) / steps,
         "traces": float(after[_TRACE] - before[_TRACE]) / steps,
         "reads": reads["reads"] / steps,
@@ -69,13 +70,13 @@ def measure(step: Callable[[], Any], steps: int) -> tuple[dict[str, float], list
     names = _profiled(step, steps)
     launches = [name for name in _LAUNCHES if names[name]]
     if launches:
-        found["launches"] = sum(names[name] for name in launches) / steps
-        found["puts"] = sum(names[name] for name in _PUTS) / steps
-    return found, causes
+        counts["launches"] = sum(names[name] for name in launches) / steps
+        counts["puts"] = sum(names[name] for name in _PUTS) / steps
+    return counts, causes
 
 
 def compile_seconds() -> dict[str, float]:
-    """Returns what tracing, lowering and compiling have taken so far in this process."""
+    """Returns the seconds that tracing, lowering and compiling have taken so far in this process."""
     return {
         name.rsplit("/", 1)[-1]: round(seconds, 3) for name, seconds in _EVENTS.seconds.items() if "compile" in name
     }
@@ -99,14 +100,14 @@ def _profiled(step: Callable[[], Any], steps: int) -> Counter[str]:
 
 @contextlib.contextmanager
 def _explained() -> Iterator[list[str]]:
-    """Collects what JAX says of the argument that made it trace again."""
-    found: list[str] = []
+    """Collects JAX's explanations of tracing cache misses."""
+    causes: list[str] = []
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             text = record.getMessage()
             if text.startswith("TRACING CACHE MISS"):
-                found.append(text)
+                causes.append(text)
 
     logger, handler = logging.getLogger("jax"), Handler()
     logger.addHandler(handler)
@@ -114,7 +115,7 @@ def _explained() -> Iterator[list[str]]:
     before = config.jax_explain_cache_misses
     jax.config.update("jax_explain_cache_misses", True)
     try:
-        yield found
+        yield causes
     finally:
         jax.config.update("jax_explain_cache_misses", before)
         logger.removeHandler(handler)
@@ -122,28 +123,28 @@ def _explained() -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def _reads() -> Iterator[Counter[str]]:
-    """Counts arrays that are read by the host, and calls that wait for the device.
+    """Counts reads of arrays by the host, and calls that wait for the device.
 
-    JAX has no event for either: the attributes through which both go are wrapped for a moment. Where a release has no
-    such attribute the count stays 0 on both sides, and the launches that a read needs still tell.
+    JAX has no event for either, so the attributes that implement them are wrapped temporarily. If a release lacks such
+    an attribute, the count stays 0 on both sides; the launches that a read needs still show.
     """
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     kind: Any = type(jax.numpy.zeros(()))
     value, wait, wait_tree = kind.__dict__.get("_value"), kind.__dict__.get("block_until_ready"), jax.block_until_ready
 
     def read(array: Any) -> Any:
-        if getattr(array, "_npy_value", None) is None:  # what has been read once is kept on the host
-            found["reads"] += 1
+        if getattr(array, "_npy_value", None) is None:  # after the first read, the value is kept on the host
+            counts["reads"] += 1
         assert value is not None
         return value.__get__(array)
 
     def wait_one(array: Any) -> Any:
-        found["waits"] += 1
+        counts["waits"] += 1
         assert wait is not None
         return wait(array)
 
     def wait_all(tree: Any) -> Any:
-        found["waits"] += 1
+        counts["waits"] += 1
         return wait_tree(tree)
 
     with contextlib.ExitStack() as restore:
@@ -153,4 +154,4 @@ def _reads() -> Iterator[Counter[str]]:
                 restore.callback(setattr, kind, name, original)
         jax.block_until_ready = wait_all
         restore.callback(setattr, jax, "block_until_ready", wait_tree)
-        yield found
+        yield counts

@@ -1,4 +1,4 @@
-"""A comparison in words: lines for a terminal as stages finish, and Markdown for a pull request."""
+"""Text of a comparison: lines for a terminal as stages finish, and Markdown for a pull request."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ _SHOWN = 6  # lines of code, and facts, of one row
 
 
 def heading(result: Result) -> str:
-    """Names the sides and what they were measured on."""
+    """Names the sides, and the machine and version with which they were measured."""
     receipt = result.receipts.get("head", {})
     base, head = (f"{side['revision']} ({side['sha'][:10]})" for side in (result.base, result.head))
-    cores = f"{receipt.get('cores')} cores"
+    cores = f"cores: {receipt.get('cores')}"
     return f"perf_check: base {base}, head {head}; jax {receipt.get('jax')}, {receipt.get('device')}, {cores}"
 
 
 def reach_lines(result: Result) -> list[str]:
-    """Says which changed lines each workload passes through."""
+    """Lists the changed lines with the workloads that pass through them."""
     if not result.reach and not result.aside:
         return ["reach: nothing differs"]
     lines = [
@@ -29,18 +29,18 @@ def reach_lines(result: Result) -> list[str]:
     ]
     if result.aside:
         shown = ", ".join(result.aside[:_SHOWN]) + (", ..." if len(result.aside) > _SHOWN else "")
-        lines.append(f"aside: {len(result.aside)} changed files are in no program ({shown})")
+        lines.append(f"aside: changed files outside all programs: {len(result.aside)} ({shown})")
     return lines
 
 
 def place(reached: Reached) -> str:
-    """Writes a file with its lines; those of the base say so."""
+    """Formats a file with its lines; lines of the base are marked."""
     (text,) = trees.shown([(reached.path, reached.lines)])
     return text if reached.side == "head" else f"{text} (base)"
 
 
 def fact_line(row: Row) -> str:
-    """What the program of a workload is, in a line."""
+    """Summarises the facts of a workload's program in a line."""
     if row.missing:
         return f"{row.name}: {verdicts.NOT_MEASURED}: {row.missing}"
     parts = ["identical program" if row.identical else "program changed"]
@@ -51,7 +51,7 @@ def fact_line(row: Row) -> str:
 
 
 def change(base: float | None, head: float | None) -> str:
-    """Writes how a fact has changed."""
+    """Formats the change of a fact."""
     if base is None or head is None:
         return "n/a"
     if base == head:
@@ -60,21 +60,21 @@ def change(base: float | None, head: float | None) -> str:
 
 
 def times_text(row: Row) -> str:
-    """Estimate and interval of the change in time."""
+    """Formats estimate and interval of the change in time."""
     if row.times is None:
         return "not timed"
     times = row.times
-    return f"{percent(times.change)}, margin {100.0 * times.margin:.1f} %, {times.pairs} pairs"
+    return f"{percent(times.change)}, margin {100.0 * times.margin:.1f} %, pairs: {times.pairs}"
 
 
 def percent(interval: pairs.Interval) -> str:
-    """Writes an interval in per cent: low, estimate, high."""
+    """Formats an interval in per cent: estimate, lower end, upper end."""
     low, middle, high = (100.0 * x for x in (interval.low, interval.middle, interval.high))
     return f"{middle:+.1f} % [{low:+.1f} {high:+.1f}]"
 
 
 def row_lines(row: Row) -> list[str]:
-    """Verdict of a workload with all that supports it."""
+    """Lists the verdict of a workload and its evidence."""
     word, reason = row.verdict()
     lines = [f"{row.name}: {word}: {reason}"]
     gating = [d for d in row.differences if d.judgement]
@@ -95,7 +95,7 @@ def row_lines(row: Row) -> list[str]:
         lines.append(f"  not attributed to a changed line: {100.0 * row.causes.unattributed:.0f} % of operations")
     if row.touched and word not in (verdicts.SAME, verdicts.FASTER):
         of_head = [reached for reached in row.touched if reached.side == "head"]
-        # Lines that only few workloads pass through say more than those of the import of a module.
+        # Lines that few workloads pass through are more informative than those that run at import.
         touched = sorted(of_head or row.touched, key=lambda reached: len(reached.workloads))
         shown = ", ".join(map(place, touched[:_SHOWN]))
         lines.append(f"  changed lines that it passes through: {shown}")
@@ -105,22 +105,22 @@ def row_lines(row: Row) -> list[str]:
 
 
 def closing(result: Result) -> list[str]:
-    """Verdict of the change and the summary line."""
+    """Lists the verdicts of the workloads and of the change."""
     lines = [line for row in result.rows for line in row_lines(row)]
     unreached = result.unreached()
     if unreached:
         n = sum(len(reached.lines) for reached in unreached)
-        lines.append(f"{verdicts.NOT_MEASURED}: no workload passes through {n} changed lines of code:")
+        lines.append(f"{verdicts.NOT_MEASURED}: changed lines of code that no workload passes through: {n}")
         lines += [f"  {place(reached)}" for reached in unreached[:_SHOWN]]
         if len(unreached) > _SHOWN:
-            lines.append(f"  and {len(unreached) - _SHOWN} more places")
+            lines.append(f"  further places: {len(unreached) - _SHOWN}")
     lines += [f"note: {note}" for note in result.notes]
     lines.append(f"verdict: {result.verdict()} (exit code {result.exit_code()})")
     return lines
 
 
 def summary(result: Result) -> dict[str, float]:
-    """Headline figures."""
+    """Returns the headline figures."""
     bands = [max(abs(row.times.control.low), abs(row.times.control.high)) for row in result.rows if row.times]
     return {
         "workloads": float(len(result.rows)),
@@ -157,5 +157,5 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def seconds(stages: Mapping[str, float]) -> str:
-    """Says when each stage had ended."""
+    """Formats the time from the start to the end of each stage."""
     return ", ".join(f"{name} {value:.0f} s" for name, value in stages.items())

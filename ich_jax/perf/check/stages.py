@@ -1,4 +1,4 @@
-"""The stages of a comparison in order: trees and receipts, reach and lowered facts, optimised facts, counts, times."""
+"""The stages of a comparison in order: trees and receipts, reach and lowered facts, compiled facts, counts, times."""
 
 import contextlib
 import dataclasses
@@ -16,27 +16,27 @@ from ich_jax.perf.check.trees import Side
 
 STAGES = ("lower", "compile", "run", "time")
 SIDES = ("base", "head")
-_LEAST_ROUNDS = 5  # of one restart
+_LEAST_ROUNDS = 5  # in each restart
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What is asked for.
+    """Options of a comparison.
 
     Attributes:
-        root: Of the checkout.
+        root: Root of the checkout.
         table: File of workloads.
         base: Revision.
         head: Revision, or `trees.WORKTREE`.
-        workloads: Names; empty: those that the table marks; `("all",)`: all.
-        platforms: For which programs are lowered; the first is the one that runs.
-        stages: Of `STAGES`.
-        seconds: For the times, start of processes included.
-        limit_s: Seconds that a worker may take for one order.
-        restarts: Times that processes are started anew for the times; fewer than three say little.
+        workloads: Names; empty: those marked in the table; `("all",)`: all.
+        platforms: Platforms for which programs are lowered; the first is the one that runs them.
+        stages: Stages to run, of `STAGES`.
+        seconds: Time for timing, including the start of processes.
+        limit_s: Time limit of a worker for one order in seconds.
+        restarts: Number of times that processes are started for timing; with fewer than three, intervals say little.
         steps: Steps in which answers are compared and events counted.
         allow_receipts: Compare even if the sides declare different dependencies.
-        log: Takes a line as soon as it is known.
+        log: Receives each line of progress.
     """
 
     root: Path
@@ -58,7 +58,7 @@ class Comparison:
     """Two sides under comparison; `compare` runs it."""
 
     def __init__(self, options: Options, scratch: Path, start: Callable[..., Worker]) -> None:
-        """Args: what is asked for, a folder, what starts workers."""
+        """Args: options, a scratch folder, a function that starts workers."""
         self.options, self._scratch, self._start = options, scratch, start
         self._began = time.monotonic()
         self._n_workers = 0
@@ -75,18 +75,18 @@ class Comparison:
         )
 
     def receipts(self) -> dict[str, Worker]:
-        """Starts a worker on each side and refuses sides that cannot be compared; returns the workers."""
+        """Starts a worker on each side, checks that the sides are comparable, and returns the workers."""
         if self.sides["base"].requirements != self.sides["head"].requirements:
             base, head = (set(self.sides[name].requirements) for name in SIDES)
             self._differ(
                 [f"dependencies: only in the base {sorted(base - head)}, only in the head {sorted(head - base)}"]
             )
         started = self._both(dict.fromkeys(SIDES))
-        found = processes.together({n: functools.partial(w.ask, "receipt", 60.0) for n, w in started.items()})
-        if error := processes.first_error(list(found.values())):
+        receipts = processes.together({n: functools.partial(w.ask, "receipt", 60.0) for n, w in started.items()})
+        if error := processes.first_error(list(receipts.values())):
             raise error
-        self.result.receipts = found
-        if different := trees.different_receipts(found["base"], found["head"]):
+        self.result.receipts = receipts
+        if different := trees.different_receipts(receipts["base"], receipts["head"]):
             self._differ(different)
         listed = started["head"].ask("workloads", 60.0)
         known: dict[str, bool] = listed["workloads"]
@@ -101,27 +101,27 @@ class Comparison:
         return started
 
     def lower(self, workers: dict[str, Worker]) -> None:
-        """Traces and lowers each workload on both sides: reach, facts, and the verdict as far as it goes."""
+        """Traces and lowers each workload on both sides for reach and facts."""
         changed = {name: self._changed(name) for name in SIDES}
         host: set[str] = set()
         for row in self.result.rows:
             platforms = list(self.options.platforms)
-            found = self._ask(
+            replies = self._ask(
                 workers, row, "lower", {n: {"platforms": platforms, "changed": changed[n]} for n in SIDES}
             )
             for name in SIDES:
-                if isinstance(found[name], dict):
-                    self._lines[name][row.name] = {path: set(n) for path, n in found[name].pop("lines").items()}
-                    host |= {row.name} if found[name].pop("host") else set()
+                if isinstance(replies[name], dict):
+                    self._lines[name][row.name] = {path: set(n) for path, n in replies[name].pop("lines").items()}
+                    host |= {row.name} if replies[name].pop("host") else set()
             if row.missing:
                 self.options.log(f"{row.name}: {verdicts.NOT_MEASURED}: {row.missing}")
                 continue
-            self._rows_by_line[row.name] = {name: found[name].pop("by_line") for name in SIDES}
-            self._compare_lowered(row, found)
+            self._rows_by_line[row.name] = {name: replies[name].pop("by_line") for name in SIDES}
+            self._compare_lowered(row, replies)
             self.options.log(f"{row.name}: {'identical program' if row.identical else 'program changed'}")
         self._judge_reach()
         for row in self.result.rows:
-            # What a function does on the host is known when it has run.
+            # What a function does on the host is known only after it has run.
             row.reached |= row.name in host and bool(self.changes)
             if row.name in self._rows_by_line and not row.identical:
                 table = self._rows_by_line[row.name]
@@ -129,7 +129,7 @@ class Comparison:
         self._mark("lower")
 
     def compile(self, workers: dict[str, Worker]) -> dict[str, Worker]:
-        """Compiles what has changed, each side twice in fresh processes; returns the second ones, which go on."""
+        """Compiles changed programs, each side twice in fresh processes; returns the second pair of workers."""
         again = self._both({name: self._scratch / f"cache-{name}" for name in SIDES})
         if "compile" in self.options.stages:
             for row in self._open_rows():
@@ -144,11 +144,11 @@ class Comparison:
                 ]
                 if moved:
                     row.notes.append(
-                        f"not the same in two compilations of one side: {', '.join(sorted(set(moved))[:5])}"
+                        f"differ between two compilations of one side: {', '.join(sorted(set(moved))[:5])}"
                     )
                 self._add(row, first["base"]["facts"], first["head"]["facts"], unstable=moved)
                 seconds = " and ".join(f"{first[name]['compile_s']:.1f} s" for name in SIDES)
-                row.notes.append(f"compiled in {seconds} (advice only: compile times vary by a third)")
+                row.notes.append(f"compiled in {seconds} (for information only: compile times vary by a third)")
                 self.options.log(f"{row.name}: compiled twice on each side")
             self._mark("compile")
         for worker in workers.values():
@@ -156,19 +156,19 @@ class Comparison:
         return again
 
     def run(self, workers: dict[str, Worker]) -> None:
-        """Takes a few steps on both sides: what happens in them, and whether they come to the same."""
+        """Takes a few steps on both sides, counts events and compares results."""
         for row in self._open_rows():
             files = {name: self._scratch / f"{row.name}-{name}.npz" for name in SIDES}
             orders = {name: {"steps": self.options.steps, "answers": str(files[name])} for name in SIDES}
-            found = self._ask(workers, row, "run", orders)
+            replies = self._ask(workers, row, "run", orders)
             if row.missing:
                 continue
-            row.counts = {name: found[name]["counts"] for name in SIDES}
-            row.causes_of_retracing = [self._plain(cause, "head") for cause in found["head"]["causes"]]
-            self._add(row, found["base"]["counts"], found["head"]["counts"])
+            row.counts = {name: replies[name]["counts"] for name in SIDES}
+            row.causes_of_retracing = [self._plain(cause, "head") for cause in replies["head"]["causes"]]
+            self._add(row, replies["base"]["counts"], replies["head"]["counts"])
             row.answer = answers.compare(files["base"], files["head"])
             for name in SIDES:
-                for path, numbers in found[name]["lines"].items():
+                for path, numbers in replies[name]["lines"].items():
                     self._lines[name][row.name].setdefault(path, set()).update(numbers)
             self.options.log(f"{row.name}: counted; answers {row.answer.kind}")
         self._judge_reach()
@@ -177,7 +177,7 @@ class Comparison:
         self._mark("run")
 
     def time(self) -> None:
-        """Times both sides and a second base in turns, in processes that are started anew at least three times."""
+        """Times both sides and a second base in turns, in processes that are restarted several times."""
         rows = self._open_rows()
         until = time.monotonic() + self.options.seconds
         log_ratios: dict[str, list[list[float]]] = {row.name: [] for row in rows}
@@ -201,7 +201,7 @@ class Comparison:
             rows = [row for row in rows if not row.missing]
         for row in rows:
             if len(log_ratios[row.name]) < self.options.restarts:
-                row.missing = f"its times did not fit into --seconds={self.options.seconds:g}"
+                row.missing = f"timing did not fit into --seconds={self.options.seconds:g}"
                 continue
             row.times = pairs.judge(log_ratios[row.name], control[row.name], seconds[row.name])
             self.options.log(f"{row.name}: timed, {row.times.verdict}")
@@ -219,7 +219,7 @@ class Comparison:
         ratios, control, seconds = into
         limit = self.options.limit_s
         until = time.monotonic() + share_s
-        for worker in group.values():  # the second base finds what the first has compiled
+        for worker in group.values():  # the second base uses programs that the first has compiled
             worker.ask("time", limit, name=row.name, calls=1)
         calls = pairs.calls_in_a_block(min(group["base"].ask("time", limit, name=row.name, calls=3)["seconds"]))
         blocks = [functools.partial(_call_seconds, worker, row.name, calls, limit) for worker in group.values()]
@@ -236,7 +236,7 @@ class Comparison:
         control.append(noise)
 
     def _judge_reach(self) -> None:
-        """Says which workloads pass through which changed lines, as far as it is known by now."""
+        """Updates the workloads that pass through each changed line, as far as they are known."""
         folders = {name: side.folder for name, side in self.sides.items()}
         self.result.reach, self.result.aside = reach.judge(self.changes, folders, self._lines, self._sources)
         for row in self.result.rows:
@@ -260,30 +260,30 @@ class Comparison:
     def _ask(
         self, workers: dict[str, Worker], row: Row, do: str, orders: Mapping[str, dict[str, Any]]
     ) -> dict[str, Any]:
-        """Asks both sides at once; notes in the row what is missing, and replaces a worker that has ended."""
-        found = processes.together(
+        """Asks both sides concurrently, notes failures in the row, and replaces a worker that has ended."""
+        replies = processes.together(
             {
                 name: functools.partial(workers[name].ask, do, self.options.limit_s, name=row.name, **order)
                 for name, order in orders.items()
             }
         )
-        for name, answer in found.items():
+        for name, answer in replies.items():
             if isinstance(answer, WorkerError) and not workers[name].alive():
                 workers[name] = self._group({name: (name, None)})[name]
-        base, head = found["base"], found["head"]
+        base, head = replies["base"], replies["head"]
         if isinstance(head, AbsentError):
             row.missing = f"the head has no such workload: {self._plain(str(head), 'head')}"
         elif isinstance(base, AbsentError):
             row.missing = f"new, nothing to compare with: {self._plain(str(base), 'base')}"
         elif error := processes.first_error([head, base]):
             row.missing = self._plain(self._plain(str(error), "head"), "base")
-        return found
+        return replies
 
-    def _compare_lowered(self, row: Row, found: Mapping[str, Any]) -> None:
-        self._add(row, found["base"]["facts"], found["head"]["facts"])
+    def _compare_lowered(self, row: Row, replies: Mapping[str, Any]) -> None:
+        self._add(row, replies["base"]["facts"], replies["head"]["facts"])
         prints = {name: [] for name in SIDES}  # type: dict[str, list[str]]
         for platform in self.options.platforms:
-            both = {name: dict(found[name]["platforms"][platform]) for name in SIDES}
+            both = {name: dict(replies[name]["platforms"][platform]) for name in SIDES}
             for name in SIDES:
                 prints[name].append(both[name].pop("fingerprint"))
             self._add(row, both["base"], both["head"], platform=platform)
@@ -297,7 +297,7 @@ class Comparison:
         platform: str = "",
         unstable: Sequence[str] = (),
     ) -> None:
-        """Adds facts of both sides to a row, with what differs; a fact that one side lacks is not measured."""
+        """Adds facts of both sides and their differences to a row; a fact that one side lacks is not measured."""
         suffix = f":{platform}" if platform else ""
         for name, facts in (("base", base), ("head", head)):
             row.facts.setdefault(name, {}).update({f"{key}{suffix}": value for key, value in facts.items()})
@@ -306,36 +306,36 @@ class Comparison:
         row.differences += verdicts.compare(base, head, platform=platform, accepted=row.accepted, unstable=unstable)
 
     def _open_rows(self) -> list[Row]:
-        """Rows about which running says more than their programs did."""
+        """Returns the rows whose programs alone do not decide the verdict."""
         return [
             row for row in self.result.rows if not row.missing and (row.reached or not row.identical or self._same())
         ]
 
     def _same(self) -> bool:
-        """Whether nothing differs at all: such a comparison is there to see what noise does."""
+        """Returns whether the sides do not differ: such a comparison measures noise."""
         return not self.changes
 
     def _changed(self, side: str) -> dict[str, list[int]]:
-        """Lines of statements that differ, by file."""
-        found: dict[str, set[int]] = {}
+        """Returns the lines of changed statements by file."""
+        changed: dict[str, set[int]] = {}
         for change in self.changes:
             spans = reach.spans(self.sides[side].folder / change.path)
             for line in change.lines(side):
-                found.setdefault(change.path, set()).update(spans.get(line, ()))
-        return {name: sorted(lines) for name, lines in found.items() if lines}
+                changed.setdefault(change.path, set()).update(spans.get(line, ()))
+        return {name: sorted(lines) for name, lines in changed.items() if lines}
 
     def _accepted_of(self, name: str) -> dict[str, str]:
         start = f"{name}."
         return {fact.removeprefix(start): why for fact, why in self._accepted.items() if fact.startswith(start)}
 
-    def _differ(self, what: Sequence[str]) -> None:
-        text = "The sides cannot be compared in one environment: " + "; ".join(what)
+    def _differ(self, differences: Sequence[str]) -> None:
+        text = "The sides cannot be compared in one environment: " + "; ".join(differences)
         if not self.options.allow_receipts:
-            raise errors.MismatchError(f"{text}. --allow_receipts compares them all the same.")
+            raise errors.MismatchError(f"{text}. --allow_receipts compares them anyway.")
         self.result.notes.append(text)
 
     def _plain(self, text: str, side: str) -> str:
-        """Returns a text with files named from the root of the tree."""
+        """Returns a text with paths relative to the root of the tree."""
         return text.replace(f"{self.sides[side].folder}/", "")
 
     def _mark(self, stage: str) -> None:
@@ -349,7 +349,7 @@ def _call_seconds(worker: Worker, name: str, calls: int, limit_s: float) -> list
 
 @contextlib.contextmanager
 def comparison(options: Options) -> Iterator[Comparison]:
-    """Yields a comparison whose copies and processes are gone when the block ends, however it ends."""
+    """Yields a comparison whose copies and processes are removed when the block ends, even by an error."""
     with processes.signals_end_the_block(), trees.scratch() as scratch, processes.workers() as start:
         yield Comparison(options, scratch, start)
 
@@ -358,31 +358,31 @@ def compare(options: Options, finished: Callable[[str, Result], None] = lambda *
     """Compares two revisions.
 
     Args:
-        options: What is asked for.
-        finished: Called with the name of each stage that has ended and what is known by then.
+        options: Options of the comparison.
+        finished: Called after each stage with its name and the results so far.
 
     Raises:
-        ConfigError: What is asked for cannot be.
+        ConfigError: An option is not allowed.
         MismatchError: The sides cannot be compared.
         WorkerError: A side cannot be imported.
-        WorkdirError: There is no room for copies.
+        WorkdirError: There is no space for copies.
     """
     for stage in options.stages:
         errors.require(stage, STAGES, "--stages")
-    with comparison(options) as made:
-        workers = made.receipts()
-        finished("receipts", made.result)
-        made.lower(workers)
-        finished("lower", made.result)
+    with comparison(options) as stages:
+        workers = stages.receipts()
+        finished("receipts", stages.result)
+        stages.lower(workers)
+        finished("lower", stages.result)
         if {"compile", "run"} & set(options.stages):
-            workers = made.compile(workers)
-            finished("compile", made.result)
+            workers = stages.compile(workers)
+            finished("compile", stages.result)
         if "run" in options.stages:
-            made.run(workers)
-            finished("run", made.result)
+            stages.run(workers)
+            finished("run", stages.result)
         for worker in workers.values():
             worker.end()
         if "time" in options.stages:
-            made.time()
-            finished("time", made.result)
-        return made.result
+            stages.time()
+            finished("time", stages.result)
+        return stages.result

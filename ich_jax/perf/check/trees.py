@@ -14,7 +14,7 @@ from pathlib import Path
 from ich_jax import errors
 
 WORKTREE = "worktree"
-"""Name of the side that is the working tree as it is, changes that are not committed included."""
+"""Name of the side that is the working tree, including uncommitted changes."""
 
 _PREFIX = "perf_check-"
 _HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -26,11 +26,11 @@ class Side:
 
     Attributes:
         name: `base` or `head`.
-        revision: As it was asked for.
-        sha: Commit; of a working tree the commit that it stands on.
-        folder: Where its copy lies.
-        digest: Of the names and contents of its files.
-        requirements: Lines that declare dependencies; one environment runs both sides, so that they must agree.
+        revision: Revision as given by the user.
+        sha: Commit; for a working tree its HEAD.
+        folder: Folder of its copy.
+        digest: Digest of the names and contents of its files.
+        requirements: Lines that declare dependencies; they must agree, since one environment runs both sides.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Side:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Change:
-    """A run of lines that differ.
+    """A block of lines that differ.
 
     Attributes:
-        path: File, from the root of the tree; that of the head where it was renamed.
+        path: File relative to the root of the tree; for renamed files, that of the head.
         old: First line and number of lines in the base.
-        new: The same in the head.
+        new: First line and number of lines in the head.
     """
 
     path: str
@@ -56,16 +56,16 @@ class Change:
     new: tuple[int, int]
 
     def lines(self, side: str) -> range:
-        """Lines of the change on one side."""
+        """Returns the lines of the change on one side."""
         first, n = self.old if side == "base" else self.new
         return range(first, first + n)
 
 
 def git(root: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-    """Returns what git prints.
+    """Returns the output of a git command.
 
     Raises:
-        ConfigError: Git is not there, or refuses.
+        ConfigError: Git is not installed, or the command fails.
     """
     try:
         done = subprocess.run(
@@ -82,10 +82,10 @@ def git(root: Path, *arguments: str, environment: Mapping[str, str] | None = Non
 
 
 def root_of(folder: Path) -> Path:
-    """Returns the root of the checkout that a folder lies in.
+    """Returns the root of the checkout that contains a folder.
 
     Raises:
-        ConfigError: It is not in a git checkout.
+        ConfigError: The folder is not in a git checkout.
     """
     try:
         return Path(git(folder, "rev-parse", "--show-toplevel").strip())
@@ -97,7 +97,7 @@ def default_base(root: Path) -> str:
     """Returns the merge base of HEAD with the default branch; HEAD itself on that branch.
 
     Raises:
-        ConfigError: There is no default branch to be found.
+        ConfigError: No default branch was found.
     """
     for branch in ("origin/HEAD", "main", "master", "origin/main", "origin/master"):
         with contextlib.suppress(errors.ConfigError):
@@ -111,7 +111,7 @@ def commit(root: Path, revision: str) -> str:
     """Returns the commit that a revision names.
 
     Raises:
-        MissingBaseError: The checkout is shallow and ends before it.
+        MissingBaseError: The checkout is shallow and lacks the commit.
         ConfigError: There is no such revision.
     """
     try:
@@ -128,26 +128,26 @@ def commit(root: Path, revision: str) -> str:
 
 
 class MissingBaseError(errors.ConfigError):
-    """There is no commit to compare with: nothing can be measured, which is no error of the change."""
+    """There is no commit to compare with: nothing can be measured, which is not a fault of the change."""
 
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """Yields a temporary folder, removed however the block ends; also removes those of processes that were killed.
+    """Yields a temporary folder and removes it after the block, along with folders of processes that were killed.
 
     Raises:
         WorkdirError: The temporary folder cannot be written.
     """
     parent = Path(tempfile.gettempdir())
-    for left in parent.glob(f"{_PREFIX}*-*"):
-        number = left.name.removeprefix(_PREFIX).split("-")[0]
+    for abandoned in parent.glob(f"{_PREFIX}*-*"):
+        number = abandoned.name.removeprefix(_PREFIX).split("-")[0]
         if number.isdigit() and not _alive(int(number)):
-            shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(abandoned, ignore_errors=True)
     try:
         folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     except OSError as error:
         raise errors.WorkdirError(
-            f"{parent}: cannot be written ({error.strerror}). Set TMPDIR to a folder that can, with room for two "
+            f"{parent}: cannot be written ({error.strerror}). Set TMPDIR to a writable folder with space for two "
             "copies of this checkout."
         ) from error
     try:
@@ -160,14 +160,14 @@ def extract(root: Path, revision: str, folder: Path, name: str) -> Side:
     """Copies a revision, or the working tree, without writing anything into the checkout or its repository.
 
     Args:
-        root: Of the checkout.
-        revision: Anything that names a commit, or `WORKTREE`.
-        folder: Its parent; the copy gets the name of the side.
+        root: Root of the checkout.
+        revision: Any name of a commit, or `WORKTREE`.
+        folder: Parent folder of the copy, which is named after the side.
         name: `base` or `head`.
 
     Raises:
-        ConfigError: No such revision.
-        WorkdirError: No room.
+        ConfigError: There is no such revision.
+        WorkdirError: The copy cannot be written.
     """
     target = folder / name
     try:
@@ -186,7 +186,7 @@ def extract(root: Path, revision: str, folder: Path, name: str) -> Side:
 
 
 def changes(base: Side, head: Side) -> list[Change]:
-    """Returns what differs between the sides, run of lines by run of lines."""
+    """Returns the blocks of lines that differ between the sides."""
     options = ("--no-index", "--no-color", "--no-prefix", "--no-ext-diff", "-U0", "-M")
     done = subprocess.run(
         ["git", "diff", *options, base.name, head.name],
@@ -195,7 +195,7 @@ def changes(base: Side, head: Side) -> list[Change]:
         text=True,
         errors="replace",
     )
-    found: list[Change] = []
+    hunks: list[Change] = []
     old = new = ""
     for line in done.stdout.splitlines():
         if line.startswith("diff --git "):
@@ -206,11 +206,11 @@ def changes(base: Side, head: Side) -> list[Change]:
             new = _inside(line[4:])
         elif line.startswith("Binary files "):
             path = line.removeprefix("Binary files ").rsplit(" and ", 1)[-1].removesuffix(" differ")
-            found.append(Change(_inside(path), (1, 1), (1, 1)))
+            hunks.append(Change(_inside(path), (1, 1), (1, 1)))
         elif hunk := _HUNK.match(line):
             first, n, first_new, n_new = (1 if x is None else int(x) for x in hunk.groups())
-            found.append(Change(new or old, (first, n), (first_new, n_new)))
-    return found
+            hunks.append(Change(new or old, (first, n), (first_new, n_new)))
+    return hunks
 
 
 def accepted(root: Path, base: Side, head: Side) -> dict[str, str]:
@@ -243,13 +243,13 @@ def _copy_worktree(root: Path, target: Path) -> None:
     names = git(root, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
     for name in filter(None, names):
         source = root / name
-        if source.is_file():  # one that was deleted is still in the index
+        if source.is_file():  # deleted files are still in the index
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name)
 
 
 def _inside(path: str) -> str:
-    """Path below the folder of the side; empty for /dev/null."""
+    """Returns a path relative to the folder of the side; empty for /dev/null."""
     path = path.strip().strip('"')
     return "" if path == "/dev/null" else path.partition("/")[2]
 
@@ -263,24 +263,24 @@ def _digest(folder: Path) -> str:
 
 
 def _requirements(folder: Path) -> tuple[str, ...]:
-    """Lines under `install_requires`, `dependencies` and `python_requires` of the files that declare them."""
-    found: list[str] = []
+    """Returns the lines of `install_requires`, `dependencies` and `python_requires` in the files that declare them."""
+    requirements: list[str] = []
     for name in ("setup.cfg", "pyproject.toml", "requirements.txt"):
         path = folder / name
         text = path.read_text(errors="replace") if path.is_file() else ""
         if name == "requirements.txt":
-            found += [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+            requirements += [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
         for block in re.findall(
             r"^(?:install_requires|python_requires)\s*=((?:.*\n(?:[ \t]+.*\n)*))", text, re.MULTILINE
         ):
-            found += [line.strip() for line in block.splitlines() if line.strip()]
+            requirements += [line.strip() for line in block.splitlines() if line.strip()]
         for block in re.findall(r"^(?:dependencies|requires-python)\s*=\s*(\[[^\]]*\]|.*)$", text, re.MULTILINE):
-            found += [line.strip(" \"',") for line in block.strip("[]").splitlines() if line.strip()]
-    return tuple(sorted(found))
+            requirements += [line.strip(" \"',") for line in block.strip("[]").splitlines() if line.strip()]
+    return tuple(sorted(requirements))
 
 
 def shown(path_lines: Sequence[tuple[str, Sequence[int]]]) -> list[str]:
-    """Writes files with their lines as `file.py:3-5,9`."""
+    """Formats files with their lines as `file.py:3-5,9`."""
     texts = []
     for path, lines in path_lines:
         runs: list[list[int]] = []

@@ -1,6 +1,6 @@
-"""What differences between two sides mean: which facts gate, the verdict of a workload and of a change, exit codes.
+"""Verdicts on differences between two sides: facts that gate, verdicts of workloads and of a change, exit codes.
 
-It fails closed: whatever could not be measured, on either side, is NOT MEASURED, and never counts as SAME.
+Verdicts fail closed: a quantity that could not be measured on either side is NOT MEASURED, and never counts as SAME.
 """
 
 import dataclasses
@@ -23,18 +23,25 @@ _CODES = {
     FASTER: OK,
     SAME: OK,
 }
-_ORDER = (DIFFERENT, SLOWER, NOT_MEASURED, UNDECIDED, FASTER, SAME)  # the first of a change's verdicts stands for it
+_ORDER = (
+    DIFFERENT,
+    SLOWER,
+    NOT_MEASURED,
+    UNDECIDED,
+    FASTER,
+    SAME,
+)  # the verdict of a change is the first of these among its workloads
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rule:
-    """When a fact is worse.
+    """A rule that decides when a fact is worse.
 
     Attributes:
-        pattern: Whole names of facts that it holds for.
+        pattern: Regular expression that matches the full names of its facts.
         sign: 1: more is worse; -1: less is worse.
-        relative: Relative change that counts as none.
-        absolute: Change that counts as none.
+        relative: Largest relative change that counts as none.
+        absolute: Largest change that counts as none.
     """
 
     pattern: str
@@ -44,7 +51,7 @@ class Rule:
 
 
 RULES = (
-    # Operations that move or convert numbers and compute nothing, and such as the device waits for.
+    # Operations that move or convert numbers without computing, and operations that the device waits for.
     Rule(r"(?:operations|optimised_operations)\.(?:transpose|convert|copy|gather|scatter|while|dynamic_\w+|reverse)"),
     Rule(
         r"(?:operations|optimised_operations)\.(?:all[_-]\w+|collective[_-]\w+|reduce[_-]scatter|infeed|outfeed|send|recv)"
@@ -63,22 +70,22 @@ RULES = (
     ),
     Rule(r"compiles|traces|reads|waits|launches|puts", absolute=0.01),
 )
-"""Facts that gate; all others are shown only."""
+"""Facts that gate; all others are for information."""
 
 _WIDTH = {"f64": 8, "f32": 4, "tf32": 4, "bf16": 2, "f16": 2}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:
-    """A fact on which the sides do not agree.
+    """A fact that differs between the sides.
 
     Attributes:
-        fact: Its name; after a colon the platform that it was lowered for, if it is not this machine's.
-        base: There; None: absent.
-        head: There; None: absent.
-        judgement: `worse`, `better`, or empty where it does not gate.
-        exact: Whether it came out the same each time that a side was compiled; else it cannot gate.
-        accepted: Reason of a Perf-Accept trailer; empty without one.
+        fact: Name of the fact; after a colon, the platform of the lowered program.
+        base: Value in the base; None: absent.
+        head: Value in the head; None: absent.
+        judgement: `worse`, `better`, or empty if the fact does not gate.
+        exact: Whether two compilations of a side gave the same value; otherwise the fact cannot gate.
+        accepted: Reason of a Perf-Accept trailer; empty without a trailer.
     """
 
     fact: str
@@ -90,40 +97,40 @@ class Difference:
 
     @property
     def gates(self) -> bool:
-        """Whether it makes the workload slower."""
+        """Whether the difference makes the workload SLOWER."""
         return self.judgement == "worse" and self.exact and not self.accepted
 
     def __str__(self) -> str:
         return f"{self.fact} {shown(self.base)} -> {shown(self.head)}{self.relative()}"
 
     def relative(self) -> str:
-        """The change in per cent, in brackets; empty where there is none."""
+        """Formats the relative change in per cent in parentheses; empty if it is not defined."""
         if not self.base or self.head is None:
             return ""
         return f" ({100.0 * (self.head / self.base - 1.0):+.3g} %)"
 
 
 def shown(value: float | None) -> str:
-    """Writes a fact."""
+    """Formats the value of a fact."""
     if value is None:
         return "none"
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e7 else f"{value:.4g}"
 
 
 def flat(facts: Mapping[str, Any]) -> dict[str, float]:
-    """Returns facts by dotted names; fingerprints are no facts.
+    """Returns facts by dotted names, without fingerprints.
 
-    Convolutions in a wider type are one fact, so that a cast from bfloat16 shows whatever the number of convolutions.
+    The widest type of a convolution is a fact, so that a cast from bfloat16 shows for any number of convolutions.
     """
-    found: dict[str, float] = {}
+    flattened: dict[str, float] = {}
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            found |= {f"{name}.{kind}": float(n) for kind, n in value.items()}
+            flattened |= {f"{name}.{kind}": float(n) for kind, n in value.items()}
         elif not isinstance(value, str):
-            found[name] = float(value)
+            flattened[name] = float(value)
     if types := facts.get("convolution_types"):
-        found["convolution_types.widest"] = float(max(_WIDTH.get(kind, 0) for kind in types))
-    return found
+        flattened["convolution_types.widest"] = float(max(_WIDTH.get(kind, 0) for kind in types))
+    return flattened
 
 
 def compare(
@@ -137,14 +144,14 @@ def compare(
     """Lists the facts in which two sides differ.
 
     Args:
-        base: Facts.
-        head: Facts.
-        platform: Appended to the names.
-        accepted: Fact -> reason.
-        unstable: Names of facts that are not the same each time that a side is compiled.
+        base: Facts of the base.
+        head: Facts of the head.
+        platform: Platform, appended to the names.
+        accepted: Fact -> reason of a trailer.
+        unstable: Names of facts that differ between compilations of the same side.
     """
     old, new = flat(base), flat(head)
-    found = []
+    differences = []
     for name in sorted({*old, *new}):
         table = name.partition(".")[0]
         counted = "." in name and (table in base and table in head)
@@ -153,12 +160,12 @@ def compare(
         if a != b:
             label = f"{name}:{platform}" if platform else name
             reason = (accepted or {}).get(label) or (accepted or {}).get(name) or ""
-            found.append(Difference(label, a, b, judgement(name, a, b), name not in unstable, reason))
-    return found
+            differences.append(Difference(label, a, b, judgement(name, a, b), name not in unstable, reason))
+    return differences
 
 
 def judgement(name: str, base: float | None, head: float | None) -> str:
-    """Returns `worse`, `better`, or nothing for a fact that does not gate or has not changed enough."""
+    """Returns `worse`, `better`, or an empty string for a fact that does not gate or has hardly changed."""
     rule = next((rule for rule in RULES if re.fullmatch(rule.pattern, name)), None)
     if rule is None or base is None or head is None:
         return ""
@@ -169,7 +176,7 @@ def judgement(name: str, base: float | None, head: float | None) -> str:
 
 
 def missing(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[str]:
-    """Returns the facts that one side has and the other does not: a metric that vanished is not measured."""
+    """Returns the gating facts that exist on one side only: a fact that disappeared is not measured."""
     return sorted(
         name
         for name in {*base, *head}
@@ -184,10 +191,10 @@ def _gates(name: str, facts: Mapping[str, Any]) -> bool:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """What is known of a workload.
+    """The measurements of a workload on which its verdict rests.
 
     Attributes:
-        missing: Why it was not measured; empty if it was.
+        missing: Reason why it was not measured; empty if it was.
         identical: Whether the program is the same on all platforms.
         reached: Whether a changed line is reached.
         differences: Facts and counts that differ.
@@ -195,7 +202,7 @@ class Outcome:
         answer_accepted: Reason of a trailer that accepts another answer.
         time: Verdict of the times; empty if nothing was timed.
         time_accepted: Reason of a trailer that accepts a longer time.
-        further_pairs: How many more pairs of times would decide.
+        further_pairs: Approximate number of further pairs needed for a decision.
     """
 
     missing: str = ""
@@ -218,20 +225,20 @@ def verdict(outcome: Outcome) -> tuple[str, str]:
     if gates := [difference for difference in outcome.differences if difference.gates]:
         return SLOWER, "; ".join(map(str, gates[:4])) + (f"; {len(gates) - 4} more" if len(gates) > 4 else "")
     if outcome.time == SLOWER and not outcome.time_accepted:
-        return SLOWER, "it takes longer"
+        return SLOWER, "it takes more time"
     notes = [f"{d.fact} accepted: {d.accepted}" for d in outcome.differences if d.judgement == "worse" and d.accepted]
     notes += [f"time accepted: {outcome.time_accepted}"] if outcome.time == SLOWER else []
-    said = "; ".join(notes)
+    acceptance = "; ".join(notes)
     if outcome.identical and not outcome.reached:
         return SAME, "identical program, and it passes through no changed line"
     if outcome.time == UNDECIDED:
-        return UNDECIDED, f"times need about {outcome.further_pairs:,} more pairs"
+        return UNDECIDED, f"further pairs needed for timing: about {outcome.further_pairs:,}"
     if outcome.time:
-        return (SAME if outcome.time == SLOWER else outcome.time), said or "timed"
+        return (SAME if outcome.time == SLOWER else outcome.time), acceptance or "timed"
     if outcome.identical and outcome.answer in ("equal", "ulp"):
         return SAME, "identical program, equal counts and answers; not timed"
     if outcome.identical:
-        return UNDECIDED, "identical program, but the host may pass through changed lines, and it was not run"
+        return UNDECIDED, "identical program, but code on the host may pass through changed lines, and was not run"
     better = [str(difference) for difference in outcome.differences if difference.judgement == "better"]
     return UNDECIDED, "; ".join([*better[:3], "the program has changed and no fact is worse; not timed"])
 
@@ -240,11 +247,11 @@ def of_change(verdicts: Sequence[str], unreached: bool) -> str:
     """Returns the verdict of a change.
 
     Args:
-        verdicts: Of its workloads.
-        unreached: Whether a changed line of code is reached by none.
+        verdicts: Verdicts of its workloads.
+        unreached: Whether there is a changed line of code that no workload passes through.
     """
-    every = [*verdicts, *([NOT_MEASURED] if unreached or not verdicts else [])]
-    return next(verdict for verdict in _ORDER if verdict in every)
+    candidates = [*verdicts, *([NOT_MEASURED] if unreached or not verdicts else [])]
+    return next(verdict for verdict in _ORDER if verdict in candidates)
 
 
 def exit_code(verdict: str) -> int:

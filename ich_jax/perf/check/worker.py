@@ -1,10 +1,10 @@
-"""The process that measures one side: `python -P worker.py TOOL SIDE TABLE`, orders and answers as lines of JSON.
+"""The process that measures one side: `python -P worker.py TOOL SIDE TABLE`, with orders and answers as lines of JSON.
 
-TOOL is the tree that this file is of, SIDE the tree to be measured, TABLE the file of workloads. What measures comes
-from TOOL on both sides, so that a side cannot change how it is measured: those modules are imported first, then the
-package is forgotten, and whatever the workloads import under its name comes from SIDE.
+TOOL is the tree of this file, SIDE the tree to be measured, TABLE the file of workloads. The measuring code comes from
+TOOL on both sides, so that a side cannot change how it is measured: these modules are imported first, then the package
+is removed from `sys.modules`, and everything that the workloads import under its name comes from SIDE.
 
-Answers go to what standard output was; everything that is printed goes to standard error.
+Answers go to the original standard output; all printed output goes to standard error.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    if sys.platform == "linux":  # end with the process that started this one, even if that is killed
+    if sys.platform == "linux":  # end with the parent process, even if it is killed
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     sys.path.insert(0, sys.argv[1])
 
@@ -36,11 +36,11 @@ PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "flax", "optax", "ml_collections"
 
 
 class Absent(Exception):
-    """This side does not have the workload."""
+    """This side lacks the workload."""
 
 
 class Server:
-    """Answers orders; each returns what is ready for JSON."""
+    """Answers orders; the answer of each is ready for JSON."""
 
     def __init__(self, side: Path, table: Path) -> None:
         """Args: root of the tree, file of workloads."""
@@ -52,12 +52,12 @@ class Server:
         with self._recorder.recording():
             self._table = _execute(table)
             self._package = importlib.import_module(self._table["PACKAGE"])
-        where = Path(str(self._package.__file__)).resolve()
-        if not where.is_relative_to(side.resolve()):
-            raise ImportError(f"{self._table['PACKAGE']} was imported from {where}, not from the tree of this side")
+        location = Path(str(self._package.__file__)).resolve()
+        if not location.is_relative_to(side.resolve()):
+            raise ImportError(f"{self._table['PACKAGE']} was imported from {location}, not from the tree of this side")
 
     def receipt(self) -> dict[str, Any]:
-        """Says on what this process measures."""
+        """Describes the machine and the versions with which this process measures."""
         device = jax.devices()[0]
         config: Any = jax.config
         return {
@@ -72,14 +72,14 @@ class Server:
         }
 
     def workloads(self) -> dict[str, Any]:
-        """Names the workloads, each with whether it is among the default ones, and the folders whose lines count."""
+        """Lists the workloads, each with whether it runs by default, and the folders whose lines count."""
         return {
             "workloads": {name: bool(row.default) for name, row in self._table["WORKLOADS"].items()},
             "sources": list(self._table["SOURCES"]),
         }
 
     def lower(self, name: str, platforms: list[str], changed: dict[str, list[int]]) -> dict[str, Any]:
-        """Traces and lowers a workload: its facts, the lines that it passes through, equations by line."""
+        """Traces and lowers a workload; returns its facts, the lines that it passes through, and equations by line."""
         with self._recorder.recording() as called:
             program = self._program(name)
             with program.context():
@@ -95,7 +95,7 @@ class Server:
         }
 
     def compile(self, name: str) -> dict[str, Any]:
-        """Compiles a workload and reads the code."""
+        """Compiles a workload and returns the facts of the compiled program."""
         started = time.perf_counter()
         program = self._program(name)
         with program.context():
@@ -106,7 +106,7 @@ class Server:
         }
 
     def run(self, name: str, steps: int, answers: str) -> dict[str, Any]:
-        """Counts what happens in warm steps, and writes what they came to into a file of arrays."""
+        """Counts events in warm steps, and writes their result to a file of arrays."""
         with self._program(name).context():
             with self._recorder.recording() as called:
                 state = self._started(name)
@@ -119,7 +119,7 @@ class Server:
         return {"counts": counts, "causes": causes[:5], "seconds": running.compile_seconds(), "lines": lines}
 
     def time(self, name: str, calls: int) -> dict[str, Any]:
-        """Times a block of calls, each for itself: what else runs on the machine prolongs some of them."""
+        """Times each call of a block separately, since other work on the machine prolongs some of them."""
         with self._program(name).context():
             state = self._started(name)
             seconds = []
@@ -155,7 +155,7 @@ class Server:
 
 
 class _Running:
-    """A workload under way."""
+    """A running workload."""
 
     def __init__(self, program: Any) -> None:
         self._program = program
@@ -173,14 +173,14 @@ class _Running:
 
 
 def serve(server: Server, orders: Any, answers: Any) -> None:
-    """Answers orders until there are no more."""
+    """Answers orders until the input ends."""
     for line in orders:
         order = json.loads(line)
         try:
             reply = {"ok": True, **getattr(server, order.pop("do"))(**order)}
         except Absent as error:
             reply = {"ok": False, "absent": True, "error": str(error)}
-        except Exception as error:  # whatever a workload raises is reported, and the next may do
+        except Exception as error:  # errors of a workload are reported, and the next may succeed
             traceback.print_exc()
             reply = {"ok": False, "absent": False, "error": f"{type(error).__name__}: {error}"}
         print(json.dumps(reply), file=answers, flush=True)
@@ -214,7 +214,7 @@ def _version(package: str) -> str:
 
 
 def main() -> None:
-    """Serves."""
+    """Serves orders from standard input."""
     tool, side, table = sys.argv[1:4]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -225,7 +225,7 @@ def main() -> None:
     try:
         running.listen()
         server = Server(Path(side), Path(table))
-    except Exception as error:  # a tree that does not import is the answer
+    except Exception as error:  # a failing import is reported as the answer
         traceback.print_exc()
         print(
             json.dumps({"ok": False, "absent": False, "error": f"{type(error).__name__}: {error}"}),

@@ -14,6 +14,7 @@ from ich_jax.econometrics import holidays
 from ich_jax.econometrics.did import few_treated, launch_path
 from ich_jax.econometrics.panel import Panel
 from ich_jax.econometrics.synthetic import control as synthetic_control
+from ich_jax.report.text import count
 from ich_jax.studies.benefit import prepare
 from ich_jax.studies.benefit.methods.means import compare, randomised
 from ich_jax.studies.benefit.methods.method import Estimate
@@ -241,4 +242,4 @@ def _on_days(product: PreparedProduct, chosen: npt.NDArray[np.bool_], config: Be
     part = Panel(
         data.units, data.periods[chosen], data.outcome[:, chosen], data.observed[:, chosen], start.astype(np.int64)
     )
-    return Check(name, *compare(part, config), note=f"{int(chosen.sum())} days")
+    return Check(name, *compare(part, config), note=count(int(chosen.sum()), "day"))

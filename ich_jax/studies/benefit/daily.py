@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import benefit
 from ich_jax.econometrics.panel import Panel
+from ich_jax.report import text
 from ich_jax.uncertainty.float64 import Array
 
 KEYS = ("date", "unit", "product", "arm")
@@ -55,7 +56,8 @@ def describe(data: Daily) -> list[str]:
     Args:
         data: From `reading.load_daily` or `simulation.simulate`.
     """
-    head = [f"{'SIMULATED data' if data.simulated else 'data'} from {data.source}: {len(data.products)} products"]
+    origin = "SIMULATED data" if data.simulated else "data"
+    head = [f"{origin} from {data.source}: {text.count(len(data.products), 'product')}"]
     for name, panel in zip(data.products, data.panels, strict=True):
         starts = np.unique(panel.start[panel.ever_treated])
         launch = ", ".join(str(panel.periods[s]) for s in starts)

@@ -8,7 +8,7 @@ from ich_jax import workdir
 from ich_jax.config import BenefitConfig
 from ich_jax.report import page, tables
 from ich_jax.report.provenance import Provenance
-from ich_jax.report.text import p_value, span
+from ich_jax.report.text import count, p_value, span
 from ich_jax.studies.benefit import copies, launches, tidy
 from ich_jax.studies.benefit import figures as benefit_figures
 from ich_jax.studies.benefit import sections as benefit_sections
@@ -99,9 +99,10 @@ def write_size_study(folder: str | Path, *, config: BenefitConfig, study: SizeSt
     return page.write(
         report / "index.html",
         title=f"Size study: {config.name}",
-        summary=f"{len(study.periods)} designs with {study.treated} treated units, autocorrelations "
-        f"{', '.join(f'{rho:g}' for rho in dependent)}: {len(study.methods)} tests on {study.n_panels:,} simulated "
-        f"panels each, without an effect. The nominal level is {study.alpha:g}, the largest actual one {worst:.3f}.",
+        summary=f"{count(len(study.periods), 'design')} with {count(study.treated, 'treated unit')}, autocorrelations "
+        f"{', '.join(f'{rho:g}' for rho in dependent)}: {count(len(study.methods), 'test')}, each on "
+        f"{count(study.n_panels, 'simulated panel')} without an effect. The nominal level is {study.alpha:g}, the "
+        f"largest actual level {worst:.3f}.",
         sections=sections,
         provenance=provenance,
         simulated="All panels are simulated: independent AR(1) series with a shock that all units share.",

@@ -7,6 +7,7 @@ import numpy as np
 
 from ich_jax import errors
 from ich_jax.econometrics.panel import Panel
+from ich_jax.report import text
 
 WEEK = 7
 _LEAST_BINS = 12  # with fewer bins before the launch, days are not averaged
@@ -92,8 +93,8 @@ def weekly(data: Panel) -> tuple[Panel, tuple[str, ...]]:
     n = (days - WEEK + 1) // WEEK  # the same on whatever day of the week the launch is, so that programs are shared
     if first // WEEK < _LEAST_BINS or n + (offset - last) // WEEK < 2:
         return data, (
-            f"{first} days before the first launch and {days - last} after the last are too few for weeks: event study "
-            "and synthetic controls use days",
+            f"{text.count(first, 'day')} before the first launch and {days - last} after the last are too few for "
+            "weeks: event study and synthetic controls use days",
         )
     inside = slice(offset, offset + WEEK * n)
     shape = (len(data.units), n, WEEK)
@@ -106,7 +107,7 @@ def weekly(data: Panel) -> tuple[Panel, tuple[str, ...]]:
     mixed = data.ever_treated & (into > 0)
     observed[mixed, start[mixed]] = False
     outcome = np.where(observed, values.sum(axis=2) / np.maximum(count, 1), np.nan)
-    notes = [f"{days - WEEK * n} days at the ends that make no whole week are left out of weekly means"]
+    notes = [f"left out of weekly means: {text.count(days - WEEK * n, 'day')} at the ends that fill no week"]
     if (count < WEEK).any():
         notes.append(
             f"{(count < WEEK).sum()} of {count.size} unit-weeks lack days; {(count < _LEAST_DAYS).sum()} with fewer "

@@ -6,6 +6,7 @@ from ich_jax.config import BenefitConfig, flatten
 from ich_jax.report import page
 from ich_jax.report.style import Picture
 from ich_jax.report.tables import Table
+from ich_jax.report.text import count
 from ich_jax.studies.benefit import carries
 from ich_jax.studies.benefit import figures as benefit_figures
 from ich_jax.studies.benefit import tables as benefit_tables
@@ -295,4 +296,5 @@ def _samples(result: Analysis) -> str:
     units = sum(p.prepared.audit.units for p in result.products)
     days = max(p.prepared.audit.periods for p in result.products)
     treated = sum(p.prepared.audit.treated for p in result.products)
-    return f"{units} units over {len(result.products)} products, {treated} treated; {days} days"
+    products = count(len(result.products), "product")
+    return f"{count(units, 'unit')} over {products}, {treated} treated; {count(days, 'day')}"

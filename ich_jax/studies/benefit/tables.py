@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from ich_jax.report.tables import Cell, Table
-from ich_jax.report.text import p_value, span
+from ich_jax.report.text import count, p_value, span
 from ich_jax.studies.benefit import audit
 from ich_jax.studies.benefit.analysis import Analysis, ProductResult
 from ich_jax.studies.benefit.calibration import SizeStudy
@@ -97,7 +97,7 @@ def main_table(result: Analysis) -> Table:
         rows,
         result.simulated,
         caption=f"By {result.method}, chosen before any effect was looked at. Intervals cover {1 - result.alpha:.0%}; "
-        f"adjusted p: Holm over {len(result.products)} products; least p: what randomisation could give at best. "
+        f"adjusted p: Holm over {count(len(result.products), 'product')}; least p: smallest possible by randomisation. "
         f"{together(result)}"
         + (" The true effect is known because the data are simulated." if result.simulated else ""),
         digits=(("effect", 1), ("% of the level", 1), ("true effect", 1), ("least p", 4)),
@@ -234,7 +234,7 @@ def value_table(result: Analysis) -> Table:
     valued = next(product.value for product in result.products if product.value is not None)
     plan = valued.plan
     columns = ("product", "figure", "estimate", "low", "high", "note")
-    ramp = f", after it has risen over {plan.ramp_days} days" if plan.ramp_days else ""
+    ramp = f", after it has risen over {count(plan.ramp_days, 'day')}" if plan.ramp_days else ""
     growing = f"and that of its growth ({100 * plan.growth_error:.3g} %)" if plan.growth_error else "alone"
     costs = f"investment {plan.investment:,.0f} yuan at the launch, running cost {plan.running_cost:,.0f} yuan a day"
     return _table(

@@ -1,16 +1,16 @@
-"""The command line: flags, and what each refuses.
+"""The command line of the design study: its flags and their checks.
 
     python -m ich_jax.studies.design --help
 
-The same as experiments/design.py, which says what it is for.
+The same command as experiments/design.py, whose docstring describes the study.
 """
 
 if __name__ == "__main__":
     from ich_jax import liveness
     from ich_jax.perf import memory
 
-    memory.set_up()  # at the very first: it may run the command once more
-    liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
+    memory.set_up()  # before anything else: it may start the command again
+    liveness.start()  # before the imports below: they take seconds, and Ctrl-C must work meanwhile
 
 import re
 import sys
@@ -29,36 +29,36 @@ from ich_jax.studies.design.run import list_space, redraw, run
 
 FLAGS = flags.FLAGS
 SHORT = ("candidates", "deliver", "select", "style_strength", "seed", "spread", "print_size")
-"""Fields of the config that have a flag of their own: `--candidates=64` for `--config.candidates=64`."""
+"""Config fields with a short flag: `--candidates=64` for `--config.candidates=64`."""
 
 
 def define_flags() -> None:
-    """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
+    """Declares the flags; importing the module does not, so that several experiments can be imported together."""
     config_flags.DEFINE_config_file(
         "config", config_lib.locate("design"), "Config file, such as configs/design.py:quick."
     )
-    flags.DEFINE_string("workdir", None, "Folder of the designs; given again, unfinished briefs resume.")
+    flags.DEFINE_string("workdir", None, "Folder of the designs; a folder in use resumes with its unfinished briefs.")
     flags.DEFINE_string(
         "checkpoint", "", "Work directory of a training run, or one of its checkpoints; empty: the shipped generator."
     )
     flags.DEFINE_multi_string("brief", [], 'A brief, such as "product=fan, palette=indigo, width=+1.5"; repeatable.')
-    flags.DEFINE_string("briefs", "", "File of briefs: CSV with a row for each, or JSON.")
-    flags.DEFINE_integer("test_briefs", 0, "Design for so many of the run's own test briefs.", lower_bound=0)
-    flags.DEFINE_bool("list", False, "Print what briefs of the run can state, then leave.")
-    flags.DEFINE_bool("dry_run", False, "Check everything and print what would be drawn, then leave.")
-    flags.DEFINE_string("seeds", "", "One design of each of these seeds instead of choosing, such as 0-9,12.")
-    flags.DEFINE_string("redraw", "", "A design (PNG) to draw again and compare, to the bit.")
-    flags.DEFINE_string("around", "", "A design (PNG) of which variations are wanted; see --spread.")
-    flags.DEFINE_string("morph", "", "A.png,B.png: a path between two designs.")
+    flags.DEFINE_string("briefs", "", "File of briefs: CSV with a row for each brief, or JSON.")
+    flags.DEFINE_integer("test_briefs", 0, "Design for this number of the run's own test briefs.", lower_bound=0)
+    flags.DEFINE_bool("list", False, "Print the parts that a brief can state, then exit.")
+    flags.DEFINE_bool("dry_run", False, "Check everything and print the designs that would be drawn, then exit.")
+    flags.DEFINE_string("seeds", "", "Draw one design for each of these seeds, such as 0-9,12, without choosing.")
+    flags.DEFINE_string("redraw", "", "A design (PNG) to draw again and compare bit for bit.")
+    flags.DEFINE_string("around", "", "A design (PNG) to vary; see --spread.")
+    flags.DEFINE_string("morph", "", "A.png,B.png: draw a path between two designs.")
     flags.DEFINE_string("sweep", "", "An axis along which each brief (or the design of --around) is drawn.")
-    flags.DEFINE_string("sketch", "", "Line art (an image file) that the designs shall follow.")
-    flags.DEFINE_integer("candidates", None, "Candidates drawn for a brief.", lower_bound=1)
-    flags.DEFINE_integer("deliver", None, "Designs delivered of a brief, at most.", lower_bound=1)
-    flags.DEFINE_string("select", None, "diverse, best or first: which of those that meet the brief are delivered.")
+    flags.DEFINE_string("sketch", "", "Line art (an image file) for the designs to follow.")
+    flags.DEFINE_integer("candidates", None, "Candidates drawn for each brief.", lower_bound=1)
+    flags.DEFINE_integer("deliver", None, "Largest number of designs delivered for each brief.", lower_bound=1)
+    flags.DEFINE_string("select", None, "Rule that chooses among candidates that meet the brief: diverse, best, first.")
     flags.DEFINE_float("style_strength", None, "Strength of the brief; 1: as trained.")
     flags.DEFINE_integer("seed", None, "Seed of the noise.", lower_bound=0)
-    flags.DEFINE_float("spread", None, "How far variations are from --around: 0 to 1.")
-    flags.DEFINE_integer("print_size", None, "Pixels of the large copies.", lower_bound=1)
+    flags.DEFINE_float("spread", None, "Distance of variations from the design of --around, from 0 to 1.")
+    flags.DEFINE_integer("print_size", None, "Side of the large copies in pixels.", lower_bound=1)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -81,13 +81,13 @@ def main(argv: Sequence[str]) -> None:
         )
         if FLAGS.workdir is None and not (FLAGS.dry_run or FLAGS.redraw):
             raise errors.ConfigError(
-                "No --workdir is given: name the folder of the designs, such as --workdir=runs/fans."
+                "No --workdir is given: name a folder for the designs, such as --workdir=runs/fans."
             )
         if config.compilation_cache:
             keep_compiled_programs()
         if FLAGS.redraw:
             if request != Request():
-                raise errors.ConfigError("--redraw draws one design again; leave briefs and other requests out.")
+                raise errors.ConfigError("--redraw draws one design again; leave out briefs and other requests.")
             redraw(config, FLAGS.checkpoint, FLAGS.redraw, FLAGS.workdir or "")
         else:
             run(config, FLAGS.workdir or "", FLAGS.checkpoint, request, dry_run=FLAGS.dry_run)
@@ -96,10 +96,10 @@ def main(argv: Sequence[str]) -> None:
 
 
 def configured(edited: ml_collections.ConfigDict) -> DesignConfig:
-    """Returns the config with the flags that stand for fields of it.
+    """Returns the config after the short flags of its fields have been applied.
 
     Raises:
-        ConfigError: A field or a flag has a value that it may not have.
+        ConfigError: The value of a field or flag is not allowed.
     """
     values = edited.to_dict()
     values |= {name: FLAGS[name].value for name in SHORT if FLAGS[name].value is not None}
@@ -110,22 +110,24 @@ def configured(edited: ml_collections.ConfigDict) -> DesignConfig:
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """Reads `0-3,7`: ranges with both ends, and single seeds.
+    """Reads seeds such as `0-3,7`: ranges, both ends included, and single seeds.
 
     Raises:
-        ConfigError: It is not of that form.
+        ConfigError: The text does not have this form.
     """
-    found: list[int] = []
+    seeds: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if match is None or int(match[2] or match[1]) < int(match[1]) or int(match[2] or 0) - int(match[1]) >= 10_000:
-            raise errors.ConfigError(f"--seeds={text}: {part!r} is no seed or range of seeds, such as 0-9,12.")
-        found += range(int(match[1]), int(match[2] or match[1]) + 1)
-    return tuple(found)
+            raise errors.ConfigError(
+                f"--seeds={text}: {part!r} is neither a seed nor a range; write for example 0-9,12."
+            )
+        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(seeds)
 
 
 def start() -> None:
-    """Runs the experiment as a program: reads the command line, and leaves when done."""
+    """Runs the experiment as a program: parses the command line, runs and exits."""
     define_flags()
     app.run(main, flags_parser=parse_flags)
 

@@ -1,8 +1,8 @@
 """Briefs as people write them: `product=fan, palette=indigo, width=+1.5`, rows of a CSV file, objects of a JSON file.
 
-Names are those of the run's design space. The columns of a `metadata.csv` are taken as they are: `element_palette` for
-`palette`, `axis_width` for `width`, `keywords` separated by `;`, and the folder of a `file_name` for the product. What
-is not stated is left open.
+Names are those of the run's design space. Columns of a `metadata.csv` are understood as well: `element_palette` for
+`palette`, `axis_width` for `width`, `keywords` separated by `;`, and the folder of a `file_name` for the product. Parts
+that are not stated are left open.
 """
 
 import csv
@@ -23,17 +23,17 @@ from ich_jax.evaluation import drawing
 from ich_jax.evaluation.drawing import Purpose
 from ich_jax.types import AXIS_LIMIT, Brief, DesignSpace
 
-_NAME_LENGTH = 48  # of the names of files, without rank
+_NAME_LENGTH = 48  # characters of a file name, without the rank
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Asked:
-    """One brief that designs are wanted for.
+    """A brief with a name for its files.
 
     Attributes:
-        name: Stem of its files, unique among the briefs of a call.
-        stated: What it states, `(name, category or number)` in the order of the design space.
-        brief: The same as numpy arrays, B = 1.
+        name: Stem of the file names, unique among the briefs of a call.
+        stated: The stated parts, `(name, category or number)` in the order of the design space.
+        brief: The same parts as numpy arrays, B = 1.
     """
 
     name: str
@@ -42,34 +42,34 @@ class Asked:
 
     @property
     def text(self) -> str:
-        """As it could be written on the command line."""
+        """The brief as it would be written on the command line."""
         return ", ".join(f"{n}={v if isinstance(v, str) else format(v, '+g')}" for n, v in self.stated) or "open"
 
 
 def read(texts: Sequence[str], file: str, space: DesignSpace) -> tuple[Asked, ...]:
-    """Reads the briefs of a command line and of a file, in this order.
+    """Reads briefs from the command line and then from a file.
 
     Args:
-        texts: Such as `product=fan, width=1.5`.
+        texts: Briefs such as `product=fan, width=1.5`.
         file: A CSV or JSON file; empty: none.
-        space: What briefs can ask for.
+        space: Design space of the run.
 
     Raises:
-        ConfigError: A brief states nothing, something that the run does not know, a part twice, or a number outside the
-            scale; the message says which brief.
-        DataError: The file cannot be read, or holds no brief.
+        ConfigError: A brief states no part, an unknown part or category, a part twice, or a number outside the scale;
+            the message names the brief.
+        DataError: The file cannot be read or contains no brief.
     """
-    found = [(f"--brief={text!r}", parse(text)) for text in texts]
+    stated = [(f"--brief={text!r}", parse(text)) for text in texts]
     if file:
-        found += read_file(file, space)
-    return named([asked(values, space, where) for where, values in found])
+        stated += read_file(file, space)
+    return named([asked(values, space, where) for where, values in stated])
 
 
 def parse(text: str) -> list[tuple[str, Any]]:
-    """Reads `name=value, name=value`; names are not checked yet.
+    """Reads `name=value, name=value` without checking the names.
 
     Raises:
-        ConfigError: A part is not of that form.
+        ConfigError: A part does not have this form.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
     for part in parts:
@@ -83,34 +83,34 @@ def parse(text: str) -> list[tuple[str, Any]]:
 
 
 def read_file(path: str | Path, space: DesignSpace) -> list[tuple[str, list[tuple[str, Any]]]]:
-    """Reads a CSV file with a row for each brief, or a JSON file with an object for each.
+    """Reads a CSV file with a row for each brief, or a JSON file with an object for each brief.
 
     Returns:
-        Where each brief stands, for messages, and what it states; names are not checked yet.
+        For each brief its place in the file, for messages, and its parts; names are not checked.
 
     Raises:
-        DataError: The file cannot be read, is neither, or holds no brief.
+        DataError: The file cannot be read, is neither CSV nor JSON, or contains no brief.
     """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise errors.DataError(f"--briefs={path} cannot be read as UTF-8 text: {error}.") from error
-    found = _from_json(path, text) if path.suffix.lower() == ".json" else _from_csv(path, text, space)
-    if not found:
+    rows = _from_json(path, text) if path.suffix.lower() == ".json" else _from_csv(path, text, space)
+    if not rows:
         raise errors.DataError(
-            f"--briefs={path} holds no brief; give it a row for each, such as:\nproduct,palette,width\nfan,indigo,1.5"
+            f"--briefs={path} holds no brief; write a row for each, such as:\nproduct,palette,width\nfan,indigo,1.5"
         )
-    return found
+    return rows
 
 
 def asked(values: Sequence[tuple[str, Any]], space: DesignSpace, where: str) -> Asked:
-    """Checks what a brief states; its name is still empty.
+    """Checks the parts of a brief; the name of the returned brief is empty.
 
     Args:
-        values: Name and value of each part; None leaves it open.
-        space: What briefs can ask for.
-        where: Names the brief in messages.
+        values: Name and value of each part; None leaves the part open.
+        space: Design space of the run.
+        where: Place of the brief, for messages.
 
     Raises:
         ConfigError: See `read`.
@@ -122,11 +122,11 @@ def asked(values: Sequence[tuple[str, Any]], space: DesignSpace, where: str) -> 
                 f"{where}: {name} is stated twice, as {stated[name]!r} and as {value!r}; keep one of them."
             )
         if isinstance(value, list | dict | bool):
-            raise errors.ConfigError(f"{where}: {name}: got {value!r}; a brief states one value of each part.")
+            raise errors.ConfigError(f"{where}: {name}: got {value!r}; a brief states one value for each part.")
         stated[name] = _number(value) if name in space.axes and isinstance(value, str) else value
     if not stated:
         raise errors.ConfigError(
-            f"{where}: it states nothing; state at least one part, such as product={space.products[0]}."
+            f"{where}: the brief states nothing; state at least one part, such as product={space.products[0]}."
         )
     try:
         brief = space.brief(**stated)
@@ -139,19 +139,19 @@ def asked(values: Sequence[tuple[str, Any]], space: DesignSpace, where: str) -> 
     return Asked("", parts, brief)
 
 
-def named(found: Sequence[Asked]) -> tuple[Asked, ...]:
-    """Gives each brief a name for its files: its number and the first words of what it states."""
-    width = max(2, len(str(len(found))))
+def named(unnamed: Sequence[Asked]) -> tuple[Asked, ...]:
+    """Names each brief, for its files, by its number and the first words of its text."""
+    width = max(2, len(str(len(unnamed))))
     names = []
-    for i, one in enumerate(found):
-        words = [v if isinstance(v, str) else f"{n}{v:+g}" for n, v in one.stated if v != "absent"]
+    for i, item in enumerate(unnamed):
+        words = [v if isinstance(v, str) else f"{n}{v:+g}" for n, v in item.stated if v != "absent"]
         slug = re.sub(r"[^\w.+-]+", "-", "_".join(words))[:_NAME_LENGTH].strip("_-.") or "open"
         names.append(f"{i + 1:0{width}d}_{slug}")
-    return tuple(dataclasses.replace(one, name=name) for one, name in zip(found, names, strict=True))
+    return tuple(dataclasses.replace(item, name=name) for item, name in zip(unnamed, names, strict=True))
 
 
 def from_arrays(brief: Brief, space: DesignSpace) -> tuple[tuple[str, str | float], ...]:
-    """Returns what the first of B briefs states, as `Asked.stated`."""
+    """Returns the stated parts of the first of B briefs, as in `Asked.stated`."""
     given = np.asarray(brief.given[0]) > 0
     kinds = (("product", space.products), *((element.name, element.categories) for element in space.elements))
     codes = (int(np.asarray(brief.product)[0]), *(int(code) for code in np.asarray(brief.elements)[0]))
@@ -165,21 +165,21 @@ def from_arrays(brief: Brief, space: DesignSpace) -> tuple[tuple[str, str | floa
     )
 
 
-def of_test(dataset: Dataset, settings: EvalConfig, n: int) -> tuple[Asked, ...]:
-    """Returns the first of a run's test briefs, those that its evaluation judges; their names are still empty.
+def from_test_set(dataset: Dataset, settings: EvalConfig, n: int) -> tuple[Asked, ...]:
+    """Returns the first n of the test briefs on which a run is evaluated; their names are empty.
 
     Args:
         dataset: The images of the run.
-        settings: Its evaluation, whose seed and number of designs decide the briefs.
-        n: How many, at most `settings.n_designs`.
+        settings: Evaluation settings of the run; their seed and number of designs determine the briefs.
+        n: Number of briefs, at most `settings.n_designs`.
     """
     drawn = drawing.briefs(dataset, jax.random.key(settings.seed), Purpose.DESIGNS, settings.n_designs)
     single = [drawing.rows(drawn, slice(i, i + 1)) for i in range(n)]
-    return tuple(Asked("", from_arrays(one, dataset.space), one) for one in single)
+    return tuple(Asked("", from_arrays(brief, dataset.space), brief) for brief in single)
 
 
-def listed(space: DesignSpace) -> str:
-    """Returns the design space for people: what `--list` prints."""
+def describe_space(space: DesignSpace) -> str:
+    """Returns a readable description of the design space, as `--list` prints it."""
     lines = [f"product      {', '.join(space.products)}"]
     lines += [f"{element.name:<12} {', '.join(element.categories)}" for element in space.elements]
     lines += [f"{axis:<12} a number from {-AXIS_LIMIT:+g} to {AXIS_LIMIT:+g}" for axis in space.axes]
@@ -188,7 +188,7 @@ def listed(space: DesignSpace) -> str:
 
 
 def _bare(name: str, space: DesignSpace) -> str:
-    """Returns the name of the design space that a column of a metadata.csv stands for."""
+    """Returns the name in the design space for a column of a metadata.csv, without its prefix."""
     known = {element.name for element in space.elements} | set(space.axes) | {"product"}
     for prefix in ("element_", "axis_"):
         if name not in known and name.removeprefix(prefix) in known:
@@ -210,7 +210,7 @@ def _from_csv(path: Path, text: str, space: DesignSpace) -> list[tuple[str, list
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
         raise errors.DataError(f"--briefs={path} is not comma-separated text: {error}.") from error
-    found = []
+    stated = []
     for line, row in rows:
         where = f"{path}, row {line}"
         if len(row) != len(header):
@@ -218,12 +218,12 @@ def _from_csv(path: Path, text: str, space: DesignSpace) -> list[tuple[str, list
                 f"{where}: {len(row)} cells for {len(header)} columns; quote cells that hold commas."
             )
         cells = [(name, cell) for name, cell in zip(header, row, strict=True) if cell]
-        found.append((where, _metadata(cells, space)))
-    return found
+        stated.append((where, _metadata(cells, space)))
+    return stated
 
 
 def _metadata(cells: list[tuple[str, Any]], space: DesignSpace) -> list[tuple[str, Any]]:
-    """Replaces the columns that only a metadata.csv has: the file's folder is a product, keywords are elements."""
+    """Converts columns that only a metadata.csv has: the folder of a file is a product, keywords are elements."""
     names = {name for name, _ in cells}
     values: list[tuple[str, Any]] = []
     for name, cell in cells:
@@ -256,16 +256,16 @@ def _from_json(path: Path, text: str) -> list[tuple[str, list[tuple[str, Any]]]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Pairs:
-    """A JSON object with every pair that it was written with."""
+    """A JSON object with all its pairs, repeated names included."""
 
     pairs: list[tuple[str, Any]]
 
 
 def _flat(row: _Pairs) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
+    parts: list[tuple[str, Any]] = []
     for name, value in row.pairs:
         if isinstance(value, _Pairs):
-            found += value.pairs if name in ("elements", "axes") else [(name, dict(value.pairs))]
+            parts += value.pairs if name in ("elements", "axes") else [(name, dict(value.pairs))]
         else:
-            found.append((name, value))
-    return found
+            parts.append((name, value))
+    return parts

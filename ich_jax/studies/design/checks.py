@@ -1,4 +1,4 @@
-"""What is refused before anything of a design run is drawn or written."""
+"""Checks of a design run that are made before anything is drawn or written."""
 
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,23 @@ from ich_jax.training import sampling
 
 
 def check_readable(designer: Designer) -> None:
-    """Checks that the run trained a reading head.
+    """Checks that the checkpoint has a trained reading head.
 
     Raises:
-        CheckpointError: It did not, or the checkpoint lacks it.
+        CheckpointError: The run trained no reading head, or the checkpoint lacks it.
     """
     sampling.make_read(designer.model.config, designer.space)
     if "reading" not in designer.model.d_params:
         raise errors.CheckpointError(
-            f"The checkpoint of {designer.model.config.name} holds no reading head, by which candidates are chosen."
+            f"The checkpoint of {designer.model.config.name} has no reading head, which the choice of candidates needs."
         )
 
 
 def check_size(config: DesignConfig, designer: Designer) -> None:
-    """Checks that a design fits on a page of the sheet for print.
+    """Checks that a design fits on a page of the contact sheet.
 
     Raises:
-        ConfigError: It does not.
+        ConfigError: The design is too wide.
     """
     side = plan.print_side(config, designer)
     width = contact.millimetres(side, config.dpi)
@@ -41,7 +41,7 @@ def check_size(config: DesignConfig, designer: Designer) -> None:
 
 
 def check_folder(config: DesignConfig, folder: str, identity: dict[str, Any]) -> None:
-    """Checks that a work directory, if it is in use, is one of this config, these briefs and this generator.
+    """Checks that a work directory in use belongs to the same config, briefs and generator.
 
     Args:
         config: The run.
@@ -49,9 +49,9 @@ def check_folder(config: DesignConfig, folder: str, identity: dict[str, Any]) ->
         identity: See `plan.identity`.
 
     Raises:
-        WorkdirError: It is not.
+        WorkdirError: The directory belongs to another run.
     """
-    if not folder:  # nothing is stored by --dry_run
+    if not folder:  # --dry_run stores nothing
         return
     workdir.check(folder, config)
     path = Path(folder) / plan.REQUEST_FILE
@@ -65,5 +65,5 @@ def check_folder(config: DesignConfig, folder: str, identity: dict[str, Any]) ->
         differing = [name for name in theirs if stored["jobs"][name] != identity["jobs"].get(name)] or theirs
         raise errors.WorkdirError(
             f"{folder} holds designs of other briefs ({', '.join(differing[:3])}{', ...' * (len(differing) > 3)}); "
-            "nothing that was delivered is overwritten. Use another --workdir."
+            "delivered designs are never overwritten. Use another --workdir."
         )

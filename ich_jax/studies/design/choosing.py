@@ -1,4 +1,4 @@
-"""Choosing for a notebook: the steps of a design run for one brief, without a work directory."""
+"""Designs for one brief in a notebook: the steps of a design run without a work directory."""
 
 import dataclasses
 from collections.abc import Callable
@@ -26,11 +26,11 @@ class Chosen:
     """Designs chosen for one brief.
 
     Attributes:
-        images: `[K, H, W, C]` uint8, by rank.
-        result: Candidates, readings and reasons of each; what the inspector reads is left out.
-        choice: The candidates themselves.
-        designer: What drew them.
-        config: By which rules.
+        images: `[K, H, W, C]` uint8, in order of rank.
+        result: Candidates, readings and reasons, without readings of the inspector.
+        choice: The candidates and their readings.
+        designer: The generator that drew the candidates.
+        config: Rules of the choice.
     """
 
     images: Images
@@ -40,11 +40,11 @@ class Chosen:
     config: DesignConfig
 
     def __repr__(self) -> str:
-        """Says what was chosen of how many."""
-        found = self.result
+        """Gives the numbers of designs, of candidates that meet the brief, and of all candidates."""
+        result = self.result
         return (
-            f"Chosen({found.title}: {len(self.images)} designs of {found.n_meeting} that meet it, "
-            f"{found.n_candidates} candidates)"
+            f"Chosen({result.title}: {len(self.images)} designs of {result.n_meeting} that meet it, "
+            f"{result.n_candidates} candidates)"
         )
 
 
@@ -55,39 +55,39 @@ def choose(
     criteria: npt.ArrayLike | Callable[[Images], npt.ArrayLike] | None = None,
     images: Dataset | None = None,
 ) -> Chosen:
-    """Draws candidates for one brief and takes some; see `ich_jax.choose`.
+    """Draws candidates for one brief and chooses among them; see `ich_jax.choose`.
 
     Args:
         model: The generator.
         brief: One brief.
-        config: By which rules.
+        config: Rules of the choice.
         criteria: See `ich_jax.choose`.
-        images: The images of the run, from which open parts are drawn; those of the renderer need not be given.
+        images: The images of the run, from which open parts are drawn; not needed for runs on images of the renderer.
 
     Raises:
-        ConfigError: There are several briefs, or it holds a number that stands for no category.
+        ConfigError: There are several briefs, or the brief holds a code without a category.
         CheckpointError: The run trained no reading head.
     """
     if len(np.asarray(brief.product)) != 1:
         raise errors.ConfigError(f"brief: got {len(np.asarray(brief.product))} briefs; choose takes one at a time.")
     model.space.check(brief)
-    draws = Designer(model, config.style_strength, config.batch)
-    checks.check_readable(draws)
+    generator = Designer(model, config.style_strength, config.batch)
+    checks.check_readable(generator)
     (asked,) = briefs.named([Asked("", briefs.from_arrays(brief, model.space), brief)])
     job = plan.brief_job(config, asked)
     if config.open_parts == "drawn" and open_parts.fillable(model.space, job):
         if images is None and model.config.data.source == "procedural":
             images = make.make(model.config.data, seed=model.config.seed)
-        job = job if images is None else open_parts.of(images).fill(job)
+        job = job if images is None else open_parts.draw_pool(images).fill(job)
     choice = designer.choose(
-        draws,
+        generator,
         job,
         deliver=config.deliver,
         select=config.select,
         tolerance=config.tolerance,
         criteria=criteria,
     )
-    return Chosen(choice.images, delivery.collect(config, draws, None, choice, 0.0), choice, draws, config)
+    return Chosen(choice.images, delivery.collect(config, generator, None, choice, 0.0), choice, generator, config)
 
 
 def save(chosen: Chosen, folder: str | Path) -> list[Path]:
@@ -99,7 +99,7 @@ def save(chosen: Chosen, folder: str | Path) -> list[Path]:
     folder = Path(folder)
     job = chosen.choice.job
     identity = plan.identity(chosen.designer, (job,))
-    # Which were taken may depend on criteria, which no config holds.
+    # The choice may depend on criteria, which are not part of any config.
     identity["jobs"][job.name] = config_lib.fingerprint([identity["jobs"][job.name], chosen.choice.index.tolist()])
     checks.check_folder(chosen.config, str(folder), identity)
     workdir.claim(folder, chosen.config)

@@ -1,4 +1,4 @@
-"""One brief of a design run: designs drawn, chosen, judged and written, with the record that says so."""
+"""The work for one brief of a design run: draw, choose, judge and write designs, then store the record."""
 
 import dataclasses
 import time
@@ -21,12 +21,12 @@ from ich_jax.types import Brief
 
 @dataclasses.dataclass(frozen=True)
 class Judging:
-    """Who judges what was delivered, and what it is compared with.
+    """The inspector that judges delivered designs, and the real images that they are compared with.
 
     Attributes:
         dataset: The images of the run.
-        inspector: Trained on real images only.
-        real_draws: Real images of a brief; None if the set cannot draw them.
+        inspector: The inspector, trained on real images only.
+        real_draws: Draws real images of a brief; None if the data set cannot.
     """
 
     dataset: Dataset
@@ -35,14 +35,14 @@ class Judging:
 
 
 def deliver(config: DesignConfig, folder: str, designer: Designer, judging: Judging | None, job: Job) -> BriefResult:
-    """Draws, chooses, judges and writes the designs of one job; the record comes last and says that all is there."""
+    """Draws, chooses, judges and writes the designs of one job; its record is written last and marks it complete."""
     started = time.perf_counter()
     choice = choose(designer, job, deliver=config.deliver, select=config.select, tolerance=config.tolerance)
     seconds = time.perf_counter() - started
     record = collect(config, designer, judging, choice, seconds)
     names = write_pictures(folder, designer, choice, config)
     if [design.file for design in record.delivered] != names:
-        raise AssertionError("records and files are named by one function")
+        raise AssertionError("records and files must be named by the same function")
     result.save(folder, record)
     return record
 
@@ -50,9 +50,9 @@ def deliver(config: DesignConfig, folder: str, designer: Designer, judging: Judg
 def collect(
     config: DesignConfig, designer: Designer, judging: Judging | None, choice: Choice, seconds: float
 ) -> BriefResult:
-    """Has what was chosen judged, and puts together the record of a job."""
+    """Has the chosen designs judged and returns the record of a job."""
     job, space, index = choice.job, designer.space, choice.index
-    own = result.seen(space, job.brief, choice.reading, config.tolerance)
+    own_readings = result.seen(space, job.brief, choice.reading, config.tolerance)
     judged: list[result.Seen | None] = [None] * (len(index) + 1)
     spread = diversity.pixel_sd(choice.images[None]) if len(index) > 1 and job.chosen else None
     real_spread = None
@@ -64,18 +64,18 @@ def collect(
             real_spread = real_images_spread(judging, job.brief, len(index))
     delivered = []
     for rank, i in enumerate(map(int, index)):
-        start = recipes.source(job.recipes[i])
-        asked, full = (drawing.rows(of, slice(i, i + 1)) for of in (job.brief, job.drawn))
+        noise = recipes.source(job.recipes[i])
+        asked, full = (drawing.rows(brief, slice(i, i + 1)) for brief in (job.brief, job.drawn))
         delivered.append(
             Delivered(
                 rank=rank + 1,
                 file=name_of(job, rank + 1),
                 candidate=i,
-                seed=start.seed,
-                noise=start.index,
+                seed=noise.seed,
+                noise=noise.index,
                 reason=choice.reasons[rank],
                 stated=briefs.from_arrays(full, space),
-                own=own[i],
+                own=own_readings[i],
                 judged=judged[rank],
                 open_parts=open_parts.drawn(asked, full, space),
             )
@@ -90,7 +90,7 @@ def collect(
         n_meeting=int(choice.comparison.meets.sum()),
         refused=result.refused(space, choice.comparison, job.brief),
         delivered=tuple(delivered),
-        first=own[0],
+        first=own_readings[0],
         first_judged=judged[-1],
         cloud=result.cloud(choice, space),
         spread=spread,
@@ -100,7 +100,7 @@ def collect(
 
 
 def real_images_spread(judging: Judging, brief: Brief, n: int) -> float:
-    """Returns the spread of n real images of a brief, what it leaves open as the set has it."""
+    """Returns the spread of n real images of a brief; parts that it leaves open vary as in the data set."""
     assert judging.real_draws is not None
     key = jax.random.key(0)
     space = judging.dataset.space
@@ -117,39 +117,39 @@ def real_images_spread(judging: Judging, brief: Brief, n: int) -> float:
 
 
 def name_of(job: Job, rank: int, suffix: str = "") -> str:
-    """Returns the file of a design in its work directory."""
+    """Returns the path of a design relative to the work directory."""
     return f"designs/{job.name}_{rank:02d}{suffix}.png"
 
 
 def write_pictures(folder: str | Path, designer: Designer, choice: Choice, config: DesignConfig) -> list[str]:
-    """Writes the designs of a choice at native size and large; files that are there stay as they are.
+    """Writes the designs of a choice at native size and enlarged; existing files are kept.
 
     Returns:
-        The files of native size, relative to the folder.
+        Paths of the files of native size, relative to the folder.
     """
     names = []
     for rank, i in enumerate(map(int, choice.index)):
         brief = drawing.rows(choice.job.drawn, slice(i, i + 1))
         card = card_of(designer, choice.job.recipes[i], brief, i, drawing.rows(choice.job.brief, slice(i, i + 1)))
         large = files.enlarge(choice.images[rank], config.print_size, config.resample)
-        made = dataclasses.replace(card, enlarged=f"{config.resample} {config.print_size}")
+        large_card = dataclasses.replace(card, enlarged=f"{config.resample} {config.print_size}")
         names.append(name_of(choice.job, rank + 1))
         files.write_new(Path(folder) / names[-1], files.encode(choice.images[rank], card))
-        files.write_new(Path(folder) / name_of(choice.job, rank + 1, "_print"), files.encode(large, made))
+        files.write_new(Path(folder) / name_of(choice.job, rank + 1, "_print"), files.encode(large, large_card))
     return names
 
 
 def card_of(
     designer: Designer, recipe: recipes.Recipe, brief: Brief, position: int, asked: Brief | None = None
 ) -> Card:
-    """Returns how a design was drawn.
+    """Returns the card of a design.
 
     Args:
-        designer: Drew it.
-        recipe: Of its noise.
-        brief: It was drawn from.
-        position: Among the candidates.
-        asked: What of the brief was asked for; None: all that it states.
+        designer: The generator that drew it.
+        recipe: Recipe of its noise.
+        brief: The brief that it was drawn from.
+        position: Its position among the candidates.
+        asked: The brief that was asked for, without the open parts drawn for this design; None: the same as `brief`.
     """
     model = designer.model
     return Card(

@@ -1,4 +1,4 @@
-"""Candidates drawn, read by the run's own discriminator, and chosen; nothing here asks the inspector."""
+"""Candidates are drawn, read by the run's own discriminator, and chosen; the inspector takes no part."""
 
 import dataclasses
 import functools
@@ -23,12 +23,12 @@ from ich_jax.types import Array, Brief, DesignSpace, Params, PyTree, Reading
 
 @dataclasses.dataclass(frozen=True)
 class Designer:
-    """A trained generator with its discriminator's reading head, in batches of one shape.
+    """A trained generator with its discriminator's reading head, called with batches of one shape.
 
     Attributes:
         model: Parameters, config and design space.
         strength: Style strength.
-        batch: Designs per call. On the same machine a design's bits depend on it and on the design's row at most.
+        batch: Designs per call. On one machine the bits of a design may depend on it and on the row of the design.
     """
 
     model: TrainedModel
@@ -37,7 +37,7 @@ class Designer:
 
     @property
     def space(self) -> DesignSpace:
-        """What briefs can ask for."""
+        """Design space of the run."""
         return self.model.space
 
     @functools.cached_property
@@ -88,29 +88,29 @@ class Designer:
         return drawn
 
     def redraw(self, recipe: Recipe, brief: Brief, row: int) -> Images:
-        """Draws one design where it stood in its call, `[H, W, C]` uint8.
+        """Draws one design at its original row of the call, `[H, W, C]` uint8.
 
         Args:
-            recipe: Of its noise.
+            recipe: Recipe of its noise.
             brief: One brief.
-            row: Its row, below `batch`.
+            row: Row of the design in its call, below `batch`.
         """
         noise = recipes.noise([recipe], self.model.config.generator.z_dim)
         return self.draw(np.repeat(noise, self.batch, axis=0), drawing.repeat(drawing.on_host(brief), self.batch))[row]
 
     def read(self, images: Images) -> tuple[Reading, npt.NDArray[np.float32]]:
-        """Returns what the run's own discriminator reads off N images, and its features `[N, F]`.
+        """Returns the readings of N images by the run's own discriminator, and its features `[N, F]`.
 
         Raises:
-            CheckpointError: It has no trained reading head.
+            CheckpointError: The discriminator has no trained reading head.
         """
-        found: tuple[Reading, npt.NDArray[np.float32]] = self._in_batches(
+        readings: tuple[Reading, npt.NDArray[np.float32]] = self._in_batches(
             lambda chunk: drawing.on_host(self._read(self.model.d_params, chunk)), images
         )
-        return found
+        return readings
 
     def warm(self, brief: Brief) -> None:
-        """Compiles both programs for briefs like these, so that what is timed afterwards is drawing and reading."""
+        """Compiles both programs for briefs of this form, so that later timings measure drawing and reading only."""
         noise = np.zeros((1, self.model.config.generator.z_dim), np.float32)
         self.read(self.draw(noise, drawing.rows(drawing.on_host(brief), slice(1))))
 
@@ -125,18 +125,18 @@ class Designer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Job:
-    """Candidates for one brief, or designs that are delivered as they are asked for.
+    """Candidates for one brief, or a list of designs that are all delivered.
 
     Attributes:
-        name: Stem of the files.
-        title: What is asked for, in words.
-        stated: What the brief states; of designs whose briefs differ, what that of the first does.
-        brief: What is asked of N candidates, as numpy arrays; they are compared with it.
-        recipes: Of their noise, N.
-        chosen: Whether candidates are chosen from; otherwise all are delivered in order.
-        labels: What each is, where all are delivered; N, or none.
+        name: Stem of the file names.
+        title: The request in words.
+        stated: Parts that the brief states; if briefs differ among the designs, those of the first.
+        brief: Briefs of N candidates as numpy arrays, with which the candidates are compared.
+        recipes: Recipes of their noise, N.
+        chosen: Whether some of the candidates are chosen; otherwise all are delivered in order.
+        labels: Description of each design if all are delivered; N of them, or none.
         columns: Designs in a row of the sheet; 0: as many as there is room for.
-        filled: The same with the parts that are left open drawn for each candidate; None: they stay open.
+        filled: The briefs with open parts drawn for each candidate; None: open parts stay open.
     """
 
     name: str
@@ -157,17 +157,17 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What was chosen of the candidates of a job.
+    """The designs chosen among the candidates of a job.
 
     Attributes:
         job: The job.
-        images: `[K, H, W, C]` uint8, the designs in the order of their ranks.
+        images: `[K, H, W, C]` uint8, the chosen designs in order of rank.
         index: `[K]`, their positions among the N candidates.
-        reasons: Why each was taken, K.
-        reading: What the run's own reading head reads off the N candidates.
-        comparison: That against the briefs.
-        features: `[N, F]`.
-        first: `[H, W, C]` uint8, the candidate that was drawn first: what there would be without choosing.
+        reasons: Reason for each choice, K.
+        reading: Readings of the N candidates by the run's own reading head.
+        comparison: Comparison of these readings with the briefs.
+        features: `[N, F]`, features of the candidates.
+        first: `[H, W, C]` uint8, the candidate drawn first: the baseline without selection.
     """
 
     job: Job
@@ -189,16 +189,16 @@ def choose(
     tolerance: float,
     criteria: npt.ArrayLike | Callable[[Images], npt.ArrayLike] | None = None,
 ) -> Choice:
-    """Draws the candidates of a job, reads them, and takes those that meet the brief by the rule.
+    """Draws and reads the candidates of a job, and applies the rule to those that meet the brief.
 
     Args:
-        designer: Draws and reads.
+        designer: The generator with its reading head.
         job: The candidates.
-        deliver: How many to take, at most.
-        select: See `evaluation.selection.choose`.
-        tolerance: Largest error of a stated axis.
-        criteria: `[N, M]` further figures of the candidates of which lower is better, or a function that returns them
-            for the images `[N, H, W, C]` uint8; see `evaluation.selection.choose`.
+        deliver: Largest number of designs to choose.
+        select: The rule; see `evaluation.selection.choose`.
+        tolerance: Largest allowed error of a stated axis.
+        criteria: `[N, M]` further criteria of the candidates, lower is better, or a function that returns them for the
+            images `[N, H, W, C]` uint8; see `evaluation.selection.choose`.
 
     Raises:
         CheckpointError: The run has no trained reading head.
@@ -212,14 +212,14 @@ def choose(
         index = np.arange(len(images))
         reasons = job.labels or ("asked for",) * len(images)
     else:
-        weigh = criteria(images) if callable(criteria) else criteria
-        if weigh is not None and np.shape(weigh)[:1] != (len(images),):
+        values = criteria(images) if callable(criteria) else criteria
+        if values is not None and np.shape(values)[:1] != (len(images),):
             raise errors.DataError(
-                f"criteria: expected a row for each of {len(images)} candidates, got shape {np.shape(weigh)}."
+                f"criteria: expected a row for each of {len(images)} candidates, got shape {np.shape(values)}."
             )
-        taken = selection.choose(select, deliver, comparison.meets, comparison.total, features, weigh)
-        index = taken.index
-        reasons = _reasons(select, index, taken.distance)
+        selected = selection.choose(select, deliver, comparison.meets, comparison.total, features, values)
+        index = selected.index
+        reasons = _reasons(select, index, selected.distance)
     return Choice(job, images[index], index, reasons, reading, comparison, features, images[0])
 
 

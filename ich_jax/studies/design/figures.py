@@ -1,4 +1,4 @@
-"""Pictures of a design run: sheets of what was delivered, and the candidates on two axes."""
+"""Pictures of a design run: sheets of the delivered designs, and the candidates on two axes."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,13 +17,13 @@ _PALE = "#b8bfca"
 
 
 def label(design: Delivered, *, chosen: bool) -> str:
-    """Returns the words below a design: its rank and noise, or what it is."""
+    """Returns the label below a design: its rank and noise, or its description."""
     return f"{design.rank} \u00b7 noise {design.seed}/{design.noise}" if chosen else design.reason
 
 
 def heading(result: BriefResult) -> str:
-    """Returns what was asked for on three lines: the product, its elements, its axes."""
-    if not result.chosen and result.columns:  # a path or a sweep, where not all have one brief
+    """Returns the brief on three lines: the product, its elements, its axes."""
+    if not result.chosen and result.columns:  # a path or sweep, whose designs have different briefs
         return result.title.replace(": ", "\n", 1)
     stated = dict(result.stated)
     product = str(stated.pop("product", "any product"))
@@ -45,14 +45,14 @@ def brief_sheet(result: BriefResult, images: Images) -> Picture | None:
 
 
 def all_briefs(results: Sequence[BriefResult], images: Sequence[Images]) -> Picture | None:
-    """Draws the designs of several briefs, a row or a few for each; None without designs."""
-    shown = [(result, of) for result, of in zip(results, images, strict=True) if len(of)]
+    """Draws the designs of several briefs, one or more rows for each; None without designs."""
+    shown = [(result, designs) for result, designs in zip(results, images, strict=True) if len(designs)]
     if not shown:
         return None
-    columns = max(result.columns or min(_PER_ROW, len(of)) for result, of in shown)
+    columns = max(result.columns or min(_PER_ROW, len(designs)) for result, designs in shown)
     grids, labels = [], []
-    for result, of in shown:
-        grid = _grid(of, columns)
+    for result, designs in shown:
+        grid = _grid(designs, columns)
         grids.append(grid)
         labels += [heading(result), *[" "] * (len(grid) - 1)]
     same = len({len(grid) for grid in grids}) == 1
@@ -75,15 +75,15 @@ def print_sheet(
     Args:
         results: The briefs.
         images: Of each, its designs `[K, H, W, C]` uint8.
-        title: Of the document.
-        enlarge: Makes the copy that is printed.
-        side: Pixels of a side of it.
+        title: Title of the document.
+        enlarge: Enlarges a design for print.
+        side: Side of the enlarged copy in pixels.
         dpi: Pixels per inch.
     """
     groups = [
-        contact.Group(one.title, list(of), [label(design, chosen=one.chosen) for design in one.delivered])
-        for one, of in zip(results, images, strict=True)
-        if len(of)
+        contact.Group(result.title, list(designs), [label(design, chosen=result.chosen) for design in result.delivered])
+        for result, designs in zip(results, images, strict=True)
+        if len(designs)
     ]
     return contact.contact_sheet(
         groups, title=title, foot=size_on_paper(side, dpi), prepare=enlarge, side=side, dpi=dpi
@@ -91,21 +91,21 @@ def print_sheet(
 
 
 def size_on_paper(side: int, dpi: int) -> str:
-    """Returns how large a picture is on paper, in words."""
+    """Returns the size of a picture on paper in words."""
     return f"{contact.millimetres(side, dpi):.1f} mm a picture: {side} px at {dpi} dpi"
 
 
 def candidates(cloud: Cloud) -> Picture:
-    """Draws the candidates on two axes, those that were delivered numbered by rank."""
+    """Draws the candidates on two axes and numbers the delivered ones by rank."""
     points = np.asarray(cloud.points, float).reshape(-1, 2)
-    meets, taken = np.asarray(cloud.meets, bool), list(cloud.taken)
+    meets, delivered = np.asarray(cloud.meets, bool), list(cloud.taken)
     with matplotlib.rc_context(rc_params()):
         fig, (ax,) = new_figure(PAGE_WIDTH * 0.6, 380, 1, 1)
-        for of, colour, name in ((~meets, _PALE, "misses the brief"), (meets, COLOURS[4], "meets the brief")):
-            if of.any():
-                ax.plot(*points[of].T, "o", ms=4, mew=0, color=colour, alpha=0.8, label=name)
-        ax.plot(*points[taken].T, "o", ms=7, mew=1.2, mfc="none", color=COLOURS[1], label="delivered")
-        for rank, i in enumerate(taken):
+        for rows, colour, name in ((~meets, _PALE, "misses the brief"), (meets, COLOURS[4], "meets the brief")):
+            if rows.any():
+                ax.plot(*points[rows].T, "o", ms=4, mew=0, color=colour, alpha=0.8, label=name)
+        ax.plot(*points[delivered].T, "o", ms=7, mew=1.2, mfc="none", color=COLOURS[1], label="delivered")
+        for rank, i in enumerate(delivered):
             ax.annotate(str(rank + 1), points[i], (4, 4), textcoords="offset points", fontsize=8.5, color=INK)
         for value, line in zip(cloud.asked, (ax.axvline, ax.axhline), strict=True):
             if value is not None:

@@ -1,4 +1,4 @@
-"""Designs as files: PNG with everything that is needed to draw it again, larger copies, and what is read from both."""
+"""Designs as files: PNG images with all information needed to draw them again, and enlarged copies."""
 
 import dataclasses
 import importlib.metadata
@@ -25,20 +25,20 @@ CHUNK = "ich_jax"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Card:
-    """How a design was drawn.
+    """The record of how a design was drawn.
 
     Attributes:
-        stated: What the brief states that it was drawn from.
-        recipe: Of its noise.
+        stated: Stated parts of the brief that it was drawn from.
+        recipe: Recipe of its noise.
         checkpoint: SHA-256 of the parameters.
         run: Name and step of the run, for people.
         style_strength: Strength of the brief.
         batch: Designs per call.
-        row: Its row in the call.
-        versions: Of the packages that drew it, by name.
-        enlarged: How a larger copy was made, such as `nearest 384`; empty at native size.
-        sketch: The sketch of its brief, as `sketches.to_text` writes it; empty if it states none.
-        open_parts: Names of what is stated though nobody asked for it: it was drawn for this design.
+        row: Row of the design in its call.
+        versions: Versions of the packages that drew it, by name.
+        enlarged: Method and size of an enlarged copy, such as `nearest 384`; empty at native size.
+        sketch: The sketch of the brief, as `sketches.to_text` writes it; empty without a sketch.
+        open_parts: Names of stated parts that were not asked for but drawn for this design.
     """
 
     stated: tuple[tuple[str, str | float], ...]
@@ -55,15 +55,15 @@ class Card:
 
     @property
     def asked(self) -> tuple[tuple[str, str | float], ...]:
-        """What was asked for."""
+        """The parts that were asked for."""
         return tuple((name, value) for name, value in self.stated if name not in self.open_parts)
 
     def brief(self, space: DesignSpace) -> Brief:
         """Returns the brief that the design was drawn from.
 
         Raises:
-            ConfigError: The space lacks what it states.
-            DataError: Its sketch is damaged.
+            ConfigError: The space lacks a stated part or category.
+            DataError: The sketch is damaged.
         """
         return self._brief(space, self.stated)
 
@@ -79,15 +79,15 @@ class Card:
 def encode(image: Images, card: Card) -> bytes:
     """Returns a PNG file of an image `[H, W, C]` uint8 with its card in text chunks."""
     info = PngImagePlugin.PngInfo()
-    start = recipes.source(card.recipe)
+    noise = recipes.source(card.recipe)
     brief = ", ".join(
         f"{name}={value if isinstance(value, str) else format(value, '+g')}" for name, value in card.stated
     )
     for key, text in (
         ("Software", f"ich_jax {__version__}"),
         ("Brief", (brief or "open") + " (along a sketch)" * bool(card.sketch)),
-        ("Seed", str(start.seed)),
-        ("Noise", str(start.index)),
+        ("Seed", str(noise.seed)),
+        ("Noise", str(noise.index)),
         ("Checkpoint", f"{card.run}, SHA-256 {card.checkpoint}"),
         (CHUNK, workdir.json_text(_values(card))),
     ):
@@ -101,15 +101,15 @@ def _values(card: Card) -> dict[str, Any]:
     values = dataclasses.asdict(card) | {"recipe": recipes.to_json(card.recipe)}
     for name in ("sketch", "open_parts"):
         if not values[name]:
-            del values[name]  # earlier versions read designs without them
+            del values[name]  # earlier versions cannot read these fields
     return values
 
 
 def decode(path: str | Path) -> tuple[Images, Card]:
-    """Reads a PNG file that `encode` made, `[H, W, C]` uint8 with its card.
+    """Reads a PNG file made by `encode`: the image `[H, W, C]` uint8 and its card.
 
     Raises:
-        DataError: There is no such file, it is no PNG, or it does not say how it was drawn.
+        DataError: The file is missing, is no PNG image, or contains no card.
     """
     try:
         with Image.open(path) as file:
@@ -120,8 +120,8 @@ def decode(path: str | Path) -> tuple[Images, Card]:
         raise errors.DataError(f"{path} cannot be read as a PNG image: {error}.") from error
     if not text:
         raise errors.DataError(
-            f"{path} does not say how it was drawn: it is no design of this package, or a program that saved it again "
-            f"dropped its text. Take the file from designs/ of a work directory."
+            f"{path} does not say how it was drawn: it is no design of this package, or another program saved it "
+            f"without its text. Take the file from designs/ of a work directory."
         )
     try:
         values = json.loads(text)
@@ -134,18 +134,18 @@ def decode(path: str | Path) -> tuple[Images, Card]:
             }
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise errors.DataError(f"{path}: what it says of how it was drawn is damaged ({error}).") from error
+        raise errors.DataError(f"{path}: the record of how it was drawn is damaged ({error}).") from error
     return image if image.ndim == 3 else image[..., None], card
 
 
 def enlarge(image: Images, side: int, how: str) -> Images:
-    """Returns a larger copy of an image `[H, W, C]` uint8.
+    """Returns an enlarged copy of an image `[H, W, C]` uint8.
 
     Args:
         image: The image.
-        side: Pixels that its larger side should have.
-        how: `nearest`: every pixel becomes a square, of the whole number of pixels that comes closest to `side`;
-            `lanczos`: exactly `side`, resampled.
+        side: Wanted length of the longer side in pixels.
+        how: `nearest`: every pixel becomes a square; the integer factor is the one that comes closest to `side`.
+            `lanczos`: resampled to exactly `side`.
     """
     height, width = image.shape[:2]
     if how == "nearest":
@@ -158,7 +158,7 @@ def enlarge(image: Images, side: int, how: str) -> Images:
 
 
 def enlarged_as(card: Card, image: Images) -> Images:
-    """Makes the copy that a card describes from an image of native size."""
+    """Makes the enlarged copy that a card describes from an image of native size."""
     if not card.enlarged:
         return image
     how, _, side = card.enlarged.partition(" ")
@@ -166,7 +166,7 @@ def enlarged_as(card: Card, image: Images) -> Images:
 
 
 def versions() -> dict[str, Any]:
-    """Returns the versions of what decides the bits of a design."""
+    """Returns the backend and the versions of the packages that determine the bits of a design."""
     return {
         "ich_jax": __version__,
         "jax": jax.__version__,
@@ -177,6 +177,6 @@ def versions() -> dict[str, Any]:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Writes a file that is not there yet; one that is there was delivered before and is left alone."""
+    """Writes a file unless it exists; existing files were delivered before and are kept."""
     if not path.exists():
         workdir.write_bytes(path, data)

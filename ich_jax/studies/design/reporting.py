@@ -1,4 +1,4 @@
-"""All briefs of a design run: sheets, tables, page and summary line, from what is stored."""
+"""Sheets, tables, page and summary line of a design run, from its stored records."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,17 +11,18 @@ from ich_jax import workdir
 from ich_jax.config import DesignConfig
 from ich_jax.evaluation.drawing import Images
 from ich_jax.report import provenance
+from ich_jax.report.text import count
 from ich_jax.studies.console import shown
 from ich_jax.studies.design import figures, files, page, plan, result, tables
 from ich_jax.studies.design.delivery import Judging
 from ich_jax.studies.design.designer import Designer, Job
 from ich_jax.studies.design.result import BriefResult
 
-_ON_SHEET = 24  # briefs on sheet.png
+_ON_SHEET = 24  # number of briefs on sheet.png
 
 
 def report(config: DesignConfig, folder: str, designer: Designer, judging: Judging | None, jobs: Sequence[Job]) -> None:
-    """Writes sheets, tables, page and `results.json` from what is stored, and prints the summary line."""
+    """Writes sheets, tables, page and `results.json` from the stored records, and prints the summary line."""
     records = [record for job in jobs if (record := result.load(folder, job.name)) is not None]
     images = [_images(folder, record, designer) for record in records]
     shown_sheet = figures.all_briefs(records[:_ON_SHEET], images[:_ON_SHEET])
@@ -64,8 +65,8 @@ def report(config: DesignConfig, folder: str, designer: Designer, judging: Judgi
     for record in records:
         if record.chosen and len(record.delivered) < config.deliver:
             print(
-                f"{record.title}: {len(record.delivered)} of {config.deliver} wanted, as {record.n_meeting} of "
-                f"{record.n_candidates} candidates meet it."
+                f"{record.title}: {len(record.delivered)} of {count(config.deliver, 'design')} delivered, as only "
+                f"{record.n_meeting} of {count(record.n_candidates, 'candidate')} meet the brief."
             )
     print(f"Designs: {Path(folder) / 'designs'}, sheets: {Path(folder) / 'sheet.png'} and sheet.pdf")
     print(f"Page: {written}")
@@ -73,11 +74,11 @@ def report(config: DesignConfig, folder: str, designer: Designer, judging: Judgi
 
 
 def _without_cloud(record: BriefResult) -> dict[str, Any]:
-    """Returns a record without its candidates, of which `briefs/` holds each one."""
+    """Returns a record without its candidates, which are stored in `briefs/`."""
     return {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name != "cloud"}
 
 
 def _images(folder: str, record: BriefResult, designer: Designer) -> Images:
-    found = [files.decode(Path(folder) / design.file)[0] for design in record.delivered]
+    images = [files.decode(Path(folder) / design.file)[0] for design in record.delivered]
     size, channels = designer.model.size, designer.model.channels
-    return np.stack(found) if found else np.zeros((0, size, size, channels), np.uint8)
+    return np.stack(images) if images else np.zeros((0, size, size, channels), np.uint8)

@@ -1,4 +1,4 @@
-"""What came out of a design run: a record for each brief, stored by itself, and the figures over all of them."""
+"""Results of a design run: a stored record for each brief, and headline figures over all of them."""
 
 import dataclasses
 import statistics
@@ -15,19 +15,19 @@ from ich_jax.types import Brief, DesignSpace, Reading
 from ich_jax.uncertainty import intervals
 
 HALF = 0.5
-"""Error of an axis beyond which the paper's Figure 4 counts it."""
+"""Error of an axis beyond which the paper's Figure 4 counts a design."""
 
 Stated = tuple[tuple[str, str | float], ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
-    """What is read off one design.
+    """The reading of one design.
 
     Attributes:
-        parts: Name of each part and what is read: a category, or a number on the scale of the axis.
-        wrong: Stated parts that are not read as asked, axes beyond the tolerance.
-        error: Read minus asked, of each stated axis.
+        parts: The value read for each part by name: a category, or a number on the scale of the axis.
+        wrong: Stated parts with another reading than asked, or axes with an error beyond the tolerance.
+        error: Reading minus request for each stated axis.
     """
 
     parts: Mapping[str, str | float]
@@ -36,25 +36,25 @@ class Seen:
 
     @property
     def meets(self) -> bool:
-        """Whether every stated part is read as asked."""
+        """Whether the readings of all stated parts agree with the brief."""
         return not self.wrong
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Delivered:
-    """One design that was delivered.
+    """A delivered design.
 
     Attributes:
-        rank: From 1.
-        file: Its file in the work directory.
-        candidate: Its position among the candidates, from 0.
-        seed: Of its noise; of a variation that of the fresh noise.
-        noise: Index of its noise in the seed.
-        reason: Why it was taken.
-        stated: The brief that it was drawn from: what was asked, and the open parts that were drawn for it.
-        own: What the run's own reading head reads.
-        judged: What the inspector reads; None if it was not asked.
-        open_parts: Parts of `stated` that were left open and drawn for this design.
+        rank: Rank from 1.
+        file: Path relative to the work directory.
+        candidate: Position among the candidates, from 0.
+        seed: Seed of its noise; of the fresh noise for a variation.
+        noise: Index of its noise in the stream of the seed.
+        reason: Reason why it was chosen.
+        stated: The brief that it was drawn from: the parts asked for, and the open parts drawn for it.
+        own: Reading by the run's own reading head.
+        judged: Reading by the inspector; None if it was not used.
+        open_parts: Names of parts of `stated` that were left open and drawn for this design.
     """
 
     rank: int
@@ -74,11 +74,11 @@ class Cloud:
     """The candidates on two axes.
 
     Attributes:
-        names: Of the two axes.
-        points: `[N][2]`, as the reading head reads them.
+        names: Names of the two axes.
+        points: `[N][2]`, readings by the reading head.
         meets: `[N]`, whether a candidate meets its brief.
-        taken: `[K]` positions of those that were delivered.
-        asked: What the brief states of the two; None where it states nothing.
+        taken: `[K]`, positions of the delivered candidates.
+        asked: Values that the brief states for the two axes; None for an open axis.
     """
 
     names: tuple[str, str]
@@ -90,24 +90,25 @@ class Cloud:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BriefResult:
-    """What one brief came to.
+    """The result of one brief.
 
     Attributes:
-        name: Stem of its files.
-        title: What was asked for, in words.
-        stated: What it states.
-        chosen: Whether candidates were chosen from; otherwise all were delivered.
+        name: Stem of its file names.
+        title: The request in words.
+        stated: Stated parts of the brief.
+        chosen: Whether some of the candidates were chosen; otherwise all were delivered.
         columns: Designs in a row of its sheet; 0: as many as there is room for.
-        n_candidates: Candidates drawn.
-        n_meeting: Those that meet the brief as the run's own reading head reads them.
+        n_candidates: Number of candidates drawn.
+        n_meeting: Number of candidates that meet the brief by the readings of the run's own reading head.
         refused: Number of candidates that miss each stated part.
-        delivered: The designs, by rank.
-        first: What the reading head reads off the candidate drawn first.
-        first_judged: What the inspector reads off it; None if it was not asked.
+        delivered: The designs in order of rank.
+        first: Reading of the candidate drawn first by the run's own reading head.
+        first_judged: Reading of the same candidate by the inspector; None if it was not used.
         cloud: The candidates on two axes.
-        spread: Standard deviation of a pixel over the designs, mean over pixels, on the scale [-1, 1]; None below two.
-        real_spread: The same of as many real images of the brief; None where there are none.
-        seconds: Drawing, reading and choosing.
+        spread: Standard deviation of a pixel over the designs, mean over pixels, on the scale [-1, 1]; None for fewer
+            than two designs.
+        real_spread: The same for as many real images of the brief; None if there are none.
+        seconds: Time for drawing, reading and choosing.
     """
 
     name: str
@@ -129,15 +130,15 @@ class BriefResult:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Quality:
-    """How designs follow their briefs, as one reader reads them.
+    """How well designs follow their briefs by the readings of one reader.
 
     Attributes:
-        n: Designs.
-        meeting: Those that meet their brief.
-        interval: 95 % Wilson interval of the share; None without designs.
-        wrong: Number of designs on which each part is not read as asked.
-        mae: Mean absolute error over stated axes; None if none is stated.
-        beyond_half: Designs with an error beyond 0.5 on a stated axis.
+        n: Number of designs.
+        meeting: Number of designs that meet their brief.
+        interval: 95 % Wilson interval of their share; None without designs.
+        wrong: Number of designs that miss each part.
+        mae: Mean absolute error over stated axes; None if no axis is stated.
+        beyond_half: Number of designs with an error beyond 0.5 on a stated axis.
     """
 
     n: int
@@ -154,24 +155,26 @@ class Quality:
 
 
 def seen(space: DesignSpace, brief: Brief, reading: Reading, tolerance: float) -> list[Seen]:
-    """Returns what is read off each of N designs against its brief."""
+    """Compares the readings of N designs with their briefs."""
     missed = selection.compare(brief, reading, tolerance).missed
     kinds = (("product", space.products), *((e.name, e.categories) for e in space.elements))
     codes = [np.asarray(part).argmax(axis=1) for part in (reading.product, *reading.elements)]
     names = (*(name for name, _ in kinds), *space.axes)
     axes, asked = np.asarray(reading.axes, np.float64), np.asarray(brief.axes, np.float64)
     given = np.asarray(brief.given)[:, space.axes_given] > 0
-    found = []
+    readings = []
     for n in range(len(axes)):
-        parts: dict[str, str | float] = {name: of[int(code[n])] for (name, of), code in zip(kinds, codes, strict=True)}
+        parts: dict[str, str | float] = {
+            name: categories[int(code[n])] for (name, categories), code in zip(kinds, codes, strict=True)
+        }
         parts |= {name: float(axes[n, a]) for a, name in enumerate(space.axes)}
         error = {name: float(axes[n, a] - asked[n, a]) for a, name in enumerate(space.axes) if given[n, a]}
-        found.append(Seen(parts, tuple(name for name, miss in zip(names, missed[n], strict=True) if miss), error))
-    return found
+        readings.append(Seen(parts, tuple(name for name, miss in zip(names, missed[n], strict=True) if miss), error))
+    return readings
 
 
 def refused(space: DesignSpace, comparison: selection.Comparison, brief: Brief) -> dict[str, int]:
-    """Returns how many candidates miss each part that is stated of any."""
+    """Returns the number of candidates that miss each part stated by at least one brief."""
     names = ("product", *(element.name for element in space.elements), *space.axes)
     stated = np.logical_or.reduce(np.asarray(brief.given)[:, : space.axes_given.stop] > 0, axis=0)
     counts = comparison.missed.sum(axis=0)
@@ -179,7 +182,7 @@ def refused(space: DesignSpace, comparison: selection.Comparison, brief: Brief) 
 
 
 def cloud(choice: Choice, space: DesignSpace) -> Cloud:
-    """Returns the candidates on two axes: those that the brief states first, else principal components of features."""
+    """Returns the candidates on two axes, stated ones preferred, or on principal components if there are no axes."""
     brief = choice.job.brief
     given = np.asarray(brief.given)[0, space.axes_given] > 0
     asked: tuple[float | None, float | None] = (None, None)
@@ -209,40 +212,40 @@ def cloud(choice: Choice, space: DesignSpace) -> Cloud:
 
 
 def quality(readings: Sequence[Seen | None]) -> Quality | None:
-    """Summarises what one reader reads off designs; None if it was not asked."""
-    found = [one for one in readings if one is not None]
-    if len(found) < len(readings):
+    """Summarises the readings of one reader; None if a reading is missing."""
+    complete = [reading for reading in readings if reading is not None]
+    if len(complete) < len(readings):
         return None
-    sizes = [abs(error) for one in found for error in one.error.values()]
-    names = sorted({name for one in found for name in one.wrong})
-    meeting = sum(one.meets for one in found)
+    sizes = [abs(error) for reading in complete for error in reading.error.values()]
+    names = sorted({name for reading in complete for name in reading.wrong})
+    meeting = sum(reading.meets for reading in complete)
     return Quality(
-        n=len(found),
+        n=len(complete),
         meeting=meeting,
-        interval=intervals.wilson(meeting, len(found)) if found else None,
-        wrong={name: sum(name in one.wrong for one in found) for name in names},
+        interval=intervals.wilson(meeting, len(complete)) if complete else None,
+        wrong={name: sum(name in reading.wrong for reading in complete) for name in names},
         mae=statistics.fmean(sizes) if sizes else None,
-        beyond_half=sum(any(abs(error) > HALF for error in one.error.values()) for one in found),
+        beyond_half=sum(any(abs(error) > HALF for error in reading.error.values()) for reading in complete),
     )
 
 
 def summary(results: Sequence[BriefResult], deliver: int) -> dict[str, Any]:
-    """Returns the headline figures; what only the inspector could say is None where it was not asked."""
-    delivered = [design for one in results for design in one.delivered]
+    """Returns the headline figures; those that need the inspector are None if it was not used."""
+    delivered = [design for result in results for design in result.delivered]
     judged = quality([design.judged for design in delivered])
-    first = quality([one.first_judged for one in results])
-    own = quality([design.own for design in delivered])
-    pairs = [(one.spread, one.real_spread) for one in results if one.spread is not None and one.real_spread]
+    first = quality([result.first_judged for result in results])
+    own_quality = quality([design.own for design in delivered])
+    spreads = [(r.spread, r.real_spread) for r in results if r.spread is not None and r.real_spread]
     return {
         "share_meeting_brief": judged.share if judged else None,
         "first_draw_meeting_brief": first.share if first else None,
         "exceed_half": judged.beyond_half if judged else None,
         "n_briefs": len(results),
         "n_designs": len(delivered),
-        "n_short": sum(one.chosen and len(one.delivered) < deliver for one in results),
-        "share_read_as_asked": own.share if own else None,
-        "diversity_ratio": sum(a for a, _ in pairs) / sum(b for _, b in pairs if b) if pairs else None,
-        "candidates_per_s": sum(one.n_candidates for one in results) / max(sum(one.seconds for one in results), 1e-9),
+        "n_short": sum(result.chosen and len(result.delivered) < deliver for result in results),
+        "share_read_as_asked": own_quality.share if own_quality else None,
+        "diversity_ratio": sum(a for a, _ in spreads) / sum(b for _, b in spreads if b) if spreads else None,
+        "candidates_per_s": sum(r.n_candidates for r in results) / max(sum(r.seconds for r in results), 1e-9),
     }
 
 
@@ -252,7 +255,7 @@ def path(folder: str | Path, name: str) -> Path:
 
 
 def save(folder: str | Path, result: BriefResult) -> None:
-    """Writes the record of a brief, which says that its designs are all there."""
+    """Writes the record of a brief, which marks its designs as complete."""
     workdir.write_json(path(folder, result.name), result)
 
 
@@ -268,10 +271,10 @@ def load(folder: str | Path, name: str) -> BriefResult | None:
     values = workdir.read_json(file)
     try:
         values["stated"] = _stated(values["stated"])
-        values["delivered"] = tuple(_delivered(one) for one in values["delivered"])
+        values["delivered"] = tuple(map(_delivered, values["delivered"]))
         values["first"], values["first_judged"] = _seen(values["first"]), _optional(values["first_judged"])
         values["cloud"] = Cloud(
-            **{name: tuple(map(_tuple, of)) for name, of in values["cloud"].items()}  # type: ignore[arg-type]
+            **{name: tuple(map(_tuple, entries)) for name, entries in values["cloud"].items()}  # type: ignore[arg-type]
         )
         return BriefResult(**values)
     except (KeyError, TypeError, AttributeError) as error:

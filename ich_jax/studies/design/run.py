@@ -1,4 +1,4 @@
-"""A design run as a whole: what can be refused, then brief by brief, then page; and a design drawn again."""
+"""A complete design run: checks, then brief by brief, then the page; and the redrawing of a single design."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from absl import logging
 from ich_jax import errors, liveness, workdir
 from ich_jax.config import DesignConfig
 from ich_jax.evaluation import drawing
+from ich_jax.report.text import count
 from ich_jax.studies import trained
 from ich_jax.studies.console import showing
 from ich_jax.studies.describe import errors_of
@@ -32,12 +33,12 @@ from ich_jax.training import checkpoint, shipped
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training.checkpoint import TrainedModel
 
-_TOLERATED = 2  # grey levels of 255 by which other machines and versions may differ
+_TOLERATED = 2  # grey levels of 255 by which results of other machines and versions may differ
 
 
 def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry_run: bool = False) -> None:
     """Designs for the briefs of a request, and reports; prints the summary line."""
-    # ---------------- everything that can be refused is refused here, before anything is drawn or written
+    # ---------------- all checks come before anything is drawn or written
     liveness.stage("generator and briefs")
     designer = load(source, config)
     jobs = plan.plan(
@@ -60,10 +61,10 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
     # ---------------- brief by brief
     liveness.keeps(f"finished briefs in {folder} are kept, and the same command resumes")
     jobs = fill(config, designer, judging, source, jobs)
-    started = [job for job in jobs if result.load(folder, job.name) is None]
-    if started:
-        liveness.stage("programs that draw and read, which are compiled")
-        designer.warm(started[0].brief)
+    unfinished = [job for job in jobs if result.load(folder, job.name) is None]
+    if unfinished:
+        liveness.stage("compiling the programs that draw and read")
+        designer.warm(unfinished[0].brief)
     with showing(len(jobs), live=config.progress) as show:
         for i, job in enumerate(jobs):
             if result.load(folder, job.name) is None:
@@ -76,17 +77,17 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
 
 
 def redraw(config: DesignConfig, source: str, file: str, folder: str = "") -> None:
-    """Draws a design again from what its file says, and compares the pixels.
+    """Draws a design again from the card in its file, and compares the pixels.
 
     Args:
-        config: Of no weight but for what is compiled; strength and batch are those of the file.
-        source: The run.
+        config: The study; style strength and batch are replaced by those of the card.
+        source: Folder of the run; empty: the shipped generator.
         file: The design.
-        folder: Receives the design drawn again, as `redrawn/NAME`; empty: it is compared only.
+        folder: Receives the redrawn design as `redrawn/NAME`; empty: the design is only compared.
 
     Raises:
-        DataError: The file does not say how it was drawn, or the pixels are more than 2 of 255 apart.
-        CheckpointError: Another checkpoint drew it.
+        DataError: The file contains no card, or pixels differ by more than 2 of 255.
+        CheckpointError: Another checkpoint drew the design.
     """
     liveness.stage("generator and design")
     image, card = files.decode(file)
@@ -96,31 +97,34 @@ def redraw(config: DesignConfig, source: str, file: str, folder: str = "") -> No
     drawn = files.enlarged_as(card, designer.redraw(card.recipe, card.brief(designer.space), card.row))
     if drawn.shape != image.shape:
         raise errors.DataError(
-            f"{file} has {image.shape[1]} x {image.shape[0]} pixels; it was made with {drawn.shape[0]}."
+            f"{file} has {image.shape[1]} x {image.shape[0]} pixels; the design was made with "
+            f"{drawn.shape[1]} x {drawn.shape[0]}."
         )
-    apart = int(np.abs(drawn.astype(np.int16) - image).max())
-    now = files.versions()
-    other = [
-        f"{name} {card.versions.get(name)}, now {now[name]}" for name in now if card.versions.get(name) != now[name]
+    difference = int(np.abs(drawn.astype(np.int16) - image).max())
+    current = files.versions()
+    changed = [
+        f"{name} {card.versions.get(name)}, now {version}"
+        for name, version in current.items()
+        if card.versions.get(name) != version
     ]
     if folder:
         files.write_new(Path(folder) / "redrawn" / Path(file).name, files.encode(drawn, card))
-    if apart > _TOLERATED:
+    if difference > _TOLERATED:
         raise errors.DataError(
-            f"{file} drawn again differs by up to {apart} of 255: its pixels were changed after it was drawn"
-            f"{', or versions draw otherwise (' + '; '.join(other) + ')' if other else ''}."
+            f"{file} drawn again differs by up to {difference} of 255: its pixels were changed after it was drawn"
+            f"{', or other versions draw it differently (' + '; '.join(changed) + ')' if changed else ''}."
         )
-    why = f" (drawn with {'; '.join(other)})" if other else " (drawn on another machine)"
-    print("The same pixels, to the bit." if not apart else f"At most {apart} of 255 apart{why}.")
-    print(f"summary: max_difference={apart} identical={apart == 0}", flush=True)
+    reason = f" (drawn with {'; '.join(changed)})" if changed else " (drawn on another machine)"
+    print("All pixels are identical." if not difference else f"Pixels differ by at most {difference} of 255{reason}.")
+    print(f"summary: max_difference={difference} identical={difference == 0}", flush=True)
 
 
 def list_space(source: str) -> None:
-    """Prints what briefs of a run can state."""
-    print(briefs.listed(load_model(source).space), flush=True)
+    """Prints the parts that briefs of a run can state."""
+    print(briefs.describe_space(load_model(source).space), flush=True)
 
 
-# ---------------------------------------------------------------- before anything is drawn
+# ---------------------------------------------------------------- inputs of a run
 
 
 def load(source: str, config: DesignConfig) -> Designer:
@@ -134,7 +138,7 @@ def load(source: str, config: DesignConfig) -> Designer:
 
 
 def load_model(source: str) -> TrainedModel:
-    """Loads a run by its folder, or the shipped generator if none is named.
+    """Loads a run from its folder, or the shipped generator if no folder is named.
 
     Raises:
         CheckpointError: There is no good checkpoint.
@@ -153,12 +157,12 @@ def load_judging(designer: Designer, source: str) -> Judging:
     model = designer.model
     try:
         dataset = trained.load_images(
-            model, source or "the shipped generator", ", or do without an inspector: --config.judge=False"
+            model, source or "the shipped generator", ", or design without an inspector: --config.judge=False"
         )
     except errors.DataError as error:
         raise errors.DataError(
             f"The inspector needs the images that {source or 'the shipped generator'} was trained on: {error} "
-            "Without them: --config.judge=False."
+            "To design without an inspector, set --config.judge=False."
         ) from error
     inspector = inspector_lib.get(model.config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
@@ -168,29 +172,28 @@ def load_judging(designer: Designer, source: str) -> Judging:
 def fill(
     config: DesignConfig, designer: Designer, judging: Judging | None, source: str, jobs: tuple[Job, ...]
 ) -> tuple[Job, ...]:
-    """Draws what briefs leave open for each candidate, as far as the config wants it and the run's images are there."""
+    """Draws the open parts of briefs for each candidate if the config says so and the run's images are available."""
     if config.open_parts != "drawn" or not any(open_parts.fillable(designer.space, job) for job in jobs):
         return jobs
     try:
         dataset = judging.dataset if judging else trained.load_images(designer.model, source or "the shipped generator")
     except errors.IchJaxError as error:
         logging.warning(
-            "Parts that briefs leave open stay open: they are drawn from the run's images, which cannot be used (%s) "
-            "--config.open_parts=open does so without this warning.", error,
+            "Parts that briefs leave open are not drawn for each candidate, since that needs the run's images, which "
+            "cannot be used (%s) Set --config.open_parts=open to leave them open without this warning.", error,
         )  # fmt: skip
         return jobs
-    drawn = open_parts.of(dataset)
-    return tuple(drawn.fill(job) for job in jobs)
+    pool = open_parts.draw_pool(dataset)
+    return tuple(pool.fill(job) for job in jobs)
 
 
 def describe(config: DesignConfig, designer: Designer, jobs: Sequence[Job]) -> None:
-    """Prints what would be drawn."""
+    """Prints the jobs of a run: the designs that would be drawn."""
     model = designer.model
     print(f"generator {model.config.name}, step {model.step:,}, {model.size} px; SHA-256 {designer.checkpoint[:16]}")
     print(f"print {figures.size_on_paper(plan.print_side(config, designer), config.dpi)}")
     for job in jobs:
-        how = (
-            f"up to {config.deliver} of {len(job.recipes)} candidates" if job.chosen else f"{len(job.recipes)} designs"
-        )
-        print(f"{job.name}  {how}: {job.title}")
+        n = len(job.recipes)
+        size = f"up to {config.deliver} of {count(n, 'candidate')}" if job.chosen else count(n, "design")
+        print(f"{job.name}  {size}: {job.title}")
     print(f"summary: n_briefs={len(jobs)} n_candidates={sum(len(job.recipes) for job in jobs)}", flush=True)

@@ -1,4 +1,4 @@
-"""The sketch of a design run: a file that somebody drew, and its text in the designs that follow it."""
+"""The sketch of a design run: reading the user's file, and storing the sketch in the designs that follow it."""
 
 import base64
 import io
@@ -14,45 +14,45 @@ from ich_jax.data import decode, sketch
 from ich_jax.types import Brief, DesignSpace
 
 Page = npt.NDArray[np.uint8]
-"""`[H, W, 1]`, 0 ink and 255 paper."""
+"""`[H, W, 1]`; 0 is ink, 255 is paper."""
 
 
 def read(path: str, space: DesignSpace, size: int) -> Page:
-    """Reads the sketch of `--sketch`, and logs what was taken for paper.
+    """Reads the file of `--sketch`, and logs which ground was detected.
 
     Args:
         path: An image of any size, ground and colour of line.
-        space: What briefs of the run can hold.
-        size: Pixels of the designs.
+        space: Design space of the run.
+        size: Side of the designs in pixels.
 
     Raises:
-        ConfigError: The run has no sketches.
-        DataError: The file is missing or holds no sketch; see `data.sketch.read`.
+        ConfigError: The run was trained without sketches.
+        DataError: The file is missing or contains no sketch; see `data.sketch.read`.
     """
     require(space, f"--sketch={path}")
     try:
         with decode.decoder_warnings():
-            found = sketch.read(Path(path).read_bytes(), size)
+            drawn = sketch.read(Path(path).read_bytes(), size)
     except OSError as error:
         raise errors.DataError(f"--sketch={path} cannot be read: {error.strerror or error}.") from error
     except errors.DataError as error:
         raise errors.DataError(f"--sketch={path}: {error}.") from error
-    share = float((found.page < 128).mean())
-    logging.info("Sketch %s: the ground is %s; at %d px, %.0f %% is ink.", path, found.ground, size, 100 * share)
-    if found.photograph:
+    share = float((drawn.page < 128).mean())
+    logging.info("Sketch %s: the ground is %s; at %d px, %.0f %% is ink.", path, drawn.ground, size, 100 * share)
+    if drawn.photograph:
         logging.warning(
-            "%s has many tones, like a photograph, and is no line art; the lines that were found in it are followed. "
-            "sketch.png in the work directory shows them.",
+            "%s has many tones, like a photograph, and is no line art; designs follow the lines that were detected in "
+            "it. sketch.png in the work directory shows them.",
             path,
         )
-    return found.page
+    return drawn.page
 
 
 def require(space: DesignSpace, what: str) -> None:
-    """Checks that briefs can hold sketches.
+    """Checks that briefs of a run can contain sketches.
 
     Raises:
-        ConfigError: They cannot.
+        ConfigError: The run was trained without sketches.
     """
     if not space.sketches:
         raise errors.ConfigError(
@@ -76,7 +76,7 @@ def to_png(page: Page) -> bytes:
 
 
 def to_text(brief: Brief) -> str:
-    """Returns the sketch of the first of B briefs as text, to be kept in a design; empty if it states none."""
+    """Returns the sketch of the first of B briefs as text, to be stored in a design; empty without a sketch."""
     if brief.sketch is None or not np.asarray(brief.given)[0, -1]:
         return ""
     page = np.rint(np.asarray(brief.sketch)[0] * 255.0).astype(np.uint8)
@@ -84,15 +84,15 @@ def to_text(brief: Brief) -> str:
 
 
 def from_text(text: str) -> Page:
-    """Reads what `to_text` returned.
+    """Reads the text that `to_text` returned.
 
     Raises:
-        DataError: It is damaged.
+        DataError: The text is damaged.
     """
     try:
         with Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=("PNG",)) as file:
             return np.asarray(file.convert("L"))[..., None]
-    except Exception as error:  # a damaged text can make a decoder raise anything
+    except Exception as error:  # on damaged text, decoders raise exceptions of any type
         raise errors.DataError(
-            f"the sketch that the design was drawn along is damaged ({error}), so it cannot be drawn again"
+            f"the sketch that the design was drawn along is damaged ({error}), so the design cannot be drawn again"
         ) from error

@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 
 from ich_jax.report.tables import Table
-from ich_jax.report.text import signed
+from ich_jax.report.text import count, signed
 from ich_jax.studies.design.result import BriefResult, Delivered, Quality, Seen, quality
 from ich_jax.types import DesignSpace
 
@@ -13,7 +13,7 @@ from ich_jax.types import DesignSpace
 def designs_csv(results: Sequence[BriefResult], space: DesignSpace) -> str:
     """Returns `designs.csv`: a row for each design with its brief, noise, both readings, errors, rank and reason.
 
-    `asked_*` is the brief that a design was drawn from; `open_parts` names those of it that nobody asked for.
+    `asked_*` is the brief that a design was drawn from; `open_parts` names its parts that were not asked for.
     """
     names = ("product", *(element.name for element in space.elements), *space.axes)
     head = [
@@ -32,10 +32,10 @@ def designs_csv(results: Sequence[BriefResult], space: DesignSpace) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([*head, *columns])
-    for one in results:
-        for design in one.delivered:
+    for result in results:
+        for design in result.delivered:
             asked, readers = dict(design.stated), (design.own, design.judged)
-            row: list[object] = [one.name, design.rank, design.file, design.seed, design.noise, design.reason]
+            row: list[object] = [result.name, design.rank, design.file, design.seed, design.noise, design.reason]
             row += ["" if seen is None else ("yes" if seen.meets else "no") for seen in readers]
             row.append(";".join(design.open_parts))
             row += [asked.get(name, "") for name in names]
@@ -46,7 +46,7 @@ def designs_csv(results: Sequence[BriefResult], space: DesignSpace) -> str:
 
 
 def chosen_table(result: BriefResult) -> Table:
-    """Why each design of a brief was taken, and what both readers see that differs from the brief."""
+    """Returns the reason for the choice of each design, and its differences from the brief by both readers."""
     rows = tuple(
         (
             design.rank,
@@ -57,59 +57,61 @@ def chosen_table(result: BriefResult) -> Table:
         )
         for design in result.delivered
     )
-    refused = "; ".join(f"{name} {count}" for name, count in result.refused.items() if count) or "none"
+    refused = "; ".join(f"{name} {missed}" for name, missed in result.refused.items() if missed) or "none"
     caption = (
-        "What each reader sees of the parts that are stated: errors of axes, and what is read otherwise than asked."
+        "Differences from the stated parts by each reader: errors of axes, and categories read differently from the "
+        "brief."
     )
     if any(design.open_parts for design in result.delivered):
         caption += (
-            " Parts that the brief leaves open were drawn for each candidate as images of the run have them; designs "
-            "are not compared with those."
+            " Parts that the brief leaves open were drawn for each candidate from images of the run; designs are not "
+            "compared with these parts."
         )
     if result.chosen:
         caption += (
-            f" {result.n_meeting} of {result.n_candidates} candidates meet the brief as the run's own reading head "
-            f"reads them; candidates that miss a part: {refused}."
+            f" {result.n_meeting} of {count(result.n_candidates, 'candidate')} meet the brief by the run's own reading "
+            f"head; candidates that miss each part: {refused}."
         )
     columns = ("rank", "why", "noise", "own reading", "inspector")
-    return Table(f"chosen_{result.name}", "Why each was delivered", columns, rows, caption)
+    return Table(f"chosen_{result.name}", "Why each design was delivered", columns, rows, caption)
 
 
 def quality_table(results: Sequence[BriefResult], samples: str) -> Table:
-    """What is delivered against the first draw of each brief, as both readers read them."""
-    delivered = [design for one in results for design in one.delivered]
+    """Compares the delivered designs with the first draw of each brief, by both readers."""
+    delivered = [design for result in results for design in result.delivered]
     rows = []
-    for what, own, judged in (
+    for what, own_readings, judged in (
         ("delivered", [d.own for d in delivered], [d.judged for d in delivered]),
-        ("first draw of each brief", [one.first for one in results], [one.first_judged for one in results]),
+        ("first draw of each brief", [result.first for result in results], [result.first_judged for result in results]),
     ):
-        for reader, found in (("inspector", quality(judged)), ("own reading head", quality(own))):
-            if found is not None:
-                rows.append((what, reader, *_cells(found)))
+        for reader, summarised in (("inspector", quality(judged)), ("own reading head", quality(own_readings))):
+            if summarised is not None:
+                rows.append((what, reader, *_cells(summarised)))
     columns = ("designs", "read by", "n", "meet their brief", "low", "high", "axis MAE", "beyond 0.5", "misread parts")
     return Table(
         "quality",
         "Delivered against first draw",
         columns,
         tuple(rows),
-        "Share of designs on which every stated part is read as asked, axes within the tolerance, with its 95 % Wilson "
-        "interval; mean absolute error over stated axes; designs with an error beyond 0.5 on any of them. The "
-        "inspector took no part in choosing; the run's own reading head did, so its row flatters what was delivered.",
+        "Share of designs that meet their brief (every category read as stated, every axis within the tolerance) with "
+        "its 95 % Wilson interval; mean absolute error over stated axes; number of designs with an error beyond 0.5 on "
+        "any of them. The inspector took no part in choosing; the run's own reading head did, so its row flatters the "
+        "delivered designs.",
         samples,
         (("meet their brief", 4), ("low", 4), ("high", 4)),
     )
 
 
-def _cells(found: Quality) -> tuple[int | float | str | None, ...]:
-    low, high = (found.interval.low, found.interval.high) if found.interval else (None, None)
-    wrong = ", ".join(f"{name} {count}" for name, count in found.wrong.items()) or "none"
-    return (found.n, found.share, low, high, found.mae, found.beyond_half, wrong)
+def _cells(summarised: Quality) -> tuple[int | float | str | None, ...]:
+    low, high = (summarised.interval.low, summarised.interval.high) if summarised.interval else (None, None)
+    wrong = ", ".join(f"{name} {missed}" for name, missed in summarised.wrong.items()) or "none"
+    return (summarised.n, summarised.share, low, high, summarised.mae, summarised.beyond_half, wrong)
 
 
 def _differs(design: Delivered, seen: Seen | None) -> str:
     if seen is None:
         return ""
     asked = dict(design.stated)
-    words = [f"{name} {seen.parts[name]}, not {asked[name]}" for name in seen.wrong if name not in seen.error]
-    words += [f"{name} {signed(error)}" for name, error in seen.error.items()]
-    return "; ".join(words) or "as asked"
+    differences = [f"{name} {seen.parts[name]}, not {asked[name]}" for name in seen.wrong if name not in seen.error]
+    differences += [f"{name} {signed(error)}" for name, error in seen.error.items()]
+    return "; ".join(differences) or "as asked"

@@ -10,6 +10,7 @@ from ich_jax.report.line_charts import Line, SeriesPanel
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.style import Picture
 from ich_jax.report.tables import Cell, Table
+from ich_jax.report.text import count
 from ich_jax.studies.interference import pulse_result
 from ich_jax.studies.interference.paper import CLAIM, PAPER
 from ich_jax.studies.interference.pulse import CONTROL
@@ -72,7 +73,8 @@ def write(
 
 
 def _samples(result: Temporal) -> str:
-    return f"n = {result.courses[0].n:,} designs a point, {len({c.pulse.seed for c in result.courses})} training seeds"
+    seeds = count(len({course.pulse.seed for course in result.courses}), "training seed")
+    return f"n = {count(result.courses[0].n, 'design')} a point, {seeds}"
 
 
 def _introduction(result: Temporal, inspector: float) -> page.Section:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ich_jax.interference.disturbances import TABLE
 from ich_jax.report.tables import Cell, Table
+from ich_jax.report.text import count
 from ich_jax.studies.interference import sweep_result
 from ich_jax.studies.interference.comparison import MEAN
 from ich_jax.studies.interference.paper import CLAIM
@@ -15,7 +16,7 @@ from ich_jax.uncertainty.intervals import Interval
 
 def samples(result: Static) -> str:
     """Returns the number of designs behind a point."""
-    return f"n = {result.n:,} designs a point and seed, {len(result.seeds)} sampling seeds"
+    return f"n = {count(result.n, 'design')} a point and seed, {count(len(result.seeds), 'sampling seed')}"
 
 
 def worst(result: Static) -> Table:

@@ -1,16 +1,16 @@
-"""The command line: flags, and what each refuses.
+"""The command line of the Kansei study: its flags and their checks.
 
     python -m ich_jax.studies.kansei --help
 
-The same as experiments/kansei_study.py, which says what it is for.
+The same command as experiments/kansei_study.py, whose docstring describes the study.
 """
 
 if __name__ == "__main__":
     from ich_jax import liveness
     from ich_jax.perf import memory
 
-    memory.set_up()  # at the very first: it may run the command once more
-    liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
+    memory.set_up()  # before anything else: it may start the command again
+    liveness.start()  # before the imports below: they take seconds, and Ctrl-C must work meanwhile
 
 import sys
 from collections.abc import Sequence
@@ -30,22 +30,22 @@ FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
-    """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
+    """Declares the flags; importing the module does not, so that several experiments can be imported together."""
     config_flags.DEFINE_config_file("config", None, "Config file, such as configs/kansei_study.py, or FILE:VARIANT.")
     flags.DEFINE_string("workdir", None, "Folder of the results.")
-    flags.DEFINE_string("checkpoint", "", "For :loop, the run of the generator; empty: the one that is shipped.")
-    flags.DEFINE_string("axes_of", "", "Folder of the rated images, whose metadata.csv gets the factors as axes.")
-    flags.DEFINE_string("write_templates", "", "Write examples of all files to this folder, then leave.")
-    flags.DEFINE_string("make_sheets", "", "Write blinded sheets and their key to this folder, then leave.")
+    flags.DEFINE_string("checkpoint", "", "For :loop, the run of the generator; empty: the shipped generator.")
+    flags.DEFINE_string("axes_of", "", "Folder of the rated images; adds the factors as axes to its metadata.csv.")
+    flags.DEFINE_string("write_templates", "", "Write examples of all files to this folder, then exit.")
+    flags.DEFINE_string("make_sheets", "", "Write blinded sheets and their key to this folder, then exit.")
     flags.DEFINE_list(
-        "works", [], "For --make_sheets: folders of images or of experiments/design.py; ARM=FOLDER names their arm."
+        "works", [], "For --make_sheets: folders of images or of experiments/design.py; ARM=FOLDER names the arm."
     )
     flags.DEFINE_list("raters", ["5"], "For --make_sheets: names of the raters, or their number.")
-    flags.DEFINE_list("words", [], "For --make_sheets: words to rate, such as cold|warm; none: a review.")
-    flags.DEFINE_list("levels", [], "For --make_sheets: least and largest score; 1,5 for a review, -3,3 for words.")
+    flags.DEFINE_list("words", [], "For --make_sheets: words to rate, such as cold|warm; without words: a review.")
+    flags.DEFINE_list("levels", [], "For --make_sheets: lowest and highest score; 1,5 for a review, -3,3 for words.")
     flags.DEFINE_integer("sheet_seed", 0, "For --make_sheets: seed of codes and orders.")
-    flags.DEFINE_string("read_sheets", "", "Read the filled sheets of this folder and write --answers, then leave.")
-    flags.DEFINE_string("filled", "", "For --read_sheets: folder of the filled .csv or .xlsx; empty: its sheets/.")
+    flags.DEFINE_string("read_sheets", "", "Read the filled sheets of this folder, write --answers, then exit.")
+    flags.DEFINE_string("filled", "", "For --read_sheets: folder of filled .csv or .xlsx files; empty: its sheets/.")
     flags.DEFINE_string("answers", "", "For --read_sheets: folder of the files that configs/kansei_study.py:csv reads.")
 
 
@@ -68,13 +68,13 @@ def main(argv: Sequence[str]) -> None:
         if FLAGS.config is None or FLAGS.workdir is None:
             raise app.UsageError(
                 "Give --config=configs/kansei_study.py (or its variants :tiny, :csv, :loop) and --workdir=FOLDER; or "
-                "--write_templates=FOLDER for examples of your own files, --make_sheets=FOLDER for sheets of raters."
+                "--write_templates=FOLDER for examples of the input files, --make_sheets=FOLDER for rating sheets."
             )
         config = config_lib.resolve(FLAGS.config, KanseiConfig)
         if config.compilation_cache:
             keep_compiled_programs()
         if config.data.source == "loop":
-            from ich_jax.studies.kansei import loop  # it draws designs, which the other variants need not import
+            from ich_jax.studies.kansei import loop  # draws designs; the other variants need none of its imports
 
             loop.go_round(config, FLAGS.workdir, FLAGS.checkpoint)
             return
@@ -84,7 +84,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def start() -> None:
-    """Runs the experiment as a program: reads the command line, and leaves when done."""
+    """Runs the experiment as a program: parses the command line, runs and exits."""
     define_flags()
     app.run(main, flags_parser=parse_flags)
 

@@ -1,4 +1,4 @@
-"""Answers that a study analyses, and those of the paper: what it publishes, with simulated questionnaires."""
+"""Answers for a study, and those of the paper: its published tables with simulated questionnaires."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ class Questionnaires:
     """Answers of a survey.
 
     Attributes:
-        options: Names of what could be ticked.
-        ticked: `[n, K]` of 0 and 1, NaN where nothing was answered.
-        aspects: Names of what was rated by importance.
-        importance: `[n, A]`, NaN where missing.
-        seconds: `[n]`, or None.
-        attention: `[n]` passed, or None.
+        options: Names of the options that could be ticked.
+        ticked: `[n, K]` of 0 and 1, NaN for missing answers.
+        aspects: Names of the aspects that were rated by importance.
+        importance: `[n, A]`, NaN for missing answers.
+        seconds: `[n]`, time to answer, or None.
+        attention: `[n]`, whether the attention check was passed, or None.
         simulated: Whether the answers are simulated.
     """
 
@@ -40,13 +40,13 @@ class Review:
     """Scores of works in two arms.
 
     Attributes:
-        arms: Names; the first is compared with the second.
+        arms: Names of the arms; the first is compared with the second.
         scores: For each arm `[n]` sums over raters, or single scores.
         works: Names of the works of each arm.
-        individual: For each arm `[n, raters]`; None when only sums are known.
-        raters: Raters behind a sum; 0: not known.
-        scale: Least and largest score of one rater; None: not known.
-        dropped: Works left out since a rater has not scored them.
+        individual: For each arm `[n, raters]`, scores of single raters; None when only sums are known.
+        raters: Number of raters behind a sum; 0: not known.
+        scale: Lowest and highest score of one rater; None: not known.
+        dropped: Works left out because a rater has not scored them.
         rater_names: Names of the raters; empty when only sums are known.
     """
 
@@ -62,20 +62,20 @@ class Review:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answers:
-    """Everything that a study analyses; parts that are absent are None.
+    """All answers for a study; absent parts are None.
 
     Attributes:
         questionnaires: The survey.
         samples: Names of the rated samples.
-        words: Names of the words.
+        words: Words of the semantic differential.
         means: `[S, W]` mean scores.
         ratings: The individual ratings; None when only means are known.
-        n_raters: Raters behind each mean (the fewest).
+        n_raters: Smallest number of raters behind a mean.
         elements: Design elements with their categories.
         codes: `[S, E]` category of each element for each sample.
         review: The review.
-        source: In words.
-        fixed: Elements that are the same for all samples, such as their product; briefs repeat them.
+        source: Description of the source.
+        fixed: Elements with one category for all samples, such as their product; briefs repeat them.
     """
 
     questionnaires: Questionnaires | None
@@ -92,7 +92,7 @@ class Answers:
 
 
 def from_paper(seed: int) -> Answers:
-    """The paper's tables, with questionnaires SIMULATED so that their counts are the paper's."""
+    """Returns the paper's tables, with questionnaires SIMULATED to have the paper's counts."""
     return Answers(
         questionnaires=simulate_questionnaires(seed),
         samples=published.SAMPLES,
@@ -119,10 +119,10 @@ def from_paper(seed: int) -> Answers:
 
 
 def simulate_questionnaires(seed: int) -> Questionnaires:
-    """509 questionnaires with the paper's counts: 500 valid, 7 straight-lined, 2 largely blank.
+    """Simulates 509 questionnaires with the paper's counts: 500 valid, 7 straight-lined, 2 largely blank.
 
-    The four shares are the paper's to the questionnaire; who ticked what together, and importances beyond the order of
-    the first three, are made up.
+    The counts of the four options equal the paper's exactly; the overlap of options within a questionnaire, and all
+    importances beyond the order of the first three, are made up.
     """
     rng = np.random.default_rng(seed)
     n, options = published.DEMAND.valid, tuple(published.DEMAND_PERCENT)
@@ -133,9 +133,9 @@ def simulate_questionnaires(seed: int) -> Questionnaires:
     centre = np.array([4.3, 4.0, 3.8, 3.5, 3.1, 2.8])
     importance = np.clip(np.round(rng.normal(centre, 0.8, (n, len(aspects)))), 1, 5)
     items = len(options) + len(aspects)
-    whole = np.concatenate([ticked, importance], axis=1)
-    same = (whole == whole[:, :1]).all(axis=1)
-    importance[same, 0] = 5.0 - importance[same, 0] + 1.0  # nobody valid straight-lines by chance
+    answered = np.concatenate([ticked, importance], axis=1)
+    same = (answered == answered[:, :1]).all(axis=1)
+    importance[same, 0] = 5.0 - importance[same, 0] + 1.0  # no valid questionnaire is straight-lined by chance
     lined, blank = np.ones((7, items)), np.full((2, items), np.nan)
     blank[:, 0] = 1.0
     rows = np.concatenate([np.concatenate([ticked, importance], axis=1), lined, blank])[rng.permutation(n + 9)]

@@ -18,19 +18,19 @@ from ich_jax.types import AXIS_LIMIT
 def write(words: WordsResult, folder: str | Path, n_axes: int = 3) -> tuple[str, ...]:
     """Adds factor scores of the rated samples to the metadata.csv of their images.
 
-    Scores are in standard deviations over the samples and cut at the ends of the scale of axes, -3 and 3. Images that
-    nobody rated get empty cells, which leave their axes open.
+    Scores are in standard deviations over the samples and clipped to the scale of axes, -3 to 3. Images without ratings
+    get empty cells, which leave their axes open.
 
     Args:
-        words: What was rated; samples are named as the images, `class/picture.png` or `picture`.
-        folder: Of the images, one folder for each class.
-        n_axes: Factors, at most; fewer where the words identify fewer.
+        words: Analysed ratings; samples are named after the images, `class/picture.png` or `picture`.
+        folder: Folder of the images, with a folder for each class.
+        n_axes: Largest number of factors; fewer if the words identify fewer.
 
     Returns:
         The names of the axes, each after the word with the largest loading.
 
     Raises:
-        DataError: No folder or images, a sample that is no image or several, or axes that are there already.
+        DataError: There are no images, a sample matches no image or several, or the file already has axes.
         WorkdirError: The file cannot be written.
     """
     root = Path(folder)
@@ -41,49 +41,49 @@ def write(words: WordsResult, folder: str | Path, n_axes: int = 3) -> tuple[str,
     )
     if not images:
         raise errors.DataError(f"{root}: there is no image ({', '.join(decode.SUFFIXES)}).")
-    found = _factors(words, n_axes)
-    scores = np.clip(found.scores(words.means), -AXIS_LIMIT, AXIS_LIMIT)
-    leading = [words.words[int(np.abs(column).argmax())] for column in found.loadings.T]
+    factors = _factors(words, n_axes)
+    scores = np.clip(factors.scores(words.means), -AXIS_LIMIT, AXIS_LIMIT)
+    leading = [words.words[int(np.abs(column).argmax())] for column in factors.loadings.T]
     axes = tuple(f"{k + 1}_{word}" for k, word in enumerate(leading))
     values = {_image(sample, images, root): scores[k] for k, sample in enumerate(words.samples)}
     path = root / metadata.FILE_NAME
-    header, rows = _there(path, images)
+    header, rows = _existing_rows(path, images)
     if clash := [name for name in header if name.startswith(AXIS)]:
         raise errors.DataError(
-            f"{path}: has axes already ({', '.join(clash)}); take them out, or work on a copy of the folder, so that "
-            "axes of two kinds are not mixed."
+            f"{path}: has axes already ({', '.join(clash)}); remove them or use a copy of the folder, so that axes of "
+            "two kinds are not mixed."
         )
     for row in rows:
-        own = values.get(row["file_name"])
-        row |= {AXIS + name: "" if own is None else f"{own[k]:.4f}" for k, name in enumerate(axes)}
+        score = values.get(row["file_name"])
+        row |= {AXIS + name: "" if score is None else f"{score[k]:.4f}" for k, name in enumerate(axes)}
     header = [*header, *(AXIS + name for name in axes)]
     workdir.write_text(path, sheets.text_of(header, [[row[name] for name in header] for row in rows]))
     return axes
 
 
 def _factors(words: WordsResult, n_axes: int) -> semantic.FactorAnalysis:
-    """As many factors as the words identify."""
+    """Returns the analysis with the largest number of factors that the words identify."""
     for n in range(n_axes, 1, -1):
         try:
             return semantic.factor_analysis(words.means, n, words.words)
-        except errors.ConfigError:  # too few words for so many
+        except errors.ConfigError:  # too few words for n factors
             continue
     return semantic.factor_analysis(words.means, 1, words.words)
 
 
 def _image(sample: str, images: list[str], root: Path) -> str:
-    fitting = [name for name in images if sample in (name, Path(name).name, Path(name).stem)]
-    if len(fitting) != 1:
-        what = "no image" if not fitting else f"several images ({', '.join(fitting[:3])})"
-        raise errors.DataError(f"{root}: sample {sample!r} is {what}; name samples as class/picture.png.")
-    return fitting[0]
+    matches = [name for name in images if sample in (name, Path(name).name, Path(name).stem)]
+    if len(matches) != 1:
+        problem = "no image" if not matches else f"several images ({', '.join(matches[:3])})"
+        raise errors.DataError(f"{root}: sample {sample!r} is {problem}; name samples as class/picture.png.")
+    return matches[0]
 
 
-def _there(path: Path, images: list[str]) -> tuple[list[str], list[dict[str, str]]]:
-    """Header and rows of the file that is there; otherwise a row for each image."""
+def _existing_rows(path: Path, images: list[str]) -> tuple[list[str], list[dict[str, str]]]:
+    """Returns header and rows of an existing file; otherwise a row for each image."""
     if not path.exists():
         return ["file_name"], [{"file_name": name} for name in images]
-    found = metadata.read(path, images)
+    table = metadata.read(path, images)
     text = path.read_text(encoding="utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    return list(found.columns), [{k.strip(): (v or "").strip() for k, v in row.items() if k} for row in rows]
+    return list(table.columns), [{k.strip(): (v or "").strip() for k, v in row.items() if k} for row in rows]

@@ -1,4 +1,4 @@
-"""Answers read from the CSV files of a user."""
+"""Reads answers from the CSV files of a user."""
 
 import csv
 import io
@@ -11,13 +11,14 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.kansei import quantification, semantic
 from ich_jax.kansei.semantic import MeanTable
+from ich_jax.report.text import count
 from ich_jax.studies.kansei.answers import Answers, Questionnaires, Review
 from ich_jax.studies.kansei.works import AXIS
 from ich_jax.types import Element
 from ich_jax.uncertainty.float64 import Array
 
 AXIS_LEVELS = (-1.5, 0.0, 1.5)
-"""Levels that stand for the positions on an axis."""
+"""Levels to which positions on an axis are rounded."""
 TICK, IMPORTANCE = "tick: ", "importance: "
 QUESTIONNAIRES, RATINGS, ELEMENTS, REVIEW = FILES = (
     "questionnaires.csv",
@@ -28,28 +29,28 @@ QUESTIONNAIRES, RATINGS, ELEMENTS, REVIEW = FILES = (
 
 
 def load(folder: str | Path, scale: tuple[float, float], axis_levels: Sequence[float] = AXIS_LEVELS) -> Answers:
-    """Reads the files of a folder; at least one of `FILES` must be there.
+    """Reads the files of a folder, which must contain at least one of `FILES`.
 
     Args:
-        folder: Where they are.
-        scale: Least and largest score of the semantic differential.
-        axis_levels: Levels that stand for the numbers of an axis.
+        folder: The folder.
+        scale: Lowest and highest score of the semantic differential.
+        axis_levels: Levels to which positions on an axis are rounded.
 
     Raises:
         DataError: No folder, none of the files, or a file that cannot be used; names file, line and repair.
     """
     root = Path(folder)
-    there = [name for name in FILES if (root / name).is_file()]
-    if not there:
-        raise errors.DataError(f"{root}: none of {', '.join(FILES)} is there; --write_templates=DIR writes examples.")
-    questionnaires = read_questionnaires(root / QUESTIONNAIRES) if QUESTIONNAIRES in there else None
-    ratings = read_ratings(root / RATINGS, scale) if RATINGS in there else None
+    present = [name for name in FILES if (root / name).is_file()]
+    if not present:
+        raise errors.DataError(f"{root}: none of {', '.join(FILES)} exists; --write_templates=DIR writes examples.")
+    questionnaires = read_questionnaires(root / QUESTIONNAIRES) if QUESTIONNAIRES in present else None
+    ratings = read_ratings(root / RATINGS, scale) if RATINGS in present else None
     elements: tuple[Element, ...] = ()
     codes = None
     fixed: dict[str, str] = {}
-    if ELEMENTS in there:
+    if ELEMENTS in present:
         if ratings is None:
-            raise errors.DataError(f"{root / ELEMENTS}: elements explain ratings, but {RATINGS} is not there.")
+            raise errors.DataError(f"{root / ELEMENTS}: elements explain ratings, but {RATINGS} is missing.")
         elements, codes, fixed = read_elements(root / ELEMENTS, ratings.samples, axis_levels)
     return Answers(
         questionnaires=questionnaires,
@@ -60,14 +61,14 @@ def load(folder: str | Path, scale: tuple[float, float], axis_levels: Sequence[f
         n_raters=int(ratings.n.min()) if ratings else 0,
         elements=elements,
         codes=codes,
-        review=read_review(root / REVIEW) if REVIEW in there else None,
-        source=", ".join(there),
+        review=read_review(root / REVIEW) if REVIEW in present else None,
+        source=", ".join(present),
         fixed=fixed,
     )
 
 
 def read_questionnaires(path: Path) -> Questionnaires:
-    """Reads a survey: a row a questionnaire, columns `tick: OPTION`, `importance: ASPECT`, `seconds`, `attention`."""
+    """Reads a survey with a row for each questionnaire; columns `tick: *`, `importance: *`, `seconds`, `attention`."""
     header, rows = _read(path)
     ticks = [name for name in header if name.startswith(TICK)]
     aspects = [name for name in header if name.startswith(IMPORTANCE)]
@@ -97,14 +98,13 @@ def read_questionnaires(path: Path) -> Questionnaires:
 
 
 def read_ratings(path: Path, scale: tuple[float, float]) -> MeanTable:
-    """Reads ratings: a row for each rater, sample and word, columns `rater, sample, word, score`."""
-    header, rows = _read(path, ("rater", "sample", "word", "score"))
-    del header
+    """Reads ratings with a row for each rater, sample and word, and columns `rater, sample, word, score`."""
+    _, rows = _read(path, ("rater", "sample", "word", "score"))
     score = _numbers(path, rows, "score")
     raters, samples, words = ([row[name] for row in rows] for name in ("rater", "sample", "word"))
-    whole = all(float(end).is_integer() for end in scale)
+    integers = all(float(end).is_integer() for end in scale)
     try:
-        return semantic.mean_table(raters, samples, words, score, scale=scale, whole=whole)
+        return semantic.mean_table(raters, samples, words, score, scale=scale, whole=integers)
     except errors.DataError as cause:
         raise errors.DataError(f"{path}: {cause}") from cause
 
@@ -112,29 +112,30 @@ def read_ratings(path: Path, scale: tuple[float, float]) -> MeanTable:
 def read_elements(
     path: Path, samples: Sequence[str], levels: Sequence[float] = AXIS_LEVELS
 ) -> tuple[tuple[Element, ...], npt.NDArray[np.int64], dict[str, str]]:
-    """Reads design elements: a row for each rated sample, columns `sample` and one for each element.
+    """Reads design elements with a row for each rated sample, and columns `sample` and one for each element.
 
-    A column `axis_NAME` holds numbers; each counts as the nearest of a few levels, so that it becomes an element.
+    A column `axis_NAME` holds numbers; each is rounded to the nearest of a few levels, so that the axis becomes an
+    element.
 
     Args:
         path: The file.
         samples: Names of the rated samples.
-        levels: Of the axes.
+        levels: Levels of the axes.
 
     Returns:
-        The elements, `[S, E]` codes, and what is the same for all samples, such as their product.
+        The elements, `[S, E]` codes, and elements with one category for all samples, such as their product.
     """
     header, rows = _read(path, ("sample",))
-    place = {row["sample"]: row for row in rows}
+    row_of = {row["sample"]: row for row in rows}
     names = [name for name in header if name != "sample"]
     if not names:
-        raise errors.DataError(f"{path}: there is no column of an element beside 'sample'.")
-    if len(place) < len(rows):
-        raise errors.DataError(f"{path}: a sample stands in two rows.")
+        raise errors.DataError(f"{path}: there is no column of an element besides 'sample'.")
+    if len(row_of) < len(rows):
+        raise errors.DataError(f"{path}: a sample has two rows.")
     for sample in samples:
-        if sample not in place:
+        if sample not in row_of:
             raise errors.DataError(f"{path}: sample {sample!r} of the ratings has no row.")
-    for sample, row in place.items():
+    for sample, row in row_of.items():
         if sample not in samples:
             raise errors.DataError(f"{path}: sample {sample!r} was not rated; {errors.nearest(sample, samples)}.")
         if empty := [name for name in names if not row[name]]:
@@ -144,23 +145,23 @@ def read_elements(
     fixed: dict[str, str] = {}
     for name in names:
         if name.startswith(AXIS):
-            values = _numbers(path, [place[sample] for sample in samples], name)
+            values = _numbers(path, [row_of[sample] for sample in samples], name)
             element, codes = quantification.level_element(name.removeprefix(AXIS), values, levels)
         else:
-            element = Element(name, tuple(dict.fromkeys(place[sample][name] for sample in samples)))
-            codes = np.array([element.categories.index(place[sample][name]) for sample in samples], np.int64)
+            element = Element(name, tuple(dict.fromkeys(row_of[sample][name] for sample in samples)))
+            codes = np.array([element.categories.index(row_of[sample][name]) for sample in samples], np.int64)
         if len(element.categories) > 1:
             elements.append(element)
             columns.append(codes)
         elif not name.startswith(AXIS):
             fixed[name] = element.categories[0]
     if not elements:
-        raise errors.DataError(f"{path}: all samples have the same elements, so these explain nothing.")
+        raise errors.DataError(f"{path}: all samples have the same elements, which therefore explain nothing.")
     return tuple(elements), np.stack(columns, axis=1), fixed
 
 
 def read_review(path: Path) -> Review:
-    """Reads a review: columns `work, arm, score`, and `rater` where single scores are known."""
+    """Reads a review with columns `work, arm, score`, and `rater` if single scores are known."""
     header, rows = _read(path, ("work", "arm", "score"))
     arms = list(dict.fromkeys(row["arm"] for row in rows))
     if len(arms) != 2:
@@ -176,14 +177,14 @@ def read_review(path: Path) -> Review:
         if arm_of.setdefault(work, row["arm"]) != row["arm"]:
             raise errors.DataError(f"{path}: line {line}: work {work!r} is in both arms.")
         if rater in table.setdefault(work, {}):
-            raise errors.DataError(f"{path}: line {line}: work {work!r} has a second score" + f" of rater {rater!r}.")
+            raise errors.DataError(f"{path}: line {line}: work {work!r} has a second score by rater {rater!r}.")
         table[work][rater] = float(value)
     dropped = tuple(work for work, given in table.items() if len(given) < len(raters))
     works = tuple(tuple(work for work in table if arm_of[work] == arm and work not in dropped) for arm in arms)
     if min(map(len, works)) < 2:
         raise errors.DataError(
-            f"{path}: arm {arms[int(len(works[1]) < len(works[0]))]!r} has fewer than two works that all "
-            f"{len(raters)} raters have scored."
+            f"{path}: arm {arms[int(len(works[1]) < len(works[0]))]!r} has fewer than two works with scores of all "
+            f"{count(len(raters), 'rater')}."
         )
     cells = [np.array([[table[work][rater] for rater in raters] for work in arm]) for arm in works]
     single = len(raters) == 1
@@ -209,7 +210,7 @@ def _read(path: Path, needed: Sequence[str] = ()) -> tuple[list[str], list[dict[
         raise errors.DataError(f"{path}: needs a header and at least one row.")
     header = [name.strip() for name in lines[0]]
     if len(set(header)) < len(header):
-        raise errors.DataError(f"{path}: a column name stands twice: {', '.join(header)}.")
+        raise errors.DataError(f"{path}: a column name occurs twice: {', '.join(header)}.")
     for name in needed:
         if name not in header:
             raise errors.DataError(f"{path}: there is no column {name!r}: {errors.nearest(name, header)}.")

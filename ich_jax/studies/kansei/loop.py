@@ -1,8 +1,8 @@
-"""Once round: designs to random briefs, SIMULATED raters, what they want, and designs to that.
+"""The loop: designs for random briefs, SIMULATED raters, briefs of what they want, and designs for these briefs.
 
-Everything passes through the files that people would use: the work directory of `experiments/design.py`, blinded
-sheets, answers, and a CSV of briefs. Raters and analysis see of a design what the inspector reads off it, never what
-its brief asked for; the inspector takes no part in choosing designs.
+All data pass through the files that people would use: the work directory of `experiments/design.py`, blinded sheets,
+answers, and a CSV of briefs. Raters and analysis use the inspector's reading of a design, never its brief; the
+inspector takes no part in choosing designs.
 """
 
 import dataclasses
@@ -30,25 +30,25 @@ from ich_jax.uncertainty.float64 import Array
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoopResult:
-    """What came of going round once.
+    """The result of one round of the loop.
 
     Attributes:
         word: `[K]` word of each part-worth.
         item: `[K]` its element or axis.
         category: `[K]` its category.
-        true: `[K]` what the SIMULATED raters think, centred over the designs as estimates are.
-        estimate: `[K]` category scores.
-        low: `[K]` lower limits; NaN where ridge was used.
+        true: `[K]` part-worths of the SIMULATED raters, centred over the designs as the estimates are.
+        estimate: `[K]` estimated category scores.
+        low: `[K]` lower limits; NaN for ridge estimates.
         high: `[K]` upper limits.
-        covered: Part-worths inside their limits.
-        correlation: Of true part-worths and estimates.
-        random: `[n]` how much the designs to random briefs are wanted, by the true part-worths.
-        delivered: `[m]` the same of the designs to the wanted briefs.
-        raised: Designs of these above the mean of `random`.
+        covered: Number of part-worths inside their limits.
+        correlation: Correlation of true part-worths with estimates.
+        random: `[n]` desirability of the designs for random briefs, by the true part-worths.
+        delivered: `[m]` desirability of the designs for the wanted briefs.
+        raised: Number of delivered designs above the mean of `random`.
         share_low: Lower Wilson limit of their share.
         share_high: Upper limit.
-        superiority: Chance that a delivered design is wanted more than a random one.
-        wanted: What was wanted, in words.
+        superiority: Probability that a delivered design is more desirable than a random one.
+        wanted: Description of the wanted words.
         raters: Number of raters.
     """
 
@@ -76,12 +76,12 @@ def go_round(config: KanseiConfig, folder: str, checkpoint: str) -> LoopResult:
 
     Args:
         config: The study, with `data.source` "loop".
-        folder: Work directory; the same command goes on where it was stopped.
-        checkpoint: Work directory of the generator; empty: the one that is shipped.
+        folder: Work directory; the same command resumes a stopped run.
+        checkpoint: Work directory of the generator; empty: the shipped generator.
 
     Raises:
-        ConfigError: A product or word that is not known.
-        DataError: A category that the inspector reads off no design, so that its part-worth is not identified.
+        ConfigError: A product or word is unknown.
+        DataError: The inspector reads a category on no design, so that its part-worth is not identified.
         WorkdirError: The folder belongs to another run.
     """
     root, loop, levels = Path(folder), config.loop, config.data.axis_levels
@@ -89,26 +89,26 @@ def go_round(config: KanseiConfig, folder: str, checkpoint: str) -> LoopResult:
     space = design.load(checkpoint, DesignConfig()).space
     briefs = simulated.random_briefs(space, loop, levels, config.seed)
     workdir.claim(folder, config)
-    liveness.keeps(f"finished designs and sheets in {folder} are kept, and the same command goes on")
+    liveness.keeps(f"finished designs and sheets in {folder} are kept, and the same command resumes")
 
-    # ---------------- designs to random briefs, and raters who see them
+    # ---------------- designs for random briefs, and their ratings
     workdir.write_text(root / "random_briefs.csv", briefs)
     first = _designs(config, root / "first", checkpoint, root / "random_briefs.csv", deliver=1)
     raters = simulated.create(space, loop, levels, config.seed)
     liveness.stage("sheets and SIMULATED raters")
     _ask(config, root, first, raters)
 
-    # ---------------- what they want, and designs to that
+    # ---------------- analysis, and designs for the wanted briefs
     options = dataclasses.replace(config.analysis, wanted=",".join(f"{w}={v:g}" for w, v in wanted.items()))
     data = KanseiDataConfig(source="csv", path=str(root / "answers"), axis_levels=levels)
     analysis = dataclasses.replace(config, name=f"{config.name} (SIMULATED raters)", data=data, analysis=options)
-    found = run.run(analysis, str(root / "analysis")).elements
-    if found is None:
-        raise errors.DataError(f"{root / 'answers'}: holds no elements.")
+    elements = run.run(analysis, str(root / "analysis")).elements
+    if elements is None:
+        raise errors.DataError(f"{root / 'answers'}: contains no elements.")
     second = _designs(config, root / "second", checkpoint, root / "analysis" / "briefs.csv", deliver=loop.deliver)
 
-    # ---------------- what came of it
-    result = _judge(config, raters, found, first, second, wanted)
+    # ---------------- comparison, and page
+    result = _judge(config, raters, elements, first, second, wanted)
     summary = {
         "part_worths": len(result.true),
         "part_worths_covered": result.covered / len(result.true),
@@ -130,7 +130,7 @@ def go_round(config: KanseiConfig, folder: str, checkpoint: str) -> LoopResult:
 
 
 def _designs(config: KanseiConfig, folder: Path, checkpoint: str, briefs: Path, *, deliver: int) -> tuple[Work, ...]:
-    """Runs the design study on a file of briefs and returns what it delivered."""
+    """Runs the design study on a file of briefs and returns the delivered designs."""
     options = DesignConfig(
         name=f"{config.name}: {folder.name}",
         candidates=config.loop.candidates,
@@ -149,7 +149,7 @@ def _designs(config: KanseiConfig, folder: Path, checkpoint: str, briefs: Path, 
 
 
 def _ask(config: KanseiConfig, root: Path, shown_works: tuple[Work, ...], raters: Raters) -> None:
-    """Makes the sheets, lets the SIMULATED raters fill them in, and reads them back; what is there is kept."""
+    """Makes the sheets, lets the SIMULATED raters fill them in, and reads them; existing files are kept."""
     form = root / "form"
     names = tuple(f"SIMULATED rater {k}" for k in range(1, config.loop.raters + 1))
     items = sheets.word_items(config.loop.words, round(config.data.scale_low), round(config.data.scale_high))
@@ -166,18 +166,18 @@ def _ask(config: KanseiConfig, root: Path, shown_works: tuple[Work, ...], raters
 def _judge(
     config: KanseiConfig,
     raters: Raters,
-    found: ElementsResult,
+    elements: ElementsResult,
     first: tuple[Work, ...],
     second: tuple[Work, ...],
     wanted: dict[str, float],
 ) -> LoopResult:
     rows = []
-    for word, fit in found.fits.items():
+    for word, fit in elements.fits.items():
         worth = np.array([raters.part_worth[word][i][c] for i, c in zip(fit.item, fit.category, strict=True)])
         items = np.array(fit.item)
-        for name in dict.fromkeys(fit.item):  # centred over the designs, as estimates are
-            own = items == name
-            worth[own] -= np.average(worth[own], weights=fit.count[own])
+        for name in dict.fromkeys(fit.item):  # centred over the designs, as the estimates are
+            categories = items == name
+            worth[categories] -= np.average(worth[categories], weights=fit.count[categories])
         rows += list(zip([word] * len(worth), fit.item, fit.category, worth, fit.score, fit.low, fit.high, strict=True))
     words, item, category, true, estimate, low, high = zip(*rows, strict=True)
     inside = (np.array(low) <= np.array(true)) & (np.array(true) <= np.array(high))

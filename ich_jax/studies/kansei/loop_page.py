@@ -1,4 +1,4 @@
-"""The page of the loop: part-worths recovered, and designs raised."""
+"""The page of the loop: recovered part-worths, and the desirability of designs before and after."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from ich_jax.report.page import Figure, Section
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.style import Picture
 from ich_jax.report.tables import Table
+from ich_jax.report.text import count
 
 if TYPE_CHECKING:  # the loop writes the page
     from ich_jax.studies.kansei.loop import LoopResult
@@ -25,7 +26,7 @@ def write(folder: str | Path, *, config: KanseiConfig, result: "LoopResult", pro
     Args:
         folder: Work directory.
         config: The run.
-        result: What came out.
+        result: Result of the loop.
         provenance: Command, machine, versions and revision.
 
     Raises:
@@ -43,9 +44,10 @@ def write(folder: str | Path, *, config: KanseiConfig, result: "LoopResult", pro
     return page.write(
         report / "index.html",
         title=f"From designs to words and back: {config.name}",
-        summary=f"{result.raters} SIMULATED raters scored {len(result.random)} designs to random briefs. Of {n} "
-        f"designs to the briefs that came of it, {result.raised} are wanted more ({result.wanted}) than random ones "
-        "are on average. Raters and analysis see of a design what the inspector reads off it.",
+        summary=f"{count(result.raters, 'SIMULATED rater')} scored {count(len(result.random), 'design')} for random "
+        f"briefs. Of {count(n, 'design')} for the briefs derived from these scores, {result.raised} are more desirable "
+        f"({result.wanted}) than designs for random briefs on average. Raters and analysis use the inspector's reading "
+        "of a design, never its brief.",
         sections=sections,
         provenance=provenance,
         headlines=[
@@ -54,7 +56,7 @@ def write(folder: str | Path, *, config: KanseiConfig, result: "LoopResult", pro
                 f"{100 * result.share_low:.0f} to {100 * result.share_high:.0f} %",
             ),
             page.Headline(
-                "wanted more than a random one",
+                "more desirable than a random design",
                 f"{result.superiority.a12:.2f}",
                 f"{result.superiority.low:.2f} to {result.superiority.high:.2f}",
             ),
@@ -63,12 +65,12 @@ def write(folder: str | Path, *, config: KanseiConfig, result: "LoopResult", pro
                 f"correlation with the true ones {result.correlation:.2f}",
             ),
         ],
-        simulated="The raters. Designs are drawn by the generator and read by the inspector.",
+        simulated="The raters are simulated. Designs are drawn by the generator and read by the inspector.",
     )  # fmt: skip
 
 
 def _recovery(result: "LoopResult") -> Section:
-    samples = f"{len(result.random)} designs, {result.raters} SIMULATED raters"
+    samples = f"{count(len(result.random), 'design')}, {count(result.raters, 'SIMULATED rater')}"
     names = ("word", "element", "category", "true", "estimate", "low", "high")
     numbers = zip(result.true, result.estimate, result.low, result.high, strict=True)
     rows = tuple(
@@ -82,7 +84,7 @@ def _recovery(result: "LoopResult") -> Section:
                 "simulated_recovery",
                 "True part-worths and their estimates",
                 recovery(result),
-                "One point is a category of an element, with its limits; on the line both are equal.",
+                "Each point is a category of an element, with its limits; on the line, estimate and truth are equal.",
                 samples,
             ),
             Table("simulated_recovery", "Part-worths", names, rows, "In points of the scale.", samples),
@@ -97,10 +99,10 @@ def _raised(result: "LoopResult") -> Section:
         items=(
             Figure(
                 "simulated_raised",
-                "How much designs are wanted",
+                "Desirability of designs",
                 raised(result),
-                f"By the true part-worths ({result.wanted}); lines are means.",
-                f"{len(result.random)} designs to random briefs, {len(result.delivered)} to wanted ones",
+                f"Desirability by the true part-worths ({result.wanted}); vertical lines are means.",
+                f"{count(len(result.random), 'design')} for random briefs, {len(result.delivered)} for wanted ones",
             ),
         ),
         simulated=True,
@@ -108,15 +110,15 @@ def _raised(result: "LoopResult") -> Section:
 
 
 def recovery(result: "LoopResult") -> Picture:
-    """Estimates against true part-worths."""
+    """Draws estimates against true part-worths."""
     with matplotlib.rc_context(style.rc_params()):
         fig, (ax,) = style.new_figure(style.PAGE_WIDTH * 0.6, 400, 1, 1)
         for k, word in enumerate(dict.fromkeys(result.word)):
-            own = np.array(result.word) == word
-            x, y = result.true[own], result.estimate[own]
+            rows = np.array(result.word) == word
+            x, y = result.true[rows], result.estimate[rows]
             colour = style.COLOURS[k % len(style.COLOURS)]
             ax.errorbar(
-                x, y, np.abs(np.stack([result.low[own], result.high[own]]) - y), fmt="o", ms=4, lw=1, color=colour,
+                x, y, np.abs(np.stack([result.low[rows], result.high[rows]]) - y), fmt="o", ms=4, lw=1, color=colour,
                 label=word,
             )  # fmt: skip
         ends = [min(result.true.min(), result.estimate.min()), max(result.true.max(), result.estimate.max())]
@@ -128,7 +130,7 @@ def recovery(result: "LoopResult") -> Picture:
 
 
 def raised(result: "LoopResult") -> Picture:
-    """True scores of designs to random and to wanted briefs."""
+    """Draws the true desirability of designs for random and for wanted briefs."""
     with matplotlib.rc_context(style.rc_params()):
         fig, (ax,) = style.new_figure(style.PAGE_WIDTH * 0.75, 240, 1, 1)
         edges = np.linspace(
@@ -138,7 +140,7 @@ def raised(result: "LoopResult") -> Picture:
             share = np.full(len(values), 100.0 / len(values))
             ax.hist(values, edges, weights=share, color=style.COLOURS[k], alpha=0.55, label=name)
             ax.axvline(values.mean(), color=style.COLOURS[k], lw=2)
-        ax.set_xlabel(f"how much a design is wanted ({result.wanted})")
+        ax.set_xlabel(f"desirability ({result.wanted})")
         ax.set_ylabel("% of designs")
         ax.legend(frameon=False)
         return style.finish(fig, "svg", STAMP)

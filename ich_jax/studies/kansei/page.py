@@ -1,4 +1,4 @@
-"""The page of the study: review, words, elements, survey, and what is not computable."""
+"""The page of the study: review, words, elements, survey, and analyses that the answers do not allow."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from ich_jax.report import page
 from ich_jax.report.page import Figure, PaperQuote, Section
 from ich_jax.report.provenance import Provenance
 from ich_jax.report.tables import Table
+from ich_jax.report.text import count
 from ich_jax.studies.kansei import carries, figures
 from ich_jax.studies.kansei import tables as kansei_tables
 from ich_jax.studies.kansei.result import ElementsResult, KanseiResult, ReviewResult, SurveyResult, WordsResult
@@ -20,7 +21,7 @@ def write(folder: str | Path, *, config: KanseiConfig, result: KanseiResult, pro
     Args:
         folder: Work directory.
         config: The run.
-        result: What came out.
+        result: Result of the study.
         provenance: Command, machine, versions and revision.
 
     Raises:
@@ -53,7 +54,9 @@ def write(folder: str | Path, *, config: KanseiConfig, result: KanseiResult, pro
         sections=sections,
         provenance=provenance,
         headlines=_headlines(result),
-        simulated="The questionnaires of the survey; the review and the words are not." if simulated else "",
+        simulated="The questionnaires of the survey are simulated; the review and the words are not."
+        if simulated
+        else "",
     )
 
 
@@ -66,8 +69,7 @@ def _summary(result: KanseiResult) -> str:
             f"{w.mean_second:.1f}; permutation p {c.permutation.p:.4f}."
         )
     if result.words is not None:
-        kept = result.words.components.retained
-        parts.append(f"The words support {kept} dimension{'s' * (kept != 1)} beyond noise.")
+        parts.append(f"The words support {count(result.words.components.retained, 'dimension')} beyond noise.")
     return " ".join(parts)
 
 
@@ -86,7 +88,9 @@ def _headlines(result: KanseiResult) -> list[page.Headline]:
         ]
     if result.words is not None:
         c2 = result.words.components
-        strip.append(page.Headline("dimensions of the words", str(c2.retained), f"{c2.above_one} eigenvalues above 1"))
+        strip.append(
+            page.Headline("dimensions of the words", str(c2.retained), count(c2.above_one, "eigenvalue") + " above 1")
+        )
     if result.survey is not None:
         s = result.survey.screening
         mark = f" ({SIMULATED})" if result.survey.simulated else ""
@@ -107,7 +111,7 @@ def _review(result: ReviewResult, published: bool) -> Section:
         "Review",
         items=(
             *((quote,) if published else ()),
-            Figure("review_scores", "Scores of the works", figures.scores(result), "One dot is one work.", samples),
+            Figure("review_scores", "Scores of the works", figures.scores(result), "Each dot is a work.", samples),
             Figure(
                 "permutation",
                 "Difference of means under every assignment",
@@ -128,7 +132,10 @@ def _review(result: ReviewResult, published: bool) -> Section:
 
 
 def _words(result: WordsResult, published: bool, scale: tuple[float, float]) -> Section:
-    samples = f"{len(result.samples)} samples, {len(result.words)} words, {result.n_raters:,} raters behind each mean"
+    samples = (
+        f"{count(len(result.samples), 'sample')}, {count(len(result.words), 'word')}, "
+        f"{count(result.n_raters, 'rater')} behind each mean"
+    )
     quote = PaperQuote(
         "Taking the term \u201csensual\u201d as an example, samples 2 and 7 are at a higher level of scoring, while "
         "samples 3 and 4 have lower scores.",
@@ -154,19 +161,20 @@ def _words(result: WordsResult, published: bool, scale: tuple[float, float]) -> 
                 "Samples and words in the order of a hierarchical clustering (average linkage).",
                 samples,
             ),
-            Figure("word_profiles", "Word profiles", figures.word_profiles(result), "One line is one sample.", samples),
+            Figure("word_profiles", "Word profiles", figures.word_profiles(result), "Each line is a sample.", samples),
             Figure(
                 "radar",
                 "Profiles of three samples",
                 figures.radar(result, scale),
-                "The samples of the highest, middle and lowest mean; from the centre, the least score, to the largest.",
+                "Samples with the highest, middle and lowest mean; the scale runs from the lowest score at the centre "
+                "to the highest at the rim.",
                 samples,
             ),
             Figure(
                 "scree",
-                "How many dimensions",
+                "Number of dimensions",
                 figures.scree(result),
-                "A component counts while its eigenvalue lies above the quantile of noise of the same size.",
+                "Components are retained while their eigenvalue exceeds the quantile for noise of the same size.",
                 samples,
             ),
             *kansei_tables.words_tables(result),
@@ -175,7 +183,7 @@ def _words(result: WordsResult, published: bool, scale: tuple[float, float]) -> 
 
 
 def _elements(result: ElementsResult) -> Section:
-    n = f"{len(next(iter(result.fits.values())).fitted)} samples"
+    n = count(len(next(iter(result.fits.values())).fitted), "sample")
     return Section(
         "Elements",
         items=(
@@ -183,14 +191,14 @@ def _elements(result: ElementsResult) -> Section:
                 "category_scores",
                 "Category scores",
                 figures.category_scores(result),
-                "What each category adds to the mean score of a word.",
+                "Contribution of each category to the mean score of a word.",
                 n,
             ),
             Figure(
                 "ranges",
-                "Which elements matter",
+                "Ranges of the elements",
                 figures.ranges(result),
-                "Largest minus smallest score of the categories of an element.",
+                "Largest minus smallest category score of an element.",
                 n,
             ),
             *kansei_tables.elements_tables(result),
@@ -200,7 +208,7 @@ def _elements(result: ElementsResult) -> Section:
 
 def _survey(result: SurveyResult, published: bool) -> Section:
     named = kansei_tables.named
-    samples = f"n = {result.screening.n_valid:,} valid questionnaires"
+    samples = f"n = {count(result.screening.n_valid, 'valid questionnaire')}"
     items: list[Figure | Table | PaperQuote] = []
     if published:
         items.append(
@@ -215,7 +223,9 @@ def _survey(result: SurveyResult, published: bool) -> Section:
         )
     if result.shares is not None:
         items.append(
-            Figure(named("shares", result.simulated), "Shares", figures.shares(result), "Wilson intervals.", samples)
+            Figure(
+                named("shares", result.simulated), "Shares", figures.shares(result), "Bars: Wilson intervals.", samples
+            )
         )
     if result.importance is not None:
         items.append(
@@ -223,7 +233,7 @@ def _survey(result: SurveyResult, published: bool) -> Section:
                 named("importance", result.simulated),
                 "Ranks of importance",
                 figures.importance(result),
-                "Rank by mean score; the bar holds the rank in most resamples.",
+                "Rank by mean score; bars: intervals of the rank over bootstrap resamples.",
                 samples,
             )
         )

@@ -1,4 +1,4 @@
-"""Everything that is computed from answers, and what could not be, with the reason."""
+"""All results that are computed from answers, and the analyses that are not possible, with the reasons."""
 
 import dataclasses
 
@@ -8,6 +8,7 @@ import numpy as np
 from ich_jax import errors
 from ich_jax.config import KanseiConfig
 from ich_jax.kansei import quantification, review, semantic, survey
+from ich_jax.report.text import count
 from ich_jax.studies.kansei.answers import Answers
 from ich_jax.uncertainty.float64 import Array
 
@@ -17,9 +18,9 @@ class SurveyResult:
     """The survey.
 
     Attributes:
-        screening: Which questionnaires are kept.
-        shares: Of the options; None without any.
-        importance: Of the aspects; None without any.
+        screening: The screening, which decides the valid questionnaires.
+        shares: Shares of the options; None without options.
+        importance: Ranks of the aspects by importance; None without aspects.
         simulated: Whether the questionnaires are simulated.
     """
 
@@ -34,17 +35,17 @@ class WordsResult:
     """The semantic differential.
 
     Attributes:
-        samples: Names.
-        words: Names.
-        means: `[S, W]`.
-        standard_error: `[S, W]`; None when only means are known.
-        n_raters: Raters behind each mean.
-        components: With parallel analysis.
-        adequacy: KMO and Bartlett's test; None where they are not defined.
-        surviving: For each word which rankings hold without the standard deviations.
+        samples: Names of the samples.
+        words: The words.
+        means: `[S, W]` mean scores.
+        standard_error: `[S, W]` their standard errors; None when only means are known.
+        n_raters: Smallest number of raters behind a mean.
+        components: Principal components with parallel analysis.
+        adequacy: KMO and Bartlett's test; None if they are not defined.
+        surviving: For each word the rankings that hold for any standard deviations.
         reliability: For each word ICC and Kendall's W of the raters; empty without individual ratings.
-        mixed: For each word the means of the samples free of who rated them; empty without individual ratings.
-        factors: Factor analysis with the retained number of factors; None without one.
+        mixed: For each word the means of the samples adjusted for raters; empty without individual ratings.
+        factors: Factor analysis with the retained number of factors; None if there is none.
         scores: `[S, m]` factor scores, the perceptual axes; None without factors.
     """
 
@@ -64,13 +65,13 @@ class WordsResult:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ElementsResult:
-    """From elements to words and back.
+    """Design elements, their effects on words, and the most wanted combinations.
 
     Attributes:
         fits: Category scores of each word.
-        profiles: All combinations, the most wanted first.
+        profiles: All combinations in order of desirability.
         conjoint: For each wanted word the importances of the elements over raters; empty without individual ratings.
-        fixed: What is the same for all samples; briefs repeat it.
+        fixed: Elements with one category for all samples; briefs repeat them.
     """
 
     fits: dict[str, quantification.CategoryScores]
@@ -84,14 +85,15 @@ class ReviewResult:
     """The review.
 
     Attributes:
-        arms: Names.
-        scores: Of each arm.
-        comparison: Of the two arms.
-        bounds: Of the ICC, from sums only: of both arms together and of each; empty where individual scores exist.
+        arms: Names of the arms.
+        scores: Scores of each arm.
+        comparison: Comparison of the two arms.
+        bounds: Bounds of the ICC from sums alone, for both arms together and for each; empty if individual scores
+            exist.
         agreement: ICC of the raters over all works; None without individual scores.
-        severity: How strict each rater is; None without individual scores.
-        ordinal: The arms by single scores as ordered categories; None where it cannot be fitted.
-        dropped: Works that a rater has not scored.
+        severity: Severity of each rater; None without individual scores.
+        ordinal: Comparison of the arms with single scores as ordered categories; None if it cannot be fitted.
+        dropped: Works without the score of at least one rater.
     """
 
     arms: tuple[str, str]
@@ -106,15 +108,15 @@ class ReviewResult:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KanseiResult:
-    """The whole study; parts without data are None.
+    """Results of a study; parts without data are None.
 
     Attributes:
         survey: The survey.
         words: The semantic differential.
         elements: Elements and words.
         review: The review.
-        not_computable: What could not be computed, and why.
-        source: Of the answers, in words.
+        not_computable: Analyses that are not possible, each with the reason.
+        source: Description of the source of the answers.
     """
 
     survey: SurveyResult | None
@@ -126,30 +128,30 @@ class KanseiResult:
 
 
 def analyse(answers: Answers, config: KanseiConfig) -> KanseiResult:
-    """Analyses every part of the answers that is there.
+    """Analyses all parts of the answers that exist.
 
     Args:
-        answers: From `files`.
+        answers: The answers.
         config: The study.
 
     Raises:
-        DataError: Answers that cannot be analysed; says why.
-        ConfigError: A wanted word that was not rated.
+        DataError: The answers cannot be analysed; the message says why.
+        ConfigError: A wanted word was not rated.
     """
     key = jax.random.key(config.seed)
     missing: list[tuple[str, str]] = []
-    found_survey = _survey(answers, config, jax.random.fold_in(key, 1))
+    surveyed = _survey(answers, config, jax.random.fold_in(key, 1))
     words = _words(answers, config, jax.random.fold_in(key, 2), missing)
     elements = _elements(answers, config, jax.random.fold_in(key, 4), missing)
     reviewed = _review(answers, config, jax.random.fold_in(key, 3), missing)
-    return KanseiResult(found_survey, words, elements, reviewed, tuple(missing), answers.source)
+    return KanseiResult(surveyed, words, elements, reviewed, tuple(missing), answers.source)
 
 
 def wanted_words(text: str, words: tuple[str, ...]) -> dict[str, float]:
-    """Reads `Warm=1,Light=0.5`; empty text wants the first word.
+    """Reads weights of words such as `Warm=1,Light=0.5`; empty text gives the first word weight 1.
 
     Raises:
-        ConfigError: A word that was not rated, or a weight that is no number.
+        ConfigError: A word was not rated, or a weight is not a number.
     """
     if not text.strip():
         return {words[0]: 1.0}
@@ -160,7 +162,7 @@ def wanted_words(text: str, words: tuple[str, ...]) -> dict[str, float]:
         try:
             wanted[word.strip()] = float(weight or "1")
         except ValueError:
-            raise errors.ConfigError(f"analysis.wanted: {part.strip()!r}: {weight!r} is no number.") from None
+            raise errors.ConfigError(f"analysis.wanted: {part.strip()!r}: {weight!r} is not a number.") from None
     return wanted
 
 
@@ -172,7 +174,10 @@ def _survey(answers: Answers, config: KanseiConfig, key: jax.Array) -> SurveyRes
     table = np.concatenate([given.ticked, given.importance], axis=1)
     screening = survey.screen(table, rules, seconds=given.seconds, attention=given.attention)
     if screening.n_valid < 2:
-        raise errors.DataError(f"Only {screening.n_valid} of {screening.n_returned} questionnaires are valid.")
+        raise errors.DataError(
+            f"Only {screening.n_valid} of {count(screening.n_returned, 'questionnaire')} are valid; at least two are "
+            "needed."
+        )
     confidence = config.analysis.confidence
     shares = importance = None
     if given.options:
@@ -212,8 +217,8 @@ def _words(
     if answers.ratings is None:
         missing.append(
             (
-                "reliability of the raters (ICC, Kendall's W, alpha) and errors of the means",
-                "only means over raters are given; they need every rater's scores",
+                "reliability of the raters (ICC, Kendall's W, alpha) and standard errors of the means",
+                "only means over raters are given; the scores of each rater are needed",
             )
         )
     else:
@@ -261,7 +266,7 @@ def _elements(
     if answers.codes is None:
         missing.append(
             (
-                "which design elements carry a word (Quantification Theory I)",
+                "effects of design elements on words (Quantification Theory I)",
                 "no table of the samples' elements is given",
             )
         )
@@ -279,7 +284,7 @@ def _elements(
             missing.append((f"limits of the category scores of {word!r}", f"{reason} Ridge scores are shown."))
     wanted = wanted_words(config.analysis.wanted, answers.words)
     for name, category in answers.fixed.items():
-        missing.append((f"what {name} adds to a word", f"all samples have {name} = {category!r}"))
+        missing.append((f"effect of {name} on words", f"all samples have {name} = {category!r}"))
     profiles = quantification.score_profiles(fits, wanted, confidence=confidence)
     return ElementsResult(fits, profiles, _conjoint(answers, config, wanted, key, missing), dict(answers.fixed))
 
@@ -291,16 +296,16 @@ def _conjoint(
     key: jax.Array,
     missing: list[tuple[str, str]],
 ) -> dict[str, quantification.Conjoint]:
-    """Importances of the elements for each wanted word, from raters who rated all samples and not all alike."""
-    found: dict[str, quantification.Conjoint] = {}
+    """Returns importances of the elements for each wanted word, from raters with complete and varying ratings."""
+    analyses: dict[str, quantification.Conjoint] = {}
     if answers.ratings is None or answers.codes is None:
-        return found
+        return analyses
     for word in wanted:
         k = answers.words.index(word)
         table = answers.ratings.score[:, :, k]
         usable = ~np.isnan(table).any(axis=1) & (np.ptp(np.nan_to_num(table), axis=1) > 0)
         try:
-            found[word] = quantification.conjoint_analysis(
+            analyses[word] = quantification.conjoint_analysis(
                 answers.codes,
                 answers.elements,
                 table[usable],
@@ -312,10 +317,10 @@ def _conjoint(
             missing.append((f"importance of the elements for {word!r} (conjoint analysis)", str(reason)))
         else:
             if not usable.all():
-                gone = [name for name, kept in zip(answers.ratings.raters, usable, strict=True) if not kept]
-                why = f"they left samples out or gave all the same score: {', '.join(gone[:5])}"
-                missing.append((f"part-worths of {len(gone)} raters for {word!r}", why))
-    return found
+                excluded = [name for name, kept in zip(answers.ratings.raters, usable, strict=True) if not kept]
+                reason_text = f"ratings are incomplete, or all samples have the same score: {', '.join(excluded[:5])}"
+                missing.append((f"part-worths of {count(len(excluded), 'rater')} for {word!r}", reason_text))
+    return analyses
 
 
 def _review(
@@ -343,13 +348,16 @@ def _review(
         missing.append(
             (
                 "agreement of the experts",
-                "only sums of their scores are given; bounds that hold for any scores are shown",
+                "only sums of their scores are given; the bounds shown hold for any scores with these sums",
             )
         )
     else:
         missing.append(("agreement of the experts", "the scores of single raters are not given (column rater)"))
     if given.dropped:
         missing.append(
-            (f"scores of {len(given.dropped)} works", f"a rater has not scored them: {', '.join(given.dropped[:5])}")
+            (
+                f"scores of {count(len(given.dropped), 'work')}",
+                f"not all raters have scored them: {', '.join(given.dropped[:5])}",
+            )
         )
     return ReviewResult(given.arms, given.scores, comparison, bounds, agreement, severity, ordinal, given.dropped)

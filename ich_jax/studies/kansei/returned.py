@@ -1,4 +1,4 @@
-"""Filled sheets read back: matched with the key, and written as the files that the study analyses."""
+"""Reads filled sheets, matches them with the key, and writes them as files of answers."""
 
 import csv
 import dataclasses
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ich_jax import errors, workdir
+from ich_jax.report.text import count
 from ich_jax.studies.kansei import sheets
 from ich_jax.studies.kansei.files import ELEMENTS, RATINGS, REVIEW
 from ich_jax.studies.kansei.sheets import Item, Plan
@@ -20,10 +21,10 @@ class Returned:
     """Filled sheets.
 
     Attributes:
-        plan: What was asked for.
+        plan: Items, raters and seed of the sheets.
         works: For each code the row of the key.
         scores: Score by rater, code and item.
-        left_open: For each rater the scores that are not there; raters whose sheets are complete are left out.
+        left_open: Number of missing scores of each rater; raters with complete sheets are omitted.
     """
 
     plan: Plan
@@ -36,11 +37,11 @@ def read(folder: str | Path, filled: str | Path = "") -> Returned:
     """Reads the filled sheets of a folder that `sheets.write` made.
 
     Args:
-        folder: Where `key/` is.
-        filled: Where the filled sheets are, `.csv` or `.xlsx`; empty: `sheets/` beside the key.
+        folder: Folder that contains `key/`.
+        filled: Folder of the filled sheets, `.csv` or `.xlsx`; empty: `sheets/` beside the key.
 
     Raises:
-        DataError: No key, or sheets that cannot be read or do not fit it; names file, line and repair.
+        DataError: There is no key, or a sheet cannot be read or does not fit it; names file, line and repair.
     """
     root = Path(folder)
     plan, works = read_plan(root), read_key(root)
@@ -58,35 +59,35 @@ def read(folder: str | Path, filled: str | Path = "") -> Returned:
                 raise errors.DataError(f"{where}: unknown rater {rater!r}; {errors.nearest(rater, plan.raters)}.")
             if code not in works:
                 raise errors.DataError(
-                    f"{where}: code {row['code']!r} is not in the key {root / sheets.KEY / sheets.KEY_FILE}; is this a "
-                    f"sheet of another review? {errors.nearest(code, works)[:200]}."
+                    f"{where}: code {row['code']!r} is not in the key {root / sheets.KEY / sheets.KEY_FILE}; is this "
+                    f"the sheet of another review? {errors.nearest(code, works)[:200]}."
                 )
             if (rater, code) in origin:
                 raise errors.DataError(
-                    f"{where}: rater {rater!r} has work {code} a second time, after {origin[rater, code]}; keep one."
+                    f"{where}: rater {rater!r} has work {code} a second time, after {origin[rater, code]}; remove one."
                 )
             origin[rater, code] = where
             for item in plan.items:
                 if row[item.name]:
                     scores[rater, code, item.name] = _score(row[item.name], item, where)
-    whole = len(works) * len(plan.items)
+    n_expected = len(works) * len(plan.items)
     given = {rater: 0 for rater in plan.raters}
     for rater, _, _ in scores:
         given[rater] += 1
     if not scores:
-        raise errors.DataError(f"{place}: no score is filled in, in any of {len(paths)} sheets.")
-    return Returned(plan, works, scores, {rater: whole - n for rater, n in given.items() if n < whole})
+        raise errors.DataError(f"{place}: no score is filled in on {count(len(paths), 'sheet')}.")
+    return Returned(plan, works, scores, {rater: n_expected - n for rater, n in given.items() if n < n_expected})
 
 
 def read_plan(root: Path) -> Plan:
-    """Reads what sheets were made.
+    """Reads the plan of the sheets.
 
     Raises:
-        DataError: It is not there or damaged.
+        DataError: The file is missing or damaged.
     """
     path = root / sheets.KEY / sheets.PLAN_FILE
     if not path.is_file():
-        raise errors.DataError(f"{path}: is not there; name the folder in which the sheets were made, with its key.")
+        raise errors.DataError(f"{path}: does not exist; name the folder in which the sheets were made, with its key.")
     values = workdir.read_json(path)
     try:
         items = tuple(Item(**item) for item in values["items"])
@@ -96,63 +97,63 @@ def read_plan(root: Path) -> Plan:
 
 
 def read_key(root: Path) -> dict[str, dict[str, str]]:
-    """Reads the key: for each code its row.
+    """Reads the key: the row of each code.
 
     Raises:
-        DataError: It is not there or damaged.
+        DataError: The file is missing or damaged.
     """
     path = root / sheets.KEY / sheets.KEY_FILE
     rows = _csv(path)
     header = rows[0] if rows else []
     if not rows[1:] or tuple(header[: len(_FIXED)]) != _FIXED or any(len(row) != len(header) for row in rows):
-        raise errors.DataError(f"{path}: is not the key of a review; expected columns {', '.join(_FIXED)} ...")
+        raise errors.DataError(f"{path}: is not the key of sheets; expected columns {', '.join(_FIXED)} ...")
     return {row[0]: dict(zip(header, row, strict=True)) for row in rows[1:]}
 
 
-def write_answers(found: Returned, folder: str | Path) -> tuple[Path, ...]:
+def write_answers(answered: Returned, folder: str | Path) -> tuple[Path, ...]:
     """Writes `review.csv`, or `ratings.csv` and `elements.csv`, as `configs/kansei_study.py:csv` reads them.
 
     Raises:
-        WorkdirError: One of them is there already.
+        WorkdirError: One of the files exists already.
     """
     root = Path(folder)
-    names = {code: row["work"] for code, row in found.works.items()}
+    names = {code: row["work"] for code, row in answered.works.items()}
     files: dict[str, str] = {}
-    order = {rater: k for k, rater in enumerate(found.plan.raters)}
-    entries = sorted(found.scores.items(), key=lambda entry: (order[entry[0][0]], names[entry[0][1]]))
-    if found.plan.kind == "review":
-        review = [(names[code], found.works[code]["arm"], rater, score) for (rater, code, _), score in entries]
+    order = {rater: k for k, rater in enumerate(answered.plan.raters)}
+    entries = sorted(answered.scores.items(), key=lambda entry: (order[entry[0][0]], names[entry[0][1]]))
+    if answered.plan.kind == "review":
+        review = [(names[code], answered.works[code]["arm"], rater, score) for (rater, code, _), score in entries]
         files[REVIEW] = sheets.text_of(("work", "arm", "rater", "score"), review)
     else:
         ratings = [(rater, names[code], word, score) for (rater, code, word), score in entries]
         files[RATINGS] = sheets.text_of(("rater", "sample", "word", "score"), ratings)
-        rated = {code for _, code, _ in found.scores}
-        columns = [name for name in next(iter(found.works.values())) if name not in _FIXED]
+        rated = {code for _, code, _ in answered.scores}
+        columns = [name for name in next(iter(answered.works.values())) if name not in _FIXED]
         if columns:
-            rows = [(names[code], *(found.works[code][name] for name in columns)) for code in sorted(rated)]
+            rows = [(names[code], *(answered.works[code][name] for name in columns)) for code in sorted(rated)]
             files[ELEMENTS] = sheets.text_of(("sample", *columns), rows)
     for name in files:
         if (root / name).exists():
-            raise errors.WorkdirError(f"{root / name} is there already and is not overwritten; name another folder.")
+            raise errors.WorkdirError(f"{root / name} exists and is not overwritten; name another folder.")
     for name, text in files.items():
         workdir.write_text(root / name, text)
     return tuple(root / name for name in files)
 
 
 def _rows(path: Path, plan: Plan) -> list[tuple[int, dict[str, str]]]:
-    """Returns the rows of a sheet with their line numbers; empty rows are left out."""
+    """Returns the rows of a sheet with their line numbers, without empty rows."""
     table = _xlsx(path) if path.suffix.lower() == ".xlsx" else _csv(path)
     needed = ("rater", "code", *(item.name for item in plan.items))
     header = [name.strip() for name in table[0]] if table else []
     for name in needed:
         if name not in header:
             raise errors.DataError(f"{path}: there is no column {name!r}: {errors.nearest(name, header)}.")
-    found = []
+    rows = []
     for line, cells in enumerate(table[1:], start=2):
         if any(cell.strip() for cell in cells):
             padded = [*cells, *[""] * (len(header) - len(cells))]
-            found.append((line, {name: cell.strip() for name, cell in zip(header, padded, strict=False)}))
-    return found
+            rows.append((line, {name: cell.strip() for name, cell in zip(header, padded, strict=False)}))
+    return rows
 
 
 def _csv(path: Path) -> list[list[str]]:
@@ -165,13 +166,13 @@ def _csv(path: Path) -> list[list[str]]:
     except OSError as cause:
         raise errors.DataError(f"{path}: cannot be read ({cause}).") from cause
     first = text.partition("\n")[0]
-    # Spreadsheets of some countries write semicolons.
+    # In some locales, spreadsheets write semicolons.
     delimiter = ";" if first.count(";") > first.count(",") else ","
     return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
 
 
 def _xlsx(path: Path) -> list[list[str]]:
-    """Reads the first worksheet; formulas give their last computed value."""
+    """Reads the first worksheet; cells with formulas give their last computed value."""
     try:
         import openpyxl
     except ImportError as cause:
@@ -184,7 +185,7 @@ def _xlsx(path: Path) -> list[list[str]]:
             return [[_cell(value) for value in row] for row in book.worksheets[0].iter_rows(values_only=True)]
         finally:
             book.close()
-    except Exception as cause:  # zip, XML and openpyxl's own errors have no common class
+    except Exception as cause:  # errors of zip, XML and openpyxl have no common base class
         raise errors.DataError(f"{path}: cannot be read as an Excel workbook ({cause}).") from cause
 
 
@@ -203,18 +204,19 @@ def _score(text: str, item: Item, where: str) -> int:
         value = float("nan")
     if not (item.low <= value <= item.high and value == int(value)):
         raise errors.DataError(
-            f"{where}: {item.name} is {text!r}; expected a whole number from {item.low} to {item.high}, or nothing."
+            f"{where}: {item.name} is {text!r}; expected a whole number from {item.low} to {item.high}, or no text."
         )
     return int(value)
 
 
-def describe(found: Returned) -> Sequence[str]:
-    """Says what came back, in lines for people."""
-    n = len(found.works) * len(found.plan.items)
-    silent = [rater for rater, k in found.left_open.items() if k == n]
-    half = {rater: k for rater, k in found.left_open.items() if k < n}
-    lines = [f"{len(found.plan.raters) - len(silent)} of {len(found.plan.raters)} sheets came back."]
-    if silent:
-        lines.append(f"Nothing filled in by {', '.join(silent)}.")
-    lines += [f"{rater}: {k} of {n} scores are left open." for rater, k in half.items()]
+def describe(answered: Returned) -> Sequence[str]:
+    """Describes in a few lines how many sheets were returned and which scores are missing."""
+    n = len(answered.works) * len(answered.plan.items)
+    empty = [rater for rater, k in answered.left_open.items() if k == n]
+    partial = {rater: k for rater, k in answered.left_open.items() if k < n}
+    n_raters = len(answered.plan.raters)
+    lines = [f"{n_raters - len(empty)} of {count(n_raters, 'sheet')} were returned with scores."]
+    if empty:
+        lines.append(f"No scores by {', '.join(empty)}.")
+    lines += [f"{rater}: {k} of {count(n, 'score')} are missing." for rater, k in partial.items()]
     return lines

@@ -1,4 +1,4 @@
-"""The study from its answers to its page."""
+"""A run of the study, from its answers to its page."""
 
 import dataclasses
 from pathlib import Path
@@ -24,13 +24,13 @@ def run(config: KanseiConfig, folder: str, axes_of: str = "") -> KanseiResult:
     Args:
         config: The study.
         folder: Work directory.
-        axes_of: Folder of the rated images, whose metadata.csv gets the factors of the words as axes; empty: none.
+        axes_of: Folder of the rated images; the factors of the words become axes in its metadata.csv; empty: none.
 
     Raises:
-        DataError: Answers that cannot be used; raised before anything is written. Samples that are not the images.
+        DataError: The answers cannot be used (raised before anything is written), or samples do not match the images.
         WorkdirError: The folder belongs to another run.
     """
-    liveness.keeps("an analysis is saved at its end only, and the same command begins it anew")
+    liveness.keeps("an analysis is saved only at its end, and the same command starts it again")
     liveness.stage("answers")
     if (Path(folder) / workdir.CONFIG_FILE).exists():
         workdir.claim(folder, config)  # a folder of another run is refused before any work
@@ -42,8 +42,8 @@ def run(config: KanseiConfig, folder: str, axes_of: str = "") -> KanseiResult:
     print(f"Answers: {answers.source}", flush=True)
     liveness.stage("analysis")
     result = analyse(answers, config)
-    for what, why in result.not_computable:
-        print(f"not computable: {what}: {why}")
+    for analysis, reason in result.not_computable:
+        print(f"not computable: {analysis}: {reason}")
     workdir.claim(folder, config)
     liveness.stage("page")
     origin = provenance.provenance()
@@ -67,7 +67,7 @@ def run(config: KanseiConfig, folder: str, axes_of: str = "") -> KanseiResult:
     )
     if axes_of:
         if result.words is None:
-            raise errors.DataError("--axes_of: there are no ratings of words, so there are no factors.")
+            raise errors.DataError("--axes_of: there are no ratings of words, and so no factors.")
         print(f"Axes of {axes_of}: {', '.join(axes.write(result.words, axes_of))}")
     if result.elements is not None:
         text = kansei_tables.briefs_csv(result.elements, config.analysis.n_briefs)
@@ -79,13 +79,13 @@ def run(config: KanseiConfig, folder: str, axes_of: str = "") -> KanseiResult:
 
 
 def _stored(comparison: Comparison) -> Comparison:
-    """The comparison without the differences of all assignments, which take megabytes and are drawn on the page."""
+    """Returns the comparison without the differences of all assignments, which take megabytes."""
     permutation = dataclasses.replace(comparison.permutation, null=np.empty(0))
     return dataclasses.replace(comparison, permutation=permutation)
 
 
 def summarise(result: KanseiResult) -> dict[str, Any]:
-    """Returns the headline figures of the parts that are there."""
+    """Returns the headline figures of the parts that have data."""
     summary: dict[str, Any] = {}
     if result.review is not None:
         c = result.review.comparison

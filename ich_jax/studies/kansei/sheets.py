@@ -1,4 +1,4 @@
-"""Blinded sheets for raters: a CSV file and a printable page for each, pictures under codes, and the key apart."""
+"""Blinded sheets for raters: a CSV file and a printable page for each, coded pictures, and a separate key."""
 
 import base64
 import csv
@@ -18,23 +18,23 @@ from ich_jax.kansei import review
 from ich_jax.studies.kansei.works import AXIS, Work
 
 SHEETS, KEY = "sheets", "key"
-"""Folders: what raters get, and what they must not see."""
+"""Folders of the sheets, for raters, and of the key, which raters must not see."""
 KEY_FILE, PLAN_FILE = "key.csv", "plan.json"
 SCORE = "score"
-"""The one item of a review."""
-_SIDE = 512  # pixels: larger pictures are made smaller, so that a page stays small
+"""The single item of a review."""
+_SIDE = 512  # pixels; larger pictures are reduced to keep pages small
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Item:
-    """What a rater scores.
+    """A question that a rater answers with a score.
 
     Attributes:
         name: Column of the sheets.
-        low: Least score.
-        high: Largest score.
-        left: What the least score means, such as the opposite word.
-        right: What the largest score means.
+        low: Lowest score.
+        high: Highest score.
+        left: Label of the lowest score, such as the opposite word.
+        right: Label of the highest score.
     """
 
     name: str
@@ -46,13 +46,13 @@ class Item:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """What sheets were made: all that is needed to read them back, besides the key.
+    """The plan of the sheets: all that is needed to read filled sheets, besides the key.
 
     Attributes:
         kind: `review` or `words`.
-        items: What is scored.
-        raters: Names.
-        seed: Of codes and orders.
+        items: Items to be scored.
+        raters: Names of the raters.
+        seed: Seed of codes and orders.
     """
 
     kind: str
@@ -65,53 +65,52 @@ def word_items(words: Sequence[str], low: int, high: int) -> tuple[Item, ...]:
     """Returns the items of a semantic differential.
 
     Args:
-        words: Each a word, or `opposite|word`: a high score means the word.
-        low: Least score.
-        high: Largest score.
+        words: Words, or pairs `opposite|word`, where a high score means the word.
+        low: Lowest score.
+        high: Highest score.
 
     Raises:
-        ConfigError: No word, one that is named twice, or more than two in a pair.
+        ConfigError: There is no word, a word is named twice, or a pair has more than two words.
     """
     items = []
     for text in words:
         parts = [part.strip() for part in text.split("|")]
         if len(parts) > 2 or not all(parts):
-            raise errors.ConfigError(f"words: {text!r}: write a word, or two as opposite|word.")
+            raise errors.ConfigError(f"words: {text!r}: write a word, or two words as opposite|word.")
         left, right = (parts[0], parts[1]) if len(parts) == 2 else (f"not {parts[0]}", parts[0])
         items.append(Item(parts[-1], low, high, left, right))
     names = [item.name for item in items]
     if not names or len(set(names)) < len(names) or {"rater", "place", "code"} & set(names):
-        raise errors.ConfigError(f"words: got {', '.join(words) or 'none'}; expected words that differ.")
+        raise errors.ConfigError(f"words: got {', '.join(words) or 'none'}; expected different words.")
     return tuple(items)
 
 
 def review_items(low: int, high: int) -> tuple[Item, ...]:
-    """Returns the one item of a review."""
+    """Returns the single item of a review."""
     return (Item(SCORE, low, high, "poor", "excellent"),)
 
 
 def write(folder: str | Path, works: Sequence[Work], plan: Plan) -> review.Blinding:
-    """Writes `sheets/` for the raters and `key/` for who analyses.
+    """Writes `sheets/` for the raters and `key/` for the analyst.
 
-    Pictures are saved anew under their codes, without what their files say about themselves: a design's file names its
-    brief.
+    Pictures are saved under their codes and without metadata, since the file of a design contains its brief.
 
     Args:
-        folder: Where; neither `sheets` nor `key` may be there.
-        works: At least two.
-        plan: What is scored by whom.
+        folder: Folder for both, which must contain neither `sheets` nor `key`.
+        works: At least two works.
+        plan: Items and raters.
 
     Raises:
-        ConfigError: Raters without names that differ.
-        DataError: Too few works, or an image that cannot be read.
-        WorkdirError: The folder has sheets already, or cannot be written.
+        ConfigError: Raters do not have different names.
+        DataError: There are too few works, or an image cannot be read.
+        WorkdirError: The folder already contains sheets, or cannot be written.
     """
     root = Path(folder)
     for name in (SHEETS, KEY):
         if (root / name).exists():
-            raise errors.WorkdirError(f"{root / name} is there already and is not overwritten; name another folder.")
+            raise errors.WorkdirError(f"{root / name} exists and is not overwritten; name another folder.")
     if not plan.raters or len(set(plan.raters)) < len(plan.raters) or not all(plan.raters):
-        raise errors.ConfigError(f"raters: got {', '.join(plan.raters) or 'none'}; expected names that differ.")
+        raise errors.ConfigError(f"raters: got {', '.join(plan.raters) or 'none'}; expected different names.")
     blinding = review.blind(len(works), len(plan.raters), key=jax.random.key(plan.seed))
     pictures = {code: _plain(work.image) for code, work in zip(blinding.code, works, strict=True)}
     for code, data in pictures.items():
@@ -120,7 +119,7 @@ def write(folder: str | Path, works: Sequence[Work], plan: Plan) -> review.Blind
     for k, (rater, order) in enumerate(zip(plan.raters, blinding.order, strict=True)):
         codes = [blinding.code[i] for i in order]
         stem = root / SHEETS / f"sheet_{k + 1:0{width}d}"
-        # With a byte-order mark, by which spreadsheets know UTF-8.
+        # The byte-order mark lets spreadsheets recognise UTF-8.
         workdir.write_text(stem.with_suffix(".csv"), "\ufeff" + _sheet(rater, codes, plan.items))
         workdir.write_text(stem.with_suffix(".html"), _page(rater, codes, plan, pictures))
     workdir.write_text(root / KEY / KEY_FILE, "\ufeff" + _key(works, blinding.code))
@@ -160,7 +159,7 @@ def text_of(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _plain(path: Path) -> bytes:
-    """Returns an image as PNG without anything but its pixels."""
+    """Returns an image as PNG without metadata."""
     try:
         with Image.open(path) as opened:
             image = opened.convert("RGB")
@@ -170,16 +169,16 @@ def _plain(path: Path) -> bytes:
     if largest > _SIDE:
         size = tuple(max(1, round(side * _SIDE / largest)) for side in image.size)
         image = image.resize((size[0], size[1]), Image.Resampling.LANCZOS)
-    bare = Image.fromarray(np.asarray(image))
+    pixels = Image.fromarray(np.asarray(image))
     buffer = io.BytesIO()
-    bare.save(buffer, "PNG", optimize=True)
+    pixels.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
 def _page(rater: str, codes: Sequence[str], plan: Plan, pictures: dict[str, bytes]) -> str:
-    """Returns the printable sheet of a rater; it holds its pictures and loads nothing."""
+    """Returns the printable sheet of a rater as HTML with embedded pictures."""
     low, high = plan.items[0].low, plan.items[0].high
-    what = "each word" if plan.kind == "words" else "each work"
+    scored = "each word" if plan.kind == "words" else "each work"
     blocks = []
     for place, code in enumerate(codes, start=1):
         source = base64.b64encode(pictures[code]).decode()
@@ -193,8 +192,9 @@ def _page(rater: str, codes: Sequence[str], plan: Plan, pictures: dict[str, byte
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Sheet of {name}</title><style>{_STYLE}</style></head><body><header><h1>{name}</h1>"
-        f"<p>Please mark one number from {low} to {high} for {what}, in the order of the sheet, and copy it to the row "
-        "of its code in the table that came with this page. Leave open what you cannot judge. Do not look back.</p>"
+        f"<p>Please mark one number from {low} to {high} for {scored}, in the order of the sheet, and copy it to the "
+        "row with the same code in the table that came with this page. Leave a cell empty if you cannot judge. Do not "
+        "go back to earlier works.</p>"
         f"</header><main>{''.join(blocks)}</main></body></html>\n"
     )
 

@@ -1,4 +1,4 @@
-"""SIMULATED raters, whose part-worths are known, and the briefs of the designs that they are shown."""
+"""SIMULATED raters with known part-worths, and the random briefs of the designs that they rate."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -18,23 +18,23 @@ from ich_jax.types import DesignSpace
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Raters:
-    """What SIMULATED raters think.
+    """The preferences of SIMULATED raters.
 
     Attributes:
-        part_worth: For each word and element, axes among them, what each category adds, in points of the scale.
-        levels: Of the axes: raters judge a position as if it were the nearest of these.
+        part_worth: For each word and each element or axis, the part-worth of each category in points of the scale.
+        levels: Levels of the axes: raters judge a position as the nearest level.
     """
 
     part_worth: Mapping[str, Mapping[str, Mapping[str, float]]]
     levels: tuple[float, ...]
 
     def score(self, work: Work, word: str) -> float:
-        """What a rater without error or severity would say of a work."""
+        """Returns the score of a work by a rater without error or severity."""
         seen = self.seen(work)
         return sum(worth[seen[name]] for name, worth in self.part_worth[word].items())
 
     def seen(self, work: Work) -> dict[str, str]:
-        """Category of each element of a work, and level of each axis."""
+        """Returns the category of each element of a work, and the level of each axis."""
         nearest = {
             name: quantification.level_element(name, [value], self.levels)[0].categories[0]
             for name, value in work.axes.items()
@@ -46,10 +46,10 @@ def create(space: DesignSpace, config: KanseiLoopConfig, levels: tuple[float, ..
     """Draws the part-worths of SIMULATED raters: independent, normal, centred within each element.
 
     Args:
-        space: What designs consist of.
-        config: Of the loop.
-        levels: Of the axes.
-        seed: Of the draws.
+        space: Design space of the generator.
+        config: Settings of the loop.
+        levels: Levels of the axes.
+        seed: Seed of the draws.
     """
     rng = np.random.default_rng([seed, 1])
     kinds = {e.name: e.categories for e in space.elements}
@@ -64,14 +64,14 @@ def create(space: DesignSpace, config: KanseiLoopConfig, levels: tuple[float, ..
 
 
 def random_briefs(space: DesignSpace, config: KanseiLoopConfig, levels: tuple[float, ...], seed: int) -> str:
-    """Returns a CSV of briefs that state everything: each category about as often as the others of its element.
+    """Returns a CSV of briefs that state every part, with the categories of each element about equally frequent.
 
     Raises:
-        ConfigError: A product that the generator does not know, or no element and axis.
+        ConfigError: The generator does not know the product, or has neither elements nor axes.
     """
     errors.require(config.product, space.products, "loop.product")
     if not space.elements and not space.axes:
-        raise errors.ConfigError("The generator knows neither elements nor axes, so there is nothing to rate apart.")
+        raise errors.ConfigError("The generator has neither elements nor axes, so its designs do not differ in any.")
     rng = np.random.default_rng([seed, 2])
 
     def balanced(categories: Sequence[str]) -> list[str]:
@@ -92,12 +92,12 @@ def fill(
     """Fills in the sheets of all raters, as `sheet_NAME.csv` files in a folder.
 
     Args:
-        folder: Where.
-        raters: What they think.
-        plan: Of the sheets.
-        works: By code.
-        config: Of the loop.
-        seed: Of severities and errors.
+        folder: Folder of the filled sheets.
+        raters: Preferences of the raters.
+        plan: Plan of the sheets.
+        works: Works by code.
+        config: Settings of the loop.
+        seed: Seed of severities and errors.
 
     Raises:
         WorkdirError: A file cannot be written.

@@ -7,20 +7,21 @@ from collections.abc import Sequence
 
 from ich_jax.kansei import quantification, review, semantic, survey
 from ich_jax.report.tables import Cell, Table
+from ich_jax.report.text import count
 from ich_jax.studies.kansei.result import ElementsResult, KanseiResult, ReviewResult, SurveyResult, WordsResult
 from ich_jax.uncertainty.float64 import Array
 
-_SHOWN = 12  # combinations that the page lists; the CSV has as many
+_SHOWN = 12  # combinations listed on the page and in its CSV file
 
 
 def named(name: str, simulated: bool) -> str:
-    """Stem of a file, which says that its data are simulated."""
+    """Returns the stem of a file name, marked if its data are simulated."""
     return f"simulated_{name}" if simulated else name
 
 
 def survey_tables(result: SurveyResult) -> list[Table]:
-    """Rejected questionnaires, shares, tests between shares, ranks."""
-    screening, n = result.screening, f"n = {result.screening.n_valid:,} valid questionnaires"
+    """Returns tables of rejected questionnaires, shares, tests between shares, and ranks."""
+    screening, n = result.screening, f"n = {count(result.screening.n_valid, 'valid questionnaire')}"
     rows: list[tuple[Cell, ...]] = [("returned", screening.n_returned)]
     rows += [(f"rejected: {name}", int(k)) for name, k in zip(screening.reasons, screening.rejected, strict=True)]
     tables = [
@@ -29,7 +30,7 @@ def survey_tables(result: SurveyResult) -> list[Table]:
             "Questionnaires",
             ("what", "number"),
             (*rows, ("valid", screening.n_valid)),
-            "The first rule that applies gives the reason.",
+            "A questionnaire is rejected by the first rule that applies.",
         )
     ]
     if result.shares is not None:
@@ -40,7 +41,7 @@ def survey_tables(result: SurveyResult) -> list[Table]:
 
 
 def _shares_tables(s: survey.Shares, simulated: bool, n: str) -> list[Table]:
-    """Shares, and the tests between them."""
+    """Returns tables of the shares and of the tests between them."""
     return [
         Table(
             named("shares", simulated),
@@ -59,10 +60,10 @@ def _shares_tables(s: survey.Shares, simulated: bool, n: str) -> list[Table]:
             "Tests between options",
             ("first", "second", "difference, points", "p", "p (Holm)"),
             tuple(
-                (*pair, 100 * d, _p(p), _p(adjusted))
+                (*pair, 100 * d, _n(p), _n(adjusted))
                 for pair, d, p, adjusted in zip(s.pair, s.difference, s.p, s.p_holm, strict=True)
             ),
-            "Exact McNemar tests: the same people answered both.",
+            "Exact McNemar tests, since the same people answered both.",
             n,
             (("difference, points", 1), ("p", 4), ("p (Holm)", 4)),
         ),
@@ -70,7 +71,7 @@ def _shares_tables(s: survey.Shares, simulated: bool, n: str) -> list[Table]:
 
 
 def _importance_table(r: survey.ImportanceRanks, simulated: bool, n: str) -> Table:
-    """Ranks of importance."""
+    """Returns the table of ranks of importance."""
     return Table(
         named("importance", simulated),
         "Ranks of importance",
@@ -79,22 +80,16 @@ def _importance_table(r: survey.ImportanceRanks, simulated: bool, n: str) -> Tab
             (name, *map(float, numbers))
             for name, *numbers in zip(r.aspect, r.mean, r.low, r.high, r.rank_low, r.rank_high, r.p_first, strict=True)
         ),
-        f"The order {', '.join(r.orders[0])} comes first in {100 * r.p_order[0]:.1f} % of resamples.",
-        f"{n}; {r.n_resamples:,} resamples",
-        (
-            ("mean", 2),
-            ("low", 2),
-            ("high", 2),
-            ("rank from", 1),
-            ("rank to", 1),
-            ("share of resamples first", 3),
-        ),
+        f"The most frequent order of the first ranks is {', '.join(r.orders[0])}, in {100 * r.p_order[0]:.1f} % of "
+        "resamples.",
+        f"{n}; {count(r.n_resamples, 'resample')}",
+        (("mean", 2), ("low", 2), ("high", 2), ("rank from", 1), ("rank to", 1), ("share of resamples first", 3)),
     )
 
 
 def words_tables(result: WordsResult) -> list[Table]:
-    """Means, eigenvalues, loadings, surviving rankings, reliability."""
-    n = f"{result.n_raters:,} raters behind each mean"
+    """Returns tables of means, eigenvalues, loadings, surviving rankings and reliability."""
+    n = f"{count(result.n_raters, 'rater')} behind each mean"
     c = result.components
     tables = [
         Table(
@@ -119,20 +114,21 @@ def words_tables(result: WordsResult) -> list[Table]:
                     c.component, c.eigenvalue, c.cumulative, c.noise_mean, c.noise_quantile, strict=True
                 )
             ),
-            f"{c.retained} above the {c.quantile:.0%} quantile of noise; {c.above_one} above 1, which ignores noise.",
-            f"{len(result.samples)} samples, {len(result.words)} words",
+            f"{c.retained} above the {c.quantile:.0%} quantile of noise; {c.above_one} above 1, a rule that ignores "
+            "noise.",
+            f"{count(len(result.samples), 'sample')}, {count(len(result.words), 'word')}",
             (("eigenvalue", 3), ("cumulative %", 1), ("noise, mean", 3), ("noise, quantile", 3)),
         ),
         Table(
             "surviving_rankings",
-            "How many rankings hold whatever the standard deviations are",
+            "Rankings that hold for any standard deviations",
             ("word", "pairs", "established if independent", "established under any correlation"),
             tuple(
                 (word, len(s.higher), int((s.z_independent > s.critical).sum()), int(s.survives.sum()))
                 for word, s in result.surviving.items()
             ),
-            "Of every two samples: is the difference of their means significant even with the largest standard "
-            "deviations that such means allow (Bhatia-Davis)? Those that are not may still be real.",
+            "Number of pairs of samples whose means differ significantly even with the largest standard deviations "
+            "that these means allow (Bhatia-Davis). Differences of other pairs may still be real.",
             n,
         ),
     ]
@@ -146,7 +142,7 @@ def words_tables(result: WordsResult) -> list[Table]:
 
 
 def _mixed_tables(mixed: dict[str, semantic.MixedModel]) -> list[Table]:
-    """Whether samples differ on a word, and which do, free of who rated them."""
+    """Returns tables of mixed models: whether and which samples differ on a word, adjusted for raters."""
     rows, pairs = [], []
     for word, m in mixed.items():
         established = int((m.p_holm < 0.05).sum())
@@ -155,24 +151,24 @@ def _mixed_tables(mixed: dict[str, semantic.MixedModel]) -> list[Table]:
             (word, a, b, float(d), float(p), float(holm))
             for a, b, d, p, holm in zip(m.first, m.second, m.difference, m.p, m.p_holm, strict=True)
         ]
-    n = f"{max(m.n for m in mixed.values()):,} ratings of a word at most"
+    n = f"at most {count(max(m.n for m in mixed.values()), 'rating')} of a word"
     return [
         Table(
             "mixed_models",
             "Do samples differ?",
             ("word", "F", "df", "df of the error", "p", "variance of raters", "of single ratings", "pairs below .05"),
             tuple(rows),
-            "Score by sample, with a random intercept of each rater (REML). Pairs are counted after Holm's adjustment "
+            "Score by sample with a random intercept for each rater (REML). Pairs are counted after Holm's adjustment "
             "within a word.",
             n,
             (("F", 2), ("p", 5)),
         ),
         Table(
             "pairs_of_samples",
-            "Which samples differ",
+            "Differences between samples",
             ("word", "first", "second", "difference", "p", "p (Holm)"),
             tuple(pairs),
-            "Differences of the model's means; p-values of its t tests, adjusted within a word.",
+            "Differences of model means; p-values of their t tests, adjusted within a word.",
             n,
             (("difference", 2), ("p", 5), ("p (Holm)", 4)),
         ),
@@ -180,7 +176,7 @@ def _mixed_tables(mixed: dict[str, semantic.MixedModel]) -> list[Table]:
 
 
 def _factor_tables(f: semantic.FactorAnalysis, samples: Sequence[str], scores: Array) -> list[Table]:
-    """Loadings of the words, and the samples on the axes."""
+    """Returns tables of the loadings of words and of the samples on the axes."""
     axes = tuple(f"axis {k + 1}" for k in range(f.loadings.shape[1]))
     return [
         Table(
@@ -194,7 +190,7 @@ def _factor_tables(f: semantic.FactorAnalysis, samples: Sequence[str], scores: A
             f"{f.method}, {f.rotation}"
             + (" of words with Kaiser's normalisation" if f.normalised else "")
             + (f"; Heywood cases: {', '.join(f.heywood)}" if f.heywood else ""),
-            f"n = {f.n} samples",
+            f"n = {count(f.n, 'sample')}",
             tuple((name, 3) for name in (*axes, "communality")),
         ),
         Table(
@@ -210,7 +206,7 @@ def _factor_tables(f: semantic.FactorAnalysis, samples: Sequence[str], scores: A
 
 
 def _reliability_table(reliability: dict[str, tuple[semantic.IccTable, semantic.KendallW]]) -> Table:
-    """Agreement of the raters on each word."""
+    """Returns the table of agreement of the raters on each word."""
     rows = []
     for word, (icc, w) in reliability.items():
         for k in (1, 4):
@@ -222,34 +218,32 @@ def _reliability_table(reliability: dict[str, tuple[semantic.IccTable, semantic.
 
 
 def elements_tables(result: ElementsResult) -> list[Table]:
-    """Category scores, quality of the fits, the most wanted combinations."""
+    """Returns tables of category scores, quality of the fits, and the most wanted combinations."""
     fits, p = result.fits, result.profiles
     scores = tuple(
-        (word, item, category, int(count), float(score), _n(low), _n(high))
+        (word, item, category, int(n), float(score), _n(low), _n(high))
         for word, f in fits.items()
-        for item, category, count, score, low, high in zip(
-            f.item, f.category, f.count, f.score, f.low, f.high, strict=True
-        )
+        for item, category, n, score, low, high in zip(f.item, f.category, f.count, f.score, f.low, f.high, strict=True)
     )
     elements = next(iter(fits.values())).elements
     return [
-        *(_conjoint_table(word, found) for word, found in result.conjoint.items()),
+        *(_conjoint_table(word, conjoint) for word, conjoint in result.conjoint.items()),
         Table(
             "category_scores",
             "Category scores",
             ("word", "element", "category", "samples", "score", "low", "high"),
             scores,
-            "What a category adds to the mean score of a word (Quantification Theory I).",
+            "Contribution of each category to the mean score of a word (Quantification Theory I).",
         ),
         Table(
             "fits",
-            "How well elements explain words",
+            "Fit of the words by the elements",
             ("word", "R2", "adjusted", "left out", "ridge penalty", *(f"partial r: {e.name}" for e in elements)),
             tuple(
                 (word, f.r2, _n(f.r2_adjusted), f.r2_left_out, f.penalty, *map(float, f.partial))
                 for word, f in fits.items()
             ),
-            "Left out: for samples that the fit has not seen; below 0 the mean predicts better.",
+            "Left out: R2 for samples that were left out of the fit; below 0, the mean predicts better.",
         ),
         Table(
             "profiles",
@@ -259,15 +253,15 @@ def elements_tables(result: ElementsResult) -> list[Table]:
                 (*p.brief(k).values(), float(p.desired[k]), *map(float, p.prediction[k]))
                 for k in range(min(_SHOWN, len(p.codes)))
             ),
-            f"Of {len(p.codes):,} combinations, by "
+            f"From {count(len(p.codes), 'combination')}, ranked by "
             + ", ".join(f"{w:g} {word}" for word, w in zip(p.words, p.weight, strict=True) if w)
-            + ". Predictions for single words may lie outside what was rated.",
+            + ". Predictions for single words may lie outside the scale of the ratings.",
         ),
     ]
 
 
-def _conjoint_table(word: str, found: quantification.Conjoint) -> Table:
-    """Importance of each element, beside that of noise."""
+def _conjoint_table(word: str, conjoint: quantification.Conjoint) -> Table:
+    """Returns the table of importance of each element beside that under noise."""
     return Table(
         f"importance_{word}",
         f"Importance of the elements for {word}",
@@ -275,22 +269,28 @@ def _conjoint_table(word: str, found: quantification.Conjoint) -> Table:
         tuple(
             (name, *(100 * float(value) for value in values))
             for name, *values in zip(
-                found.item, found.importance, found.low, found.high, found.noise, found.noise_high, strict=True
+                conjoint.item,
+                conjoint.importance,
+                conjoint.low,
+                conjoint.high,
+                conjoint.noise,
+                conjoint.noise_high,
+                strict=True,
             )
         ),
         "Share of an element in the sum of the ranges of a rater's part-worths, mean over raters (conjoint analysis). "
-        "Ratings without any order give importances, too: only what exceeds those of noise is evidence.",
-        f"{found.raters} raters",
+        "Random ratings give positive importances, too: only an excess over those of noise is evidence.",
+        count(conjoint.raters, "rater"),
         tuple((name, 1) for name in ("importance, %", "low", "high", "of noise, %", "of noise, high")),
     )
 
 
 def briefs_csv(result: ElementsResult, n: int) -> str:
-    """Returns the most wanted combinations as `experiments/design.py --briefs` reads them, a row a brief.
+    """Returns the most wanted combinations as a CSV for `experiments/design.py --briefs`, with a row for each brief.
 
     Args:
         result: Elements and words.
-        n: Briefs, at most; fewer if there are fewer combinations.
+        n: Largest number of briefs; fewer if there are fewer combinations.
     """
     profiles = result.profiles
     rows = [{**result.fixed, **profiles.brief(k)} for k in range(min(n, len(profiles.codes)))]
@@ -302,7 +302,7 @@ def briefs_csv(result: ElementsResult, n: int) -> str:
 
 
 def review_tables(result: ReviewResult) -> list[Table]:
-    """The comparison, and what is known about the raters."""
+    """Returns tables of the comparison of arms and of the raters."""
     c = result.comparison
     n = f"{c.n_first} and {c.n_second} works"
     tables = [
@@ -311,11 +311,11 @@ def review_tables(result: ReviewResult) -> list[Table]:
             f"{result.arms[0]} against {result.arms[1]}",
             ("statement", "estimate", "low", "high", "p"),
             tuple(
-                (name, float(e), _n(low), _n(high), _p(p))
+                (name, float(e), _n(low), _n(high), _n(p))
                 for name, e, low, high, p in zip(c.quantity, c.estimate, c.low, c.high, c.p, strict=True)
             ),
             (f"Brunner-Munzel: {c.brunner_munzel.warning} " if c.brunner_munzel and c.brunner_munzel.warning else "")
-            + f"BF10 {c.bayes_factor:.1f}; these sizes find d = {c.minimum_detectable:.2f} with 80 % power.",
+            + f"BF10 {c.bayes_factor:.1f}; these sizes detect d = {c.minimum_detectable:.2f} with 80 % power.",
             n,
             (("p", 5),),
         )
@@ -324,13 +324,13 @@ def review_tables(result: ReviewResult) -> list[Table]:
         tables.append(
             Table(
                 "icc_bounds",
-                "Agreement of the experts, whatever their scores were",
+                "Bounds of the agreement of the experts",
                 ("works", "ICC(1,1) from", "to", "ICC(1,k) from", "to "),
                 tuple(
                     (name, b.single_low, b.single_high, b.average_low, b.average_high)
                     for name, b in result.bounds.items()
                 ),
-                "Only sums are published. No set of whole scores with these sums gives a one-way ICC outside.",
+                "Only sums are published. All integer scores with these sums have a one-way ICC in these bounds.",
                 n,
                 (("ICC(1,1) from", 2), ("to", 2), ("ICC(1,k) from", 2), ("to ", 2)),
             )
@@ -347,7 +347,7 @@ def review_tables(result: ReviewResult) -> list[Table]:
                     for name, also, v, low, high in zip(a.name, a.also, a.icc, a.low, a.high, strict=True)
                 ),
                 "",
-                f"{a.samples} works, {a.raters} raters",
+                f"{count(a.samples, 'work')}, {count(a.raters, 'rater')}",
             )
         )
     if result.severity is not None:
@@ -358,44 +358,40 @@ def review_tables(result: ReviewResult) -> list[Table]:
 
 
 def _severity_table(s: review.Severity) -> Table:
-    """How strict each rater is."""
+    """Returns the table of the severity of each rater."""
     return Table(
         "severity",
-        "How strict each rater is",
+        "Severity of the raters",
         ("rater", "points below the mean of the raters", "low", "high", "spread", "agreement with the others"),
         tuple(
             (name, *(_n(value) for value in values))
             for name, *values in zip(s.rater, s.severity, s.low, s.high, s.spread, s.agreement, strict=True)
         ),
-        f"That all are equally strict: F {s.f:.2f}, p {s.p:.4f}. Spread: standard deviation of a rater's scores over "
+        f"Test of equal severity: F {s.f:.2f}, p {s.p:.4f}. Spread: standard deviation of a rater's scores divided by "
         "that of the works' means.",
-        f"{s.works} works",
+        count(s.works, "work"),
     )
 
 
 def _ordinal_table(o: review.OrdinalModel, arms: tuple[str, str]) -> Table:
-    """The arms by single scores as ordered categories."""
+    """Returns the table of the comparison of arms with single scores as ordered categories."""
     names = (f"{arms[0]} against {arms[1]}", *o.term[1:])
     return Table(
         "ordinal",
         "Single scores as ordered categories",
         ("effect", "log odds ratio", "low", "high", "p"),
         tuple((name, *map(float, values)) for name, *values in zip(names, o.estimate, o.low, o.high, o.p, strict=True)),
-        f"Cumulative link mixed model: works differ at random (standard deviation {o.sd:.2f}, p {o.p_sd:.4f}); effects "
-        "of the raters add up to zero, a lenient one's is positive.",
-        f"{o.n:,} scores of {len(o.group)} works",
+        f"Cumulative link mixed model with a random effect of works (standard deviation {o.sd:.2f}, p {o.p_sd:.4f}); "
+        "effects of the raters sum to zero, and that of a lenient rater is positive.",
+        f"{count(o.n, 'score')} of {count(len(o.group), 'work')}",
         (("p", 5),),
     )
 
 
 def missing_table(result: KanseiResult) -> Table:
-    """What could not be computed."""
+    """Returns the table of analyses that are not possible."""
     return Table("not_computable", "Not computable from these answers", ("what", "why"), result.not_computable)
 
 
 def _n(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
-
-
-def _p(value: float) -> float | None:
-    return _n(value)

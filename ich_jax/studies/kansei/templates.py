@@ -1,4 +1,4 @@
-"""Examples of the CSV files of a study, written for users to put their own answers in."""
+"""Examples of the CSV files of a study, as templates for the answers of users."""
 
 import csv
 import io
@@ -15,25 +15,25 @@ def write_templates(folder: str) -> None:
     """Writes an example of every file and a data dictionary; refuses to overwrite.
 
     Raises:
-        WorkdirError: A file is there already, or cannot be written.
+        WorkdirError: A file exists already, or cannot be written.
     """
     root = Path(folder)
     texts = {**_examples(), "README.md": _DICTIONARY}
     for name in texts:
         if (root / name).exists():
-            raise errors.WorkdirError(f"{root / name} is there already and is not overwritten; name another folder.")
+            raise errors.WorkdirError(f"{root / name} exists and is not overwritten; name another folder.")
     for name, text in texts.items():
         workdir.write_text(root / name, text)
     print(
-        f"Wrote {', '.join(texts)} to {folder}. Put your own rows in their place, delete files that you do not have, "
-        "then:\npython experiments/kansei_study.py --config=configs/kansei_study.py:csv "
+        f"Wrote {', '.join(texts)} to {folder}. Replace the rows with your own, delete files that you do not need, and "
+        "run:\npython experiments/kansei_study.py --config=configs/kansei_study.py:csv "
         f"--config.data.path={folder} --workdir=runs/answers"
     )
     print(f"summary: templates={len(texts) - 1}", flush=True)
 
 
 def _examples() -> dict[str, str]:
-    """Small files that can be analysed as they are; the numbers are made up."""
+    """Returns small files that can be analysed as they are; the numbers are made up."""
     rng = np.random.default_rng(1)
     elements = {"silhouette": ("round", "folding"), "palette": ("indigo", "red")}
     samples = [f"fan {k}" for k in range(1, 9)]
@@ -76,14 +76,15 @@ def _examples() -> dict[str, str]:
 
 _DICTIONARY = """# Files of a Kansei study
 
-UTF-8, with or without a byte-order mark; names and labels in any language. Every file is optional, but for
-`elements.csv`, which needs `ratings.csv`. The numbers in these examples are made up.
+UTF-8, with or without a byte-order mark; names and labels in any language. Every file is optional;
+`elements.csv` needs `ratings.csv`. The numbers in these examples are made up.
 
-- `questionnaires.csv`: a row is a questionnaire. `id`; `seconds`; `attention` (1: the check was passed);
-  `tick: OPTION` (0 or 1); `importance: ASPECT` (higher is more important). An empty cell was not answered.
-- `ratings.csv`: a row is a rating. `rater`, `sample`, `word`, and `score` from `config.data.scale_low` to `scale_high`.
-- `elements.csv`: a row is a sample. `sample`, then one column for each design element.
-- `review.csv`: a row is a score. `work`; `arm` (two of them; `experimental` comes first); `score`; `rater` if single
+- `questionnaires.csv`: a row for each questionnaire. `id`; `seconds`; `attention` (1: the check was passed);
+  `tick: OPTION` (0 or 1); `importance: ASPECT` (higher is more important). An empty cell is a missing answer.
+- `ratings.csv`: a row for each rating. `rater`, `sample`, `word`, and `score` from `config.data.scale_low` to
+  `scale_high`.
+- `elements.csv`: a row for each sample. `sample`, then one column for each design element.
+- `review.csv`: a row for each score. `work`; `arm` (two arms; `experimental` comes first); `score`; `rater` if single
   scores are known.
 """
 

@@ -1,4 +1,4 @@
-"""Works that are to be judged: images of folders, or designs that a design run delivered, with what they were asked."""
+"""Works to be judged: images of folders, or delivered designs of a design run with their elements and axes."""
 
 import csv
 import dataclasses
@@ -10,20 +10,20 @@ from ich_jax import errors
 from ich_jax.data import decode
 
 AXIS = "axis_"
-"""Prefix of columns of numbers, as in the metadata.csv of a folder of images."""
+"""Prefix of numeric columns, as in the metadata.csv of a folder of images."""
 READERS = ("inspector", "own", "asked")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Work:
-    """One work.
+    """A work.
 
     Attributes:
-        name: Unique among the works.
-        image: File.
-        arm: Group that it belongs to; empty: none.
-        elements: Category of each design element that is known, the product among them.
-        axes: Position on each axis that is known, from -3 to 3.
+        name: Name, unique among the works.
+        image: Image file.
+        arm: Group of the work; empty: none.
+        elements: Category of each known design element, including the product.
+        axes: Position on each known axis, from -3 to 3.
     """
 
     name: str
@@ -37,51 +37,50 @@ def load(sources: Sequence[str]) -> tuple[Work, ...]:
     """Gathers works from folders of images and of design runs.
 
     Args:
-        sources: Each a folder, or `ARM=FOLDER`. Works of several sources without a name of their arm belong to arms
-            named after the folders.
+        sources: Folders, or `ARM=FOLDER`. With several sources, an arm without a name is named after its folder.
 
     Raises:
-        DataError: A folder that is not there, or holds neither images nor `designs.csv`; names file and repair.
+        DataError: A folder does not exist, or contains neither images nor `designs.csv`; names file and repair.
     """
     works: list[Work] = []
     for source in sources:
         arm, separator, path = source.rpartition("=")
         root = Path(path)
         if not root.is_dir():
-            raise errors.DataError(f"{path}: there is no such folder of images or of designs.")
+            raise errors.DataError(f"{path}: there is no such folder of images or designs.")
         if not separator and len(sources) > 1:
             arm = root.name
-        found = designs(root) if (root / "designs.csv").is_file() else images(root)
-        works += [dataclasses.replace(work, arm=arm.strip()) for work in found]
+        gathered = designs(root) if (root / "designs.csv").is_file() else images(root)
+        works += [dataclasses.replace(work, arm=arm.strip()) for work in gathered]
     names = [work.name for work in works]
     if len(set(names)) < len(names):  # the same file name in two folders
         works = [dataclasses.replace(work, name=f"{work.arm or work.image.parent.name}/{work.name}") for work in works]
     if len({work.name for work in works}) < len(works):
-        raise errors.DataError(f"{', '.join(sources)}: two works have one name; a folder is named twice.")
+        raise errors.DataError(f"{', '.join(sources)}: two works have the same name; a folder is named twice.")
     return tuple(works)
 
 
 def images(root: Path) -> tuple[Work, ...]:
-    """Returns the images of a folder, by name."""
-    found = sorted(path for path in root.iterdir() if path.suffix.lower() in decode.SUFFIXES)
-    if not found:
+    """Returns the images of a folder in the order of their names."""
+    paths = sorted(path for path in root.iterdir() if path.suffix.lower() in decode.SUFFIXES)
+    if not paths:
         raise errors.DataError(
             f"{root}: there is neither an image ({', '.join(decode.SUFFIXES)}) nor the designs.csv of a design run."
         )
-    return tuple(Work(path.stem, path) for path in found)
+    return tuple(Work(path.stem, path) for path in paths)
 
 
 def designs(root: Path) -> tuple[Work, ...]:
-    """Returns what a design run delivered, with elements and axes.
+    """Returns the delivered designs of a design run, with elements and axes.
 
-    What is on a design is what the inspector reads off it; where no inspector read it, what the run's own reading head
-    reads.
+    Elements and axes of a design are those that the inspector reads; without an inspector, those that the run's own
+    reading head reads.
 
     Args:
         root: Work directory of `experiments/design.py`.
 
     Raises:
-        DataError: `designs.csv` is damaged, or a design is not there.
+        DataError: `designs.csv` is damaged, or a design is missing.
     """
     path = root / "designs.csv"
     try:
@@ -89,14 +88,14 @@ def designs(root: Path) -> tuple[Work, ...]:
     except (OSError, UnicodeDecodeError, csv.Error) as cause:
         raise errors.DataError(f"{path}: cannot be read ({cause}).") from cause
     if not rows or not {"file", "brief", "rank", "asked_product", "own_product"} <= rows[0].keys():
-        raise errors.DataError(f"{path}: holds no designs, or not those of experiments/design.py.")
+        raise errors.DataError(f"{path}: contains no designs of experiments/design.py.")
     axes = [name.removeprefix("error_own_") for name in rows[0] if name.startswith("error_own_")]
     parts = [name.removeprefix("own_") for name in rows[0] if name.startswith("own_")]
     works = []
     for row in rows:
         image = root / row["file"]
         if not image.is_file():
-            raise errors.DataError(f"{path}: {row['file']} is not there; give the design run's command again.")
+            raise errors.DataError(f"{path}: {row['file']} is missing; run the command of the design run again.")
         reader = next(name for name in READERS if row.get(f"{name}_product"))
         seen = {name: row[f"{reader}_{name}"] for name in parts}
         works.append(

@@ -13,6 +13,7 @@ from ich_jax.evaluation.realism import Distribution, Spread
 from ich_jax.evaluation.sketches import SketchFigures
 from ich_jax.report import tables
 from ich_jax.report.tables import Cell, Measure, Table
+from ich_jax.report.text import count
 from ich_jax.training.loop import TrainResult
 
 GENERATED, REAL = "generated", "real"
@@ -140,14 +141,14 @@ def distribution_table(generated: Distribution, real: Distribution | None, sampl
 
 def diversity_table(diversity: Diversity, samples: str) -> Table:
     """Whether the noise matters."""
-    draws = f"{diversity.n_briefs} briefs, {diversity.n_draws} images each"
+    draws = f"{count(diversity.n_briefs, 'brief')}, {count(diversity.n_draws, 'image')} each"
     rows: list[tuple[Cell, ...]] = [
         ("at a fixed brief", diversity.generated, diversity.real, diversity.ratio, draws),
     ]
     within, within_real = diversity.within_product_generated, diversity.within_product_real
     if within is not None:
         ratio = within / within_real if within_real else None
-        rows.append(("within a product", within, within_real, ratio, f"{diversity.n_within_product:,} images"))
+        rows.append(("within a product", within, within_real, ratio, count(diversity.n_within_product, "image")))
     reference = f"beside real images of the {diversity.reference}"
     if diversity.reference != SAME_BRIEF:
         reference += ", which also differ in what briefs state, so that a ratio below 1 is expected"
@@ -249,7 +250,8 @@ def _set_measures(evaluation: DesignEvaluation) -> list[Measure]:
             interval, seeds = "\u00b1 sd over seeds", len(spread.values)
             rows.append(Measure(f"{name}: {source}", spread.mean, low, high, interval, distribution.n, seeds))
     diversity = evaluation.diversity
-    n, note = diversity.n_briefs * diversity.n_draws, f"{diversity.n_briefs} briefs, {diversity.n_draws} draws each"
+    n = diversity.n_briefs * diversity.n_draws
+    note = f"{count(diversity.n_briefs, 'brief')}, {count(diversity.n_draws, 'draw')} each"
     rows.append(Measure("diversity at a fixed brief", diversity.generated, n=n, seeds=1, note=note))
     if diversity.ratio is not None:
         note = f"real: {diversity.reference}"

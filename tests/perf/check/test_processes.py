@@ -47,7 +47,7 @@ def test_a_worker_says_what_is_absent_broken_hanging_or_dead(table: Path) -> Non
         with pytest.raises(processes.WorkerError, match="ValueError: no such thing"):
             first.ask("lower", 60, name="broken", **order)
         with pytest.raises(
-            processes.WorkerError, match=r"(?s)no answer within 1 s\. It printed last:\n.*about to hang"
+            processes.WorkerError, match=r"(?s)no answer within 1 s\. Its last output:\n.*about to hang"
         ):
             first.ask("lower", 1, name="hangs", **order)
         assert not first.alive() and second.alive()

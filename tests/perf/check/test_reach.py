@@ -108,8 +108,8 @@ def test_equations_know_their_lines_in_the_tree() -> None:
     first = inner.__code__.co_firstlineno
     program = jax.make_jaxpr(lambda x: inner(x) + 1.0)(1.0)
     (sine,) = [equation for equation in program.jaxpr.eqns if equation.primitive.name == "sin"]
-    chain = frames.of(sine)
+    chain = frames.calls(sine)
     assert chain[0] == (here.name, first + 1)
     assert (here.name, first + 4) in chain
     assert {first + 1, first + 4} <= frames.lines(program.jaxpr)[here.name]
-    assert reach.Frames(here.parents[1] / "elsewhere").of(sine) == ()
+    assert reach.Frames(here.parents[1] / "elsewhere").calls(sine) == ()

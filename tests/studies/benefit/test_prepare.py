@@ -43,7 +43,7 @@ def test_weeks_are_counted_from_the_first_launch():
     assert found.outcome.shape == (3, 16) and found.start.tolist() == [12, 16, 16]
     np.testing.assert_allclose(found.outcome, y[:, 3:115].reshape(3, 16, 7).mean(axis=2))
     assert found.periods[0] == np.datetime64("2025-01-04") and found.missing == 0
-    assert notes == ("8 days at the ends that make no whole week are left out of weekly means",)
+    assert notes == ("left out of weekly means: 8 days at the ends that fill no week",)
 
 
 def test_weeks_of_a_later_launch_and_with_gaps():
@@ -55,7 +55,7 @@ def test_weeks_of_a_later_launch_and_with_gaps():
     assert not found.observed[1, 13] and found.observed[1, 14]  # the launch of day 94 falls into week 13
     assert not found.observed[2, 2] and found.outcome[3, 3] == pytest.approx(y[3, 24:28].mean())
     assert notes == (
-        "7 days at the ends that make no whole week are left out of weekly means",
+        "left out of weekly means: 7 days at the ends that fill no week",
         "2 of 76 unit-weeks lack days; 1 with fewer than 4 are left out of weekly means",
         "1 unit-weeks in which the launch falls inside the week are left out of weekly means",
     )

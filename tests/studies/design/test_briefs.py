@@ -89,7 +89,7 @@ def test_several_briefs_have_names_of_their_own(tmp_path: Path) -> None:
         ("palette=red, element_palette=red", "palette is stated twice"),
         ("fan", "'fan' is not of the form name=value"),
         ("palette=", "not of the form"),
-        (" , ", "it states nothing"),
+        (" , ", "the brief states nothing"),
     ],
 )
 def test_what_is_refused_on_the_command_line(text: str, wanted: str) -> None:
@@ -109,9 +109,9 @@ def test_what_is_refused_on_the_command_line(text: str, wanted: str) -> None:
         ("a.json", "{", "not valid JSON"),
         ("a.json", "[1]", "expected an object for each brief"),
         ("a.json", '[{"palette": "red", "palette": "indigo"}]', "brief 1: palette is stated twice"),
-        ("a.json", '[{"palette": ["red", "indigo"]}]', "one value of each part"),
+        ("a.json", '[{"palette": ["red", "indigo"]}]', "one value for each part"),
         ("a.json", '[{"product": "fan"}, {"colour": "red"}]', "brief 2: got 'colour'"),
-        ("a.json", '[{"width": true}]', "one value of each part"),
+        ("a.json", '[{"width": true}]', "one value for each part"),
     ],
 )
 def test_what_is_refused_in_a_file(tmp_path: Path, name: str, text: str, wanted: str) -> None:
@@ -130,7 +130,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_design_space_is_listed() -> None:
-    assert briefs.listed(SPACE).splitlines() == [
+    assert briefs.describe_space(SPACE).splitlines() == [
         "product      fan, book",
         "palette      indigo, red",
         "keyword_round absent, present",

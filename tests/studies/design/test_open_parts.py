@@ -116,7 +116,7 @@ def test_sets_give_the_same_pool_each_time() -> None:
     from ich_jax.data import make
 
     dataset = make.make(DataConfig(size=32))
-    a, b = open_parts.of(dataset), open_parts.of(dataset)
+    a, b = open_parts.draw_pool(dataset), open_parts.draw_pool(dataset)
     assert len(a.pool.axes) == 4096 and (np.asarray(a.pool.elements) == np.asarray(b.pool.elements)).all()
 
 

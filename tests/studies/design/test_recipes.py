@@ -47,5 +47,5 @@ def test_recipes_are_written_and_read() -> None:
     assert recipes.from_json(recipes.to_json(recipe)) == recipe
     assert recipes.source(Near(A, 0.3, B)) == B and recipes.source(Between(A, B, 0.5)) == A
     for wrong in ({}, {"seed": "x", "index": 0}, {"near": {"seed": 0, "index": 0}, "spread": 1}, {"between": 3}):
-        with pytest.raises(errors.DataError, match="says of no noise"):
+        with pytest.raises(errors.DataError, match="is no recipe of noise"):
             recipes.from_json(wrong)

@@ -254,10 +254,11 @@ def test_a_brief_that_nothing_meets_says_so(
     monkeypatch.setattr(selection, "compare", miss)
     design.run(made(), str(tmp_path / "run"), str(untrained), Request((BOOK,)))
     out = capsys.readouterr().out
-    assert "product=book: 0 of 3 wanted, as 0 of 12 candidates meet it." in out
+    assert "product=book: 0 of 3 designs delivered, as only 0 of 12 candidates meet the brief." in out
     assert out.splitlines()[-1].startswith("summary: share_meeting_brief=None")
     page = (tmp_path / "run" / "report" / "index.html").read_text()
     assert "No candidate meets this brief" in page
+    assert "1 brief, 12 candidates, 0 designs delivered." in page and "1 briefs" not in page
 
 
 def test_a_dry_run_writes_nothing(untrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

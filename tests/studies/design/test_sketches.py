@@ -59,7 +59,7 @@ def test_a_sketch_is_followed_kept_in_the_designs_and_drawn_again(
     np.testing.assert_array_equal(sketches.from_text(card.sketch)[..., 0], page)
     np.testing.assert_array_equal(page, sketch_lib.read(drawing.read_bytes(), 32).page[..., 0])
     design.redraw(made(), str(drawer), str(file))
-    assert "The same pixels, to the bit." in capsys.readouterr().out
+    assert "All pixels are identical." in capsys.readouterr().out
     designer = design.load(str(drawer), made())
     open_brief = designer.space.brief(width=1.0)
     assert (designer.redraw(card.recipe, open_brief, card.row) != image).any()  # it is the sketch that was followed

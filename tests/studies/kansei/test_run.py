@@ -178,7 +178,7 @@ def test_settings_are_checked(tmp_path: Path) -> None:
         files.load(tmp_path, (-3.0, 3.0))
     with pytest.raises(errors.ConfigError, match="did you mean 'Warm'"):
         result.wanted_words("Wrm=1", published.WORDS)
-    with pytest.raises(errors.ConfigError, match="is no number"):
+    with pytest.raises(errors.ConfigError, match="is not a number"):
         result.wanted_words("Warm=much", published.WORDS)
     assert result.wanted_words("", published.WORDS) == {"Emotional": 1.0}
     with pytest.raises(errors.ConfigError, match="scale_low"):

@@ -93,7 +93,7 @@ def test_filled_sheets_become_a_review(made: Path, tmp_path: Path, capsys: pytes
     book.save(filled / "丙.xlsx")
     exchange.read(str(made), str(filled), str(tmp_path / "answers"))
     printed = capsys.readouterr().out
-    assert "3 of 3 sheets came back" in printed and "丙: 1 of 6 scores are left open" in printed
+    assert "3 of 3 sheets were returned with scores" in printed and "丙: 1 of 6 scores are missing" in printed
     assert printed.splitlines()[-1] == "summary: scores=17 left_open=1"
     review = files.read_review(tmp_path / "answers" / "review.csv")
     assert review.arms == ("ai", "hand") and review.raters == 3
@@ -195,5 +195,5 @@ def test_delivered_designs_carry_what_the_inspector_reads(tmp_path: Path) -> Non
     assert [element.name for element in elements] == ["palette", "width"] and fixed == {"product": "fan"}
     assert elements[1].categories == ("+0", "+1.5") and codes.tolist() == [[0, 0], [1, 1]]
     (tmp_path / "designs" / "d1.png").unlink()
-    with pytest.raises(errors.DataError, match=r"d1\.png is not there"):
+    with pytest.raises(errors.DataError, match=r"d1\.png is missing"):
         works.load([str(tmp_path)])

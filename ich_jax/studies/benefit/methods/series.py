@@ -5,6 +5,7 @@ import numpy as np
 from ich_jax import errors
 from ich_jax.econometrics import holidays
 from ich_jax.econometrics.series import interrupted
+from ich_jax.report.text import count
 from ich_jax.studies.benefit.methods.method import SERIES, Answer, Inputs, Method, interpolated, of_coefficient
 
 
@@ -28,7 +29,7 @@ def _interrupted(inputs: Inputs) -> Answer:
         f"changed at the launch counts as effect; Ljung-Box p {fit.fit.ljung_box_p:.2g}"
     )
     if missing:
-        note += f"; {missing} days on which a treated unit is missing lie on the line between their neighbours"
+        note += f"; interpolated between neighbours: {count(missing, 'day')} on which a treated unit is missing"
     return of_coefficient(fit.average, 0, note)
 
 
