@@ -211,7 +211,9 @@ class EvalConfig:
 
     seed: int = result(20260101, "Seed of test briefs and noise, apart from the run's.", seed=True)
     n_designs: int = result(1000, "Test briefs.", at_least=1)
-    n_validation: int = result(512, "Validation briefs (other than the test briefs) that pick the best checkpoint.")
+    n_validation: int = result(
+        512, "Validation briefs (other than the test briefs) that pick the best checkpoint.", at_least=1
+    )
     n_images: int = result(
         2000, "Generated images for distribution distances, at most the real ones that exist.", at_least=1
     )

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from logging import LogRecord
-from pathlib import Path
 from typing import Any, Protocol
 
 import jax
@@ -16,15 +15,17 @@ import rich.console
 import rich.progress
 from absl import app, flags, logging
 
+from ich_jax import cache, errors, liveness
 from ich_jax import config as config_lib
-from ich_jax import errors, liveness
 from ich_jax.training import writer
 
 
 def keep_compiled_programs() -> None:
     """Keeps compiled programs in the user's cache folder, so that the next start need not compile them again."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ich_jax" / "compiled"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
+    folder = cache.writable("compiled")
+    if folder is None:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
     # Half of a start's compilations take less than JAX's default of one second each, and together several seconds.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 

@@ -60,9 +60,9 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
 
     # ---------------- inspectors
     liveness.stage("inspectors")
-    inspectors = {sweep_result.MAIN: inspector_lib.get(model.config, dataset)}
+    inspectors = {sweep_result.MAIN: inspector_lib.get(model.config, dataset, folder)}
     if config.second:
-        inspectors[sweep_result.SECOND] = inspector_lib.get(_with_inspector(model.config, config), dataset)
+        inspectors[sweep_result.SECOND] = inspector_lib.get(_with_inspector(model.config, config), dataset, folder)
     accuracies = {name: inspector.report.product_accuracy for name, inspector in inspectors.items()}
     for name, inspector in inspectors.items():
         logging.info("The %s inspector (%s) reads real products right: %.4f", name, inspector.source, accuracies[name])
@@ -130,7 +130,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
     every = max(1, config.pulse.steps // config.pulse.evaluations)
     trained = _pulse_training(model.config, config, every)
     liveness.stage("inspector")
-    inspector = inspector_lib.get(model.config, dataset)
+    inspector = inspector_lib.get(model.config, dataset, folder)
     liveness.keeps(f"finished runs in {folder} are kept, and the same command resumes")
     liveness.stage("choice of how convolutions are computed")
     choice = formulation.choose(trained, Path(folder))

@@ -46,7 +46,7 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     workdir.claim(process_folder, config)
     parallel.wait_for_all("the work directory is claimed")
     liveness.stage("inspector")
-    inspector = inspector_lib.get(config, dataset)
+    inspector = inspector_lib.get(config, dataset, process_folder)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
 
     # ---------------- train
