@@ -27,7 +27,7 @@ from typing import Any, Self
 QUIET_S = 60.0
 """Seconds without a sign of life after which a line names the stage of the process."""
 
-NAMES: Mapping[int, str] = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+NAMES: Mapping[int, str] = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "closed terminal"}
 """Signals that are answered, as people call them."""
 
 NOTHING_YET = "nothing has been made yet"
@@ -105,6 +105,8 @@ class _Watch:
         saving = self.saving
         if saving is not None and saving.received is None and saving.needed:
             _print(saving.receive(number))
+            if number == signal.SIGHUP:
+                _leave_terminal()
         elif saving is not None and saving.needed:
             _print(f"{NAMES[number]}: leaving at once; {saving.what} is not complete, earlier saves stay.")
             _leave(number)
@@ -126,7 +128,7 @@ _WATCH = _Watch()
 
 
 def start() -> None:
-    """Answers SIGINT and SIGTERM from now on, and explains silence; for the main thread of a script.
+    """Answers the signals of `NAMES` from now on, and explains silence; for the main thread of a script.
 
     A signal that is ignored when the process starts, as in a shell's background job or under `nohup`, stays so.
     """
@@ -190,6 +192,15 @@ def _print(line: str) -> None:
     start = "\r\x1b[K" if os.isatty(2) else ""
     with contextlib.suppress(OSError):
         os.write(2, f"{start}{line}\n".encode())
+
+
+def _leave_terminal() -> None:
+    """Sends what is still printed nowhere: to write to a terminal that is gone is an error, which would stop saving."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        if os.isatty(stream):
+            os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 def _leave(number: int) -> None:

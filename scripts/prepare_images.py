@@ -32,6 +32,7 @@ from PIL import Image, ImageDraw
 
 from ich_jax import errors, workdir
 from ich_jax.data import decode, folder, measure, metadata
+from ich_jax.studies.console import expand_home
 
 _SOURCES = flags.DEFINE_multi_string("source", [], "Folder of pictures, or class=folder; may be repeated.")
 _OUTPUT = flags.DEFINE_string("output", "", "Image folder to make; must not exist.")
@@ -197,4 +198,4 @@ def draw_sheet(pictures: Sequence[folder.Picture]) -> Image.Image:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, argv=expand_home(sys.argv))

@@ -18,6 +18,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ich_jax import errors
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+MAX_SIDE = 50_000
+"""Pixels of the longer side: far above scans of any use here, far below what makes a file of a kilobyte costly."""
+
 FORMATS = ("PNG", "JPEG", "WEBP")  # by content: the extension is not trusted
 
 
@@ -52,11 +55,19 @@ def decode(data: bytes, channels: int, formats: tuple[str, ...] = FORMATS) -> np
         raise errors.DataError("the file is empty (0 bytes)")
     try:
         with Image.open(io.BytesIO(data), formats=formats) as opened:
+            if max(opened.size) > MAX_SIDE:  # before its pixels are decoded
+                raise errors.DataError(
+                    f"{opened.size[0]:,}x{opened.size[1]:,} px, a side of more than {MAX_SIDE:,}; scale it down first"
+                )
             opened.load()
             image = _on_white(_eight_bits(ImageOps.exif_transpose(opened)))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise errors.DataError(f"more than {limit} million pixels; scale it down first") from None
+    except errors.DataError:
+        raise
+    except MemoryError:
+        raise errors.DataError("too large for the memory of this machine; scale it down first") from None
     except UnidentifiedImageError:
         raise errors.DataError(f"no image in any of the formats {', '.join(formats)}") from None
     except Exception as error:  # a damaged file can make a decoder raise anything

@@ -163,6 +163,12 @@ def scan(root: Path) -> Folder:
             prefix, entries = f"{_IMAGES}/", [entry for entry in inside if not entry.name.startswith(".")]
     entries.sort(key=lambda entry: entry.name)
     classes = tuple(entry.name for entry in entries if entry.is_dir() and entry.name != "__MACOSX")
+    unclean = [label for label in classes if not errors.clean(label)]
+    if unclean:
+        raise errors.DataError(
+            f"{root}: the class folder {errors.abbreviated(unclean[0])} has control characters or bytes that are not "
+            "UTF-8 in its name, which can neither be printed nor drawn; rename it."
+        )
     stray = [entry.name for entry in entries if _is_image(entry)]
     if stray:
         raise errors.DataError(

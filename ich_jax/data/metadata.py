@@ -20,6 +20,7 @@ from ich_jax.types import AXIS_LIMIT, Element
 
 FILE_NAME = "metadata.csv"
 SKETCH = "sketch_file_name"
+MAX_COLUMNS = 2000
 _SHOWN = 10  # offending rows that a message lists; the rest are counted
 
 
@@ -66,6 +67,10 @@ def read(path: Path, names: Sequence[str]) -> Metadata:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             header = [name.strip() for name in next(reader, [])]
+            if len(header) > MAX_COLUMNS:
+                raise errors.DataError(
+                    f"{path} has {len(header):,} columns, allowed are {MAX_COLUMNS:,}; keep those that the run needs."
+                )
             rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise errors.DataError(
@@ -76,7 +81,7 @@ def read(path: Path, names: Sequence[str]) -> Metadata:
             f"{path} has no column 'file_name' (its columns: {', '.join(header) or 'none'}); the first line must name "
             "the columns, separated by commas, with file_name holding paths such as class/picture.png."
         )
-    repeated = sorted({name for name in header if header.count(name) > 1})
+    repeated = sorted(name for name, n in collections.Counter(header).items() if n > 1)
     if repeated:
         raise errors.DataError(f"{path} has several columns named {', '.join(repeated)}; keep one of each.")
 
@@ -88,6 +93,12 @@ def read(path: Path, names: Sequence[str]) -> Metadata:
                 f"{path}, row {line}: {len(row)} cells for {len(header)} columns; quote cells that hold commas."
             )
         values = dict(zip(header, (cell.strip() for cell in row), strict=True))
+        unclean = next((column for column, cell in values.items() if not errors.clean(cell)), None)
+        if unclean is not None:
+            raise errors.DataError(
+                f"{path}, row {line}, column {unclean!r}: {errors.abbreviated(values[unclean])} holds control "
+                "characters, which can neither be printed nor drawn; take them out."
+            )
         name = values["file_name"].replace("\\", "/").removeprefix("./")
         if name in lines:
             raise errors.DataError(f"{path}: rows {lines[name]} and {line} are both for {name!r}; keep one.")

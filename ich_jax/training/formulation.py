@@ -89,9 +89,16 @@ def choose(config: Config, folder: Path | None = None) -> Choice:
     asked, device = config.compute.formulation, jax.devices()[0].platform
     file = folder / FILE if folder else None
     if file and asked == "auto" and file.exists():
-        stored = workdir.read_json(file)
-        if stored["platform"] == device:
-            return _from_json(stored, "as the run began")
+        try:
+            stored = workdir.read_object(file)
+            if stored["platform"] == device:
+                return _from_json(stored, "as the run began")
+        except (errors.WorkdirError, KeyError, TypeError, AttributeError) as error:
+            logging.warning(
+                "%s is damaged (%s), so it is not known how the run computed; a resumed run may round differently.",
+                file,
+                error,
+            )
     options = good_options()
     if asked == "direct":
         choice = Choice(DIRECT, options, "--config.compute.formulation")
@@ -214,4 +221,6 @@ def _to_json(choice: Choice) -> dict[str, Any]:
 
 def _from_json(stored: dict[str, Any], why: str) -> Choice:
     form = Formulation(**stored["form"])
+    if any(type(value) is not type(getattr(DIRECT, name)) for name, value in dataclasses.asdict(form).items()):
+        raise TypeError(f"{form} holds values of other types")
     return Choice(form, supported(tuple(stored["options"].items())), f"{why} ({stored['reason']})")

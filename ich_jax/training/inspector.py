@@ -12,8 +12,6 @@ import io
 import json
 import math
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,7 @@ from absl import logging
 from ich_jax import cache, errors, workdir
 from ich_jax import config as config_lib
 from ich_jax.config import Config, InspectorConfig
-from ich_jax.data import augment, pipeline
+from ich_jax.data import archive, augment, pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.models import inspector as network
 from ich_jax.training import losses
@@ -364,13 +362,13 @@ def load(path: str | Path, space: DesignSpace) -> tuple[Params, InspectorReport]
         DataError: The file is missing, damaged, or reads another design space.
     """
     try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            values: dict[str, Any] = json.loads(str(file["report"]))
-            flat = {name: file[name].astype(np.float32) for name in file.files if name != "report"}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = archive.read(Path(path))
+        values: dict[str, Any] = json.loads(str(arrays.pop("report")))
+        flat = {name: array.astype(np.float32) for name, array in arrays.items()}
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        report = InspectorReport(**values)
+    except (errors.DataError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise errors.DataError(f"No inspector can be read from {path}: {error}.") from error
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    report = InspectorReport(**values)
     elements = tuple(e.name for e in space.elements)
     if report.axes != space.axes or (report.n > 0 and tuple(report.element_accuracy) != elements):
         raise errors.DataError(f"The inspector at {path} reads other elements or axes than this data set has.")

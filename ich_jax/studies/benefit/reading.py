@@ -5,6 +5,7 @@ sells designs made with AI assistance, "before" is the same unit until then, "lo
 never does. The benefit is a column of the file, or follows from units, price and cost.
 """
 
+import collections
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,19 +73,26 @@ def from_rows(
     return _assemble(source, columns, np.asarray(value, np.float64), np.arange(n), what="row")
 
 
+_MAX_COLUMNS = 2000
+
+
 def _read(path: str | Path) -> tuple[list[dict[str, str]], Indices]:
     """Rows of cells without surrounding blanks, and the line of each."""
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             header = [name.strip() for name in next(reader, [])]
+            if len(header) > _MAX_COLUMNS:
+                raise errors.DataError(
+                    f"{path}: line 1: {len(header):,} columns, allowed are {_MAX_COLUMNS:,}; keep those that are read."
+                )
             cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as cause:
         raise errors.DataError(f"{path}: cannot be read ({cause}); expected a CSV file in UTF-8.") from cause
     wanted = f"expected {', '.join(KEYS)} and benefit, or {', '.join(SALES)} instead of benefit"
     if not header or header == [""]:
         raise errors.DataError(f"{path}: is empty; {wanted}. `write_template` writes an example.")
-    doubled = sorted({name for name in header if name and header.count(name) > 1})
+    doubled = sorted(name for name, n in collections.Counter(header).items() if name and n > 1)
     if doubled:
         raise errors.DataError(f"{path}: line 1: the column {', '.join(doubled)} occurs more than once; keep one.")
     missing = [name for name in KEYS if name not in header]

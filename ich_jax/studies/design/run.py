@@ -35,13 +35,27 @@ from ich_jax.training.checkpoint import TrainedModel
 _TOLERATED = 2  # grey levels of 255 by which other machines and versions may differ
 
 
-def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry_run: bool = False) -> None:
-    """Designs for the briefs of a request, and reports; prints the summary line."""
+def run(
+    config: DesignConfig, folder: str, source: str, request: Request, *, dry_run: bool = False, images: str = ""
+) -> None:
+    """Designs for the briefs of a request, and reports; prints the summary line.
+
+    Args:
+        config: The study.
+        folder: Work directory.
+        source: Work directory of a training run, or one of its checkpoints; empty: the shipped generator.
+        request: What is wanted.
+        dry_run: Check everything and print what would be drawn, only.
+        images: Where the images of that run are now; empty: where they were.
+    """
     # ---------------- everything that can be refused is refused here, before anything is drawn or written
     liveness.stage("generator and briefs")
     designer = load(source, config)
     jobs = plan.plan(
-        config, designer, request, lambda: trained.load_images(designer.model, source or "the shipped generator")
+        config,
+        designer,
+        request,
+        lambda: trained.load_images(designer.model, source or "the shipped generator", images=images),
     )
     checks.check_size(config, designer)
     checks.check_readable(designer)
@@ -51,7 +65,7 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
         describe(config, designer, jobs)
         return
     liveness.stage("inspector")
-    judging = load_judging(designer, source) if config.judge else None
+    judging = load_judging(designer, source, images) if config.judge else None
     workdir.claim(folder, config)
     workdir.write_json(Path(folder) / plan.REQUEST_FILE, identity)
     if request.sketch and (text := sketches.to_text(jobs[0].brief)):
@@ -143,7 +157,7 @@ def load_model(source: str) -> TrainedModel:
     return checkpoint.restore_for_inference(source) if source else shipped.load()
 
 
-def load_judging(designer: Designer, source: str) -> Judging:
+def load_judging(designer: Designer, source: str, images: str = "") -> Judging:
     """Loads the images of the run and its inspector.
 
     Raises:
@@ -153,7 +167,7 @@ def load_judging(designer: Designer, source: str) -> Judging:
     model = designer.model
     try:
         dataset = trained.load_images(
-            model, source or "the shipped generator", ", or do without an inspector: --config.judge=False"
+            model, source or "the shipped generator", ", or do without an inspector: --config.judge=False", images
         )
     except errors.DataError as error:
         raise errors.DataError(

@@ -30,7 +30,9 @@ from ich_jax.training import state as state_lib
 from ich_jax.training.checkpoint import TrainedModel
 
 
-def run(config: InterferenceConfig, folder: str, source: str, *, reference: str = "", shard: str = "") -> None:
+def run(
+    config: InterferenceConfig, folder: str, source: str, *, reference: str = "", shard: str = "", images: str = ""
+) -> None:
     """Runs a sweep, and reports unless it was one shard of several.
 
     Args:
@@ -39,6 +41,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
         source: Work directory of a training run, or one of its checkpoints, or `shipped`.
         reference: Training run, or finished sweep, of the generator to compare with; empty: none.
         shard: `i/n`: does every n-th job, from the i-th on; empty: all.
+        images: Where the images of that run are now; empty: where they were.
 
     Raises:
         IchJaxError: An argument or a file cannot be used; the message says which and why. Nothing is written then.
@@ -54,7 +57,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
             "generator, such as latent_noise."
         )
     i, n = parse_shard(shard)
-    model, dataset = generators.load(config, folder, source)
+    model, dataset = generators.load(config, folder, source, images)
     rival = generators.load_reference(config, folder, reference, dataset)
     generators.claim(config, folder, model, dataset)
 
@@ -110,7 +113,7 @@ def _sweep(
         )
 
 
-def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: str = "") -> None:
+def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: str = "", images: str = "") -> None:
     """Continues training under pulses, and reports unless it was one shard of several.
 
     Args:
@@ -118,6 +121,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         folder: Work directory.
         source: Work directory of a training run, or one of its checkpoints, or `shipped`.
         shard: `i/n`: makes every n-th run, from the i-th on; empty: all.
+        images: Where the images of that run are now; empty: where they were.
 
     Raises:
         IchJaxError: An argument or a file cannot be used; the message says which and why. Nothing is written then.
@@ -125,7 +129,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
     liveness.stage("generator and images")
     window, pulses = pulse_result.plan(config.pulse)
     i, n = parse_shard(shard)
-    model, dataset = generators.load(config, folder, source)
+    model, dataset = generators.load(config, folder, source, images)
     generators.claim(config, folder, model, dataset)
     every = max(1, config.pulse.steps // config.pulse.evaluations)
     trained = _pulse_training(model.config, config, every)
