@@ -20,7 +20,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Self
 
@@ -31,6 +31,9 @@ NAMES: Mapping[int, str] = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", 
 """Signals that are answered, as people call them."""
 
 NOTHING_YET = "nothing has been made yet"
+
+BEFORE_LEAVING: list[Callable[[], None]] = []
+"""Called before a signal ends the process at once, from another thread than the main one: to give back a folder."""
 
 
 class Saving:
@@ -53,7 +56,8 @@ class Saving:
         if _WATCH.started:
             _WATCH.saving = self
         elif threading.current_thread() is threading.main_thread():  # Python allows handlers there only
-            self._before = {number: signal.signal(number, self._handle) for number in NAMES}
+            heard = [number for number in NAMES if signal.getsignal(number) is not signal.SIG_IGN]  # not under nohup
+            self._before = {number: signal.signal(number, self._handle) for number in heard}
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -209,6 +213,9 @@ def _leave(number: int) -> None:
     flush = threading.Thread(target=_flush, daemon=True)
     flush.start()
     flush.join(timeout=1.0)
+    for give_back in BEFORE_LEAVING:
+        with contextlib.suppress(Exception):
+            give_back()
     if "multiprocessing" in sys.modules:  # workers that read images
         children = sys.modules["multiprocessing"].active_children()
         for child in children:

@@ -20,7 +20,7 @@ from typing import IO
 
 from absl import logging
 
-from ich_jax import errors, workdir
+from ich_jax import errors, liveness, workdir
 
 FILE = "lock.json"
 RENEWED_S = 60.0
@@ -85,14 +85,20 @@ def hold(folder: str | Path, *, shard: tuple[int, int] = (0, 1)) -> Iterator[Non
         raise errors.WorkdirError(workdir.explain(error, path)) from error
     ended = threading.Event()
     threading.Thread(target=_renew, args=(path, ended), name="lock", daemon=True).start()
-    try:
-        yield
-    finally:
+
+    def give_back() -> None:
         ended.set()
         _release(path)
         for parent in made:
             with contextlib.suppress(OSError):  # not empty: something came of it
                 parent.rmdir()
+
+    liveness.BEFORE_LEAVING.append(give_back)
+    try:
+        yield
+    finally:
+        liveness.BEFORE_LEAVING.remove(give_back)
+        give_back()
 
 
 def _take(path: Path) -> None:
