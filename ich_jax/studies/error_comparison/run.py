@@ -102,7 +102,7 @@ def prepare(config: ErrorComparisonConfig, folder: str) -> Judge:
     contents = {"data.path": dataset.fingerprint}
     workdir.check(folder, config, contents)  # a folder of another comparison is refused before the inspector is trained
     liveness.stage("inspector")
-    inspector = inspector_lib.get(config, dataset, folder)
+    inspector = inspector_lib.get(config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
     names = tuple(dataset.space.axes[a] for a in axes)
     judge = Judge(dataset, inspector, axes, names, draw_briefs(config, dataset, axes))
