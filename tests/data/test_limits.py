@@ -16,7 +16,7 @@ from ich_jax.config import BenefitConfig, DataConfig, InterferenceConfig
 from ich_jax.data import archive, decode, folder, metadata, npz
 from ich_jax.econometrics import holidays
 from ich_jax.studies import console
-from ich_jax.studies.benefit import daily, reading
+from ich_jax.studies.benefit import daily, reading, spreadsheet
 from ich_jax.studies.kansei import files
 from ich_jax.training import checkpoint_files
 from tests import helpers
@@ -194,7 +194,7 @@ def test_the_side_of_an_image_is_bounded_before_it_is_decoded(monkeypatch: pytes
 
 def test_columns_are_counted_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "MAX_COLUMNS", 3)
-    monkeypatch.setattr(reading, "_MAX_COLUMNS", 3)
+    monkeypatch.setattr(spreadsheet, "MAX_COLUMNS", 3)
     (tmp_path / "metadata.csv").write_text("file_name,a,b,c\n")
     with pytest.raises(errors.DataError, match="4 columns, allowed are 3"):
         metadata.read(tmp_path / "metadata.csv", ["a/b.png"])
