@@ -133,9 +133,8 @@ def read_record(path: str | Path) -> dict[str, Any] | None:
         return None
     try:
         values = read_object(path)
-        digest = values.pop(_DIGEST, None)
-        if digest is None or digest == _digest_of(values):
-            return values
+        if is_whole(values):
+            return {name: value for name, value in values.items() if name != _DIGEST}
         fault = f"{path} differs from what was written."
     except errors.WorkdirError as error:
         if isinstance(error.__cause__, OSError):
@@ -148,6 +147,12 @@ def read_record(path: str | Path) -> dict[str, Any] | None:
         raise errors.WorkdirError(explain(error, path)) from error
     logging.warning("%s It was renamed to %s, and its work is done again.", fault, aside.name)
     return None
+
+
+def is_whole(values: Mapping[str, Any]) -> bool:
+    """Whether the content of a file is what `write_record` wrote, or has no digest to say so."""
+    rest = {name: value for name, value in values.items() if name != _DIGEST}
+    return _DIGEST not in values or values[_DIGEST] == _digest_of(rest)
 
 
 def _digest_of(values: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ def seal(checkpoint: Path, step: int, score: float | None, run: str = "") -> Non
         run: Fingerprint of the config of its run.
     """
     files = {name: _digest(checkpoint / name) for name in _item_files(checkpoint)}
-    workdir.write_json(checkpoint / _COMPLETE_FILE, {"step": step, "score": score, "run": run, "files": files})
+    workdir.write_record(checkpoint / _COMPLETE_FILE, {"step": step, "score": score, "run": run, "files": files})
 
 
 def score(checkpoint: Path) -> float | None:
@@ -47,9 +47,10 @@ def score(checkpoint: Path) -> float | None:
 def damage(checkpoint: Path) -> str:
     """Returns a description of the damage to a checkpoint, or an empty string."""
     try:
-        files = json.loads((checkpoint / _COMPLETE_FILE).read_text(encoding="utf-8"))["files"]
-        if not any(name.startswith("state/") for name in files):
-            return f"{_COMPLETE_FILE} is damaged"  # it names no file of the state
+        seal = json.loads((checkpoint / _COMPLETE_FILE).read_text(encoding="utf-8"))
+        files = seal["files"]
+        if not workdir.is_whole(seal) or not any(name.startswith("state/") for name in files):
+            return f"{_COMPLETE_FILE} is damaged"
         for name, digest in files.items():
             if _digest(checkpoint / name) != digest:
                 return f"{name} differs from what was written"

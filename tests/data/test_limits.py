@@ -31,7 +31,7 @@ from tests import helpers
         ("evaluation__feature_seeds", 10**400),
         ("evaluation__n_designs", 10**7),
         ("train__batch", 2**21),
-        ("train__steps", 10**5000),
+        pytest.param("train__steps", 10**5000, id="train__steps of 5000 digits"),
         ("loop__log_every", 10**18),
         ("generator__widths", (4, 10**6)),
         ("generator__z_dim", 10**9),
@@ -49,8 +49,8 @@ def test_a_run_is_refused_what_it_cannot_need(field: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("cls", "section", "name", "value"),
     [
-        (BenefitConfig, "plan", "ramp_days", 10**400),
-        (BenefitConfig, "plan", "horizon_days", 10**400),
+        pytest.param(BenefitConfig, "plan", "ramp_days", 10**400, id="ramp_days"),
+        pytest.param(BenefitConfig, "plan", "horizon_days", 10**400, id="horizon_days"),
         (InterferenceConfig, "pulse", "share", 1e308),
         (InterferenceConfig, "pulse", "n", 10**9),
     ],
@@ -60,7 +60,7 @@ def test_studies_are_refused_it_too(cls: type, section: str, name: str, value: A
         config_lib.resolve({section: {name: value}}, cls)
 
 
-@pytest.mark.parametrize("seed", [2**32, 2**63, 2**64, 10**400, 10**5000, -1, True, 1.5])
+@pytest.mark.parametrize("seed", [2**32, 2**63, 2**64, 10**400, pytest.param(10**5000, id="huge"), -1, True, 1.5])
 def test_seeds_that_repeat_others_are_refused(seed: Any) -> None:
     with pytest.raises(errors.ConfigError) as caught:
         helpers.resolve(seed=seed)

@@ -82,7 +82,7 @@ def test_odd_seals_are_damage(odd: Any, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["4.damaged"]
 
 
-def test_every_flipped_bit_of_a_seal_is_damage_or_harmless(tmp_path: Path) -> None:
+def test_every_flipped_bit_of_a_seal_is_damage(tmp_path: Path) -> None:
     workdir.write_text(tmp_path / "4" / "state" / "array", "values")
     checkpoint_files.seal(tmp_path / "4", 4, 0.5, "run")
     path = tmp_path / "4" / workdir.SEAL_FILE
@@ -91,8 +91,8 @@ def test_every_flipped_bit_of_a_seal_is_damage_or_harmless(tmp_path: Path) -> No
         data = bytearray(whole)
         data[i // 8] ^= 1 << i % 8
         path.write_bytes(data)
-        if not checkpoint_files.damage(tmp_path / "4"):
-            assert checkpoint_files.score(tmp_path / "4") is None or checkpoint_files.best_step(tmp_path) == 4
+        if not checkpoint_files.damage(tmp_path / "4"):  # the name of the digest itself, as older versions had none
+            assert json.loads(data)["score"] == 0.5 and json.loads(data)["files"] == json.loads(whole)["files"]
 
 
 @pytest.mark.parametrize("odd", ODD)
