@@ -290,10 +290,10 @@ def test_decomposed_names_of_files_match_composed_rows(tmp_path: Path, configure
     for label in ("café", "thé"):
         apart = unicodedata.normalize("NFD", label)
         (tmp_path / apart).mkdir()
-        for i in range(4):
-            Image.new("RGB", (16, 16), (60 * i, 90, 120)).save(tmp_path / apart / f"{i}.png")
+        for i in range(6):
+            Image.new("RGB", (16, 16), (40 * i, 90, len(apart))).save(tmp_path / apart / f"{i}.png")
             rows.append(f"{unicodedata.normalize('NFC', label)}/{i}.png,{'ab'[i % 2]}")
     (tmp_path / "metadata.csv").write_text("\n".join(rows), encoding="utf-8")
     dataset = folder.make(configure(tmp_path))
     assert [e.name for e in dataset.space.elements] == ["kind"]
-    assert dataset.n_train + dataset.n_holdout == 8
+    assert dataset.n_train + dataset.n_holdout == 12
