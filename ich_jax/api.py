@@ -28,6 +28,7 @@ from ich_jax.data.dataset import Dataset
 from ich_jax.evaluation import designs, drawing
 from ich_jax.evaluation.designs import DesignEvaluation
 from ich_jax.evaluation.drawing import Images
+from ich_jax.studies import trained
 from ich_jax.studies.design import recipes
 from ich_jax.studies.design.designer import Designer
 from ich_jax.training import checkpoint, sampling, shipped
@@ -82,20 +83,21 @@ def train(config: Config, workdir: str | Path) -> "Generator":
     return load_generator(workdir)
 
 
-def load_generator(path: str | Path | None = None, *, best: bool = True) -> "Generator":
+def load_generator(path: str | Path | None = None, *, best: bool = True, images: str | Path = "") -> "Generator":
     """Loads a trained generator.
 
     Args:
         path: A work directory, or `<workdir>/checkpoints/<step>`. None: the generator that ships with the package, of
             `configs/procedural_32.py`.
         best: For a work directory, the checkpoint that validated best instead of the newest.
+        images: Where the images of that run are now, if they were moved; they are read when they are needed.
 
     Raises:
         CheckpointError: There is no good checkpoint; or the shipped generator is of images that this version renders
             otherwise.
         WorkdirError: The folder is no work directory, or damaged.
     """
-    return Generator(shipped.load() if path is None else checkpoint.restore_for_inference(path, best=best))
+    return Generator(shipped.load() if path is None else checkpoint.restore_for_inference(path, best=best), images)
 
 
 def choose(
@@ -197,9 +199,11 @@ class Generator:
 
     Attributes:
         model: Its parameters, config and design space.
+        images: Where the images of its run are now; empty: where they were.
     """
 
     model: checkpoint.TrainedModel
+    images: str | Path = ""
 
     def __repr__(self) -> str:
         """Names the run, its products and the shape of its images."""
@@ -217,7 +221,7 @@ class Generator:
     @functools.cached_property
     def dataset(self) -> Dataset:
         """The images that it was trained on."""
-        return make_dataset(self.model.config)
+        return trained.load_images(self.model, f"the generator {self.model.config.name}", images=self.images)
 
     @functools.cached_property
     def inspector(self) -> inspector_lib.Inspector:

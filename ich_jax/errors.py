@@ -7,6 +7,7 @@ Every message states the value and its place, the allowed values, and how to rep
 import difflib
 import math
 import numbers
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -85,9 +86,24 @@ def require_within(value: float, low: float, high: float, where: str, *, whole: 
     Raises:
         ConfigError: It is not.
     """
-    if not low <= value <= high or not math.isfinite(value) or (whole and value != int(value)):
+    finite = isinstance(value, int) or math.isfinite(value)  # an int may be too large for a float
+    if not low <= value <= high or not finite or (whole and value != int(value)):
         kind = "whole number" if whole else "number"
-        raise ConfigError(f"{where}: got {value!r}; expected a {kind} from {low:g} to {high:g}.")
+        raise ConfigError(f"{where}: got {abbreviated(value)}; expected a {kind} from {low:g} to {high:g}.")
+
+
+def abbreviated(value: Any, most: int = 80) -> str:
+    """Returns the form of a value in messages: as Python writes it, the middle of long ones left out."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out numbers of thousands of digits
+        return f"a number of {value.bit_length()} bits"
+    return text if len(text) <= most else f"{text[: most // 2]}...{text[-10:]} ({len(text):,} characters)"
+
+
+def clean(name: str) -> bool:
+    """Whether a name can be printed and drawn: it has no control characters and is valid Unicode."""
+    return not any(unicodedata.category(c) in ("Cc", "Cs") for c in name)
 
 
 def require_seed(value: Any, where: str, *, largest: int = LARGEST_SEED) -> None:
@@ -103,6 +119,6 @@ def require_seed(value: Any, where: str, *, largest: int = LARGEST_SEED) -> None
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= int(value) <= largest:
         raise ConfigError(
-            f"{where}: got {value!r}; expected a whole number from 0 to {largest:,}: of a seed only 32 bits count, so "
-            "one outside them would draw what another one draws."
+            f"{where}: got {abbreviated(value)}; expected a whole number from 0 to {largest:,}: of a seed only 32 "
+            "bits count, so one outside them would draw what another one draws."
         )

@@ -20,17 +20,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Self
 
 QUIET_S = 60.0
 """Seconds without a sign of life after which a line names the stage of the process."""
 
-NAMES: Mapping[int, str] = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+NAMES: Mapping[int, str] = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "closed terminal"}
 """Signals that are answered, as people call them."""
 
 NOTHING_YET = "nothing has been made yet"
+
+BEFORE_LEAVING: list[Callable[[], None]] = []
+"""Called before a signal ends the process at once, from another thread than the main one: to give back a folder."""
 
 
 class Saving:
@@ -53,7 +56,8 @@ class Saving:
         if _WATCH.started:
             _WATCH.saving = self
         elif threading.current_thread() is threading.main_thread():  # Python allows handlers there only
-            self._before = {number: signal.signal(number, self._handle) for number in NAMES}
+            heard = [number for number in NAMES if signal.getsignal(number) is not signal.SIG_IGN]  # not under nohup
+            self._before = {number: signal.signal(number, self._handle) for number in heard}
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -105,6 +109,8 @@ class _Watch:
         saving = self.saving
         if saving is not None and saving.received is None and saving.needed:
             _print(saving.receive(number))
+            if number == signal.SIGHUP:
+                _leave_terminal()
         elif saving is not None and saving.needed:
             _print(f"{NAMES[number]}: leaving at once; {saving.what} is not complete, earlier saves stay.")
             _leave(number)
@@ -126,7 +132,7 @@ _WATCH = _Watch()
 
 
 def start() -> None:
-    """Answers SIGINT and SIGTERM from now on, and explains silence; for the main thread of a script.
+    """Answers the signals of `NAMES` from now on, and explains silence; for the main thread of a script.
 
     A signal that is ignored when the process starts, as in a shell's background job or under `nohup`, stays so.
     """
@@ -192,12 +198,24 @@ def _print(line: str) -> None:
         os.write(2, f"{start}{line}\n".encode())
 
 
+def _leave_terminal() -> None:
+    """Sends what is still printed nowhere: to write to a terminal that is gone is an error, which would stop saving."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        if os.isatty(stream):
+            os.dup2(nowhere, stream)
+    os.close(nowhere)
+
+
 def _leave(number: int) -> None:
     """Ends the process with the exit code that a shell reports for a process ended by a signal."""
     # What is written to standard output must arrive; but its lock may be held by a thread that is stuck.
     flush = threading.Thread(target=_flush, daemon=True)
     flush.start()
     flush.join(timeout=1.0)
+    for give_back in BEFORE_LEAVING:
+        with contextlib.suppress(Exception):
+            give_back()
     if "multiprocessing" in sys.modules:  # workers that read images
         children = sys.modules["multiprocessing"].active_children()
         for child in children:

@@ -61,7 +61,9 @@ def main(argv: list[str]) -> None:
         except errors.IchJaxError as error:
             sys.exit(f"error: {error}")
 
-    app.run(run, argv=[argv[0], *argv[2:]])
+    from ich_jax.studies.console import expand_home  # after the subcommand is known: it imports JAX
+
+    app.run(run, argv=expand_home([argv[0], *argv[2:]]))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from ich_jax.evaluation import drawing, sketches
 from ich_jax.evaluation.drawing import Images
 from ich_jax.report import provenance
 from ich_jax.report import sheets as image_sheets
+from ich_jax.studies.console import expand_home
 from ich_jax.studies.design.sketches import require
 from ich_jax.training import checkpoint, sampling
 from ich_jax.training.checkpoint import TrainedModel
@@ -118,4 +119,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, argv=expand_home(sys.argv))

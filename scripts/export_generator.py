@@ -29,6 +29,7 @@ from absl import app, flags, logging
 
 from ich_jax import errors, workdir
 from ich_jax.report import provenance
+from ich_jax.studies.console import expand_home
 from ich_jax.training import checkpoint, export
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Work directory of a run, or one of its checkpoints.", required=True)
@@ -59,4 +60,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, argv=expand_home(sys.argv))

@@ -9,7 +9,8 @@ JPEG, WebP, GIF, BMP, TIFF) are composited over white, scaled by area with their
 `output/<class>/`, with a `metadata.csv` of their origins and measured axes; the columns of a `metadata.csv`
 in a source are carried over. A contact sheet is written beside the output as `<output>_sheet.png`.
 
-Every picture is checked before anything is written, and the output appears only when it is complete.
+Every picture is checked before anything is written, and the output appears only when it is complete. Every file below
+the sources is accounted for in `<output>_account.csv`: taken, changed and how, or left out and why.
 """
 
 if __name__ == "__main__":
@@ -17,21 +18,27 @@ if __name__ == "__main__":
 
     memory.set_up()
 
+import collections
 import csv
 import dataclasses
+import io
+import os
 import re
 import shutil
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from absl import app, flags, logging
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from ich_jax import errors, workdir
 from ich_jax.data import decode, folder, measure, metadata
+from ich_jax.report import fonts
+from ich_jax.studies.console import expand_home
 
 _SOURCES = flags.DEFINE_multi_string("source", [], "Folder of pictures, or class=folder; may be repeated.")
 _OUTPUT = flags.DEFINE_string("output", "", "Image folder to make; must not exist.")
@@ -58,11 +65,30 @@ class Original:
         path: The file.
         name: `class/file.png` that it becomes.
         cells: Its row in the source's metadata.csv.
+        shown: Its path below the source, as messages name it.
     """
 
     path: Path
     name: str
     cells: dict[str, str]
+    shown: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The contents of all sources.
+
+    Attributes:
+        originals: Pictures.
+        others: Why a file is no picture, by its path.
+        renamed: New names of classes whose names could not stay.
+        empty: Folders that would be classes but hold no picture.
+    """
+
+    originals: list[Original]
+    others: dict[str, str]
+    renamed: dict[str, str]
+    empty: list[str]
 
 
 def main(argv: Sequence[str]) -> None:
@@ -92,11 +118,14 @@ def prepare(sources: Sequence[str], output: Path, size: int, max_bad_share: floa
     """
     if output.exists():
         raise errors.WorkdirError(f"{output} exists; choose another --output, or remove it first.")
-    originals = {original.name: original for original in find(sources)}
+    found = find(sources)
+    originals = {original.name: original for original in found.originals}
     read = folder.read_files([(n, o.path) for n, o in originals.items()], size, 3, keep=True, formats=FORMATS)
-    refused = [*read.bad, *(f"{line}, smaller than --size={size}" for line in read.small)]
+    refused = {name: reason for name, _, reason in (line.partition(": ") for line in read.bad)}
+    refused |= {n: f"{s}, smaller than --size={size}" for n, _, s in (line.partition(": ") for line in read.small)}
     if refused:
-        report = f"{len(refused)} of {len(originals)} pictures cannot be used:{metadata.list_some(refused)}"
+        lines = [f"{originals[name].shown}: {reason}" for name, reason in refused.items()]
+        report = f"{len(refused)} of {len(originals)} pictures cannot be used:{metadata.list_some(lines)}"
         if len(refused) > max_bad_share * len(originals) or not read.pictures:
             raise errors.DataError(
                 f"{report}\nAllowed: a share of {max_bad_share:g}. Replace or remove them, lower --size, or leave them "
@@ -104,48 +133,126 @@ def prepare(sources: Sequence[str], output: Path, size: int, max_bad_share: floa
             )
         logging.warning("%s\nThey are left out.", report)
     sheet = output.parent / f"{output.name}_sheet.png"
+    accounts = account(found, read, refused)
     try:
         write(output, read.pictures, originals)
         draw_sheet(read.pictures).save(sheet)
     except OSError as error:
         raise errors.WorkdirError(workdir.explain(error, output)) from error
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([("file", "outcome", "becomes", "why"), *accounts])
+    workdir.write_text(output.parent / f"{output.name}_account.csv", text.getvalue())
     classes = {picture.name.split("/")[0] for picture in read.pictures}
-    print(f"Image folder {output}, contact sheet {sheet}")
+    say(found, accounts)
+    print(f"Image folder {output}, contact sheet {sheet}, every file in {output.name}_account.csv")
     print(f"summary: images={len(read.pictures)} classes={len(classes)} left_out={len(refused)} size={size}")
 
 
-def find(sources: Sequence[str]) -> list[Original]:
-    """Lists the pictures of all sources with their new names."""
-    listed: list[Original] = []
-    taken: set[str] = set()
+def account(found: Found, read: folder.Read, refused: dict[str, str]) -> list[tuple[str, str, str, str]]:
+    """Returns a row for every file of the sources: the file, taken or left out, what it becomes, and why."""
+    rows = [(shown, "left out", "", why) for shown, why in found.others.items()]
+    for original in found.originals:
+        why = refused.get(original.name)
+        if why is not None:
+            rows.append((original.shown, "left out", "", why))
+        else:
+            rows.append((original.shown, "taken", original.name, ", ".join(read.changed.get(original.name, ()))))
+    return sorted(rows)
+
+
+def say(found: Found, accounts: Sequence[tuple[str, str, str, str]]) -> None:
+    """Prints what was renamed, changed and left out, in counts that add up to the files that were found."""
+    taken = [row for row in accounts if row[1] == "taken"]
+    changed = collections.Counter(why for *_, why in taken if why)
+    left_out = collections.Counter(why for _, outcome, _, why in accounts if outcome != "taken")
+    print(f"{len(accounts)} files: {len(taken)} taken, of these {sum(changed.values())} with other values; "
+          f"{sum(left_out.values())} left out")  # fmt: skip
+    for word, counts in (("changed", changed), ("left out", left_out)):
+        for why, n in counts.most_common(20):
+            print(f"  {word}: {n}, {why}")
+        if len(counts) > 20:
+            print(f"  {word}: {sum(n for _, n in counts.most_common()[20:])}, for other reasons")
+    for before, after in found.renamed.items():
+        print(f"  class {errors.abbreviated(before)} is called {after!r}")
+    for name in found.empty:
+        print(f"  no picture in the folder {errors.abbreviated(name)}, so it is no class")
+
+
+def find(sources: Sequence[str]) -> Found:
+    """Lists the pictures of all sources with their new names, and everything else that lies there."""
+    found, names = Found([], {}, {}, []), _Names()
     for source in sources:
         label, separator, path = source.partition("=")
-        root = Path(path if separator else source)
+        root = Path(os.path.expanduser(path) if separator else source)
         if not root.is_dir():
             raise errors.DataError(
                 f"--source={source}: {root} is no folder; give --source=FOLDER or --source=class=FOLDER."
             )
-        relative = [file.relative_to(root) for file in sorted(root.rglob("*")) if file.suffix.lower() in SUFFIXES]
-        relative = [file for file in relative if not any(part.startswith((".", "__MACOSX")) for part in file.parts)]
+        below = [file.relative_to(root) for file in sorted(root.rglob("*"))]
+        below = [file for file in below if not any(part.startswith((".", "__MACOSX")) for part in file.parts)]
+        folders, files = ([f for f in below if (root / f).is_dir() == kind] for kind in (True, False))
+        relative = [file for file in files if file.suffix.lower() in SUFFIXES]
         if not relative:
             raise errors.DataError(f"--source={source}: no picture below {root}; allowed: {', '.join(SUFFIXES)}.")
+        for file in files:
+            if file.suffix.lower() not in SUFFIXES and file != Path(metadata.FILE_NAME):
+                found.others[f"{root.name}/{file.as_posix()}"] = _why_not(file.suffix.lower())
+        if not separator:
+            filled = {file.parts[0] for file in relative}
+            found.empty.extend(f.name for f in folders if len(f.parts) == 1 and f.parts[0] not in filled)
         cells = metadata.read(root / metadata.FILE_NAME, [file.as_posix() for file in relative]).cells
         for file in relative:
             inner = file.parts if separator or len(file.parts) == 1 else file.parts[1:]
             group = label if separator else file.parts[0] if len(file.parts) > 1 else root.resolve().name
-            stem = f"{_plain(group)}/{_plain('_'.join([*inner[:-1], file.stem]))}"
-            name, n = f"{stem}.png", 1
-            while name.lower() in taken:  # a.jpg beside a.png, or file systems that ignore case
-                n += 1
-                name = f"{stem}_{n}.png"
-            taken.add(name.lower())
-            listed.append(Original(root / file, name, cells.get(file.as_posix(), {})))
-    return listed
+            cleaned = names.of_class(group)
+            if cleaned != group:
+                found.renamed[group] = cleaned
+            name = names.of_file(f"{cleaned}/{_plain('_'.join([*inner[:-1], file.stem]))}")
+            shown = f"{root.name}/{file.as_posix()}"
+            found.originals.append(Original(root / file, name, cells.get(file.as_posix(), {}), shown))
+    return found
+
+
+class _Names:
+    """Gives out names, each once; what differs before differs after."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def of_class(self, group: str) -> str:
+        key = unicodedata.normalize("NFC", group)  # macOS takes names apart that others write whole
+        if key not in self._classes:
+            self._classes[key] = self._free(_plain(group))
+        return self._classes[key]
+
+    def of_file(self, stem: str) -> str:
+        return self._free(stem, ".png")  # a.jpg beside a.png
+
+    def _free(self, stem: str, suffix: str = "") -> str:
+        name, n = f"{stem}{suffix}", 1
+        while name.lower() in self._taken:  # file systems may ignore case
+            n += 1
+            name = f"{stem}_{n}{suffix}"
+        self._taken.add(name.lower())
+        return name
 
 
 def _plain(name: str) -> str:
-    """Returns a name that every file system accepts and that does not hide the file."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "picture"
+    """Returns a name that every file system and every brief accepts, and that does not hide the file.
+
+    Letters of any script stay, with their marks; only what has a meaning elsewhere is replaced.
+    """
+    name = unicodedata.normalize("NFC", name)
+    return re.sub(r"[\s\x00-\x1f\x7f\ud800-\udfff/\\\\:*?\"<>|,;=]+", "_", name).strip("._") or "picture"
+
+
+def _why_not(suffix: str) -> str:
+    if suffix in (".heic", ".heif", ".avif"):
+        return f"{suffix} is not read: export it as JPEG or PNG"
+    if suffix in (".svg", ".pdf", ".eps", ".ai"):
+        return f"{suffix} is a drawing without pixels: export it as PNG"
+    return f"{suffix or 'a file without a suffix'} is no picture that is read"
 
 
 def write(output: Path, pictures: Sequence[folder.Picture], originals: dict[str, Original]) -> None:
@@ -189,7 +296,9 @@ def draw_sheet(pictures: Sequence[folder.Picture]) -> Image.Image:
     sheet = Image.new("RGB", (LABEL_WIDTH + SHEET_COLUMNS * cell, len(classes) * cell), "white")
     draw = ImageDraw.Draw(sheet)
     for row, (label, members) in enumerate(sorted(classes.items())):
-        draw.text((4, row * cell + size // 2 - 6), f"{label[:14]} ({len(members)})", fill="black")
+        text = f"{label[:14]} ({len(members)})"
+        font = ImageFont.truetype(fonts.file_for(text), 10)
+        draw.text((4, row * cell + size // 2 - 6), text, fill="black", font=font)
         chosen = np.unique(np.linspace(0, len(members) - 1, SHEET_COLUMNS).astype(int))
         for column, i in enumerate(chosen):
             sheet.paste(Image.fromarray(_pixels(members[i])), (LABEL_WIDTH + column * cell, row * cell))
@@ -197,4 +306,4 @@ def draw_sheet(pictures: Sequence[folder.Picture]) -> Image.Image:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, argv=expand_home(sys.argv))

@@ -22,6 +22,7 @@ from ich_jax import errors
 from ich_jax.api import Generator
 from ich_jax.evaluation import designs
 from ich_jax.report import provenance
+from ich_jax.studies.console import expand_home
 from ich_jax.training import checkpoint, shipped
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Work directory of a run, or one of its checkpoints.", required=True)
@@ -68,4 +69,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, argv=expand_home(sys.argv))

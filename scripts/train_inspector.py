@@ -25,6 +25,7 @@ from ml_collections import config_flags
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.data import make
+from ich_jax.studies.console import expand_home
 from ich_jax.training import inspector
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file with the images and the inspector.")
@@ -69,4 +70,4 @@ def describe(report: inspector.InspectorReport) -> str:
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("config")
-    app.run(main)
+    app.run(main, argv=expand_home(sys.argv))

@@ -120,13 +120,13 @@ def write_untrained(folder: Path, name: str) -> Path:
     """Makes a work directory of a config whose networks have taken no step; returns it."""
     import ich_jax
     from ich_jax import workdir
-    from ich_jax.training import checkpoint, state
+    from ich_jax.training import checkpoint, data_description, state
 
     config = ich_jax.load_config(name).completed()
     data = ich_jax.make_dataset(config)
     workdir.claim(folder, config)
-    workdir.write_json(folder / checkpoint.DATASET_FILE, checkpoint.describe_dataset(data))
-    with checkpoint.Checkpoints(folder, keep=1) as checkpoints:
+    workdir.write_json(folder / data_description.FILE, data_description.describe(data))
+    with checkpoint.Checkpoints(folder, keep=1, run=config_lib.fingerprint(config)) as checkpoints:
         checkpoints.save(1, state.create_state(config, data.spec), side={})
         checkpoints.wait()
     return folder

@@ -143,4 +143,4 @@ def test_importing_it_takes_nothing_that_is_slow() -> None:
 
 
 def test_the_names_are_those_of_the_signals_that_are_answered() -> None:
-    assert set(liveness.NAMES) == {signal.SIGINT, signal.SIGTERM}
+    assert set(liveness.NAMES) == {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}

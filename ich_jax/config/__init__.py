@@ -15,7 +15,17 @@ from ich_jax.config.benefit import (
 )
 from ich_jax.config.design import SELECTIONS, DesignConfig
 from ich_jax.config.error_comparison import COMPARED, ComparisonConfig, ErrorComparisonConfig
-from ich_jax.config.fields import editable, execution, fingerprint, flatten, load_editable, result, section, to_dict
+from ich_jax.config.fields import (
+    editable,
+    execution,
+    fingerprint,
+    flatten,
+    load_editable,
+    locations,
+    result,
+    section,
+    to_dict,
+)
 from ich_jax.config.interference import INTERFERENCE_TASKS, InterferenceConfig, PulseConfig, SweepConfig
 from ich_jax.config.kansei import (
     KANSEI_SOURCES,
@@ -122,6 +132,7 @@ __all__ = [
     "load",
     "load_editable",
     "locate",
+    "locations",
     "resolve",
     "result",
     "section",

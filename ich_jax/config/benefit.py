@@ -18,10 +18,12 @@ class SalesConfig:
 
     source: str = result("simulated", "simulated or csv.", choices=SALES)
     path: str = result(
-        "", "CSV file with date, unit, product, arm and benefit (or units, price, cost); unused for simulated data."
+        "",
+        "CSV file with date, unit, product, arm and benefit (or units, price, cost); unused for simulated data.",
+        location=True,
     )
     calendar: str = result(
-        "", "CSV file of holidays with date and holiday; empty: the built-in calendar, 2018 to 2030."
+        "", "CSV file of holidays with date and holiday; empty: the built-in calendar, 2018 to 2030.", location=True
     )
 
 
@@ -55,13 +57,13 @@ class SimulationConfig:
 class PlanConfig:
     """Costs of adoption and persistence of its effect; limits are those of `econometrics.value.Plan`."""
 
-    horizon_days: int = result(365, "Days that are counted, from the launch.")
+    horizon_days: int = result(365, "Days that are counted, from the launch.", most=100_000)
     discount_rate: float = result(
         0.05, "A year, effective: 1.05 yuan after 365 days are worth 1 yuan now.", at_least=-math.inf
     )
     investment: float = result(0.0, "Yuan, paid at the launch.")
     running_cost: float = result(0.0, "Yuan a day.")
-    ramp_days: int = result(0, "Days over which the effect rises evenly to its size; 0: at once.")
+    ramp_days: int = result(0, "Days over which the effect rises evenly to its size; 0: at once.", most=100_000)
     growth: float = result(
         0.0, "Of the effect, a year: on day d it is multiplied by (1 + growth)^((d - 1) / 365).", at_least=-math.inf
     )

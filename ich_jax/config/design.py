@@ -24,6 +24,7 @@ class DesignConfig:
         "drawn",
         "drawn or open: parts that a brief does not state are drawn for each candidate from the images of the run, or "
         "left to the generator.",
+        added=True,
     )
     style_strength: float = result(1.0, "Classifier-free strength of the brief; 1: as trained.")
     seed: int = result(0, "Seed of the noise.")

@@ -20,6 +20,7 @@ import importlib.util
 import inspect
 import json
 import math
+import os
 import sys
 import typing
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,10 @@ FLAG = "--config"
 _KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "text"}
 
 
+LARGEST = 10**9
+"""Limit of whole numbers that state none."""
+
+
 class Limits(typing.TypedDict, total=False):
     """Limits of a field.
 
@@ -47,6 +52,8 @@ class Limits(typing.TypedDict, total=False):
         above: A number that the value exceeds.
         at_most: The largest number.
         below: A number that the value stays below.
+        most: More than any run needs, so that a typing error does not take all memory or never end. Whole numbers
+            without it are at most `LARGEST`.
         distinct: Whether the items of a tuple all differ.
         seed: Whether the numbers are seeds, see `errors.require_seed`; `at_most` may lower the largest.
     """
@@ -56,21 +63,25 @@ class Limits(typing.TypedDict, total=False):
     above: float
     at_most: float
     below: float
+    most: float
     distinct: bool
     seed: bool
 
 
-def result(default: Any, doc: str, *, added: bool = False, **limits: Unpack[Limits]) -> Any:
+def result(default: Any, doc: str, *, added: bool = False, location: bool = False, **limits: Unpack[Limits]) -> Any:
     """Declares a field that changes the result of a run.
 
-    One that was `added` when runs were stored already leaves fingerprints as they were while it has its default.
+    One that was `added` when runs were stored already leaves fingerprints as they were while it has its default. A
+    `location` says where files lie; their contents, not the text of the field, identify a run (`workdir.claim`).
     """
-    return dataclasses.field(default=default, metadata={"kind": "result", "doc": doc, "limits": limits, "added": added})
+    metadata = {"kind": "result", "doc": doc, "limits": limits, "added": added, "location": location}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
-def execution(default: Any, doc: str, **limits: Unpack[Limits]) -> Any:
-    """Declares a field that changes only how a run is carried out."""
-    return dataclasses.field(default=default, metadata={"kind": "execution", "doc": doc, "limits": limits})
+def execution(default: Any, doc: str, *, location: bool = False, **limits: Unpack[Limits]) -> Any:
+    """Declares a field that changes only how a run is carried out; `location` as for `result`."""
+    metadata = {"kind": "execution", "doc": doc, "limits": limits, "location": location}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def section(cls: type) -> Any:
@@ -165,7 +176,11 @@ def _build(cls: type, values: Any, where: str) -> Any:
         if name not in fields:
             raise errors.ConfigError(f"{where}.{name}: there is no field {name!r}; {errors.nearest(name, fields)}.")
     hints = typing.get_type_hints(cls)
-    return cls(**{name: _convert(hints[name], values[name], f"{where}.{name}") for name in values})
+    built = {name: _convert(hints[name], values[name], f"{where}.{name}") for name in values}
+    for name, value in built.items():
+        if fields[name].metadata.get("location"):
+            built[name] = os.path.expanduser(value)  # shells leave ~ as it is after =
+    return cls(**built)
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -187,7 +202,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise errors.ConfigError(f"{where}: got {value!r}; expected {_KINDS[hint]}.")
+        raise errors.ConfigError(f"{where}: got {errors.abbreviated(value)}; expected {_KINDS[hint]}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise errors.ConfigError(f"{where}: got {value!r}; expected a finite number.")
     return value
@@ -202,13 +217,24 @@ def _check_limits(config: Any, flag: str) -> None:
         if field.metadata["limits"].get("seed"):
             for seed in value if isinstance(value, tuple) else (value,):
                 errors.require_seed(seed, name, largest=field.metadata["limits"].get("at_most", errors.LARGEST_SEED))
+        for item in value if isinstance(value, tuple) else (value,):
+            _check_most(item, field.metadata["limits"], name)
         if isinstance(value, tuple):
             _check_items(value, typing.get_args(field.type)[0], field.metadata["limits"], name)
         elif "choices" in field.metadata["limits"]:
             _check_choice(value, field.metadata["limits"]["choices"], name)
         elif isinstance(value, int | float) and not _is_within(value, field.metadata["limits"]):
             kind = "a whole number" if isinstance(value, int) else "a number"
-            raise errors.ConfigError(f"{name}: got {value!r}; expected {kind}{_bounds(field.metadata['limits'])}.")
+            raise errors.ConfigError(
+                f"{name}: got {errors.abbreviated(value)}; expected {kind}{_bounds(field.metadata['limits'])}."
+            )
+
+
+def _check_most(value: Any, limits: Limits, flag: str) -> None:
+    whole = isinstance(value, int) and not limits.get("seed") and "at_most" not in limits
+    most = limits.get("most", LARGEST if whole else math.inf)
+    if isinstance(value, int | float) and value > most:
+        raise errors.ConfigError(f"{flag}: got {errors.abbreviated(value)}; more than {most:,} is of no use here.")
 
 
 def _check_items(values: tuple[Any, ...], item: type, limits: Limits, flag: str) -> None:
@@ -222,7 +248,7 @@ def _check_items(values: tuple[Any, ...], item: type, limits: Limits, flag: str)
     if not values or not within or (distinct and len(set(values)) < len(values)):
         kind = {int: "whole numbers", float: "numbers"}.get(item, "names")
         raise errors.ConfigError(
-            f"{flag}: got {values!r}; expected one or more {'different ' if distinct else ''}{kind}"
+            f"{flag}: got {errors.abbreviated(values)}; expected one or more {'different ' if distinct else ''}{kind}"
             f"{_bounds(limits) if numbers else ''}."
         )
 
@@ -276,6 +302,18 @@ def flatten(config: Any, kind: str | None = None, prefix: str = "") -> dict[str,
     return flat
 
 
+def locations(config: Any, prefix: str = "") -> set[str]:
+    """Returns the dotted names of the fields that say where files lie."""
+    names: set[str] = set()
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            names |= locations(value, f"{prefix}{field.name}.")
+        elif field.metadata.get("location"):
+            names.add(prefix + field.name)
+    return names
+
+
 def _added(config: Any, prefix: str = "") -> set[str]:
     """Returns the dotted names of added fields that stand at their defaults."""
     names: set[str] = set()
@@ -288,10 +326,19 @@ def _added(config: Any, prefix: str = "") -> set[str]:
     return names
 
 
-def fingerprint(values: Any) -> str:
-    """Returns 16 hex digits that identify the result fields of a config, or any JSON value."""
+def fingerprint(values: Any, *, located: bool = False) -> str:
+    """Returns 16 hex digits that identify the result fields of a config, or any JSON value.
+
+    Args:
+        values: A config, or a JSON value.
+        located: Whether locations count as their text, as they did in older versions, instead of as left out.
+    """
     if dataclasses.is_dataclass(values):
-        silent = _added(values)
-        values = {name: value for name, value in flatten(values, "result").items() if name not in silent}
+        silent, elsewhere = _added(values), set() if located else locations(values)
+        values = {
+            name: "" if name in elsewhere else value
+            for name, value in flatten(values, "result").items()
+            if name not in silent
+        }
     text = json.dumps(values, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

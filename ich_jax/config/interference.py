@@ -16,7 +16,7 @@ class SweepConfig:
     """The grid of the static sweep: every kind at severities 1 to 5."""
 
     kinds: tuple[str, ...] = result(("all",), "Kinds of interference, or all.")
-    n: int = result(1000, "Designs of each product at each severity and sampling seed.")
+    n: int = result(1000, "Designs of each product at each severity and sampling seed.", most=1_000_000)
     seeds: tuple[int, ...] = result((1, 2, 3), "Sampling seeds.", seed=True)
     real: bool = result(
         True, "Corrupt held-out real images too, to separate the inspector's limits from the generator's."
@@ -48,12 +48,14 @@ class PulseConfig:
         distinct=True,
         at_most=errors.LARGEST_SEED - FRESH_SEEDS,
     )
-    steps: int = result(1800, "Training steps of a run.")
-    first: float = result(0.25, "Where the window opens, as a share of the run.")
-    share: float = result(0.1, "Length of the window, as a share of the run.")
-    evaluations: int = result(60, "Evaluations of a run.")
-    n: int = result(250, "Designs of each product at each evaluation.")
-    n_fresh: int = result(1000, "Other designs of each product for the least accuracy of a run and for its end.")
+    steps: int = result(1800, "Training steps of a run.", most=1_000_000_000)
+    first: float = result(0.25, "Where the window opens, as a share of the run.", at_most=1)
+    share: float = result(0.1, "Length of the window, as a share of the run.", at_most=1)
+    evaluations: int = result(60, "Evaluations of a run.", most=1_000_000)
+    n: int = result(250, "Designs of each product at each evaluation.", most=1_000_000)
+    n_fresh: int = result(
+        1000, "Other designs of each product for the least accuracy of a run and for its end.", most=1_000_000
+    )
     lr: float = result(0.5, "Step sizes, as a share of the training run's largest; constant throughout.")
     ema: float = result(
         0.9, "Decay of the averaged generator, which is judged; the decay of training would hide a short pulse."

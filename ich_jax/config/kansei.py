@@ -17,7 +17,9 @@ class KanseiDataConfig:
         "published",
         "published: the paper's tables; csv: files of the user; loop: designs, SIMULATED raters, designs again.",
     )
-    path: str = result("", "Folder with questionnaires.csv, ratings.csv, elements.csv, review.csv, or some of them.")
+    path: str = result(
+        "", "Folder with questionnaires.csv, ratings.csv, elements.csv, review.csv, or some of them.", location=True
+    )
     scale_low: float = result(-3.0, "Least score of the semantic differential.", at_least=-math.inf)
     scale_high: float = result(3.0, "Largest score of the semantic differential.", at_least=-math.inf)
     straight_line: int = result(10, "Questionnaires with so many answers, all the same, are rejected; 0: never.")

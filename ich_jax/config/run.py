@@ -29,8 +29,8 @@ class DataConfig:
     """Source and preparation of the images."""
 
     source: str = result("procedural", "One of procedural, folder, npz.", choices=SOURCES)
-    path: str = result("", "Image folder or .npz file; unused for procedural data.")
-    size: int = result(32, "Height and width of the images in pixels.", at_least=1)
+    path: str = result("", "Image folder or .npz file; unused for procedural data.", location=True)
+    size: int = result(32, "Height and width of the images in pixels.", at_least=1, most=4_096)
     channels: int = result(3, "3 for colour, 1 for grey.", choices=(1, 3))
     holdout_share: float = result(
         0.15, "Share of a folder or .npz set kept out of training, to judge against.", below=1
@@ -44,7 +44,7 @@ class DataConfig:
     axes: str = result(
         "auto", "Axis columns of metadata.csv; auto: columns named axis_*, else measured; measured; none."
     )
-    keywords: int = result(0, "Number of most frequent keywords that become present/absent elements.")
+    keywords: int = result(0, "Number of most frequent keywords that become present/absent elements.", most=10_000)
     sketches: str = result(
         "none",
         "Sketches in briefs: given (procedural: outlines; a folder: column sketch_file_name of metadata.csv), derived "
@@ -54,12 +54,15 @@ class DataConfig:
     )
     augment: str = result("", "Differentiable augmentation policy: any of flip,color,translation,cutout.")
     n_train: int = result(
-        200_000, "Procedural: images that count as the training set (memorisation check, epochs).", at_least=1
+        200_000,
+        "Procedural: images that count as the training set (memorisation check, epochs).",
+        at_least=1,
+        most=1_000_000_000,
     )
     device_limit_mib: int = execution(
-        1024, "Sets up to this size stay on the device as uint8; larger ones go through grain."
+        1024, "Sets up to this size stay on the device as uint8; larger ones go through grain.", most=10_000_000
     )
-    workers: int = execution(0, "Worker processes of the host pipeline; 0 decodes in the main process.")
+    workers: int = execution(0, "Worker processes of the host pipeline; 0 decodes in the main process.", most=256)
 
     def check(self, flag: str) -> None:
         """Refuses fields that do not fit together; `flag` is `--config.data` or wherever the section stands.
@@ -91,12 +94,14 @@ class GeneratorConfig:
 
     network: str = result("own", "own, or a published one to compare speed with: sngan, r3gan.", choices=NETWORKS)
     arm: str = result("residual", "residual: H(x) = F(x) + x (eq. 4); plain: H(x) = F(x).", choices=ARMS)
-    z_dim: int = result(32, "Length of the noise vector.", at_least=1)
-    mapping: int = result(128, "Width of the mapping network from noise and brief to the FiLM style.", at_least=1)
-    widths: tuple[int, ...] = result(
-        (96, 64, 32), "Channels per stage, from 4 px upward; each stage doubles the size.", at_least=1
+    z_dim: int = result(32, "Length of the noise vector.", at_least=1, most=65_536)
+    mapping: int = result(
+        128, "Width of the mapping network from noise and brief to the FiLM style.", at_least=1, most=65_536
     )
-    blocks: int = result(1, "Residual blocks per stage.")
+    widths: tuple[int, ...] = result(
+        (96, 64, 32), "Channels per stage, from 4 px upward; each stage doubles the size.", at_least=1, most=65_536
+    )
+    blocks: int = result(1, "Residual blocks per stage.", most=1_000)
     activation: str = result("silu", "Activation inside the blocks.", choices=ACTIVATIONS)
     residual_scale: float = result(0.1, "Initial gain of the last layer of a residual block; 0 makes it the identity.")
     plain_scale: float = result(1.0, "Initial gain of the last layer of a plain block.")
@@ -108,8 +113,10 @@ class DiscriminatorConfig:
 
     network: str = result("own", "own, sngan or r3gan.", choices=NETWORKS)
     arm: str = result("residual", "residual or plain, as for the generator.", choices=ARMS)
-    widths: tuple[int, ...] = result((32, 64, 96), "Channels per stage, from half the image size downward.", at_least=1)
-    blocks: int = result(1, "Residual blocks per stage.")
+    widths: tuple[int, ...] = result(
+        (32, 64, 96), "Channels per stage, from half the image size downward.", at_least=1, most=65_536
+    )
+    blocks: int = result(1, "Residual blocks per stage.", most=1_000)
     activation: str = result("silu", "Activation inside the blocks.", choices=ACTIVATIONS)
     residual_scale: float = result(0.1, "Initial gain of the last layer of a residual block.")
     plain_scale: float = result(1.0, "Initial gain of the last layer of a plain block.")
@@ -120,15 +127,17 @@ class InspectorConfig:
     """The frozen judge: trained on real images only, never part of a generator's loss."""
 
     seed: int = result(7919, "Seed of the inspector, apart from the run's.", seed=True)
-    widths: tuple[int, ...] = result((64, 64, 64), "Channels per stage.", at_least=1)
-    blocks: int = result(2, "Residual blocks per stage.")
-    steps: int = result(12_000, "Training steps.", at_least=1)
-    batch: int = result(64, "Images per step.", at_least=1)
+    widths: tuple[int, ...] = result((64, 64, 64), "Channels per stage.", at_least=1, most=65_536)
+    blocks: int = result(2, "Residual blocks per stage.", most=1_000)
+    steps: int = result(12_000, "Training steps.", at_least=1, most=1_000_000_000)
+    batch: int = result(64, "Images per step.", at_least=1, most=1_048_576)
     learning_rate: float = result(2e-3, "Peak step size of AdamW, cosine to zero.", above=0)
     ema: float = result(0.999, "Decay of the averaged weights that judge.", below=1)
-    n_check: int = result(2000, "Held-out real images on which its own error is measured.", at_least=1)
+    n_check: int = result(2000, "Held-out real images on which its own error is measured.", at_least=1, most=1_000_000)
     path: str = execution(
-        "", "A trained inspector to use; empty: the shipped one if it fits, else the cache, else train."
+        "",
+        "A trained inspector to use; empty: the shipped one if it fits, else the cache, else train.",
+        location=True,
     )
 
 
@@ -140,14 +149,14 @@ class ObjectiveConfig:
     update: str = result(
         "simultaneous", "simultaneous: D and G from one pair of forward passes; alternate: D, then G.", choices=UPDATES
     )
-    d_steps: int = result(1, "Discriminator steps per generator step (alternate only).", at_least=1)
+    d_steps: int = result(1, "Discriminator steps per generator step (alternate only).", at_least=1, most=1_000)
     penalty: str = result("r1_r2", "none, r1, r1_r2 or wgan_gp.", choices=PENALTIES)
     penalty_weight: float = result(0.5, "gamma: weight of (gamma/2) |grad_x D|^2, or lambda of the WGAN penalty.")
     penalty_share: float = result(
         0.125, "Share of each batch on which the penalty is taken; an unbiased estimate of it.", at_most=1
     )
     penalty_interval: int = result(
-        1, "Steps between penalties (lazy regularisation); each then counts as many times.", at_least=1
+        1, "Steps between penalties (lazy regularisation); each then counts as many times.", at_least=1, most=1_000_000
     )
     reading_d: float = result(1.0, "Weight of reading the brief off real images (discriminator).")
     reading_g: float = result(1.0, "Weight of reading the brief off generated images (generator).")
@@ -184,9 +193,9 @@ class ObjectiveConfig:
 class TrainConfig:
     """Duration and optimisers."""
 
-    steps: int = result(0, "Generator steps; 0: derived from images.")
+    steps: int = result(0, "Generator steps; 0: derived from images.", most=1_000_000_000)
     images: int = result(0, "Real images shown; 0: derived from steps. State one of the two.")
-    batch: int = result(32, "Images per step over all devices.", at_least=1)
+    batch: int = result(32, "Images per step over all devices.", at_least=1, most=1_048_576)
     g_lr: float = result(2e-3, "Peak step size of the generator's Adam.", above=0)
     d_lr: float = result(2e-3, "Peak step size of the discriminator's Adam.", above=0)
     beta1: float = result(0.5, "Adam's first decay.", below=1)
@@ -201,7 +210,10 @@ class TrainConfig:
     clip: float = result(5.0, "Global gradient norm at which gradients are clipped; 0: never.")
     ema: float = result(0.998, "Decay of the averaged generator.", below=1)
     max_skips: int = result(
-        5, "Non-finite steps in a row after which the run rolls back to the last checkpoint.", at_least=1
+        5,
+        "Non-finite steps in a row after which the run rolls back to the last checkpoint.",
+        at_least=1,
+        most=1_000_000,
     )
 
 
@@ -210,17 +222,24 @@ class EvalConfig:
     """How a trained generator is judged. Briefs and noise are fixed by `seed`; one draw per brief, no selection."""
 
     seed: int = result(20260101, "Seed of test briefs and noise, apart from the run's.", seed=True)
-    n_designs: int = result(1000, "Test briefs.", at_least=1)
-    n_validation: int = result(512, "Validation briefs (other than the test briefs) that pick the best checkpoint.")
-    n_images: int = result(
-        2000, "Generated images for distribution distances, at most the real ones that exist.", at_least=1
+    n_designs: int = result(1000, "Test briefs.", at_least=1, most=1_000_000)
+    n_validation: int = result(
+        512, "Validation briefs (other than the test briefs) that pick the best checkpoint.", at_least=1, most=1_000_000
     )
-    feature_seeds: int = result(3, "Random-feature networks over which distances are averaged.", at_least=1)
-    kid_subset: int = result(500, "Images per KID subset, at most the number of images.", at_least=1)
-    kid_subsets: int = result(50, "Number of KID subsets.", at_least=1)
-    nearest_k: int = result(5, "Neighbours of precision, recall, density and coverage.", at_least=1)
-    diversity_briefs: int = result(64, "Briefs at which diversity at a fixed brief is measured.", at_least=1)
-    diversity_draws: int = result(16, "Draws per such brief.", at_least=1)
+    n_images: int = result(
+        2000,
+        "Generated images for distribution distances, at most the real ones that exist.",
+        at_least=1,
+        most=1_000_000,
+    )
+    feature_seeds: int = result(3, "Random-feature networks over which distances are averaged.", at_least=1, most=1_000)
+    kid_subset: int = result(500, "Images per KID subset, at most the number of images.", at_least=1, most=100_000)
+    kid_subsets: int = result(50, "Number of KID subsets.", at_least=1, most=100_000)
+    nearest_k: int = result(5, "Neighbours of precision, recall, density and coverage.", at_least=1, most=1_000)
+    diversity_briefs: int = result(
+        64, "Briefs at which diversity at a fixed brief is measured.", at_least=1, most=100_000
+    )
+    diversity_draws: int = result(16, "Draws per such brief.", at_least=1, most=10_000)
     style_strength: float = result(1.0, "Classifier-free strength of the brief at sampling; 1: as trained.")
 
 
@@ -239,10 +258,10 @@ class ComputeConfig:
         "auto", "Gradients of R1 and R2: autodiff, exact (fewer passes), auto: as it fits.", choices=PENALTY_RULES
     )
     steps_per_call: int = execution(
-        1, "Training steps in one compiled call: a loop on accelerators, written out on CPU.", at_least=1
+        1, "Training steps in one compiled call: a loop on accelerators, written out on CPU.", at_least=1, most=10_000
     )
     compilation_cache: bool = execution(True, "Keep compiled programs in the user's cache folder.")
-    devices: int = execution(0, "Devices that share each batch; 0: all, over all hosts.")
+    devices: int = execution(0, "Devices that share each batch; 0: all, over all hosts.", most=1_000_000)
     parallel: str = execution(
         "jit", "How they share it: jit (one partitioned program) or pmap (one program each).", choices=PARALLEL
     )
@@ -257,7 +276,7 @@ class LoopConfig:
     validate_every: int = execution(0, "Steps between validations; 0: a tenth of the run.")
     checkpoint_every: int = execution(0, "Steps between checkpoints; 0: a tenth of the run.")
     sample_every: int = execution(0, "Steps between sample sheets; 0: a tenth of the run.")
-    keep: int = execution(2, "Newest checkpoints kept beside the best one.", at_least=1)
+    keep: int = execution(2, "Newest checkpoints kept beside the best one.", at_least=1, most=1_000_000)
     progress: bool = execution(True, "Show a live bar on a terminal.")
     tensorboard: bool = execution(True, "Write TensorBoard event files.")
 

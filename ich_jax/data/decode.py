@@ -18,6 +18,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ich_jax import errors
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+MAX_SIDE = 50_000
+"""Pixels of the longer side: far above scans of any use here, far below what makes a file of a kilobyte costly."""
+
 FORMATS = ("PNG", "JPEG", "WEBP")  # by content: the extension is not trusted
 
 
@@ -33,13 +36,14 @@ def decoder_warnings() -> Iterator[None]:
         yield
 
 
-def decode(data: bytes, channels: int, formats: tuple[str, ...] = FORMATS) -> np.ndarray:
+def decode(data: bytes, channels: int, formats: tuple[str, ...] = FORMATS, said: list[str] | None = None) -> np.ndarray:
     """Decodes an encoded picture.
 
     Args:
         data: The bytes of an image file.
         channels: 3 for colour, 1 for grey.
         formats: Pillow's names of the formats that are read.
+        said: Receives what was done to the values beyond the usual: their scale, a first frame of several.
 
     Returns:
         `[h, w, channels]` uint8 at the picture's own size, on white.
@@ -52,11 +56,23 @@ def decode(data: bytes, channels: int, formats: tuple[str, ...] = FORMATS) -> np
         raise errors.DataError("the file is empty (0 bytes)")
     try:
         with Image.open(io.BytesIO(data), formats=formats) as opened:
+            if max(opened.size) > MAX_SIDE:  # before its pixels are decoded
+                raise errors.DataError(
+                    f"{opened.size[0]:,}x{opened.size[1]:,} px, a side of more than {MAX_SIDE:,}; scale it down first"
+                )
             opened.load()
-            image = _on_white(_eight_bits(ImageOps.exif_transpose(opened)))
+            notes = [] if said is None else said
+            frames = int(getattr(opened, "n_frames", 1))
+            if frames > 1:
+                notes.append(f"the first of {frames} frames")
+            image = _on_white(_eight_bits(ImageOps.exif_transpose(opened), notes, opened.format == "PNG"))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise errors.DataError(f"more than {limit} million pixels; scale it down first") from None
+    except errors.DataError:
+        raise
+    except MemoryError:
+        raise errors.DataError("too large for the memory of this machine; scale it down first") from None
     except UnidentifiedImageError:
         raise errors.DataError(f"no image in any of the formats {', '.join(formats)}") from None
     except Exception as error:  # a damaged file can make a decoder raise anything
@@ -65,11 +81,30 @@ def decode(data: bytes, channels: int, formats: tuple[str, ...] = FORMATS) -> np
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scales 16-bit grey to 8 bits; pillow's own conversion would clip it."""
-    if not image.mode.startswith("I"):
+def _eight_bits(image: Image.Image, notes: list[str], png: bool) -> Image.Image:
+    """Scales grey of more than 8 bits to 8 bits; pillow's own conversion would clip it.
+
+    Which value is white follows from the format where it says so (16 bits; a PNG has no more), and from the values
+    where they leave no doubt; otherwise the picture is refused.
+    """
+    if not image.mode.startswith("I") and image.mode != "F":
         return image
-    return Image.fromarray(np.rint(np.clip(np.asarray(image, np.float64) / 257.0, 0, 255)).astype(np.uint8))
+    values = np.asarray(image, np.float64)
+    low, high = float(values.min()), float(values.max())
+    if image.mode.startswith("I;16") or (png and image.mode == "I"):
+        white, kind = 65535.0, "16 bits"
+    elif image.mode == "F" and low >= 0 and high <= 1:
+        white, kind = 1.0, "floats from 0 to 1"
+    elif low >= 0 and high <= 255:
+        white, kind = 255.0, f"{'floats' if image.mode == 'F' else '32 bits'} from 0 to 255"
+    elif low >= 0 and high <= 65535:
+        white, kind = 65535.0, f"{'floats' if image.mode == 'F' else '32 bits'} from 0 to 65535"
+    else:
+        raise errors.DataError(
+            f"values from {low:g} to {high:g}, of which it is not known which is white; save it with 8 or 16 bits"
+        )
+    notes.append(f"{kind} scaled to 8 bits")
+    return Image.fromarray(np.rint(np.clip(values / (white / 255.0), 0, 255)).astype(np.uint8))
 
 
 def _on_white(image: Image.Image) -> Image.Image:

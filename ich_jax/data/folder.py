@@ -25,6 +25,7 @@ PREPARATION = 1
 """Part of the fingerprint; raise it whenever the same files would give other pixels, briefs or splits."""
 
 _IMAGES = "images"
+_PREPARE = "\nscripts/prepare_images.py brings other formats and arrangements into this form, and says what it omits."
 _REPORT_EVERY = 5000  # images between log lines while a large set is read
 
 _T = TypeVar("_T")
@@ -71,11 +72,13 @@ class Read:
         pictures: Usable images.
         bad: A line for each unreadable file: its name and the reason.
         small: Images smaller than required: `{line with name and size: longer side in pixels}`.
+        changed: What was done to the values of pictures beyond the usual, by name; see `decode.decode`.
     """
 
     pictures: list[Picture]
     bad: list[str]
     small: dict[str, int]
+    changed: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
 
 def make(config: DataConfig) -> Dataset:
@@ -91,7 +94,7 @@ def make(config: DataConfig) -> Dataset:
     table = folder.root / metadata.FILE_NAME
     cells = metadata.read(table, folder.names)
     # Columns are checked before the images: it takes no time, and decoding a large set does.
-    metadata.read_elements(cells, folder.names, config.elements, config.keywords)
+    metadata.read_elements(cells, folder.names, config.elements, config.keywords, warn=False)
     metadata.read_axes(cells, folder.names, config.axes)
     if config.sketches == "given":
         metadata.read_sketches(cells, folder.names)
@@ -153,7 +156,9 @@ def scan(root: Path) -> Folder:
     layout = f"expected {root}/<class>/*{{{','.join(decode.SUFFIXES)}}}"
     if not root.is_dir():
         state = "is a file" if root.exists() else "does not exist"
-        raise errors.DataError(f"The image folder {root} {state}; {layout}. Correct --config.data.path.")
+        archive = root.suffix == ".npz" and root.exists()
+        other = "Set --config.data.source=npz." if archive else "Correct --config.data.path."
+        raise errors.DataError(f"The image folder {root} {state}; {layout}. {other}")
     ignored = metadata.sketch_folders(root / metadata.FILE_NAME)
     entries = [entry for entry in root.iterdir() if not entry.name.startswith(".") and entry.name not in ignored]
     prefix = ""
@@ -163,38 +168,53 @@ def scan(root: Path) -> Folder:
             prefix, entries = f"{_IMAGES}/", [entry for entry in inside if not entry.name.startswith(".")]
     entries.sort(key=lambda entry: entry.name)
     classes = tuple(entry.name for entry in entries if entry.is_dir() and entry.name != "__MACOSX")
+    faults = [
+        f"{root}: the class folder {errors.abbreviated(label)} has control characters or bytes that are not UTF-8 "
+        "in its name, which can neither be printed nor drawn; rename it."
+        for label in classes
+        if not errors.clean(label)
+    ]
     stray = [entry.name for entry in entries if _is_image(entry)]
     if stray:
-        raise errors.DataError(
+        faults.append(
             f"{root} holds {len(stray)} images outside any class folder:{metadata.list_some(stray)}\n{layout}. Move "
             f"them into a folder named after their class, for example {root / 'all'} for a set without classes."
         )
-    if not classes:
-        raise errors.DataError(f"The image folder {root} is empty: no class folder in it; {layout}.")
+    if not classes and not stray:
+        raise errors.DataError(f"The image folder {root} is empty: no class folder in it; {layout}.{_PREPARE}")
     names, others = [], []
     for label in classes:
         inside = sorted((e for e in (root / prefix / label).iterdir() if e.name[0] != "."), key=lambda e: e.name)
         images = [f"{prefix}{label}/{entry.name}" for entry in inside if _is_image(entry)]
-        folders = [entry.name for entry in inside if entry.is_dir()]
-        others += [f"{label}/{entry.name}" for entry in inside if entry.is_file() and not _is_image(entry)]
-        if not images:
-            inner = (
-                f" It holds the folders {', '.join(folders[:5])}; is {root / label} the folder you mean?"
-                if folders
-                else ""
-            )
-            raise errors.DataError(
-                f"The class folder {root / label} has no image; {layout}. Add images or remove the folder.{inner}"
-            )
-        if folders:
-            raise errors.DataError(
-                f"{root / label} holds images and the folders {', '.join(folders[:5])}; {layout}. Move the folders "
-                "away or up to where the classes are."
-            )
+        others += (unread := [f"{label}/{entry.name}" for entry in inside if entry.is_file() and not _is_image(entry)])
+        fault = _class_fault(root, label, layout, images, [entry.name for entry in inside if entry.is_dir()], unread)
+        faults += [fault] if fault else []
         names += images
+    if faults:
+        raise errors.DataError("\n".join(faults) + _PREPARE)
     if others:
         logging.warning("%s: ignored %d files that are not images:%s", root, len(others), metadata.list_some(others))
     return Folder(root, classes, tuple(names))
+
+
+def _class_fault(
+    root: Path, label: str, layout: str, images: Sequence[str], folders: Sequence[str], others: Sequence[str]
+) -> str:
+    """Returns what is wrong with a class folder, or nothing."""
+    if images and folders:
+        return (
+            f"{root / label} holds images and the folders {', '.join(folders[:5])}; {layout}. Move the folders "
+            "away or up to where the classes are."
+        )
+    if images:
+        return ""
+    inner = ""
+    if folders:
+        inner = f" It holds the folders {', '.join(folders[:5])}; is {root / label} the folder you mean?"
+    elif others:
+        kinds = sorted({Path(name).suffix.lower() or "no suffix" for name in others})
+        inner = f" It holds {len(others)} files that are not read ({', '.join(kinds[:5])}): convert pictures to PNG."
+    return f"The class folder {root / label} has no image; {layout}. Add images or remove the folder.{inner}"
 
 
 def read_pictures(folder: Folder, size: int, channels: int, max_bad_share: float, *, keep: bool) -> list[Picture]:
@@ -213,8 +233,9 @@ def read_pictures(folder: Folder, size: int, channels: int, max_bad_share: float
     """
     files = [(name, folder.root / name) for name in folder.names]
     read = read_files(files, size, channels, keep=keep)
+    faults = []
     if read.small:
-        raise errors.DataError(
+        faults.append(
             f"{folder.root}: {len(read.small)} of {len(files)} images are smaller than the model's {size} px on their "
             f"longer side, and are not enlarged:{metadata.list_some(list(read.small))}\nSet --config.data.size to "
             f"{min(read.small.values())} or less, or replace or remove these files."
@@ -223,11 +244,14 @@ def read_pictures(folder: Folder, size: int, channels: int, max_bad_share: float
         share = len(read.bad) / len(files)
         report = f"{folder.root}: {len(read.bad)} of {len(files)} images ({share:.2%}) cannot be read"
         if share > max_bad_share:
-            raise errors.DataError(
+            faults.append(
                 f"{report}, allowed are up to {max_bad_share:.2%}:{metadata.list_some(read.bad)}\nReplace or remove "
                 "these files, or raise --config.data.max_bad_share to continue without them."
             )
-        logging.warning("%s:\n  %s\nThe run continues without them.", report, "\n  ".join(read.bad))
+        elif not faults:
+            logging.warning("%s:\n  %s\nThe run continues without them.", report, "\n  ".join(read.bad))
+    if faults:
+        raise errors.DataError("\n".join(faults) + _PREPARE)
     remaining = {_class_of(picture.name) for picture in read.pictures}
     for label in folder.classes:
         if label not in remaining:
@@ -310,7 +334,10 @@ def read_files(
         name, path = file
         try:
             data = path.read_bytes()
-            pixels = decode.decode(data, channels, formats)
+            said: list[str] = []
+            pixels = decode.decode(data, channels, formats, said)
+            if said:
+                result.changed[name] = said
         except (OSError, errors.DataError) as error:
             return f"{name}: {error}"
         height, width, _ = pixels.shape

@@ -10,16 +10,22 @@ import csv
 import dataclasses
 import difflib
 import math
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
 from ich_jax import errors
 from ich_jax.types import AXIS_LIMIT, Element
 
 FILE_NAME = "metadata.csv"
 SKETCH = "sketch_file_name"
+MAX_COLUMNS = 2000
+LEAST = 2
+"""Images that a category of an element needs; rarer ones are left open."""
+
 _SHOWN = 10  # offending rows that a message lists; the rest are counted
 
 
@@ -66,50 +72,108 @@ def read(path: Path, names: Sequence[str]) -> Metadata:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             header = [name.strip() for name in next(reader, [])]
+            if len(header) > MAX_COLUMNS:
+                raise errors.DataError(
+                    f"{path} has {len(header):,} columns, allowed are {MAX_COLUMNS:,}; keep those that the run needs."
+                )
             rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise errors.DataError(
             f"{path} is not readable as UTF-8 comma-separated text: {error}. Save it as CSV UTF-8."
         ) from error
-    if "file_name" not in header:
-        raise errors.DataError(
-            f"{path} has no column 'file_name' (its columns: {', '.join(header) or 'none'}); the first line must name "
-            "the columns, separated by commas, with file_name holding paths such as class/picture.png."
-        )
-    repeated = sorted({name for name in header if header.count(name) > 1})
+    rows, header = _named_columns(path, header, rows)
+    repeated = sorted(name for name, n in collections.Counter(header).items() if n > 1)
     if repeated:
         raise errors.DataError(f"{path} has several columns named {', '.join(repeated)}; keep one of each.")
 
+    # Names of files are compared in composed form: archives of macOS hold the letters and their marks apart.
+    images, count = set(names), collections.Counter(map(_composed, names))
+    by_form = {form: name for name in names if count[form := _composed(name)] == 1}
     cells: dict[str, dict[str, str]] = {}
     lines: dict[str, int] = {}
+    faults: list[str] = []
     for line, row in rows:
         if len(row) != len(header):
-            raise errors.DataError(
+            faults.append(
                 f"{path}, row {line}: {len(row)} cells for {len(header)} columns; quote cells that hold commas."
             )
+            continue
         values = dict(zip(header, (cell.strip() for cell in row), strict=True))
+        unclean = next((column for column, cell in values.items() if not errors.clean(cell)), None)
+        if unclean is not None:
+            faults.append(
+                f"{path}, row {line}, column {unclean!r}: {errors.abbreviated(values[unclean])} holds control "
+                "characters, which can neither be printed nor drawn; take them out."
+            )
         name = values["file_name"].replace("\\", "/").removeprefix("./")
+        name = name if name in images else by_form.get(_composed(name), name)
         if name in lines:
-            raise errors.DataError(f"{path}: rows {lines[name]} and {line} are both for {name!r}; keep one.")
+            faults.append(f"{path}: rows {lines[name]} and {line} are both for {name!r}; keep one.")
+            continue
         cells[name], lines[name] = values, line
+    faults = [*faults[:_SHOWN], *([f"... and {len(faults) - _SHOWN} more such rows"] if len(faults) > _SHOWN else [])]
+    if not faults:  # else a row that could not be read would be said to be missing
+        faults = _unmatched(path, names, cells, lines)
+    if faults:
+        raise errors.DataError("\n".join(faults))
+    return Metadata(path, tuple(header), cells, lines)
 
-    images = set(names)
-    orphans = [f"row {lines[name]}: {name!r}" for name in cells if name not in images]
-    if orphans:
-        missing = next(name for name in cells if name not in images)
-        near = difflib.get_close_matches(missing, names, n=1, cutoff=0.6)
-        hint = f"; did you mean {near[0]!r}?" if near else "."
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _named_columns(
+    path: Path, header: list[str], rows: list[tuple[int, list[str]]]
+) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """Drops columns without name and content, which spreadsheets leave behind; checks that all others have a name."""
+    if "file_name" not in header:
+        near = next((name for name in header if name.casefold().replace(" ", "_") in ("file_name", "filename")), None)
+        hint = f" Call the column {near!r} file_name." if near else ""
         raise errors.DataError(
+            f"{path} has no column 'file_name' (its columns: {', '.join(header[:20]) or 'none'}); the first line must "
+            "name the columns, separated by commas, with file_name holding paths such as class/picture.png." + hint
+        )
+    filled = {i for _, row in rows for i, cell in enumerate(row) if cell.strip()}
+    unnamed = [i for i, name in enumerate(header) if not name]
+    full = [i + 1 for i in unnamed if i in filled]
+    if full:
+        raise errors.DataError(
+            f"{path}: column {', '.join(map(str, full[:5]))} has cells but no name in the first line; name or empty it."
+        )
+    if not unnamed:
+        return rows, header
+    keep = [i for i, name in enumerate(header) if name]
+    shorter = [
+        (line, [row[i] for i in keep] if len(row) == len(header) else [cell for cell in row if cell.strip()])
+        for line, row in rows
+    ]
+    return shorter, [header[i] for i in keep]
+
+
+def _unmatched(path: Path, names: Sequence[str], cells: dict[str, dict[str, str]], lines: dict[str, int]) -> list[str]:
+    """Returns what is wrong with rows that name no image, and with images that have no row."""
+    faults, images = [], set(names)
+    missing = [name for name in cells if name not in images]
+    if missing:
+        base = {name.split("/")[-1]: name for name in names}
+        bare = [name for name in missing if "/" not in name and name in base]
+        near = difflib.get_close_matches(missing[0], names, n=1, cutoff=0.6)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        if bare:
+            hint = f". They lack the class: write {base[bare[0]]!r} instead of {bare[0]!r}."
+        orphans = [f"row {lines[name]}: {errors.abbreviated(name)}" for name in missing]
+        faults.append(
             f"{path}: {len(orphans)} rows name no image file below {path.parent}:{list_some(orphans)}\nAllowed: paths "
             f"relative to that folder, such as {names[0]!r}{hint} Correct the cell, restore the file or delete the row."
         )
     unlisted = [name for name in names if name not in cells]
     if unlisted:
-        raise errors.DataError(
+        faults.append(
             f"{path}: {len(unlisted)} image files have no row:{list_some(unlisted)}\nAdd a row for each (cells may be "
             "empty), or move the files away."
         )
-    return Metadata(path, tuple(header), cells, lines)
+    return faults
 
 
 def sketch_folders(path: Path) -> frozenset[str]:
@@ -143,7 +207,7 @@ def read_sketches(metadata: Metadata, names: Sequence[str]) -> list[Path | None]
             f"{metadata.path} {where}. Add it, or set --config.data.sketches=derived to have lines found in each image."
         )
     cells = [metadata.cells[name][SKETCH].replace("\\", "/") for name in names]
-    files = [metadata.path.parent / cell if cell else None for cell in cells]
+    files = [_file(metadata.path.parent, cell) if cell else None for cell in cells]
     if not any(cells):
         raise errors.DataError(
             f"{metadata.path}, column {SKETCH!r}: every cell is empty. Fill some, or set "
@@ -162,8 +226,14 @@ def read_sketches(metadata: Metadata, names: Sequence[str]) -> list[Path | None]
     return files
 
 
+def _file(folder: Path, cell: str) -> Path:
+    """Returns a file of a folder by its name in composed or decomposed form."""
+    forms = [folder / cell, *(folder / unicodedata.normalize(form, cell) for form in ("NFC", "NFD"))]
+    return next((path for path in forms if path.is_file()), forms[0])
+
+
 def read_elements(
-    metadata: Metadata, names: Sequence[str], setting: str, n_keywords: int
+    metadata: Metadata, names: Sequence[str], setting: str, n_keywords: int, *, warn: bool = True
 ) -> tuple[tuple[Element, ...], np.ndarray, np.ndarray]:
     """Reads design elements and keywords.
 
@@ -173,41 +243,49 @@ def read_elements(
         setting: `config.data.elements`.
         n_keywords: `config.data.keywords`: this number of the most frequent keywords become elements `keyword_<word>`
             with the categories absent and present.
+        warn: Whether to say which categories are left open because they are rare.
 
     Returns:
         The elements, the category of each image `[N, E]` int32, and whether it is known `[N, E]` float32.
 
     Raises:
-        DataError: No such column, an element of fewer than two categories, a category that only one image has, or
-            fewer keywords than asked for.
+        DataError: No such column, an element of fewer than two categories, or fewer keywords than asked for.
     """
-    columns = [
-        _read_element(metadata, names, *c) for c in _find(metadata, setting, "element_", "--config.data.elements")
-    ]
+    chosen = _find(metadata, setting, "element_", "--config.data.elements")
+    columns = [_read_element(metadata, names, *column, warn=warn) for column in chosen]
     columns += _read_keywords(metadata, names, n_keywords) if n_keywords else []
     elements = tuple(element for element, _ in columns)
     codes = np.array([code for _, code in columns], np.int32).reshape(len(columns), len(names)).T  # -1: not known
     return elements, np.maximum(codes, 0), (codes >= 0).astype(np.float32)
 
 
-def _read_element(metadata: Metadata, names: Sequence[str], name: str, column: str) -> tuple[Element, list[int]]:
+def _read_element(
+    metadata: Metadata, names: Sequence[str], name: str, column: str, *, warn: bool
+) -> tuple[Element, list[int]]:
     values = [metadata.cells[image][column] for image in names]
     count = collections.Counter(value for value in values if value)
-    categories = tuple(sorted(count))
+    categories = tuple(sorted(category for category, n in count.items() if n >= LEAST))
     if len(categories) < 2:
-        raise errors.DataError(
-            f"{metadata.path}, column {column!r}: an element needs two categories or more, got "
-            f"{', '.join(categories) or 'only empty cells'}. Leave it out of --config.data.elements (or: none)."
+        rare = (
+            f", and {len(count) - len(categories)} on fewer than {LEAST} images" if len(count) > len(categories) else ""
         )
-    single = [(image, value) for image, value in zip(names, values, strict=True) if value and count[value] == 1]
-    if single:
-        frequent = [category for category in categories if count[category] > 1]
-        listed = [f"row {metadata.lines[image]} ({image}): {value!r}" for image, value in single]
         raise errors.DataError(
-            f"{metadata.path}, column {column!r}: {len(single)} categories are on one image only, so either training "
-            f"or judging would never see them:{list_some(listed)}\nFor the first: "
-            f"{errors.nearest(single[0][1], frequent[:50])}. Correct the cells, empty them (left open), add images, or "
-            "leave the element out of --config.data.elements."
+            f"{metadata.path}, column {column!r}: an element needs two categories or more, each on {LEAST} images, got "
+            f"{', '.join(categories[:20]) or ('no such' if count else 'only empty cells')}{rare}. Leave it out of "
+            "--config.data.elements (or: none)."
+        )
+    single = [(i, v) for i, v in zip(names, values, strict=True) if v and count[v] < LEAST]
+    if single and warn:
+        listed = [f"row {metadata.lines[image]} ({image}): {value!r}" for image, value in single]
+        logging.warning(
+            "%s, column %r: %d categories are on fewer than %d images, so either training or judging would never see "
+            "them; they are left open:%s\nFor the first: %s.",
+            metadata.path,
+            column,
+            len({value for _, value in single}),
+            LEAST,
+            list_some(listed),
+            errors.nearest(single[0][1], categories[:50]),
         )
     codes = {category: code for code, category in enumerate(categories)}
     return Element(name, categories), [codes.get(value, -1) for value in values]
@@ -269,9 +347,14 @@ def read_axes(
                 if not abs(number) <= AXIS_LIMIT:
                     wrong.append(f"row {metadata.lines[image]} ({image}), column {column!r}: {cell!r}")
     if wrong:
+        of_r = (
+            ' R writes NA for what is not known: use write.csv(..., na = "").'
+            if any("'NA'" in w for w in wrong)
+            else ""
+        )
         raise errors.DataError(
             f"{metadata.path}: {len(wrong)} axis cells are not numbers from -{AXIS_LIMIT:g} to {AXIS_LIMIT:g}:"
-            f"{list_some(wrong)}\nScale the axis to that range, correct the cells, or empty them (left open)."
+            f"{list_some(wrong)}\nScale the axis to that range, correct the cells, or empty them (left open)." + of_r
         )
     for a, (_, column) in enumerate(columns):
         if not np.isfinite(values[:, a]).any():

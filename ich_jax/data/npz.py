@@ -1,8 +1,7 @@
 """Images and labels in one `.npz` file of arrays."""
 
 import hashlib
-import zipfile
-import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ich_jax import errors
 from ich_jax.config import DataConfig, fingerprint
-from ich_jax.data import decode, measure, pipeline, split
+from ich_jax.data import archive, decode, measure, pipeline, split
 from ich_jax.data.dataset import Dataset
 from ich_jax.types import Brief, DesignSpace
 
@@ -89,11 +88,11 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             f"No .npz file at {path}{' (it is a folder)' if path.is_dir() else ''}; correct --config.data.path, or set "
             "--config.data.source=folder for a folder of images."
         )
+    wanted = (*_IMAGES, *_LABELS, "class_names")
     try:
-        # Opened here: numpy leaves the file open when its content is damaged.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        found = archive.read(path, wanted)
+        return found or dict.fromkeys(archive.listed(path), np.empty(0))
+    except errors.DataError as error:
         raise errors.DataError(
             f"{path} is not a readable .npz file of plain arrays ({error}); write it again with "
             "numpy.savez(path, x=..., y=...). Arrays of Python objects are refused because reading them can run code."
@@ -128,7 +127,16 @@ def _find_images(path: Path, arrays: dict[str, np.ndarray], size: int) -> np.nda
 
 
 def _find_labels(path: Path, arrays: dict[str, np.ndarray], n: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    names = tuple(str(name) for name in arrays["class_names"]) if "class_names" in arrays else None
+    names = None
+    if "class_names" in arrays:
+        stored = arrays["class_names"]
+        if stored.ndim != 1 or stored.dtype.kind not in "US" or not 0 < len(stored) <= n:
+            raise errors.DataError(
+                f"{path}: class_names is {stored.dtype} of shape {stored.shape}; expected one to {n} names (no more "
+                "than there are images), as np.array([...]) of text."
+            )
+        names = tuple(map(str, stored.astype("U")))
+        _check_names(path, names)
     key = next((name for name in _LABELS if name in arrays), None)
     if key is None:
         if names is not None and len(names) != 1:
@@ -141,6 +149,7 @@ def _find_labels(path: Path, arrays: dict[str, np.ndarray], n: int) -> tuple[np.
         raise errors.DataError(f"{path}: array {key!r} has shape {labels.shape}; expected ({n},), one label per image.")
     if labels.dtype.kind == "U":
         names = names or tuple(str(name) for name in np.unique(labels))
+        _check_names(path, names)
         for row, label in enumerate(labels):
             if label not in names:
                 raise errors.DataError(f"{path}: {key}[{row}] is {str(label)!r}; {errors.nearest(str(label), names)}.")
@@ -148,9 +157,14 @@ def _find_labels(path: Path, arrays: dict[str, np.ndarray], n: int) -> tuple[np.
     elif labels.dtype.kind not in "iu":
         raise errors.DataError(f"{path}: array {key!r} is {labels.dtype}; expected integers from 0, or names.")
     limit = len(names) if names else int(labels.max()) + 1
+    if limit > n and not names:
+        raise errors.DataError(
+            f"{path}: the largest of {key!r} is {labels.max()}, but {n} images can be of {n} classes at most: labels "
+            f"count from 0 without gaps, so allowed are 0 to {n - 1}. Number the classes anew, or store their names."
+        )
     wrong = np.flatnonzero((labels < 0) | (labels >= limit))
     if len(wrong):
-        meaning = f" ({', '.join(names)})" if names else ""
+        meaning = f" ({', '.join(names[:10])}{', ...' * (len(names) > 10)})" if names else ""
         raise errors.DataError(
             f"{path}: {key}[{wrong[0]}] is {labels[wrong[0]]}, and {len(wrong) - 1} more are outside the classes; "
             f"allowed: 0 to {limit - 1}{meaning}. Correct the labels or class_names."
@@ -159,10 +173,23 @@ def _find_labels(path: Path, arrays: dict[str, np.ndarray], n: int) -> tuple[np.
     empty = [name for label, name in enumerate(names) if not (labels == label).any()]
     if empty:
         raise errors.DataError(
-            f"{path}: no image of class {', '.join(empty)}; every class needs one. Remove the class from class_names "
+            f"{path}: no image of class {', '.join(empty[:10])}{f' and {len(empty) - 10} more' * (len(empty) > 10)}; "
+            f"every class needs one. Remove the class from class_names "
             "and number the labels from 0 without gaps."
         )
     return labels.astype(np.int32), names
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    unclean = [name for name in names if not errors.clean(name)]
+    if unclean:
+        raise errors.DataError(
+            f"{path}: the class name {errors.abbreviated(unclean[0])} holds control characters, which can neither be "
+            "printed nor drawn; take them out."
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise errors.DataError(f"{path}: the class {twice!r} is named twice; name each once.")
 
 
 def _convert(images: np.ndarray, config: DataConfig) -> np.ndarray:

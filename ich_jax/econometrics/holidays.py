@@ -121,7 +121,7 @@ def load_calendar(path: str | Path) -> Calendar:
                 if not name:
                     raise errors.DataError(f"{path}: line {reader.line_num}: the holiday has no name.")
                 days_of.setdefault(name, []).append(date(row["date"] or "", f"{path}: line {reader.line_num}"))
-    except (OSError, UnicodeDecodeError) as cause:
+    except (OSError, UnicodeDecodeError, csv.Error) as cause:
         raise errors.DataError(
             f"{path}: the calendar cannot be read ({cause}); expected a CSV file in UTF-8."
         ) from cause

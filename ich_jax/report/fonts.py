@@ -29,6 +29,12 @@ def complete(fig: mpl_figure.Figure) -> None:
             text.set_fontproperties(properties)
 
 
+def file_for(text: str) -> str:
+    """Returns the file of a font that has the characters of a text: `FAMILY`, else an installed one if there is one."""
+    missing = frozenset(text) - _known() - frozenset("\n\t")
+    return (_font_with(missing) if missing else None) or font_manager.findfont(FAMILY)
+
+
 @functools.cache
 def _known() -> frozenset[str]:
     return _characters(font_manager.findfont(FAMILY))

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from logging import LogRecord
-from pathlib import Path
 from typing import Any, Protocol
 
 import jax
@@ -16,15 +15,17 @@ import rich.console
 import rich.progress
 from absl import app, flags, logging
 
+from ich_jax import cache, errors, liveness
 from ich_jax import config as config_lib
-from ich_jax import errors, liveness
 from ich_jax.training import writer
 
 
 def keep_compiled_programs() -> None:
     """Keeps compiled programs in the user's cache folder, so that the next start need not compile them again."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ich_jax" / "compiled"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
+    folder = cache.writable("compiled")
+    if folder is None:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
     # Half of a start's compilations take less than JAX's default of one second each, and together several seconds.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
@@ -47,8 +48,9 @@ def parse_flags(argv: list[str]) -> list[str]:
 
     `--config` may name a config that comes with the package, such as `quick:tiny`.
     """
-    argv = list(argv)
+    argv = expand_home(argv)
     try:
+        check_paths(argv)
         given = [word.partition("=") for word in argv]
         for i, (name, equals, value) in enumerate(given):
             if re.fullmatch("--?config", name):
@@ -58,6 +60,43 @@ def parse_flags(argv: list[str]) -> list[str]:
     except errors.ConfigError as error:
         sys.exit(f"error: {error}")
     return app.parse_flags_with_usage(argv)
+
+
+def expand_home(argv: Iterable[str]) -> list[str]:
+    """Returns a command line with the home folder where a shell left `~`, as it does after `=` and `,`."""
+    home = os.path.expanduser("~")
+    if home == "~":
+        return list(argv)
+    return [re.sub(r"(?<=[=,])~(?=/|,|$)", lambda _: home, word) if word.startswith("-") else word for word in argv]
+
+
+_PATHS = (
+    *("workdir", "checkpoint", "images", "reference", "init_from", "merge_from", "output", "write_template", "sketch"),
+    *("around", "redraw", "morph", "briefs", "axes_of", "write_templates", "make_sheets", "read_sheets", "answers"),
+    *("config.data.path", "config.data.calendar", "config.inspector.path"),
+)
+"""Flags that name files and folders."""
+
+
+def check_paths(argv: Iterable[str]) -> None:
+    """Checks flags that name files: not empty where something is written, no name that the system refuses.
+
+    Raises:
+        ConfigError: The message names the flag.
+    """
+    for word in argv:
+        flag, equals, value = word.lstrip("-").partition("=")
+        if not word.startswith("-") or not equals or flag not in _PATHS:
+            continue
+        if flag == "workdir" and not value.strip():
+            raise errors.ConfigError(
+                "--workdir is empty: name the folder of the run, for example --workdir=runs/quick."
+            )
+        longest = max(len(os.fsencode(part)) for part in re.split("[/,]", value))
+        if longest > 255 or len(os.fsencode(value)) > 4000 or "\0" in value:
+            raise errors.ConfigError(
+                f"--{flag}={value[:60]!r}...: no file can have this name: parts of up to 255 bytes, 4,000 in all."
+            )
 
 
 def refuse_arguments(argv: Sequence[str], example: str) -> None:

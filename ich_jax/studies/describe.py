@@ -38,9 +38,13 @@ def describe(config: Config, dataset: Dataset) -> None:
 
 def errors_of(report: inspector_lib.InspectorReport) -> str:
     """Returns the inspector's own error on held-out real images in one line."""
-    elements = (f"{name} {accuracy:.4f}" for name, accuracy in report.element_accuracy.items())
-    axes = (f"{name} {error:.3f}" for name, error in zip(report.axes, report.axis_p999, strict=True))
-    read = ", ".join([f"product {report.product_accuracy:.4f}", *elements])
+
+    def figure(name: str, value: float, decimals: int) -> str:
+        return f"{name} not judged" if math.isnan(value) else f"{name} {value:.{decimals}f}"
+
+    elements = (figure(name, accuracy, 4) for name, accuracy in report.element_accuracy.items())
+    axes = (figure(name, error, 3) for name, error in zip(report.axes, report.axis_p999, strict=True))
+    read = ", ".join([figure("product", report.product_accuracy, 4), *elements])
     return f"read right {read}; P99.9 of the axis error {', '.join(axes) or '-'}; n {report.n}."
 
 

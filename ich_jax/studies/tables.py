@@ -1,5 +1,7 @@
 """Tables of several studies: the fields of a config, and the accuracy of the inspector."""
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 from ich_jax import config as config_lib
@@ -19,8 +21,8 @@ def judge_tables(inspector: InspectorReport) -> list[Table]:
             "inspector_accuracy",
             "What it reads right on real images",
             ("reads", "accuracy"),
-            tuple(accuracies.items()),
-            "Share of held-out real images.",
+            tuple((name, _judged(value)) for name, value in accuracies.items()),
+            f"Share of held-out real images that state it.{_NOT_JUDGED if _gaps(accuracies.values()) else ''}",
             samples,
             (("accuracy", 4),),
         )
@@ -32,8 +34,8 @@ def judge_tables(inspector: InspectorReport) -> list[Table]:
                 "inspector_axes",
                 "Its error on the axes of real images",
                 ("axis", "MAE", "P95", "P99.9", "max"),
-                tuple(zip(inspector.axes, *columns, strict=True)),
-                "Absolute error on the scale of the axes (\u22123 to 3).",
+                tuple((name, *map(_judged, figures)) for name, *figures in zip(inspector.axes, *columns, strict=True)),
+                f"Absolute error on the scale of the axes (\u22123 to 3).{_NOT_JUDGED if _gaps(columns[0]) else ''}",
                 samples,
             )
         )
@@ -52,6 +54,17 @@ def config_table(config: Any) -> Table:
         "resume.",
         f"fingerprint {config_lib.fingerprint(config)}",
     )
+
+
+_NOT_JUDGED = " A dash: not judged, since no held-out image states it."
+
+
+def _judged(figure: float) -> float | None:
+    return None if math.isnan(figure) else figure
+
+
+def _gaps(figures: Iterable[float]) -> bool:
+    return any(map(math.isnan, figures))
 
 
 def _value(value: object) -> str:

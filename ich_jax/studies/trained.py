@@ -3,6 +3,7 @@
 A study adds what its work directories store, such as `generator.json` of the interference study.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,24 +18,38 @@ from ich_jax.training import state as state_lib
 from ich_jax.training.checkpoint import TrainedModel
 
 
-def load_images(model: TrainedModel, source: str | Path, remedy: str = "") -> Dataset:
+def load_images(model: TrainedModel, source: str | Path, remedy: str = "", images: str | Path = "") -> Dataset:
     """Returns the images that a generator was trained on.
 
     Args:
         model: The generator.
         source: Its checkpoint, as messages name it.
         remedy: An alternative to restoring the images, such as `, or leave them out`.
+        images: Where they are now, if they were moved; empty: where they were.
 
     Raises:
         DataError: The images cannot be read.
         CheckpointError: They are no longer those, or the networks no longer fit the config.
     """
-    dataset = make.make(model.config.data, seed=model.config.seed)
-    check_images(model, dataset, source, remedy)
+    data = model.config.data
+    if images and data.source == "procedural":
+        raise errors.DataError(f"--images={images}: {source} was trained on procedural images, which lie in no folder.")
+    data = dataclasses.replace(data, path=str(images)) if images else data
+    try:
+        dataset = make.make(data, seed=model.config.seed)
+    except errors.DataError as error:
+        text = str(error).replace("Correct --config.data.path.", "").replace("correct --config.data.path, or ", "")
+        raise errors.DataError(
+            f"The images that {source} was trained on: {text.strip()} If they were moved, give the folder where they "
+            f"are now: --images=PATH{remedy}."
+        ) from error
+    check_images(model, dataset, source, remedy, images)
     return dataset
 
 
-def check_images(model: TrainedModel, dataset: Dataset, source: str | Path, remedy: str = "") -> None:
+def check_images(
+    model: TrainedModel, dataset: Dataset, source: str | Path, remedy: str = "", images: str | Path = ""
+) -> None:
     """Checks that a dataset is the one that a generator was trained on, and that its networks fit both.
 
     Args:
@@ -42,6 +57,7 @@ def check_images(model: TrainedModel, dataset: Dataset, source: str | Path, reme
         dataset: The images.
         source: Its checkpoint, as messages name it.
         remedy: See `load_images`.
+        images: See `load_images`.
 
     Raises:
         CheckpointError: It is not, or they do not.
@@ -51,6 +67,13 @@ def check_images(model: TrainedModel, dataset: Dataset, source: str | Path, reme
             f"{source} was trained on images of {', '.join(model.space.products)} at {model.size} px, but its data are "
             f"now {', '.join(dataset.space.products)} at {dataset.size} px. Put the images back where they were"
             f"{remedy}."
+        )
+    # Of procedural images the fingerprint changes with the renderer, for whose sake no generator is refused.
+    if model.data_fingerprint and not dataset.simulated and dataset.fingerprint != model.data_fingerprint:
+        raise errors.CheckpointError(
+            f"{source} was trained on other images than those at {images or model.config.data.path} "
+            f"(fingerprint {model.data_fingerprint} then, {dataset.fingerprint} now). Restore them, or give the folder "
+            f"where they are now: --images=PATH{remedy}."
         )
     networks = state_lib.abstract_state(model.config, dataset.spec)
     expected, stored = (jax.tree.map(jnp.shape, params) for params in (networks.ema_params, model.ema_params))

@@ -21,12 +21,10 @@ from orbax.checkpoint import options as orbax_options
 
 from ich_jax import config as config_lib
 from ich_jax import errors, types, workdir
-from ich_jax.data import dataset as dataset_lib
-from ich_jax.training import checkpoint_files, parallel
+from ich_jax.training import checkpoint_files, data_description, parallel
 from ich_jax.types import Params, PyTree
 
 FOLDER = "checkpoints"
-DATASET_FILE = "dataset.json"
 LINEAGE_FILE = "lineage.json"
 _SCORE = operator.itemgetter("score")
 NETWORKS = ("g_params", "d_params", "e_params", "ema_params")
@@ -61,6 +59,7 @@ class TrainedModel:
         ema_params: Averaged generator parameters, those to sample from.
         g_params: Generator parameters as trained.
         d_params: Discriminator parameters.
+        data_fingerprint: Identifies the images that it was trained on; empty if that is not known.
     """
 
     config: config_lib.Config
@@ -72,6 +71,7 @@ class TrainedModel:
     ema_params: Params
     g_params: Params
     d_params: Params
+    data_fingerprint: str = ""
 
     @property
     def spec(self) -> types.ImageSpec:
@@ -82,17 +82,19 @@ class TrainedModel:
 class Checkpoints:
     """The checkpoints of one run, for reading and writing by the training loop."""
 
-    def __init__(self, folder: str | Path, *, keep: int) -> None:
+    def __init__(self, folder: str | Path, *, keep: int, run: str = "") -> None:
         """Opens the checkpoints of a work directory; damaged ones are set aside with a warning.
 
         Args:
             folder: The work directory.
             keep: Newest checkpoints to keep beside the best one.
+            run: Fingerprint of the config of the run, which new checkpoints carry.
 
         Raises:
             CheckpointError: The folder cannot be read or written.
         """
         self._folder = Path(folder).resolve() / FOLDER
+        self._run = run
         self._saving: tuple[int, float | None] | None = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -227,7 +229,7 @@ class Checkpoints:
         assert self._saving is not None
         step, score = self._saving
         for aside in self._folder.glob(f"{step}.orbax-checkpoint-tmp*"):
-            checkpoint_files.seal(aside, step, score)
+            checkpoint_files.seal(aside, step, score, self._run)
 
     def _explain(self, error: BaseException) -> str:
         step = self._saving[0] if self._saving else None
@@ -262,18 +264,19 @@ def restore_for_inference(folder: str | Path, *, best: bool = True) -> TrainedMo
     path = _find_checkpoint(Path(folder), best=best)
     run = path.parent.parent
     config = config_lib.resolve(workdir.read_config(run))
-    data = workdir.read_json(run / DATASET_FILE)
+    spec, data_fingerprint = data_description.read(run)
     state = _read_state(path)
     return TrainedModel(
         config=config,
-        space=_space(data["space"]),
-        size=data["size"],
-        channels=data["channels"],
+        space=spec.space,
+        size=spec.size,
+        channels=spec.channels,
         step=int(path.name),
         score=checkpoint_files.score(path),
         ema_params=state["ema_params"],
         g_params=state["g_params"],
         d_params=state["d_params"],
+        data_fingerprint=data_fingerprint,
     )
 
 
@@ -294,49 +297,14 @@ def read_networks(folder: str | Path) -> tuple[Path, dict[str, Params]]:
     return path, {name: stored[name] for name in NETWORKS}
 
 
-def read_spec(run: str | Path) -> types.ImageSpec | None:
-    """Returns design space and shape of the images of a work directory; None if it does not say.
-
-    Raises:
-        WorkdirError: The file that says so is damaged.
-    """
-    path = Path(run) / DATASET_FILE
-    if not path.exists():
-        return None
-    data = workdir.read_json(path)
-    return types.ImageSpec(_space(data["space"]), data["size"], data["channels"])
-
-
 def has_checkpoints(folder: str | Path) -> bool:
     """Whether a work directory holds checkpoints, good or damaged."""
     return bool(checkpoint_files.steps(Path(folder) / FOLDER))
 
 
-def describe_dataset(data: dataset_lib.Dataset) -> dict[str, Any]:
-    """Returns the description of a data set in its work directory, by which a model is used without images."""
-    return {
-        "fingerprint": data.fingerprint,
-        "size": data.size,
-        "channels": data.channels,
-        "n_train": data.n_train,
-        "simulated": data.simulated,
-        "space": dataclasses.asdict(data.space),
-    }
-
-
-def _space(values: Mapping[str, Any]) -> types.DesignSpace:
-    elements = tuple(types.Element(e["name"], tuple(e["categories"])) for e in values["elements"])
-    return types.DesignSpace(
-        products=tuple(values["products"]),
-        elements=elements,
-        axes=tuple(values["axes"]),
-        sketches=values.get("sketches", False),  # work directories of versions without sketches do not say
-    )
-
-
 def _find_checkpoint(path: Path, *, best: bool) -> Path:
     path = path.resolve()
-    if path.name.isdigit() and path.parent.name == FOLDER:
+    if checkpoint_files.is_step(path.name) and path.parent.name == FOLDER:
         if damage := checkpoint_files.damage(path):
             raise errors.CheckpointError(f"{path} cannot be used: {damage}.")
         return path

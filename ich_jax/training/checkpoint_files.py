@@ -7,6 +7,8 @@ a flipped bit in an array.
 import errno
 import hashlib
 import json
+import math
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,47 +17,62 @@ from absl import logging
 
 from ich_jax import workdir
 
-_COMPLETE_FILE = "complete.json"
+_COMPLETE_FILE = workdir.SEAL_FILE
+_STEP = re.compile(r"0|[1-9][0-9]{0,18}")
+"""Names of checkpoints; those with other digits or leading zeros are none of ours."""
+
 _ITEMS = ("state", "side", "metrics")
 
 
-def seal(checkpoint: Path, step: int, score: float | None) -> None:
+def seal(checkpoint: Path, step: int, score: float | None, run: str = "") -> None:
     """Writes the digests of a checkpoint whose items are all written.
 
     Args:
         checkpoint: Its folder.
         step: The step of its state.
         score: Its validation score; None if it was not validated.
+        run: Fingerprint of the config of its run.
     """
     files = {name: _digest(checkpoint / name) for name in _item_files(checkpoint)}
-    workdir.write_json(checkpoint / _COMPLETE_FILE, {"step": step, "score": score, "files": files})
+    workdir.write_record(checkpoint / _COMPLETE_FILE, {"step": step, "score": score, "run": run, "files": files})
 
 
 def score(checkpoint: Path) -> float | None:
     """Returns the validation score of a sealed checkpoint; None if it was not validated."""
-    value: float | None = workdir.read_json(checkpoint / _COMPLETE_FILE)["score"]
-    return value
+    value = workdir.read_json(checkpoint / _COMPLETE_FILE).get("score")
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if number else None
 
 
 def damage(checkpoint: Path) -> str:
     """Returns a description of the damage to a checkpoint, or an empty string."""
     try:
-        files = json.loads((checkpoint / _COMPLETE_FILE).read_text(encoding="utf-8"))["files"]
+        seal = json.loads((checkpoint / _COMPLETE_FILE).read_text(encoding="utf-8"))
+        files = seal["files"]
+        if not workdir.is_whole(seal) or not any(name.startswith("state/") for name in files):
+            return f"{_COMPLETE_FILE} is damaged"
         for name, digest in files.items():
             if _digest(checkpoint / name) != digest:
                 return f"{name} differs from what was written"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"{_COMPLETE_FILE} is damaged"
+    except OSError as error:  # a folder in place of a file, a name that is too long, no permission
+        return f"a file cannot be read ({error.strerror or error})"
     return ""
+
+
+def is_step(name: str) -> bool:
+    """Whether a folder of this name is a checkpoint."""
+    return _STEP.fullmatch(name) is not None
 
 
 def steps(folder: Path) -> list[int]:
     """Returns the steps of all checkpoints in a folder, whole or damaged, ascending."""
     if not folder.is_dir():
         return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit() and path.is_dir())
+    return sorted(int(path.name) for path in folder.iterdir() if is_step(path.name) and path.is_dir())
 
 
 def whole_steps(folder: Path) -> list[int]:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from ich_jax import errors, workdir
+from ich_jax import cache, errors, workdir
 from ich_jax.config import Config
 from ich_jax.models import convolutions
 from ich_jax.models.convolutions import DIRECT, Formulation
@@ -48,6 +48,7 @@ CANDIDATES: dict[str, tuple[Formulation, Options]] = {
     "merged, taps of 2x2": (dataclasses.replace(MERGED, taps=4), NO_YNN),
     "merged, default options": (MERGED, ()),
 }
+_CACHE = "formulations"
 _ROUNDS = 5
 _PROBE_SHAPE = (32, 16, 16, 64)
 _MARGIN = 0.9
@@ -88,9 +89,16 @@ def choose(config: Config, folder: Path | None = None) -> Choice:
     asked, device = config.compute.formulation, jax.devices()[0].platform
     file = folder / FILE if folder else None
     if file and asked == "auto" and file.exists():
-        stored = workdir.read_json(file)
-        if stored["platform"] == device:
-            return _from_json(stored, "as the run began")
+        try:
+            stored = workdir.read_object(file)
+            if stored["platform"] == device:
+                return _from_json(stored, "as the run began")
+        except (errors.WorkdirError, KeyError, TypeError, AttributeError) as error:
+            logging.warning(
+                "%s is damaged (%s), so it is not known how the run computed; a resumed run may round differently.",
+                file,
+                error,
+            )
     options = good_options()
     if asked == "direct":
         choice = Choice(DIRECT, options, "--config.compute.formulation")
@@ -133,11 +141,12 @@ def supported(options: Options) -> Options:
 @functools.cache
 def _measured() -> Choice:
     """The first of `CANDIDATES`, or one that is clearly faster here: from the user's cache or measured now."""
-    file = _cache_file()
-    if file.exists():
+    name = _cache_name()
+    file = cache.find(_CACHE, name)
+    if file is not None:
         try:
             return _from_json(workdir.read_json(file), "measured on this machine before")
-        except (errors.WorkdirError, KeyError, TypeError):
+        except (errors.WorkdirError, KeyError, TypeError, AttributeError):
             logging.warning("%s is damaged; measuring again.", file)
     candidates = {name: (form, supported(options)) for name, (form, options) in CANDIDATES.items()}
     candidates = {
@@ -152,11 +161,7 @@ def _measured() -> Choice:
     times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in took_ms.items())
     logging.info("Ways to compute convolutions, measured once on this machine: %s.", times)
     choice = Choice(*candidates[best], f"measured: {times}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        workdir.write_json(file, _to_json(choice))
-    except OSError as error:
-        logging.info("The choice is not remembered: %s", error)
+    cache.store(_CACHE, name, (workdir.json_text(_to_json(choice), indent=2) + "\n").encode())
     return choice
 
 
@@ -186,11 +191,11 @@ def _probe(form: Formulation, options: Options) -> Callable[[], Any]:
     return lambda: jax.block_until_ready(compiled(*arguments))
 
 
-def _cache_file() -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ich_jax" / "formulations"
+def _cache_name() -> str:
+    """Name of the file that remembers the choice for this machine and release of JAX."""
     probe = str((CANDIDATES, _PROBE_SHAPE, _MARGIN))
     text = "|".join([platform.machine(), _processor(), str(os.cpu_count()), jax.__version__, probe])
-    return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
 
 
 def _processor() -> str:
@@ -216,4 +221,6 @@ def _to_json(choice: Choice) -> dict[str, Any]:
 
 def _from_json(stored: dict[str, Any], why: str) -> Choice:
     form = Formulation(**stored["form"])
+    if any(type(value) is not type(getattr(DIRECT, name)) for name, value in dataclasses.asdict(form).items()):
+        raise TypeError(f"{form} holds values of other types")
     return Choice(form, supported(tuple(stored["options"].items())), f"{why} ({stored['reason']})")

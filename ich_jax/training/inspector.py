@@ -2,17 +2,16 @@
 
 It sees real images only. An inspector belongs to one set of images, one preparation and one configuration; its
 fingerprint says which, and a stored inspector with another fingerprint is never used. `get` looks for one in the path
-of the config, then among those shipped with the package, then in the user's cache, and trains one if there is none.
+of the config, then among those shipped with the package, in the user's cache and in the work directory, and trains one
+if there is none.
 """
 
 import dataclasses
 import functools
 import io
 import json
-import os
+import math
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,16 +23,17 @@ import numpy as np
 import optax
 from absl import logging
 
+from ich_jax import cache, errors, workdir
 from ich_jax import config as config_lib
-from ich_jax import errors, workdir
 from ich_jax.config import Config, InspectorConfig
-from ich_jax.data import augment, pipeline
+from ich_jax.data import archive, augment, pipeline
 from ich_jax.data.dataset import Dataset
 from ich_jax.models import inspector as network
 from ich_jax.training import losses
 from ich_jax.types import DesignSpace, Params, PyTree, Reading
 
 SHIPPED = Path(network.__file__).parent / "weights"
+_CACHE = "inspectors"
 _READ_BATCH = 128
 _STORED = np.float16  # rounding is far below the inspector's error
 _VERSION = 2  # counts changes of network or training that alter an inspector under an unchanged config
@@ -44,7 +44,7 @@ Progress = Callable[[int, float, Params], None]
 
 @dataclasses.dataclass(frozen=True)
 class InspectorReport:
-    """How well an inspector reads held-out real images.
+    """How well an inspector reads held-out real images. A figure is NaN where no image states what it is about.
 
     Attributes:
         n: Number of images.
@@ -80,7 +80,7 @@ class Inspector:
     Attributes:
         read: `images [N, H, W, C] float in [-1, 1] -> Reading` for any N; compiled once.
         report: Its own error, to be printed beside whatever it judges.
-        source: Its origin: `path`, `shipped`, `cache` or `trained`.
+        source: Its origin: `path`, `shipped`, `cache`, `workdir` or `trained`.
     """
 
     read: Callable[[jax.Array], Reading]
@@ -94,11 +94,19 @@ def fingerprint(config: InspectorConfig, dataset: Dataset) -> str:
     return config_lib.fingerprint({"version": _VERSION, "data": dataset.fingerprint, **fields})
 
 
-def get(config: Config, dataset: Dataset) -> Inspector:
-    """Returns the inspector of a data set, training and caching it if none is stored.
+def get(config: Config, dataset: Dataset, folder: str | Path | None = None) -> Inspector:
+    """Returns the inspector of a data set, training and keeping it if none is stored.
+
+    A newly trained one is kept before it is checked, so that nothing that follows can cost its training.
+
+    Args:
+        config: The run.
+        dataset: The real images.
+        folder: A work directory, where a newly trained inspector is kept besides the user's cache; None: there only.
 
     Raises:
         DataError: `config.inspector.path` names a file that is missing or belongs to other images.
+        WorkdirError: The work directory cannot be written.
     """
     wanted = fingerprint(config.inspector, dataset)
     if config.inspector.path:
@@ -111,25 +119,59 @@ def get(config: Config, dataset: Dataset) -> Inspector:
             )
         return _frozen(config.inspector, dataset, params, report, "path")
     name = f"inspector_{wanted}.npz"
-    for folder, source in ((SHIPPED, "shipped"), (cache_folder(), "cache")):
-        if (folder / name).is_file():
-            try:
-                params, report = load(folder / name, dataset.space)
-            except errors.DataError as error:  # only the cache can be damaged: train again
-                logging.warning("%s It will be trained again.", error)
-                continue
-            return _frozen(config.inspector, dataset, params, report, source)
+    keep = functools.partial(_keep, name, folder)
+    for path, source in _stored(name, folder):
+        try:
+            params, report = load(path, dataset.space)
+            if report.fingerprint != wanted:
+                raise errors.DataError(f"The inspector at {path} is not the one that its name says.")
+        except errors.DataError as error:  # those of the package cannot be damaged: another one is found or trained
+            logging.warning("%s It is left out.", error)
+            continue
+        found = _frozen(config.inspector, dataset, params, report, source)
+        return found if report.n or not dataset.n_holdout else _checked(found, config.inspector, dataset, params, keep)
     logging.info("No trained inspector for these images: training one (%d steps).", config.inspector.steps)
     params = as_stored(train(config, dataset))
-    trained = _frozen(config.inspector, dataset, params, _blank_report(config.inspector, dataset), "trained")
-    report = check(trained.read, config.inspector, dataset)
-    save(cache_folder() / name, params, report)
-    return dataclasses.replace(trained, report=report)
+    report = _blank_report(config.inspector, dataset)
+    keep(params, report)
+    trained = _frozen(config.inspector, dataset, params, report, "trained")
+    return _checked(trained, config.inspector, dataset, params, keep)
 
 
-def cache_folder() -> Path:
-    """Returns the folder in which trained inspectors are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ich_jax" / "inspectors"
+def cache_folder() -> Path | None:
+    """Returns the folder in which trained inspectors are kept; None if the user has no home."""
+    return cache.folder(_CACHE)
+
+
+def _stored(name: str, folder: str | Path | None) -> Iterator[tuple[Path, str]]:
+    """Yields the files that may hold an inspector, with their origin."""
+    if (SHIPPED / name).is_file():
+        yield SHIPPED / name, "shipped"
+    cached = cache.find(_CACHE, name)
+    if cached is not None:
+        yield cached, "cache"
+    if folder is not None and (Path(folder) / name).is_file():
+        yield Path(folder) / name, "workdir"
+
+
+def _keep(name: str, folder: str | Path | None, params: Params, report: InspectorReport) -> None:
+    data = _to_bytes(params, report)
+    if folder is not None:
+        workdir.write_bytes(Path(folder) / name, data)
+    cache.store(_CACHE, name, data)
+
+
+def _checked(
+    inspector: Inspector,
+    config: InspectorConfig,
+    dataset: Dataset,
+    params: Params,
+    keep: Callable[[Params, InspectorReport], None],
+) -> Inspector:
+    """Measures an inspector that was kept before it was checked, and keeps the outcome."""
+    report = check(inspector.read, config, dataset)
+    keep(params, report)
+    return dataclasses.replace(inspector, report=report)
 
 
 # ---------------------------------------------------------------- training
@@ -238,6 +280,8 @@ def check(read: Callable[[jax.Array], Reading], config: InspectorConfig, dataset
         )
         return _blank_report(config, dataset)
     real = dataset.holdout("test", n)
+    if not len(real.image):
+        return _blank_report(config, dataset)
     reading = read(real.image)
     given = np.asarray(real.brief.given) > 0
     n_elements = len(dataset.space.elements)
@@ -248,21 +292,38 @@ def check(read: Callable[[jax.Array], Reading], config: InspectorConfig, dataset
         elements[element.name] = float(hit[given[:, 1 + i]].mean()) if given[:, 1 + i].any() else float("nan")
     error = np.abs(np.asarray(reading.axes) - np.asarray(real.brief.axes))
     columns = [error[given[:, 1 + n_elements + a], a] for a in range(len(dataset.space.axes))]
+
+    def of_axes(figure: Callable[[np.ndarray], Any]) -> tuple[float, ...]:
+        return tuple(float(figure(column)) if len(column) else math.nan for column in columns)
+
     return dataclasses.replace(
         _blank_report(config, dataset),
         n=int(real.image.shape[0]),
         product_accuracy=float(right.mean()),
         element_accuracy=elements,
-        axis_mae=tuple(float(c.mean()) for c in columns),
-        axis_p95=tuple(float(np.quantile(c, 0.95)) for c in columns),
-        axis_p999=tuple(float(np.quantile(c, 0.999)) for c in columns),
-        axis_max=tuple(float(c.max()) for c in columns),
+        axis_mae=of_axes(np.mean),
+        axis_p95=of_axes(lambda c: np.quantile(c, 0.95)),
+        axis_p999=of_axes(lambda c: np.quantile(c, 0.999)),
+        axis_max=of_axes(np.max),
     )
 
 
 def _blank_report(config: InspectorConfig, dataset: Dataset) -> InspectorReport:
+    """The report of an inspector that has not been checked."""
+    elements = {element.name: math.nan for element in dataset.space.elements}
+    axes = (math.nan,) * len(dataset.space.axes)
     return InspectorReport(
-        0, 0.0, {}, dataset.space.axes, (), (), (), (), config.seed, config.steps, fingerprint(config, dataset)
+        n=0,
+        product_accuracy=math.nan,
+        element_accuracy=elements,
+        axes=dataset.space.axes,
+        axis_mae=axes,
+        axis_p95=axes,
+        axis_p999=axes,
+        axis_max=axes,
+        seed=config.seed,
+        steps=config.steps,
+        fingerprint=fingerprint(config, dataset),
     )
 
 
@@ -282,12 +343,16 @@ def as_stored(params: Params) -> Params:
 
 def save(path: str | Path, params: Params, report: InspectorReport) -> None:
     """Writes averaged parameters (as float16) and the report."""
+    workdir.write_bytes(Path(path), _to_bytes(params, report))
+
+
+def _to_bytes(params: Params, report: InspectorReport) -> bytes:
     flat = flax.traverse_util.flatten_dict(params, sep="/")
     arrays: dict[str, Any] = {name: np.asarray(value, _STORED) for name, value in flat.items()}
     arrays["report"] = np.array(json.dumps(dataclasses.asdict(report)))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    workdir.write_bytes(Path(path), buffer.getvalue())
+    return buffer.getvalue()
 
 
 def load(path: str | Path, space: DesignSpace) -> tuple[Params, InspectorReport]:
@@ -297,13 +362,13 @@ def load(path: str | Path, space: DesignSpace) -> tuple[Params, InspectorReport]
         DataError: The file is missing, damaged, or reads another design space.
     """
     try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            values: dict[str, Any] = json.loads(str(file["report"]))
-            flat = {name: file[name].astype(np.float32) for name in file.files if name != "report"}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = archive.read(Path(path))
+        values: dict[str, Any] = json.loads(str(arrays.pop("report")))
+        flat = {name: array.astype(np.float32) for name, array in arrays.items()}
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        report = InspectorReport(**values)
+    except (errors.DataError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise errors.DataError(f"No inspector can be read from {path}: {error}.") from error
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    report = InspectorReport(**values)
     elements = tuple(e.name for e in space.elements)
     if report.axes != space.axes or (report.n > 0 and tuple(report.element_accuracy) != elements):
         raise errors.DataError(f"The inspector at {path} reads other elements or axes than this data set has.")

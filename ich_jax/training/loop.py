@@ -17,9 +17,18 @@ from jax.experimental import multihost_utils
 
 from ich_jax import config as config_lib
 from ich_jax import errors, liveness, workdir
-from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.training import checkpoint, clock, formulation, health, parallel, penalties, transfer, writer
+from ich_jax.training import (
+    checkpoint,
+    checks,
+    clock,
+    data_description,
+    formulation,
+    health,
+    parallel,
+    transfer,
+    writer,
+)
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training import window as window_lib
@@ -98,13 +107,15 @@ def train(
     # Longer than other functions: it reads from top to bottom in the order of a run, whose state its parts share.
     process_folder = parallel.process_folder(folder)
     folder, steps, every = Path(folder), config.train.steps, config.loop
-    check(config, folder, dataset, init_from=init_from)
+    checks.check(config, folder, dataset, init_from=init_from)
     layout = parallel.make_layout(config)
-    workdir.write_json(process_folder / checkpoint.DATASET_FILE, checkpoint.describe_dataset(dataset))
+    workdir.write_json(process_folder / data_description.FILE, data_description.describe(dataset))
 
     with contextlib.ExitStack() as stack:
         # ---------------- where the run stands
-        checkpoints = stack.enter_context(checkpoint.Checkpoints(folder, keep=every.keep))
+        checkpoints = stack.enter_context(
+            checkpoint.Checkpoints(folder, keep=every.keep, run=config_lib.fingerprint(config))
+        )
         state, start, side = _newest(checkpoints, config, folder, dataset, layout, init_from)
         step, last = start, min(steps, stop_after or steps)
         closing = step >= last
@@ -196,41 +207,6 @@ def train(
             stopped=step < steps,
             signal=stop.received,
         )
-
-
-def check(config: config_lib.Config, folder: str | Path, dataset: Dataset, *, init_from: str = "") -> None:
-    """Checks that a run can start or resume, before anything is compiled or written.
-
-    Raises:
-        DataError: The batch is larger than the set.
-        ConfigError: The devices cannot share the batch.
-        WorkdirError: The run in the work directory began with other images, or from another checkpoint.
-    """
-    pipeline.check_batch(dataset, step_lib.images_per_step(config))
-    parallel.make_layout(config)
-    penalties.of_all(config)
-    if config.train.freeze_d and not init_from and not checkpoint.has_checkpoints(folder):
-        raise errors.ConfigError(
-            f"--config.train.freeze_d={config.train.freeze_d} keeps stages of the discriminator as they begin, which "
-            "is of use only with the weights of another run: give --init_from=RUN, or leave it at 0."
-        )
-    folder, process_folder = Path(folder), parallel.process_folder(folder)
-    dataset_file, lineage_file = process_folder / checkpoint.DATASET_FILE, process_folder / checkpoint.LINEAGE_FILE
-    if dataset_file.exists():
-        before = workdir.read_json(dataset_file)["fingerprint"]
-        if before != dataset.fingerprint:
-            raise errors.WorkdirError(
-                f"The images have changed since the run in {folder} began (fingerprint {before} then, "
-                f"{dataset.fingerprint} now). Restore them, or use another --workdir."
-            )
-    if init_from and checkpoint.has_checkpoints(folder):
-        before = workdir.read_json(lineage_file)["given"] if lineage_file.exists() else ""
-        if before != init_from:
-            began = f"began from {before}" if before else "began from scratch"
-            raise errors.WorkdirError(
-                f"The run in {folder} {began}, so it cannot resume with --init_from={init_from}. Leave --init_from out "
-                "to resume, or use another --workdir."
-            )
 
 
 # ---------------------------------------------------------------- parts of the loop

@@ -15,11 +15,12 @@ import jax
 import jax.numpy as jnp
 from absl import logging
 
+from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.config import Config
 from ich_jax.data import pipeline
 from ich_jax.data.dataset import Dataset
-from ich_jax.training import checkpoint, clock, loop, parallel, writer
+from ich_jax.training import checkpoint, checks, clock, data_description, loop, parallel, writer
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training import window as window_lib
@@ -94,10 +95,14 @@ def train(
     step_fn = step_lib.make_step(first, dataset, layout)
 
     with contextlib.ExitStack() as stacked:
-        runs = [stacked.enter_context(checkpoint.Checkpoints(folder, keep=every.keep)) for folder in folders]
+        runs = [
+            stacked.enter_context(checkpoint.Checkpoints(folder, keep=every.keep, run=config_lib.fingerprint(config)))
+            for config, folder in zip(configs, folders, strict=True)
+        ]
         states, starts, sides = [], set(), []
         for config, folder, checkpoints in zip(configs, folders, runs, strict=True):
-            workdir.write_json(Path(folder) / checkpoint.DATASET_FILE, checkpoint.describe_dataset(dataset))
+            checks.check_images(folder, dataset)
+            workdir.write_json(Path(folder) / data_description.FILE, data_description.describe(dataset))
             state = state_lib.create_state(config, dataset.spec)
             restored = checkpoints.restore(state)
             states.append(restored.state if restored else state)

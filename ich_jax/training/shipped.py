@@ -22,7 +22,7 @@ from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.data import make
 from ich_jax.models import generator as network
-from ich_jax.training import checkpoint, state
+from ich_jax.training import data_description, state
 from ich_jax.training.checkpoint import TrainedModel
 from ich_jax.types import Params
 
@@ -146,7 +146,7 @@ def save(model: TrainedModel, folder: str | Path, known: dict[str, Any]) -> dict
         written[file] = len(data)
     description = {
         "config": config_lib.to_dict(config),
-        "data": checkpoint.describe_dataset(dataset),
+        "data": data_description.describe(dataset),
         "step": model.step,
         "score": model.score,
         **known,

@@ -17,7 +17,7 @@ import numpy as np
 from ich_jax import config as config_lib
 from ich_jax import errors, workdir
 from ich_jax.models import layers
-from ich_jax.training import checkpoint, shipped
+from ich_jax.training import checkpoint, data_description, shipped
 from ich_jax.training import state as state_lib
 from ich_jax.training.state import TrainState
 from ich_jax.types import DesignSpace, ImageSpec, Params
@@ -109,10 +109,19 @@ def read(source: str | Path) -> Start:
         "given": str(source),
         "path": str(path),
         "step": int(path.name),
-        "fingerprint": workdir.read_json(config_file)["fingerprint"] if config_file.exists() else None,
-        "parent": workdir.read_json(lineage_file) if lineage_file.exists() else None,
+        "fingerprint": _noted(config_file, "fingerprint"),
+        "parent": _noted(lineage_file),
     }
-    return Start(networks, checkpoint.read_spec(run), str(path), lineage)
+    return Start(networks, data_description.read_spec(run), str(path), lineage)
+
+
+def _noted(path: Path, name: str = "") -> Any:
+    """What a file says, for the lineage; None if there is none or it is damaged, which costs the new run nothing."""
+    try:
+        values = workdir.read_object(path)
+    except errors.WorkdirError:
+        return None
+    return values.get(name) if name else values
 
 
 # ---------------------------------------------------------------- weights that belong to names

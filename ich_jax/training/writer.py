@@ -19,26 +19,41 @@ METRICS_FILE = "metrics.jsonl"
 def read_history(path: str | Path) -> list[dict[str, Any]]:
     """Reads `metrics.jsonl`: one dictionary per line, each with a `step`.
 
-    A last line that was cut off when a process was killed is left out.
-
-    Raises:
-        WorkdirError: The file cannot be read, or a line other than the last is damaged.
+    Lines that are damaged are left out, and counted in a warning: a log never stops a run. The last line is often one,
+    cut off when a process was killed.
     """
     path = Path(path)
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    rows = []
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        logging.warning("%s The log begins anew.", workdir.explain(error, path, action="read"))
+        return []
+    rows, damaged = [], []
     for number, line in enumerate(lines, start=1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            if number == len(lines):
-                break
-            raise errors.WorkdirError(
-                f"{path}, line {number} is not valid JSON; remove that line to resume."
-            ) from error
+        row = _row(line)
+        if row is not None:
+            rows.append(row)
+        elif line.strip():
+            damaged.append(number)
+    if damaged:
+        shown = ", ".join(map(str, damaged[:5])) + (", ..." if len(damaged) > 5 else "")
+        logging.warning("%s: line %s of %d cannot be read and is left out.", path, shown, len(lines))
     return rows
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """Returns a line of the log; None if it is not one."""
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        return None
+    values = (value for name, value in row.items() if name != "step")
+    numbers = all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values)
+    return row if numbers else None
 
 
 class MetricWriter:
@@ -56,11 +71,9 @@ class MetricWriter:
         before = read_history(self._path)
         self.history = [row for row in before if row["step"] <= step]
         workdir.write_text(self._path, "".join(workdir.json_text(row) + "\n" for row in self.history))
-        self._board = None
-        if tensorboard:
-            # TensorBoard hides the events that an interrupted process wrote beyond the restored step.
-            purge_step = step + 1 if before else None
-            self._board = _summary_writer(folder, purge_step)
+        self._folder, self._tensorboard = folder, tensorboard
+        self._board: Any = None
+        self._open_board(step + 1 if before else None)
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Writes one row.
@@ -82,9 +95,16 @@ class MetricWriter:
         self.history.append(row)
 
     def rewind(self, step: int) -> None:
-        """Drops the rows beyond `step`, to which the run was rolled back."""
+        """Drops the rows beyond `step`, to which the run was rolled back, from all outputs."""
         self.history = [row for row in self.history if row["step"] <= step]
         workdir.write_text(self._path, "".join(workdir.json_text(row) + "\n" for row in self.history))
+        self._open_board(step + 1)
+
+    def _open_board(self, purge_step: int | None) -> None:
+        """Begins a file of TensorBoard, which hides the events that earlier ones hold from `purge_step` on."""
+        if self._board is not None:
+            self._board.close()
+        self._board = _summary_writer(self._folder, purge_step) if self._tensorboard else None
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """Bad image folders: one message each, naming path, row or field, what was allowed and the repair."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,6 +165,10 @@ def test_two_rows_for_one_file(image_folder: Make, configure: Configure, table: 
         (b"", "has no column 'file_name' (its columns: none)"),
         (b"name,kind\nbook/00.png,1\n", "has no column 'file_name' (its columns: name, kind)"),
         (b"file_name,a,a\n", "has several columns named a"),
+        (b"File Name,a\n", "Call the column 'File Name' file_name"),
+        (b"file_name,,\nbook/00.png,3,\n", "column 2 has cells but no name in the first line"),
+        (b"file_name\n00.png\n01.png\n", "They lack the class: write 'fan/00.png' instead of '00.png'"),
+        (b"file_name,a\nbook/00.png\nbook/01.png,1,2\n", "row 3: 3 cells for 2 columns"),
         (b"file_name,note\nbook/00.png,red, round\n", "row 2: 3 cells for 2 columns; quote cells that hold commas"),
         (b"file_name,note\nbook/00.png\n", "row 2: 1 cells for 2 columns"),
         ("file_name,note\nbook/00.png,grün\n".encode("latin-1"), "not readable as UTF-8"),
@@ -175,18 +180,21 @@ def test_malformed_files(image_folder: Make, configure: Configure, content: byte
     _fails(configure(root), str(root / "metadata.csv"), message)
 
 
-def test_category_that_only_one_image_has(
-    image_folder: Make, configure: Configure, table: Table, names: list[str]
+def test_categories_that_only_one_image_has_are_left_open(
+    image_folder: Make, configure: Configure, table: Table, names: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     text = table(names, element_kind=lambda i: "colur" if i == 7 else ("colour", "sketch")[i % 2])
-    _fails(
-        configure(image_folder(metadata=text)),
-        "column 'element_kind': 1 categories are on one image only",
+    dataset = folder.make(configure(image_folder(metadata=text)))
+    (element,) = dataset.space.elements
+    assert element.categories == ("colour", "sketch")
+    everything = [dataset.train_images(dataset.n_train), *(dataset.holdout(s, 9) for s in ("validation", "test"))]
+    assert sum(int((batch.brief.given[:, 1] == 0).sum()) for batch in everything) == 1
+    for fragment in (
+        "column 'element_kind': 1 categories are on fewer than 2 images",
         "row 9 (book/07.png): 'colur'",
-        "did you mean 'colour'?",
-        "Allowed: colour, sketch",
-        "Correct the cells",
-    )
+        "did you mean 'colour'? Allowed: colour, sketch",
+    ):
+        assert caplog.text.count(fragment) == 1
 
 
 @pytest.mark.parametrize(("cell", "got"), [("same", "got same"), ("", "got only empty cells")])
@@ -238,3 +246,54 @@ def test_errors_come_before_any_image_is_decoded(
     monkeypatch.setattr(folder.decode, "decode", lambda *_: pytest.fail("decoded"))
     _fails(configure(root), "axis cells are not numbers")
     assert np.all([path.suffix in (".png", ".csv", "") for path in root.rglob("*")])  # and nothing was written
+
+
+def test_all_faults_of_a_folder_are_in_one_message(image_folder: Make, configure: Configure) -> None:
+    root = image_folder()
+    Image.new("RGB", (16, 16)).save(root / "loose.png")
+    (root / "gifs").mkdir()
+    Image.new("RGB", (16, 16)).save(root / "gifs" / "a.gif")
+    (root / "fan" / "old").mkdir()
+    _fails(
+        configure(root),
+        "holds 1 images outside any class folder",
+        f"class folder {root / 'gifs'} has no image",
+        "It holds 1 files that are not read (.gif): convert pictures to PNG",
+        f"{root / 'fan'} holds images and the folders old",
+        "scripts/prepare_images.py",
+    )
+    (root / "a.npz").write_bytes(b"")
+    _fails(configure(root / "a.npz"), "is a file", "Set --config.data.source=npz")
+
+
+def test_small_and_damaged_images_are_in_one_message(image_folder: Make, configure: Configure) -> None:
+    root = image_folder(size=40)
+    Image.new("RGB", (20, 31)).save(root / "fan" / "02.png")
+    (root / "fan" / "03.png").write_text("text")
+    _fails(configure(root, size=32), "fan/02.png: 20x31 px", "fan/03.png: no image in any", "scripts/prepare_images")
+
+
+def test_columns_that_a_spreadsheet_left_behind_are_dropped(
+    image_folder: Make, configure: Configure, table: Table, names: list[str]
+) -> None:
+    text = table(names, axis_age=lambda i: 1).replace("\n", ",,\n")
+    assert folder.make(configure(image_folder(metadata=text))).space.axes == ("age",)
+
+
+def test_what_r_writes_is_named(image_folder: Make, configure: Configure, table: Table, names: list[str]) -> None:
+    root = image_folder(metadata=table(names, axis_age=lambda i: "NA" if i else 1))
+    _fails(configure(root), "column 'axis_age': 'NA'", 'use write.csv(..., na = "")')
+
+
+def test_decomposed_names_of_files_match_composed_rows(tmp_path: Path, configure: Configure) -> None:
+    rows = ["file_name,element_kind"]
+    for label in ("café", "thé"):
+        apart = unicodedata.normalize("NFD", label)
+        (tmp_path / apart).mkdir()
+        for i in range(6):
+            Image.new("RGB", (16, 16), (40 * i, 90, len(apart))).save(tmp_path / apart / f"{i}.png")
+            rows.append(f"{unicodedata.normalize('NFC', label)}/{i}.png,{'ab'[i % 2]}")
+    (tmp_path / "metadata.csv").write_text("\n".join(rows), encoding="utf-8")
+    dataset = folder.make(configure(tmp_path))
+    assert [e.name for e in dataset.space.elements] == ["kind"]
+    assert dataset.n_train + dataset.n_holdout == 12

@@ -89,7 +89,10 @@ def test_relabelling_and_affine_change_of_the_scale():
         (lambda: quantification.quantification_1(CODES[:, [0, 0]], ITEMS, Y), "determine each other"),
         (lambda: quantification.quantification_1(CODES, ITEMS, np.ones(20)), "must differ"),
         (lambda: quantification.conjoint_analysis(CODES, ITEMS, [Y, np.ones(20)], key=KEY), "rater 1 gave"),
-        (lambda: quantification.conjoint_analysis(CODES[:, [0, 0]], ITEMS, [Y, -Y], key=KEY), "cannot be distinguished"),
+        (
+            lambda: quantification.conjoint_analysis(CODES[:, [0, 0]], ITEMS, [Y, -Y], key=KEY),
+            "cannot be distinguished",
+        ),
         (lambda: quantification.correspondence_analysis([[1, 0], [2, 0]]), "column 1 is empty"),
     ],
 )

@@ -83,7 +83,7 @@ def test_a_folder_of_folders(
     assert pixels[16, 16].tolist() == [200, 30, 30]
     with Image.open(output.parent / "set_sheet.png") as sheet:
         assert sheet.size == (112 + 16 * 36, 2 * 36)
-    assert sorted(p.name for p in output.parent.iterdir()) == ["set", "set_sheet.png"]
+    assert sorted(p.name for p in output.parent.iterdir()) == ["set", "set_account.csv", "set_sheet.png"]
 
 
 def test_the_result_is_an_image_folder(script: ModuleType, photos: Path, tmp_path: Path) -> None:
@@ -161,6 +161,65 @@ def test_a_failed_write_leaves_nothing(
     with pytest.raises(SystemExit, match="The disk is full"):
         run(script, photos, output=tmp_path / "set")
     assert [p.name for p in tmp_path.iterdir()] == [photos.name]
+
+
+def _class_of(root: Path) -> dict[str, str]:
+    """The class of each original: what a picture was called before decides what it is called after."""
+    return {Path(row["original"]).parent.name: row["file_name"].split("/")[0] for row in read_rows(root)}
+
+
+def test_classes_that_differ_stay_apart_and_renaming_is_said(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = ("fan (old)", "fan old", "fan,old", "C", "C++", "काला", "कीला", "泥人")
+    for k, label in enumerate(labels):
+        (tmp_path / "src" / label).mkdir(parents=True)
+        Image.new("RGB", (32, 32), (20 * k, 90, 120)).save(tmp_path / "src" / label / "0.png")
+    run(script, tmp_path / "src", output=tmp_path / "set")
+    names = _class_of(tmp_path / "set")
+    assert len(set(names.values())) == len(labels)
+    assert [names[label] for label in ("C", "C++", "काला", "कीला", "泥人")] == ["C", "C++", "काला", "कीला", "泥人"]
+    told = capsys.readouterr().out
+    for label in labels:
+        assert (f"class {label!r} is called {names[label]!r}" in told) == (names[label] != label)
+
+
+def test_every_file_is_accounted_for(
+    script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    root, rng = tmp_path / "src", np.random.default_rng(0)
+    for label in ("cat", "empty"):
+        (root / label).mkdir(parents=True)
+    values = {
+        "unit.tif": rng.random((40, 40)).astype(np.float32),
+        "bytes.tif": rng.integers(0, 256, (40, 40)).astype(np.int32),
+        "words.tif": rng.integers(0, 65536, (40, 40)).astype(np.int32),
+        "wild.tif": (rng.random((40, 40)) * 1e6).astype(np.float32),
+    }
+    for name, array in values.items():
+        Image.fromarray(array).save(root / "cat" / name)
+    for name in ("photo.heic", "drawing.svg", "notes.txt"):
+        (root / "cat" / name).write_bytes(b"")
+    (root / "cat" / "cut.jpg").write_bytes(b"\xff\xd8\xff")
+    run(script, root, output=tmp_path / "set", max_bad_share=1.0)
+    told = capsys.readouterr().out
+    with (tmp_path / "set_account.csv").open(newline="") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    assert len(rows) == 8
+    assert "8 files: 3 taken, of these 3 with other values; 5 left out" in told
+    for words in (
+        "floats from 0 to 1 scaled",
+        "32 bits from 0 to 65535 scaled",
+        ".heic is not read: export it as JPEG",
+    ):
+        assert words in told
+    assert "no picture in the folder 'empty'" in told
+    assert "src/cat/cut.jpg" in caplog.text  # by its own name, not that of the PNG that it would become
+    assert rows["src/cat/wild.tif"]["why"].startswith("values from ")
+    for name in ("unit", "bytes", "words"):
+        white = {"unit": 1.0, "bytes": 255.0, "words": 65535.0}[name]
+        written = np.asarray(Image.open(tmp_path / "set" / rows[f"src/cat/{name}.tif"]["becomes"])).mean()
+        assert abs(written - 255 * values[f"{name}.tif"].mean() / white) < 2
 
 
 def test_help_runs_as_a_script() -> None:

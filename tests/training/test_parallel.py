@@ -16,7 +16,7 @@ import pytest
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.models import layers
-from ich_jax.training import checkpoint, loop, parallel
+from ich_jax.training import checkpoint, checks, loop, parallel
 from ich_jax.training import state as state_lib
 from ich_jax.training import step as step_lib
 from ich_jax.training import window as window_lib
@@ -208,7 +208,7 @@ def test_what_devices_cannot_do_is_refused(compute: dict[str, Any], batch: int, 
     config = _config(train={"steps": 4, "batch": batch})
     config = dataclasses.replace(config, compute=config_lib.ComputeConfig(**compute))
     with pytest.raises(errors.ConfigError, match=message):
-        loop.check(config, tmp_path, made.dataset())
+        checks.check(config, tmp_path, made.dataset())
     assert not list(tmp_path.iterdir())
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ich_jax import errors, workdir
 from ich_jax.models import layers, networks
-from ich_jax.training import loop, transfer
+from ich_jax.training import checks, loop, transfer
 from ich_jax.types import Brief, DesignSpace, Element, ImageSpec
 from tests import helpers
 from tests.training import made
@@ -149,6 +149,6 @@ def test_a_run_of_another_space_starts_and_writes_down_what_it_kept(tmp_path: Pa
 def test_freezing_without_weights_to_keep_is_refused(tmp_path: Path) -> None:
     config = made.config(train={"freeze_d": 1})
     with pytest.raises(errors.ConfigError, match=r"freeze_d=1 keeps stages .* give --init_from=RUN"):
-        loop.check(config, tmp_path, made.dataset())
+        checks.check(config, tmp_path, made.dataset())
     with pytest.raises(errors.ConfigError, match=r"freeze_d: got 3; expected 0 to 2"):
         made.config(train={"freeze_d": 3})

@@ -29,10 +29,27 @@ def test_resuming_drops_rows_beyond_the_step_and_a_torn_line(tmp_path: Path) -> 
     assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n'
 
 
-def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"st\n{"step": 3}\n')
-    with pytest.raises(errors.WorkdirError, match="line 2"):
-        writer.MetricWriter(tmp_path, step=3, tensorboard=False)
+@pytest.mark.parametrize(
+    "line", [b'{"st', b"\xff\xfe", b"[1]", b"3", b'{"step": "2"}', b'{"loss": 1}', b'{"step": 2, "loss": "x"}', b"\x00"]
+)
+def test_damaged_lines_are_left_out_and_named(line: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1, "loss": null}\n' + line + b'\n{"step": 3}\n' + line)
+    log = writer.MetricWriter(tmp_path, step=3, tensorboard=False)
+    assert [row["step"] for row in log.history] == [1, 3]
+    assert "line 2, 4 of 4 cannot be read" in caplog.text
+    assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1, "loss": null}\n{"step": 3}\n'
+
+
+def test_tensorboard_hides_the_steps_that_a_rollback_abandoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    monkeypatch.setattr(writer, "_summary_writer", lambda folder, purge_step: opened.append(purge_step))
+    with writer.MetricWriter(tmp_path, step=0, tensorboard=True) as log:
+        for step in (1, 2, 3):
+            log.write(step, {"d_loss": 0.5})
+        log.rewind(1)
+        log.write(2, {"d_loss": 0.25})
+    assert opened == [None, 2]
+    assert [row["d_loss"] for row in writer.read_history(tmp_path / writer.METRICS_FILE)] == [0.5, 0.25]
 
 
 def test_a_run_goes_on_without_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
-from ich_jax import errors
+from ich_jax import errors, lock
 from ich_jax.config import BenefitConfig
 from ich_jax.studies.benefit.run import run, run_size_study, write_template
 from ich_jax.studies.console import keep_compiled_programs, parse_flags, refuse_arguments, show_log_lines
@@ -54,7 +54,8 @@ def main(argv: Sequence[str]) -> None:
         if config.compilation_cache:
             keep_compiled_programs()
         task = {"analyse": run, "size_study": run_size_study}[config.task]
-        task(config, FLAGS.workdir)
+        with lock.hold(FLAGS.workdir):
+            task(config, FLAGS.workdir)
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
 

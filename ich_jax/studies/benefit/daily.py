@@ -3,12 +3,14 @@
 import csv
 import dataclasses
 import datetime
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ich_jax import errors
+from ich_jax import errors, workdir
 from ich_jax.econometrics import benefit
 from ich_jax.econometrics.panel import Panel
 from ich_jax.report import text
@@ -140,9 +142,7 @@ def write_daily(data: Daily, path: str | Path) -> None:
             row = [str(panel.periods[t]), str(panel.units[u]), product, arm, repr(float(panel.outcome[u, t]))]
             rows.append([*row, "SIMULATED"] if data.simulated else row)
     header = [*KEYS, "benefit", *(["note"] if data.simulated else [])]
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    workdir.write_text(path, _csv([header, *rows]))
 
 
 def write_template(path: str | Path, *, sales: bool = False) -> None:
@@ -156,11 +156,11 @@ def write_template(path: str | Path, *, sales: bool = False) -> None:
 
     Raises:
         DataError: The file exists.
+        WorkdirError: It cannot be written.
     """
     path = Path(path)
     if path.exists():
         raise errors.DataError(f"{path}: exists already; a template is only written to a new file. Name another one.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     first = datetime.date(2025, 3, 3)
     rows = [[*KEYS, *(SALES if sales else ("benefit",)), "note"]]
     for unit, local, base in (("outlet 1", False, 40), ("outlet 2", True, 38), ("outlet 3", True, 43)):
@@ -170,5 +170,10 @@ def write_template(path: str | Path, *, sales: bool = False) -> None:
             amounts = [str(sold), "35.00", "14.00"] if sales else [f"{21 * sold:.2f}"]
             date = (first + datetime.timedelta(day)).isoformat()
             rows.append([date, unit, "figurine", arm, *amounts, "EXAMPLE"])
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+    workdir.write_text(path, _csv(rows))
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -5,7 +5,8 @@ sells designs made with AI assistance, "before" is the same unit until then, "lo
 never does. The benefit is a column of the file, or follows from units, price and cost.
 """
 
-import csv
+import collections
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from ich_jax import errors
 from ich_jax.econometrics import benefit, holidays
 from ich_jax.econometrics.panel import Panel
-from ich_jax.studies.benefit import copies, launches
+from ich_jax.studies.benefit import copies, launches, spreadsheet
 from ich_jax.studies.benefit.daily import BEFORE, KEYS, LOCAL, SALES, TREATED, Daily
 from ich_jax.uncertainty.float64 import Array
 
@@ -43,8 +44,8 @@ def load_daily(path: str | Path) -> Daily:
             no local unit, a single day, days far apart, a constant benefit, or local units that are copies of one
             another; a launch that contradicts the arms.
     """
-    rows, line = _read(path)
-    number = _numbers(path, rows, line)
+    rows, line, separator = _read(path)
+    number = _numbers(path, rows, line, separator)
     try:
         columns = {name: [row.get(name, "") for row in rows] for name in (*KEYS, launches.COLUMN)}
         return _assemble(str(path), columns, number, line)
@@ -76,19 +77,13 @@ def from_rows(
     return _assemble(source, columns, np.asarray(value, np.float64), np.arange(n), what="row")
 
 
-def _read(path: str | Path) -> tuple[list[dict[str, str]], Indices]:
-    """Rows of cells without surrounding blanks, and the line of each."""
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            cells = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as cause:
-        raise errors.DataError(f"{path}: cannot be read ({cause}); expected a CSV file in UTF-8.") from cause
+def _read(path: str | Path) -> tuple[list[dict[str, str]], Indices, str]:
+    """Rows of cells without surrounding blanks, the line of each, and what separates the cells of the file."""
+    header, cells, separator = spreadsheet.read(path, (*KEYS, "benefit", *SALES))
     wanted = f"expected {', '.join(KEYS)} and benefit, or {', '.join(SALES)} instead of benefit"
     if not header or header == [""]:
         raise errors.DataError(f"{path}: is empty; {wanted}. `write_template` writes an example.")
-    doubled = sorted({name for name in header if name and header.count(name) > 1})
+    doubled = sorted(name for name, n in collections.Counter(header).items() if name and n > 1)
     if doubled:
         raise errors.DataError(f"{path}: line 1: the column {', '.join(doubled)} occurs more than once; keep one.")
     missing = [name for name in KEYS if name not in header]
@@ -96,10 +91,8 @@ def _read(path: str | Path) -> tuple[list[dict[str, str]], Indices]:
     if not has_benefit:
         missing += [name for name in SALES if name not in sales] if sales else ["benefit"]
     if missing:
-        apart = [name for name, sign in (("semicolons", ";"), ("tabs", "\t")) if sign in "".join(header)]
-        hint = f" Its cells seem to be separated by {apart[0]}: save it with commas." if apart else ""
         raise errors.DataError(
-            f"{path}: line 1: no column {', '.join(missing)}; {wanted}. The file has: {', '.join(header)}.{hint}"
+            f"{path}: line 1: no column {', '.join(missing)}; {wanted}. The file has: {', '.join(header[:30])}."
         )
     if has_benefit and sales:
         raise errors.DataError(
@@ -115,12 +108,16 @@ def _read(path: str | Path) -> tuple[list[dict[str, str]], Indices]:
         )
     if not cells:
         raise errors.DataError(f"{path}: has a header and no rows; add a row for each unit and day.")
-    return [dict(zip(header, row, strict=True)) for _, row in cells], np.array([number for number, _ in cells])
+    rows = [dict(zip(header, row, strict=True)) for _, row in cells]
+    return rows, np.array([number for number, _ in cells]), separator
 
 
-def _numbers(path: str | Path, rows: list[dict[str, str]], line: Indices) -> Array:
+def _numbers(path: str | Path, rows: list[dict[str, str]], line: Indices, separator: str) -> Array:
     """`[N]` benefit."""
     names = ("benefit",) if "benefit" in rows[0] else SALES
+    # All numbers of the file say together what its commas mean.
+    written = spreadsheet.numbers([row[name] for name in names for row in rows], separator)
+    plain = {name: written[i * len(rows) : (i + 1) * len(rows)] for i, name in enumerate(names)}
     amounts: dict[str, Array] = {}
     for name in names:
         values = np.empty(len(rows))
@@ -128,7 +125,7 @@ def _numbers(path: str | Path, rows: list[dict[str, str]], line: Indices) -> Arr
         text: list[int] = []
         for i, row in enumerate(rows):
             try:
-                values[i] = float(row[name].replace("_", "?"))  # Python reads 1_000 as a number, others do not
+                values[i] = float(plain[name][i].replace("_", "?"))  # Python reads 1_000 as a number, others do not
             except ValueError:
                 values[i] = 0.0
                 (text if row[name] else empty).append(i)
@@ -161,7 +158,12 @@ def _assemble(source: str, columns: dict[str, list[str]], value: Array, line: In
         empty = [i for i, text in enumerate(column) if not text]
         if empty:
             raise errors.DataError(f"column {name} is empty in {_lines(line[empty], what)}; fill it, or drop the rows.")
-    known = {text: holidays.date(text, f"{what} {line[i]}") for text, i in _first(columns["date"]).items()}
+    for name in ("unit", "product"):
+        _check_spelling(name, columns[name], line, what)
+    known = {}
+    for text, i in _first(columns["date"]).items():
+        where = f"{what} {line[i]}"
+        known[text] = holidays.date(spreadsheet.day(text, where), where)
     day = np.array([known[text] for text in columns["date"]])
     arm, unit, product = (np.array(columns[name]) for name in ("arm", "unit", "product"))
     other = np.flatnonzero(~np.isin(arm, benefit.ARMS))
@@ -191,6 +193,19 @@ def _assemble(source: str, columns: dict[str, list[str]], value: Array, line: In
         panels.append(_panel(*of_product[1:], value[rows], starts))
         remarks.append((*assumed, *copies.check(str(name), panels[-1])))
     return Daily(tuple(str(name) for name in names), tuple(panels), source, remarks=tuple(remarks))
+
+
+def _check_spelling(name: str, column: list[str], line: Indices, what: str) -> None:
+    """Refuses names that a reader would take for one, and a program for two."""
+    seen: dict[str, tuple[str, int]] = {}
+    for text, i in _first(column).items():
+        form = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+        other, first = seen.setdefault(form, (text, i))
+        if other != text:
+            raise errors.DataError(
+                f"column {name}: {other!r} ({what} {line[first]}) and {text!r} ({what} {line[i]}) differ only in case, "
+                "width or blanks; spell one of them like the other, or name them apart."
+            )
 
 
 def _check_days(

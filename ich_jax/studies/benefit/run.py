@@ -29,7 +29,8 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
     liveness.keeps("an analysis is saved at its end only, and the same command begins it anew")
     liveness.stage("data")
     # ---------------- all checks, before anything is written
-    workdir.check(folder, config)  # a folder of another run is refused before any work
+    contents = workdir.digests(config)
+    workdir.check(folder, config, contents)  # a folder of another run is refused before any work
     analysis.plan_of(config)
     calendar = holidays.load_calendar(config.data.calendar) if config.data.calendar else None
     data, truth = load(config)
@@ -37,7 +38,7 @@ def run(config: BenefitConfig, folder: str) -> Analysis:
     print(*daily.describe(data), sep="\n")
     with showing(_STEPS * len(data.products), live=config.progress) as show:
         products = prepared.audit_products(data, config, progress=show)
-    workdir.claim(folder, config)
+    workdir.claim(folder, config, contents)
 
     # ---------------- steps 1 and 2: the target, and what this design can show
     heading(1, "Target: effect on the treated units over the days after their launch, yuan a day")

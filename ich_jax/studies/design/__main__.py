@@ -21,7 +21,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
-from ich_jax import errors
+from ich_jax import errors, lock
 from ich_jax.config import DesignConfig
 from ich_jax.studies.console import keep_compiled_programs, parse_flags, refuse_arguments, show_log_lines
 from ich_jax.studies.design.plan import Request
@@ -41,6 +41,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "checkpoint", "", "Work directory of a training run, or one of its checkpoints; empty: the shipped generator."
     )
+    flags.DEFINE_string("images", "", "Where the images of that run are now, if they were moved.")
     flags.DEFINE_multi_string("brief", [], 'A brief, such as "product=fan, palette=indigo, width=+1.5"; repeatable.')
     flags.DEFINE_string("briefs", "", "File of briefs: CSV with a row for each brief, or JSON.")
     flags.DEFINE_integer("test_briefs", 0, "Design for this number of the run's own test briefs.", lower_bound=0)
@@ -89,8 +90,11 @@ def main(argv: Sequence[str]) -> None:
             if request != Request():
                 raise errors.ConfigError("--redraw draws one design again; leave out briefs and other requests.")
             redraw(config, FLAGS.checkpoint, FLAGS.redraw, FLAGS.workdir or "")
+        elif FLAGS.dry_run:
+            run(config, FLAGS.workdir or "", FLAGS.checkpoint, request, dry_run=True, images=FLAGS.images)
         else:
-            run(config, FLAGS.workdir or "", FLAGS.checkpoint, request, dry_run=FLAGS.dry_run)
+            with lock.hold(FLAGS.workdir):
+                run(config, FLAGS.workdir, FLAGS.checkpoint, request, images=FLAGS.images)
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
 

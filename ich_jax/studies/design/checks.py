@@ -57,11 +57,13 @@ def check_folder(config: DesignConfig, folder: str, identity: dict[str, Any]) ->
     path = Path(folder) / plan.REQUEST_FILE
     if not path.exists():
         return
-    stored = workdir.read_json(path)
+    stored = workdir.read_object(path)
     generator = {"checkpoint": identity["checkpoint"]}
     trained.check_identity(folder, "designs", stored, generator, name=str(stored.get("run")))
-    if stored.get("jobs") != identity["jobs"]:
-        theirs = list(stored.get("jobs") or {})
+    if not isinstance(stored.get("jobs"), dict):
+        raise errors.WorkdirError(f"{path} is damaged: it names no briefs. Remove it to go on with the finished ones.")
+    if stored["jobs"] != identity["jobs"]:
+        theirs = list(stored["jobs"])
         differing = [name for name in theirs if stored["jobs"][name] != identity["jobs"].get(name)] or theirs
         raise errors.WorkdirError(
             f"{folder} holds designs of other briefs ({', '.join(differing[:3])}{', ...' * (len(differing) > 3)}); "

@@ -56,7 +56,7 @@ def report(config: DesignConfig, folder: str, designer: Designer, judging: Judgi
         Path(folder) / "results.json",
         {
             "summary": summary,
-            "request": workdir.read_json(Path(folder) / plan.REQUEST_FILE),
+            "request": workdir.read_object(Path(folder) / plan.REQUEST_FILE),
             "briefs": [_without_cloud(record) for record in records],
             "inspector": judging.inspector.report if judging else None,
             "provenance": origin,

@@ -256,7 +256,7 @@ def path(folder: str | Path, name: str) -> Path:
 
 def save(folder: str | Path, result: BriefResult) -> None:
     """Writes the record of a brief, which marks its designs as complete."""
-    workdir.write_json(path(folder, result.name), result)
+    workdir.write_record(path(folder, result.name), result)
 
 
 def load(folder: str | Path, name: str) -> BriefResult | None:
@@ -266,9 +266,9 @@ def load(folder: str | Path, name: str) -> BriefResult | None:
         WorkdirError: The file is damaged.
     """
     file = path(folder, name)
-    if not file.exists():
+    values = workdir.read_record(file)
+    if values is None:
         return None
-    values = workdir.read_json(file)
     try:
         values["stated"] = _stated(values["stated"])
         values["delivered"] = tuple(map(_delivered, values["delivered"]))
@@ -277,7 +277,7 @@ def load(folder: str | Path, name: str) -> BriefResult | None:
             **{name: tuple(map(_tuple, entries)) for name, entries in values["cloud"].items()}  # type: ignore[arg-type]
         )
         return BriefResult(**values)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise errors.WorkdirError(f"{file} is damaged ({error}). Remove it to draw its brief again.") from error
 
 

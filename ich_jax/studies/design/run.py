@@ -36,13 +36,27 @@ from ich_jax.training.checkpoint import TrainedModel
 _TOLERATED = 2  # grey levels of 255 by which results of other machines and versions may differ
 
 
-def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry_run: bool = False) -> None:
-    """Designs for the briefs of a request, and reports; prints the summary line."""
+def run(
+    config: DesignConfig, folder: str, source: str, request: Request, *, dry_run: bool = False, images: str = ""
+) -> None:
+    """Designs for the briefs of a request, and reports; prints the summary line.
+
+    Args:
+        config: The study.
+        folder: Work directory.
+        source: Work directory of a training run, or one of its checkpoints; empty: the shipped generator.
+        request: What is wanted.
+        dry_run: Only check everything and print the planned designs.
+        images: Where the images of that run are now; empty: where they were.
+    """
     # ---------------- all checks come before anything is drawn or written
     liveness.stage("generator and briefs")
     designer = load(source, config)
     jobs = plan.plan(
-        config, designer, request, lambda: trained.load_images(designer.model, source or "the shipped generator")
+        config,
+        designer,
+        request,
+        lambda: trained.load_images(designer.model, source or "the shipped generator", images=images),
     )
     checks.check_size(config, designer)
     checks.check_readable(designer)
@@ -52,7 +66,7 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
         describe(config, designer, jobs)
         return
     liveness.stage("inspector")
-    judging = load_judging(designer, source) if config.judge else None
+    judging = load_judging(designer, source, images) if config.judge else None
     workdir.claim(folder, config)
     workdir.write_json(Path(folder) / plan.REQUEST_FILE, identity)
     if request.sketch and (text := sketches.to_text(jobs[0].brief)):
@@ -60,7 +74,7 @@ def run(config: DesignConfig, folder: str, source: str, request: Request, *, dry
 
     # ---------------- brief by brief
     liveness.keeps(f"finished briefs in {folder} are kept, and the same command resumes")
-    jobs = fill(config, designer, judging, source, jobs)
+    jobs = fill(config, designer, judging, source, jobs, images)
     unfinished = [job for job in jobs if result.load(folder, job.name) is None]
     if unfinished:
         liveness.stage("compiling the programs that draw and read")
@@ -147,7 +161,7 @@ def load_model(source: str) -> TrainedModel:
     return checkpoint.restore_for_inference(source) if source else shipped.load()
 
 
-def load_judging(designer: Designer, source: str) -> Judging:
+def load_judging(designer: Designer, source: str, images: str = "") -> Judging:
     """Loads the images of the run and its inspector.
 
     Raises:
@@ -157,7 +171,7 @@ def load_judging(designer: Designer, source: str) -> Judging:
     model = designer.model
     try:
         dataset = trained.load_images(
-            model, source or "the shipped generator", ", or design without an inspector: --config.judge=False"
+            model, source or "the shipped generator", ", or design without an inspector: --config.judge=False", images
         )
     except errors.DataError as error:
         raise errors.DataError(
@@ -170,13 +184,19 @@ def load_judging(designer: Designer, source: str) -> Judging:
 
 
 def fill(
-    config: DesignConfig, designer: Designer, judging: Judging | None, source: str, jobs: tuple[Job, ...]
+    config: DesignConfig,
+    designer: Designer,
+    judging: Judging | None,
+    source: str,
+    jobs: tuple[Job, ...],
+    images: str = "",
 ) -> tuple[Job, ...]:
     """Draws the open parts of briefs for each candidate if the config says so and the run's images are available."""
     if config.open_parts != "drawn" or not any(open_parts.fillable(designer.space, job) for job in jobs):
         return jobs
     try:
-        dataset = judging.dataset if judging else trained.load_images(designer.model, source or "the shipped generator")
+        name = source or "the shipped generator"
+        dataset = judging.dataset if judging else trained.load_images(designer.model, name, images=images)
     except errors.IchJaxError as error:
         logging.warning(
             "Parts that briefs leave open are not drawn for each candidate, since that needs the run's images, which "

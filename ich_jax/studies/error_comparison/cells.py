@@ -67,7 +67,7 @@ def try_out(
         scores = [row["validation/axis_mae"] for row in writer.read_history(piece.folder(folder) / writer.METRICS_FILE)
                   if row.get("validation/axis_mae") is not None]  # fmt: skip
         error = scores[-1] if scores and not diverged else math.inf
-        workdir.write_json(piece.folder(folder) / RECORD_FILE, {"diverged": diverged, "axis_mae": error})
+        workdir.write_record(piece.folder(folder) / RECORD_FILE, {"diverged": diverged, "axis_mae": error})
         logging.info("%s: mean axis error %.3f", piece.name, error)
     return None
 
@@ -75,9 +75,12 @@ def try_out(
 def read_trial(folder: str, piece: Piece) -> Trial | None:
     """Returns the outcome of a trial, None if it is not done."""
     path = piece.folder(folder) / RECORD_FILE
-    if not path.exists():
+    values = workdir.read_record(path)
+    if values is None:
         return None
-    error = workdir.read_json(path)["axis_mae"]  # null stands for infinity
+    error = values.get("axis_mae")  # null stands for infinity
+    if error is not None and not isinstance(error, int | float):
+        raise errors.WorkdirError(f"{path} is not the record of a trial; remove it and give the command again.")
     settings = (piece.arm, piece.depth, piece.gain, piece.d_gain, piece.learning_rate, piece.seed)
     return Trial(*settings, axis_mae=math.inf if error is None else error)
 
@@ -97,7 +100,7 @@ def train(
     """
     configs, folders = [cell_config(config, piece) for piece in group], [piece.folder(folder) for piece in group]
     for run_config, path in zip(configs, folders, strict=True):
-        workdir.claim(path, run_config)
+        workdir.claim(path, run_config, {"data.path": judge.dataset.fingerprint})
     if len(group) > 1:
         stopped, signal = seeds.train(configs, folders, judge.dataset, validate=validate, stop_after=stop_after)
         return False, Stopped(signal) if stopped or signal is not None else None
@@ -183,7 +186,7 @@ def judge_cell(
         inspector_fingerprint=judge.inspector.report.fingerprint,
     )
     write_images(path / DESIGNS_FILE, images)
-    workdir.write_json(path / RECORD_FILE, record)  # written last: it marks the cell as finished
+    workdir.write_record(path / RECORD_FILE, record)  # written last: it marks the cell as finished
     logging.info("%s: mean axis error %.3f", piece.name, np.abs(record.read - record.requested).mean())
 
 
@@ -220,11 +223,14 @@ def read_record(config: ErrorComparisonConfig, folder: str, piece: Piece, judge:
         WorkdirError: The cell is of another config, or was judged by another inspector or on other briefs.
     """
     path = piece.folder(folder) / RECORD_FILE
-    if not path.exists():
+    values = workdir.read_record(path)
+    if values is None:
         return None
-    record = comparison.from_json(workdir.read_json(path))
-    expected = config_lib.fingerprint(cell_config(config, piece))
-    if record.config_fingerprint != expected:
+    record = comparison.from_json(values)
+    cell = cell_config(config, piece)
+    expected = config_lib.fingerprint(cell)
+    # Older versions counted where the images lie as a part of the config; which images, the inspector says.
+    if record.config_fingerprint not in (expected, config_lib.fingerprint(cell, located=True)):
         raise errors.WorkdirError(
             f"{path.parent} is a cell of another config (fingerprint {record.config_fingerprint}, expected "
             f"{expected}). Remove the folder to train it again, or use another --workdir."

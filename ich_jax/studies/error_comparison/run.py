@@ -1,7 +1,6 @@
 """The comparison as a whole: missing pieces are trained, then all cells are compared and reported."""
 
 import dataclasses
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from absl import logging
 
 from ich_jax import config as config_lib
-from ich_jax import errors, liveness, workdir
+from ich_jax import errors, liveness, lock, workdir
 from ich_jax.config import ErrorComparisonConfig
 from ich_jax.data import make
 from ich_jax.evaluation import designs
@@ -34,8 +33,8 @@ from ich_jax.studies.error_comparison.judge import Judge, chosen_axes, draw_brie
 from ich_jax.studies.error_comparison.plan import Piece, cell_config, cells, effort, in_groups, trials, untried
 from ich_jax.studies.error_comparison.result import CellRecord, Choice, Trial
 from ich_jax.studies.shards import parse_shard
+from ich_jax.training import checks, writer
 from ich_jax.training import inspector as inspector_lib
-from ich_jax.training import loop, writer
 
 
 def run(
@@ -52,6 +51,13 @@ def run(
         The signal that stopped it, if one did.
     """
     index, n = parse_shard(shard)
+    with lock.hold(folder, shard=(index, n)):
+        return _run(config, folder, index, n, merge_from, stop_after)
+
+
+def _run(
+    config: ErrorComparisonConfig, folder: str, index: int, n: int, merge_from: Iterable[str], stop_after: int
+) -> int | None:
     judge = prepare(config, folder)
     liveness.keeps(f"finished trials, cells and their checkpoints in {folder} are kept, and the same command resumes")
     for other in merge_from:
@@ -92,15 +98,16 @@ def prepare(config: ErrorComparisonConfig, folder: str) -> Judge:
     dataset = make.make(config.data, seed=config.seed)
     axes = chosen_axes(config, dataset)
     first = cell_config(config, cells(config, ())[0])
-    loop.check(first, folder, dataset)
-    workdir.check(folder, config)  # a folder of another comparison is refused before the inspector is trained
+    checks.check(first, folder, dataset)
+    contents = {"data.path": dataset.fingerprint}
+    workdir.check(folder, config, contents)  # a folder of another comparison is refused before the inspector is trained
     liveness.stage("inspector")
     inspector = inspector_lib.get(config, dataset)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
     names = tuple(dataset.space.axes[a] for a in axes)
     judge = Judge(dataset, inspector, axes, names, draw_briefs(config, dataset, axes))
     describe(first, dataset)
-    workdir.claim(folder, config)
+    workdir.claim(folder, config, contents)
     return judge
 
 
@@ -230,8 +237,8 @@ def merge(config: ErrorComparisonConfig, folder: str, other: str) -> None:
     Raises:
         WorkdirError: It is of another comparison.
     """
-    stored = workdir.read_json(Path(other) / workdir.CONFIG_FILE).get("fingerprint")
-    if stored != config_lib.fingerprint(config):
+    stored = workdir.read_object(Path(other) / workdir.CONFIG_FILE).get("fingerprint")
+    if stored not in (config_lib.fingerprint(config), config_lib.fingerprint(config, located=True)):
         raise errors.WorkdirError(
             f"{other} holds another comparison (fingerprint {stored}, {config_lib.fingerprint(config)} is wanted); "
             "merge work directories of the same config only."
@@ -241,8 +248,7 @@ def merge(config: ErrorComparisonConfig, folder: str, other: str) -> None:
         if not (target / RECORD_FILE).exists():
             for source in sorted(record.parent.iterdir(), key=lambda path: path.name == RECORD_FILE):
                 if source.is_file():
-                    target.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(source, target / source.name)
+                    workdir.write_bytes(target / source.name, source.read_bytes())  # whole or not at all
 
 
 def print_choices(choices: Sequence[Choice]) -> None:

@@ -19,10 +19,11 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
-from ich_jax import errors
+from ich_jax import errors, lock
 from ich_jax.config import InterferenceConfig
 from ich_jax.studies.console import keep_compiled_programs, parse_flags, refuse_arguments, show_log_lines
 from ich_jax.studies.interference.run import run, run_pulses
+from ich_jax.studies.shards import parse_shard
 
 FLAGS = flags.FLAGS
 
@@ -32,6 +33,7 @@ def define_flags() -> None:
     config_flags.DEFINE_config_file("config", None, "Config file, such as configs/interference_sweep.py:quick.")
     flags.DEFINE_string("workdir", None, "Folder of the sweep; given again, the sweep resumes.")
     flags.DEFINE_string("checkpoint", None, "Training run, or one of its checkpoints; shipped: of the package.")
+    flags.DEFINE_string("images", "", "Where the images of that run are now, if they were moved.")
     flags.DEFINE_string("reference", "", "Training run, or finished sweep, of the generator to compare with.")
     flags.DEFINE_string("shard", "", "i/n: do only every n-th job, from the i-th on, without a report.")
     for name in ("config", "workdir", "checkpoint"):
@@ -49,9 +51,12 @@ def main(argv: Sequence[str]) -> None:
         if config.task == "pulse":
             if FLAGS.reference:
                 raise errors.ConfigError("--reference belongs to a sweep; pulses are compared with their controls.")
-            run_pulses(config, FLAGS.workdir, FLAGS.checkpoint, shard=FLAGS.shard)
+            with lock.hold(FLAGS.workdir, shard=parse_shard(FLAGS.shard)):
+                run_pulses(config, FLAGS.workdir, FLAGS.checkpoint, shard=FLAGS.shard, images=FLAGS.images)
         else:
-            run(config, FLAGS.workdir, FLAGS.checkpoint, reference=FLAGS.reference, shard=FLAGS.shard)
+            flags_of_run = {"reference": FLAGS.reference, "shard": FLAGS.shard, "images": FLAGS.images}
+            with lock.hold(FLAGS.workdir, shard=parse_shard(FLAGS.shard)):
+                run(config, FLAGS.workdir, FLAGS.checkpoint, **flags_of_run)
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
 

@@ -38,15 +38,21 @@ class Reference:
     model: TrainedModel | None = None
 
 
-def load(config: InterferenceConfig, folder: str, source: str) -> tuple[TrainedModel, Dataset]:
+def load(config: InterferenceConfig, folder: str, source: str, images: str = "") -> tuple[TrainedModel, Dataset]:
     """Reads generator and images; refuses a work directory of another config or generator, and writes nothing.
+
+    Args:
+        config: The study.
+        folder: Its work directory.
+        source: Work directory of a training run, or one of its checkpoints.
+        images: Where the images of that run are now; empty: where they were.
 
     Raises:
         CheckpointError: There is no good checkpoint, or its images are no longer the same.
         WorkdirError: The folder belongs to another sweep.
     """
     model = shipped.load() if source == transfer.SHIPPED else checkpoint.restore_for_inference(source)
-    dataset = trained.load_images(model, source)
+    dataset = trained.load_images(model, source, images=images)
     check_folder(config, folder, model, dataset)
     return model, dataset
 
@@ -130,7 +136,7 @@ def read_identity(folder: str | Path) -> dict[str, Any]:
     Raises:
         WorkdirError: The folder has none, or it is damaged.
     """
-    stored = workdir.read_json(Path(folder) / FILE)
+    stored = workdir.read_object(Path(folder) / FILE)
     return {_RENAMED.get(name, name): value for name, value in stored.items()}
 
 

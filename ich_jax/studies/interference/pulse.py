@@ -317,7 +317,7 @@ def _noisy(params: PyTree, strength: float, key: jax.Array) -> PyTree:
 
 def save(folder: str | Path, course: Course) -> None:
     """Writes a course as one JSON file."""
-    workdir.write_json(_path(folder, course.pulse), course)
+    workdir.write_record(_path(folder, course.pulse), course)
 
 
 def load(folder: str | Path, pulse: Pulse) -> Course | None:
@@ -327,9 +327,9 @@ def load(folder: str | Path, pulse: Pulse) -> Course | None:
         WorkdirError: The file is damaged.
     """
     path = _path(folder, pulse)
-    if not path.is_file():
+    values = workdir.read_record(path)
+    if values is None:
         return None
-    values = workdir.read_json(path)
     try:
         return Course(
             pulse=Pulse(**values.pop("pulse")),

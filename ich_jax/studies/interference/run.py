@@ -30,7 +30,9 @@ from ich_jax.training import state as state_lib
 from ich_jax.training.checkpoint import TrainedModel
 
 
-def run(config: InterferenceConfig, folder: str, source: str, *, reference: str = "", shard: str = "") -> None:
+def run(
+    config: InterferenceConfig, folder: str, source: str, *, reference: str = "", shard: str = "", images: str = ""
+) -> None:
     """Runs a sweep, and reports unless it was one shard of several.
 
     Args:
@@ -39,6 +41,7 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
         source: Work directory of a training run, or one of its checkpoints, or `shipped`.
         reference: Training run, or finished sweep, of the generator to compare with; empty: none.
         shard: `i/n`: does every n-th job, from the i-th on; empty: all.
+        images: Where the images of that run are now; empty: where they were.
 
     Raises:
         IchJaxError: An argument or a file cannot be used; the message says which and why. Nothing is written then.
@@ -54,15 +57,15 @@ def run(config: InterferenceConfig, folder: str, source: str, *, reference: str 
             "generator, such as latent_noise."
         )
     i, n = parse_shard(shard)
-    model, dataset = generators.load(config, folder, source)
+    model, dataset = generators.load(config, folder, source, images)
     rival = generators.load_reference(config, folder, reference, dataset)
     generators.claim(config, folder, model, dataset)
 
     # ---------------- inspectors
     liveness.stage("inspectors")
-    inspectors = {sweep_result.MAIN: inspector_lib.get(model.config, dataset)}
+    inspectors = {sweep_result.MAIN: inspector_lib.get(model.config, dataset, folder)}
     if config.second:
-        inspectors[sweep_result.SECOND] = inspector_lib.get(_with_inspector(model.config, config), dataset)
+        inspectors[sweep_result.SECOND] = inspector_lib.get(_with_inspector(model.config, config), dataset, folder)
     accuracies = {name: inspector.report.product_accuracy for name, inspector in inspectors.items()}
     for name, inspector in inspectors.items():
         logging.info("The %s inspector (%s) reads real products right: %.4f", name, inspector.source, accuracies[name])
@@ -110,7 +113,7 @@ def _sweep(
         )
 
 
-def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: str = "") -> None:
+def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: str = "", images: str = "") -> None:
     """Continues training under pulses, and reports unless it was one shard of several.
 
     Args:
@@ -118,6 +121,7 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
         folder: Work directory.
         source: Work directory of a training run, or one of its checkpoints, or `shipped`.
         shard: `i/n`: makes every n-th run, from the i-th on; empty: all.
+        images: Where the images of that run are now; empty: where they were.
 
     Raises:
         IchJaxError: An argument or a file cannot be used; the message says which and why. Nothing is written then.
@@ -125,12 +129,12 @@ def run_pulses(config: InterferenceConfig, folder: str, source: str, *, shard: s
     liveness.stage("generator and images")
     window, pulses = pulse_result.plan(config.pulse)
     i, n = parse_shard(shard)
-    model, dataset = generators.load(config, folder, source)
+    model, dataset = generators.load(config, folder, source, images)
     generators.claim(config, folder, model, dataset)
     every = max(1, config.pulse.steps // config.pulse.evaluations)
     trained = _pulse_training(model.config, config, every)
     liveness.stage("inspector")
-    inspector = inspector_lib.get(model.config, dataset)
+    inspector = inspector_lib.get(model.config, dataset, folder)
     liveness.keeps(f"finished runs in {folder} are kept, and the same command resumes")
     liveness.stage("choice of how convolutions are computed")
     choice = formulation.choose(trained, Path(folder))

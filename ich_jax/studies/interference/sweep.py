@@ -118,7 +118,7 @@ def run(
         batch: Designs per call.
         progress: Called after each job with its name and the number of jobs done.
     """
-    missing = [job for job in jobs if not _path(folder, *job).is_file()]
+    missing = [job for job in jobs if workdir.read_record(_path(folder, *job)) is None]
     programs: dict[str, Program] = {}
     for done, (kind, seed) in enumerate(missing, start=len(jobs) - len(missing) + 1):
         started = time.perf_counter()
@@ -302,7 +302,7 @@ def save(path: Path, readings: Readings) -> None:
         name: [[np.packbits(row).tobytes().hex() for row in rows] for rows in c] for name, c in readings.product.items()
     }
     values = {field.name: getattr(readings, field.name) for field in dataclasses.fields(readings)}
-    workdir.write_json(path, values | {"n": n, "product": packed})
+    workdir.write_record(path, values | {"n": n, "product": packed})
 
 
 def load(folder: str | Path, kind: str, seed: int) -> Readings:
@@ -312,7 +312,9 @@ def load(folder: str | Path, kind: str, seed: int) -> Readings:
         WorkdirError: It was not done, or its file is damaged.
     """
     path = _path(folder, kind, seed)
-    values = workdir.read_json(path)
+    values = workdir.read_record(path)
+    if values is None:
+        raise errors.WorkdirError(f"{path} is missing or damaged. Run the sweep again; what is whole is kept.")
     try:
         n = values.pop("n")
         unpack = functools.partial(np.unpackbits, count=n)
@@ -327,7 +329,7 @@ def load(folder: str | Path, kind: str, seed: int) -> Readings:
             axis_error=np.array(values.pop("axis_error"), float),
             **values,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise errors.WorkdirError(
             f"{path} does not hold the readings of a sweep ({error}); it is damaged. Remove it and run the sweep again."
         ) from error

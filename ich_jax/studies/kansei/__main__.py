@@ -19,7 +19,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
-from ich_jax import errors
+from ich_jax import errors, lock
 from ich_jax.config import KanseiConfig
 from ich_jax.studies.console import keep_compiled_programs, parse_flags, refuse_arguments, show_log_lines
 from ich_jax.studies.kansei import exchange
@@ -43,7 +43,7 @@ def define_flags() -> None:
     flags.DEFINE_list("raters", ["5"], "For --make_sheets: names of the raters, or their number.")
     flags.DEFINE_list("words", [], "For --make_sheets: words to rate, such as cold|warm; without words: a review.")
     flags.DEFINE_list("levels", [], "For --make_sheets: lowest and highest score; 1,5 for a review, -3,3 for words.")
-    flags.DEFINE_integer("sheet_seed", 0, "For --make_sheets: seed of codes and orders.")
+    flags.DEFINE_integer("sheet_seed", 0, "For --make_sheets: seed of codes and orders.", 0, errors.LARGEST_SEED)
     flags.DEFINE_string("read_sheets", "", "Read the filled sheets of this folder, write --answers, then exit.")
     flags.DEFINE_string("filled", "", "For --read_sheets: folder of filled .csv or .xlsx files; empty: its sheets/.")
     flags.DEFINE_string("answers", "", "For --read_sheets: folder of the files that configs/kansei_study.py:csv reads.")
@@ -76,9 +76,11 @@ def main(argv: Sequence[str]) -> None:
         if config.data.source == "loop":
             from ich_jax.studies.kansei import loop  # draws designs; the other variants need none of its imports
 
-            loop.go_round(config, FLAGS.workdir, FLAGS.checkpoint)
+            with lock.hold(FLAGS.workdir):
+                loop.go_round(config, FLAGS.workdir, FLAGS.checkpoint)
             return
-        run(config, FLAGS.workdir, FLAGS.axes_of)
+        with lock.hold(FLAGS.workdir):
+            run(config, FLAGS.workdir, FLAGS.axes_of)
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
 

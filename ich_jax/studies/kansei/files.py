@@ -205,7 +205,10 @@ def _read(path: Path, needed: Sequence[str] = ()) -> tuple[list[str], list[dict[
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as cause:
         raise errors.DataError(f"{path}: cannot be read as UTF-8 text ({cause}).") from cause
-    lines = list(csv.reader(io.StringIO(text, newline="")))
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as cause:
+        raise errors.DataError(f"{path}: cannot be read as comma-separated text ({cause}).") from cause
     if len(lines) < 2:
         raise errors.DataError(f"{path}: needs a header and at least one row.")
     header = [name.strip() for name in lines[0]]

@@ -32,8 +32,9 @@ def run(config: KanseiConfig, folder: str, axes_of: str = "") -> KanseiResult:
     """
     liveness.keeps("an analysis is saved only at its end, and the same command starts it again")
     liveness.stage("answers")
+    contents = workdir.digests(config)
     if (Path(folder) / workdir.CONFIG_FILE).exists():
-        workdir.claim(folder, config)  # a folder of another run is refused before any work
+        workdir.claim(folder, config, contents)  # a folder of another run is refused before any work
     if config.data.source == "csv":
         scale = config.data.scale_low, config.data.scale_high
         answers = files.load(config.data.path, scale, config.data.axis_levels)
@@ -44,7 +45,7 @@ def run(config: KanseiConfig, folder: str, axes_of: str = "") -> KanseiResult:
     result = analyse(answers, config)
     for analysis, reason in result.not_computable:
         print(f"not computable: {analysis}: {reason}")
-    workdir.claim(folder, config)
+    workdir.claim(folder, config, contents)
     liveness.stage("page")
     origin = provenance.provenance()
     page = kansei_page.write(folder, config=config, result=result, provenance=origin)

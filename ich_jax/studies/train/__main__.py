@@ -12,6 +12,7 @@ if __name__ == "__main__":
     memory.set_up()  # at the very first: it may run the command once more
     liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -21,10 +22,11 @@ from ml_collections import config_flags
 from ich_jax import config as config_lib
 from ich_jax import errors
 from ich_jax.data import make
+from ich_jax.evaluation import designs
 from ich_jax.studies.console import parse_flags, refuse_arguments, show_log_lines
 from ich_jax.studies.describe import describe
 from ich_jax.studies.train.run import run
-from ich_jax.training import parallel
+from ich_jax.training import checks, parallel
 
 FLAGS = flags.FLAGS
 
@@ -55,10 +57,18 @@ def main(argv: Sequence[str]) -> None:
     show_log_lines()
     try:
         config = config_lib.resolve(FLAGS.config)
+        if not FLAGS.coordinator and (FLAGS.num_processes or FLAGS.process_id != -1):
+            raise errors.ConfigError(
+                "--num_processes and --process_id need --coordinator=HOST:PORT of the first process: without it each "
+                "process would train a run of its own, in the same folder."
+            )
         if FLAGS.distributed or FLAGS.coordinator:
             parallel.start_processes(FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id)
         if FLAGS.dry_run:
-            describe(config, make.make(config.data, seed=config.seed))
+            designs.check(config)
+            dataset = make.make(config.data, seed=config.seed)
+            checks.check(config, FLAGS.workdir or os.devnull, dataset, init_from=FLAGS.init_from)
+            describe(config, dataset)
             return
         stopped_by = run(config, FLAGS.workdir, init_from=FLAGS.init_from, stop_after=FLAGS.stop_after)
     except errors.IchJaxError as error:

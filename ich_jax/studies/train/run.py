@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from absl import logging
 
-from ich_jax import liveness, workdir
+from ich_jax import liveness, lock, workdir
 from ich_jax.config import Config
 from ich_jax.data import make
 from ich_jax.data.dataset import Dataset
@@ -19,7 +19,7 @@ from ich_jax.report import sheets as image_sheets
 from ich_jax.studies.console import keep_compiled_programs, shown
 from ich_jax.studies.describe import describe, errors_of
 from ich_jax.studies.train import page as train_page
-from ich_jax.training import checkpoint, formulation, loop, parallel, sampling
+from ich_jax.training import checkpoint, checks, formulation, loop, parallel, sampling
 from ich_jax.training import inspector as inspector_lib
 from ich_jax.training import state as state_lib
 from ich_jax.types import PyTree
@@ -32,7 +32,15 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
 
     Returns:
         The signal that stopped it, if one did.
+
+    Raises:
+        IchJaxError: Something cannot be used, or another process holds the work directory.
     """
+    with lock.hold(parallel.process_folder(folder)):
+        return _run(config, folder, init_from=init_from, stop_after=stop_after)
+
+
+def _run(config: Config, folder: str, *, init_from: str, stop_after: int) -> int | None:
     if config.compute.compilation_cache:
         keep_compiled_programs()
 
@@ -40,13 +48,13 @@ def run(config: Config, folder: str, *, init_from: str = "", stop_after: int = 0
     liveness.stage("images")
     designs.check(config)
     dataset = make.make(config.data, seed=config.seed)
-    loop.check(config, folder, dataset, init_from=init_from)
+    checks.check(config, folder, dataset, init_from=init_from)
     describe(config, dataset)
     process_folder = parallel.process_folder(folder)
-    workdir.claim(process_folder, config)
+    workdir.claim(process_folder, config, {"data.path": dataset.fingerprint})
     parallel.wait_for_all("the work directory is claimed")
     liveness.stage("inspector")
-    inspector = inspector_lib.get(config, dataset)
+    inspector = inspector_lib.get(config, dataset, process_folder)
     logging.info("The inspector (%s) on real images: %s", inspector.source, errors_of(inspector.report))
 
     # ---------------- train

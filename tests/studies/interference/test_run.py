@@ -58,7 +58,7 @@ def _tiny(images: Path) -> Iterator[None]:
         bright = jnp.mean(jnp.asarray(image, jnp.float32), axis=(1, 2, 3))
         return Reading(jnp.stack([-bright, bright], axis=1), (), jnp.zeros((len(bright), 3)))
 
-    def get(config: config_lib.Config, dataset: Any) -> inspector_lib.Inspector:
+    def get(config: config_lib.Config, dataset: Any, folder: Any) -> inspector_lib.Inspector:
         report = inspector_lib.InspectorReport(9, 0.5, {}, (), (), (), (), (), seed=1, steps=0, fingerprint="made")
         return inspector_lib.Inspector(read, report, "path")
 

@@ -43,7 +43,7 @@ def make_config(images: Path) -> config_lib.Config:
     )
 
 
-def blind_inspector(config: config_lib.Config, dataset: Any) -> inspector_lib.Inspector:
+def blind_inspector(config: config_lib.Config, dataset: Any, folder: Any) -> inspector_lib.Inspector:
     """Reads the first product and zero axes off everything, without training."""
 
     def read(image: jax.Array) -> Reading:
