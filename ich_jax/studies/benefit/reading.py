@@ -187,8 +187,8 @@ def _assemble(source: str, columns: dict[str, list[str]], value: Array, line: In
                 f"product {name}: the benefit is {value[rows[0]]:g} in every row; nothing can be explained."
             )
         of_product = str(name), day[rows], unit[rows], arm[rows]
-        where = [f"{what} {line[i]}" for i in rows]
-        known_launches = launches.read(str(name), unit[rows], arm[rows], stated[rows], where)
+        places = [f"{what} {line[i]}" for i in rows]
+        known_launches = launches.read(str(name), unit[rows], arm[rows], stated[rows], places)
         starts, assumed = launches.infer(*of_product, known_launches)
         panels.append(_panel(*of_product[1:], value[rows], starts))
         remarks.append((*assumed, *copies.check(str(name), panels[-1])))
