@@ -221,7 +221,7 @@ def check(workdir: str | Path, config: Any, contents: Mapping[str, str] | None =
         try:
             stored = read_config(workdir)
         except errors.WorkdirError as error:
-            if config_lib.fingerprint(config) in _marks(workdir):
+            if config_lib.fingerprint(config, located=False) in _marks(workdir):
                 logging.warning("%s It is written anew: the checkpoints beside it are of this very run.", error)
                 return True
             if path.exists():

@@ -126,7 +126,7 @@ def write_untrained(folder: Path, name: str) -> Path:
     data = ich_jax.make_dataset(config)
     workdir.claim(folder, config)
     workdir.write_json(folder / data_description.FILE, data_description.describe(data))
-    with checkpoint.Checkpoints(folder, keep=1, run=config_lib.fingerprint(config)) as checkpoints:
+    with checkpoint.Checkpoints(folder, keep=1, run=config_lib.fingerprint(config, located=False)) as checkpoints:
         checkpoints.save(1, state.create_state(config, data.spec), side={})
         checkpoints.wait()
     return folder

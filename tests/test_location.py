@@ -47,7 +47,7 @@ def test_a_run_goes_on_wherever_its_images_are(root: Path, tmp_path: Path, renam
     (tmp_path / "x").mkdir()
     now = _config(renamed(root) if renamed else root.rename(tmp_path / "moved"))
     assert workdir.claim(run, now, _contents(now)) is True
-    assert config_lib.fingerprint(now) == config_lib.fingerprint(config)
+    assert config_lib.fingerprint(now, located=False) == config_lib.fingerprint(config, located=False)
     assert workdir.read_config(run)["data"]["path"] == now.data.path
     (Path(now.data.path) / "cat" / "0.png").unlink()
     other = _config(tmp_path / "y" if renamed is None else root.rename(tmp_path / "moved"))
@@ -123,17 +123,17 @@ def test_studies_of_a_run_find_its_moved_images(root: Path, tmp_path: Path) -> N
 def test_a_run_without_its_config_is_adopted_by_its_checkpoints(untrained: Path, tmp_path: Path) -> None:
     config = helpers.resolve()
     seal = tmp_path / "checkpoints" / "4" / workdir.SEAL_FILE
-    for mark in (None, "another", config_lib.fingerprint(config)):
+    for mark in (None, "another", config_lib.fingerprint(config, located=False)):
         workdir.write_json(seal, {"step": 4, "files": {}, "run": mark})
         for damage in (None, '{"seed": 0', "[1, 2]"):
             (tmp_path / "config.json").unlink(missing_ok=True)
             if damage:
                 (tmp_path / "config.json").write_text(damage)
-            if mark != config_lib.fingerprint(config):
+            if mark != config_lib.fingerprint(config, located=False):
                 with pytest.raises(errors.WorkdirError):
                     workdir.claim(tmp_path, config)
                 continue
             assert workdir.claim(tmp_path, config) is True
             assert config_lib.resolve(workdir.read_config(tmp_path)) == config
     stored = json.loads((untrained / "checkpoints" / "1" / workdir.SEAL_FILE).read_text())
-    assert stored["run"] == config_lib.fingerprint(config_lib.resolve(workdir.read_config(untrained)))
+    assert stored["run"] == config_lib.fingerprint(config_lib.resolve(workdir.read_config(untrained)), located=False)

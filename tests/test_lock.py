@@ -49,7 +49,7 @@ def test_a_second_process_is_told_who_holds_it_until_the_first_is_killed(tmp_pat
             pass
     finally:
         other.send_signal(signal.SIGKILL)
-        other.wait()
+        other.communicate()
     assert (tmp_path / lock.FILE).is_file()
     with lock.hold(tmp_path):
         pass

@@ -36,7 +36,7 @@ FLAG = "--config"
 _KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "text"}
 
 
-LARGEST = 10**9
+LARGEST = 2**32
 """Limit of whole numbers that state none."""
 
 
@@ -326,12 +326,13 @@ def _added(config: Any, prefix: str = "") -> set[str]:
     return names
 
 
-def fingerprint(values: Any, *, located: bool = False) -> str:
+def fingerprint(values: Any, *, located: bool = True) -> str:
     """Returns 16 hex digits that identify the result fields of a config, or any JSON value.
 
     Args:
         values: A config, or a JSON value.
-        located: Whether locations count as their text, as they did in older versions, instead of as left out.
+        located: Whether locations count as their text. Without, the same run has the same identity wherever its files
+            lie, as long as their contents are compared apart.
     """
     if dataclasses.is_dataclass(values):
         silent, elsewhere = _added(values), set() if located else locations(values)

@@ -3,6 +3,7 @@
 import math
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -50,7 +51,7 @@ def read(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarr
     # RuntimeError: encrypted; NotImplementedError: an odd compression; the others: damage of any kind.
     except (OSError, ValueError, EOFError, RuntimeError, KeyError, TypeError, AttributeError, SyntaxError) as error:
         raise errors.DataError(errors.abbreviated(str(error) or type(error).__name__, 200)) from error
-    except (OverflowError, struct.error, zipfile.BadZipFile, zlib.error) as error:
+    except (OverflowError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error) as error:
         raise errors.DataError(errors.abbreviated(str(error), 200)) from error
 
 

@@ -114,7 +114,7 @@ def train(
     with contextlib.ExitStack() as stack:
         # ---------------- where the run stands
         checkpoints = stack.enter_context(
-            checkpoint.Checkpoints(folder, keep=every.keep, run=config_lib.fingerprint(config))
+            checkpoint.Checkpoints(folder, keep=every.keep, run=config_lib.fingerprint(config, located=False))
         )
         state, start, side = _newest(checkpoints, config, folder, dataset, layout, init_from)
         step, last = start, min(steps, stop_after or steps)

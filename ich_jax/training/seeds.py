@@ -96,7 +96,9 @@ def train(
 
     with contextlib.ExitStack() as stacked:
         runs = [
-            stacked.enter_context(checkpoint.Checkpoints(folder, keep=every.keep, run=config_lib.fingerprint(config)))
+            stacked.enter_context(
+                checkpoint.Checkpoints(folder, keep=every.keep, run=config_lib.fingerprint(config, located=False))
+            )
             for config, folder in zip(configs, folders, strict=True)
         ]
         states, starts, sides = [], set(), []

@@ -84,7 +84,7 @@ def _chinese(data: bytes) -> str | None:
         text = data.decode("gb18030")
     except UnicodeDecodeError:
         return None
-    beyond = [c for c in text if not c.isascii()]
+    beyond = [c for c in text if not c.isascii() and c not in "¥￥"]
     common = sum(bool(c.encode("gb2312", "ignore")) for c in beyond)  # the characters of everyday Chinese
     return text if common >= 0.9 * len(beyond) else None
 

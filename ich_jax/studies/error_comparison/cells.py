@@ -182,7 +182,7 @@ def judge_cell(
         steps=model.step,
         diverged=diverged,
         img_per_s=float(np.mean([row["img_per_s"] for row in history if row.get("img_per_s")] or [0.0])),
-        config_fingerprint=config_lib.fingerprint(cell),
+        config_fingerprint=config_lib.fingerprint(cell, located=False),
         inspector_fingerprint=judge.inspector.report.fingerprint,
     )
     write_images(path / DESIGNS_FILE, images)
@@ -228,9 +228,9 @@ def read_record(config: ErrorComparisonConfig, folder: str, piece: Piece, judge:
         return None
     record = comparison.from_json(values)
     cell = cell_config(config, piece)
-    expected = config_lib.fingerprint(cell)
+    expected = config_lib.fingerprint(cell, located=False)
     # Older versions counted where the images lie as a part of the config; which images, the inspector says.
-    if record.config_fingerprint not in (expected, config_lib.fingerprint(cell, located=True)):
+    if record.config_fingerprint not in (expected, config_lib.fingerprint(cell)):
         raise errors.WorkdirError(
             f"{path.parent} is a cell of another config (fingerprint {record.config_fingerprint}, expected "
             f"{expected}). Remove the folder to train it again, or use another --workdir."

@@ -238,7 +238,7 @@ def merge(config: ErrorComparisonConfig, folder: str, other: str) -> None:
         WorkdirError: It is of another comparison.
     """
     stored = workdir.read_object(Path(other) / workdir.CONFIG_FILE).get("fingerprint")
-    if stored not in (config_lib.fingerprint(config), config_lib.fingerprint(config, located=True)):
+    if stored != config_lib.fingerprint(config):
         raise errors.WorkdirError(
             f"{other} holds another comparison (fingerprint {stored}, {config_lib.fingerprint(config)} is wanted); "
             "merge work directories of the same config only."
