@@ -56,7 +56,7 @@ def create(config: MarketConfig) -> Market:
     mean = np.diff(CURVE["m"] * (1 - decay) / (1 + CURVE["q"] / CURVE["p"] * decay))
     units = np.maximum(np.round(mean + _NOISE * mean.mean() * rng.normal(size=len(mean))), 0.0)
     first = np.datetime64("2022-01")
-    start = tuple(str(first + 3 * k) for k in range(len(units)))
+    start = tuple(str(first + np.timedelta64(3 * k, "M")) for k in range(len(units)))
     return Market(
         choices=choices,
         coding=CODING,

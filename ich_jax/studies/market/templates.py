@@ -67,7 +67,7 @@ def _examples() -> dict[str, str]:
             for k, (name, design) in enumerate(zip(("A", "B"), designs, strict=True)):
                 rows.append((person, task, name, int(k == best), *design))
             rows.append((person, task, "none", int(best == 2), "", "", ""))
-    months = np.datetime64("2023-01") + np.arange(12)
+    months = np.arange("2023-01", "2024-01", dtype="datetime64[M]")
     sales = [55, 80, 120, 190, 260, 330, 370, 340, 290, 220, 150, 110]
     return {
         CHOICES: _csv(("person", "task", "alternative", "chosen", "palette", "silhouette", "price"), rows),
