@@ -78,7 +78,10 @@ CHAINS = (
         _experiment("economic_benefit", "economic_benefit.py:tiny", "benefit_tiny", 600),
         _experiment("economic_benefit", "economic_benefit.py:quick", "benefit_quick", 900),
     ),
-    (_experiment("kansei_study", "kansei_study.py:tiny", "kansei", 300),),
+    (
+        _experiment("kansei_study", "kansei_study.py:tiny", "kansei", 300),
+        _experiment("reproduce_paper", "reproduce_paper.py:tiny", "paper", 400, "--from=kansei={work}/kansei"),
+    ),
     (_experiment("market", "market.py:tiny", "market", 300),),
     (_experiment("train", "sketch_32.py:tiny", "sketches", 600),),
     (_experiment("error_comparison", "error_comparison.py:tiny", "errors", 900),),
