@@ -8,7 +8,7 @@ from scipy import special
 
 from ich_jax import errors
 from ich_jax.econometrics import choice
-from ich_jax.econometrics.choice import mixed, point_sets
+from ich_jax.econometrics.choice import likelihood, mixed, point_sets
 from ich_jax.uncertainty import float64
 from tests.econometrics import made
 
@@ -41,7 +41,7 @@ def test_equal_to_xlogit_at_equal_draws(choices: choice.Choices, fit: choice.Mix
     assert fit.log_likelihood >= STORED["mixed"]["log_likelihood"] - 1e-5
     at = mixed._arrays(choices, np.ones(2), fit.spec, True, DRAWS, "halton", 0, False)
     with float64.enabled():
-        log_p, _ = mixed._at(np.array(STORED["mixed"]["theta"]), at, spec=fit.spec)
+        log_p, _ = likelihood.log_likelihoods(np.array(STORED["mixed"]["theta"]), at, spec=fit.spec)
     assert float(np.asarray(log_p).sum()) == pytest.approx(STORED["mixed"]["log_likelihood"], abs=1e-5)
     np.testing.assert_allclose(np.abs(fit.theta), np.abs(STORED["mixed"]["theta"]), atol=1e-3)
 
@@ -56,16 +56,19 @@ def test_units_of_an_attribute_do_not_matter(fit: choice.MixedFit) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        mixed.Spec(("lognormal", "normal"), True, -1),
-        mixed.Spec(("censored", "lognormal"), False, 1),
+        likelihood.Spec(("lognormal", "normal"), True, -1),
+        likelihood.Spec(("censored", "lognormal"), False, 1),
     ],
 )
-def test_probabilities_are_sums_over_draws(choices: choice.Choices, spec: mixed.Spec) -> None:
+def test_probabilities_are_sums_over_draws(choices: choice.Choices, spec: likelihood.Spec) -> None:
     data = mixed._arrays(choices, np.ones(2), spec, True, 16, "sobol", 3, False)
     theta = np.array([0.2, -0.3, 0.5, 0.4, 0.6] if spec.correlated else [0.2, -0.3, 0.5, 0.4])
     with float64.enabled():
-        log_p, slope = (np.asarray(v) for v in mixed._at(theta, data, spec=spec))
-        up, _ = (np.asarray(v) for v in mixed._at(theta + 1e-6 * (np.arange(len(theta)) == 0), data, spec=spec))
+        log_p, slope = (np.asarray(v) for v in likelihood.log_likelihoods(theta, data, spec=spec))
+        up, _ = (
+            np.asarray(v)
+            for v in likelihood.log_likelihoods(theta + 1e-6 * (np.arange(len(theta)) == 0), data, spec=spec)
+        )
     z = point_sets.standardised(point_sets.uniforms("sobol", 60, 2, 16, seed=3), spec.kinds)
     if spec.correlated:
         a = np.exp(theta[0] + theta[2] * z[..., 0])
