@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ich_jax import errors
-from ich_jax.econometrics.regression import covariance, linear, m_estimation
+from ich_jax.econometrics.regression import covariance, crv3, linear, m_estimation
 from tests import helpers
 from tests.econometrics import made
 
@@ -51,7 +51,7 @@ def test_squares_are_least_squares(estimate):
         np.testing.assert_allclose(ours, theirs, rtol=1e-8)
     ours, theirs = (covariance.cluster(f, DATA["unit"], DATA["period"]).matrix for f in (fit, ols))
     np.testing.assert_allclose(ours, theirs, rtol=1e-8)
-    jackknifed = covariance.jackknife(ols, DATA["unit"], small_sample=covariance.UNCORRECTED).matrix * 8 / 9
+    jackknifed = crv3.jackknife(ols, DATA["unit"], small_sample=covariance.UNCORRECTED).matrix * 8 / 9
     np.testing.assert_allclose(m_estimation.jackknife(fit).matrix, jackknifed, rtol=1e-7)
 
 
