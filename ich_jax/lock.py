@@ -10,7 +10,6 @@ import datetime
 import fcntl
 import json
 import os
-import re
 import socket
 import threading
 import time
@@ -28,9 +27,6 @@ RENEWED_S = 60.0
 
 STALE_S = 600.0
 """Seconds without renewal after which the holder on another host counts as gone."""
-
-_ASIDE = re.compile(r"\..+\.[a-z0-9_]{8}")
-"""Names of files that `workdir.write_bytes` was writing when its process was killed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,9 +187,9 @@ def _renew(path: Path, ended: threading.Event) -> None:
 def _remove_leftovers(folder: Path, *, least_age_s: float) -> None:
     """Removes files that a killed process was writing aside."""
     now, removed = time.time(), 0
-    for path in folder.rglob(".*"):
+    for path in folder.rglob(f".*{workdir.PARTIAL}"):
         with contextlib.suppress(OSError):
-            if _ASIDE.fullmatch(path.name) and path.is_file() and now - path.stat().st_mtime >= least_age_s:
+            if path.is_file() and now - path.stat().st_mtime >= least_age_s:
                 path.unlink()
                 removed += 1
     if removed:

@@ -30,6 +30,9 @@ _DATASET_FILE = "dataset.json"
 _CONTENTS = "contents"
 _DIGEST = "sha256"
 
+PARTIAL = ".ich_jax_part"
+"""End of the names of files that are being written: such a name is nobody else's, so that leftovers may be removed."""
+
 
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Writes a file aside and renames it, so that readers see the old content or the new, never a part.
@@ -45,7 +48,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     aside = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()

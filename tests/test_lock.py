@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ich_jax import errors, lock, workdir
+from ich_jax.workdir import PARTIAL
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -85,8 +86,8 @@ def test_a_damaged_lock_stops_nothing(content: str, tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
-    left = [tmp_path / ".config.json.ab12_xyz", tmp_path / "report" / ".index.html.abcdefgh"]
-    kept = [tmp_path / ".hidden", tmp_path / "config.json", tmp_path / ".config.json.other_words"]
+    left = [tmp_path / f".config.json.ab12_xyz{PARTIAL}", tmp_path / "report" / f".index.html.abcdefgh{PARTIAL}"]
+    kept = [tmp_path / ".hidden", tmp_path / "config.json", tmp_path / ".bashrc.original"]
     for path in left + kept:
         workdir.write_text(path, "half")
     with lock.hold(tmp_path):
