@@ -164,6 +164,27 @@ def test_kappas_are_those_of_irr_and_gwet():
     assert semantic.fleiss_kappa(UNITS).value == pytest.approx(0.76117, abs=5e-6)
 
 
+def test_levels_that_nobody_chose_count():
+    """Of the scores 1, 2 and 7 the first two are near; by hand, with quadratic weights over seven levels."""
+    a, b = np.array([1, 1, 2, 2, 7, 7]), np.array([1, 2, 2, 1, 7, 2])
+    squares = np.square((a[:, None] - b[None, :]) / 6.0)
+    expected = 1.0 - np.trace(squares) / 6 / squares.mean()
+    found = semantic.weighted_kappa(a, b, levels=range(1, 8))
+    assert found.value == pytest.approx(expected, rel=1e-12) and found.categories == 7
+    assert found.value != pytest.approx(semantic.weighted_kappa(a, b).value, abs=0.04)
+    # AC1 of two raters: chance is sum p (1 - p) / (C - 1), C the number of categories.
+    p = np.array([4, 5, 3]) / 12  # of 1, 2 and 7
+    for levels, c in (((), 3), (range(1, 8), 7)):
+        chance = (p * (1 - p)).sum() / (c - 1)
+        ac1 = semantic.gwet_ac(np.stack([a, b], axis=1), levels=levels).value
+        assert ac1 == pytest.approx((0.5 - chance) / (1 - chance), rel=1e-12)
+    pair = np.stack([a, b], axis=1)
+    assert semantic.fleiss_kappa(pair, levels=range(1, 8)).value == pytest.approx(semantic.fleiss_kappa(pair).value)
+    for levels, message in (((1, 2, 3), "rating 7 is none of the levels"), ((1, 2, 7, 7), "names? a category twice")):
+        with pytest.raises(errors.DataError, match=message):
+            semantic.weighted_kappa(a, b, levels=levels)
+
+
 def test_kendall_is_that_of_irr():
     found = semantic.kendall_w(REFERENCE["anxiety"])
     np.testing.assert_allclose([found.w, found.chi2, found.p], REFERENCE["kendall"], rtol=1e-10)

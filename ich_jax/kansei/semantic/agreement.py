@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ich_jax import errors
+from ich_jax.kansei.semantic import categories
 from ich_jax.types import PyTree
 from ich_jax.uncertainty import bootstrap, float64, programs
 from ich_jax.uncertainty.float64 import Array
@@ -31,7 +32,7 @@ class Agreement(Result):
         low: Lower percentile limit, from resampled samples; NaN without a key.
         high: Upper percentile limit.
         samples: Number of rated samples that were used.
-        categories: Number of categories that occurred.
+        categories: Number of categories: those that occurred, or all levels that were stated.
         n_resamples: Number of resamples behind the limits, without those that have no variation.
     """
 
@@ -132,7 +133,7 @@ def krippendorff_alpha(
         Krippendorff (2019), Content analysis, chapter 12.
     """
     errors.require(level, LEVELS, "krippendorff_alpha: level")
-    counts, values = _counts(ratings, "krippendorff_alpha")
+    counts, values = categories.counts(ratings, "krippendorff_alpha")
     if level == "ratio" and values.min() < 0:
         raise errors.DataError(
             f"krippendorff_alpha: the scale reaches {values.min():g}; the ratio level needs a true zero, and no "
@@ -146,6 +147,7 @@ def fleiss_kappa(
     ratings: npt.ArrayLike,
     *,
     weights: str = "identity",
+    levels: Sequence[float] = (),
     key: jax.Array | None = None,
     confidence: float = 0.95,
     n_resamples: int = 999,
@@ -154,7 +156,9 @@ def fleiss_kappa(
 
     Args:
         ratings: `[n, k]` category numbers of n samples by k raters, NaN where missing.
-        weights: "identity", "linear" or "quadratic", by the position of a category among those that occurred.
+        weights: "identity", "linear" or "quadratic", by the position of a category among `levels`.
+        levels: All categories of the scale in their order; none: those that occurred. A level that nobody chose lies
+            between others, and counts for chance in Gwet's coefficient.
         key: Random key; None: no limits.
         confidence: Coverage of the limits.
         n_resamples: Bootstrap resamples of samples.
@@ -168,7 +172,7 @@ def fleiss_kappa(
         reliability, chapter 3 (weights and missing ratings).
     """
     errors.require(weights, WEIGHTS, "fleiss_kappa: weights")
-    data = _weighted_data(ratings, weights, "fleiss_kappa")
+    data = categories.weighted(ratings, weights, levels, "fleiss_kappa")
     return _agreement(f"Fleiss' kappa, {weights} weights", _fleiss, data, key, confidence, n_resamples)
 
 
@@ -176,6 +180,7 @@ def gwet_ac(
     ratings: npt.ArrayLike,
     *,
     weights: str = "identity",
+    levels: Sequence[float] = (),
     key: jax.Array | None = None,
     confidence: float = 0.95,
     n_resamples: int = 999,
@@ -184,7 +189,9 @@ def gwet_ac(
 
     Args:
         ratings: `[n, k]` category numbers of n samples by k raters, NaN where missing.
-        weights: "identity", "linear" or "quadratic".
+        weights: "identity", "linear" or "quadratic", by the position of a category among `levels`.
+        levels: All categories of the scale in their order; none: those that occurred. A level that nobody chose lies
+            between others, and counts for chance in Gwet's coefficient.
         key: Random key; None: no limits.
         confidence: Coverage of the limits.
         n_resamples: Bootstrap resamples of samples.
@@ -197,7 +204,7 @@ def gwet_ac(
         Gwet (2008), Computing inter-rater reliability and its variance in the presence of high agreement.
     """
     errors.require(weights, WEIGHTS, "gwet_ac: weights")
-    data = _weighted_data(ratings, weights, "gwet_ac")
+    data = categories.weighted(ratings, weights, levels, "gwet_ac")
     name = "Gwet's AC1" if weights == "identity" else f"Gwet's AC2, {weights} weights"
     return _agreement(name, _gwet, data, key, confidence, n_resamples)
 
@@ -207,6 +214,7 @@ def weighted_kappa(
     second: npt.ArrayLike,
     *,
     weights: str = "quadratic",
+    levels: Sequence[float] = (),
     key: jax.Array | None = None,
     confidence: float = 0.95,
     n_resamples: int = 999,
@@ -217,7 +225,9 @@ def weighted_kappa(
         first: `[n]` categories of the first rater.
         second: `[n]` of the second.
         weights: "identity" (Cohen's unweighted kappa), "linear" or "quadratic", by the position of a category among
-            those that occurred.
+            `levels`.
+        levels: All categories of the scale in their order; none: those that occurred. A level that nobody chose lies
+            between others, and counts for chance in Gwet's coefficient.
         key: Random key; None: no limits.
         confidence: Coverage of the limits.
         n_resamples: Bootstrap resamples of samples.
@@ -234,20 +244,11 @@ def weighted_kappa(
     b = float64.finite(second, "weighted_kappa: second", ndim=1)
     if len(a) != len(b) or len(a) < 2:
         raise errors.DataError(f"weighted_kappa: {len(a)} and {len(b)} ratings; needs two samples rated by both.")
-    values = np.unique(np.concatenate([a, b]))
-    _refuse_constant(values, "weighted_kappa")
-    table = weight_matrix(len(values), weights)
+    values = categories.scale(np.concatenate([a, b]), levels, "weighted_kappa")
+    table = categories.weight_matrix(len(values), weights)
     chosen = [(column[:, None] == values[None, :]).astype(np.float64) for column in (a, b)]
     data = {"first": chosen[0], "second": chosen[1], "weights": np.broadcast_to(table, (len(a), *table.shape))}
     return _agreement(f"Cohen's kappa, {weights} weights", _cohen, data, key, confidence, n_resamples)
-
-
-def weight_matrix(categories: int, weights: str) -> Array:
-    """Returns the credit `[C, C]` of a pair of categories: 1 on the diagonal, less for more distant categories."""
-    if weights == "identity":
-        return np.eye(categories)
-    apart = np.abs(np.arange(categories)[:, None] - np.arange(categories)[None, :]) / max(categories - 1, 1)
-    return 1.0 - apart ** (1 if weights == "linear" else 2)
 
 
 # ---------------------------------------------------------------- statistics with weights of samples
@@ -360,33 +361,3 @@ def _agreement(
 @programs.jit(static_argnames=("statistic",))
 def _plain(data: PyTree, weight: jax.Array, *, statistic: Callable[[PyTree, jax.Array], jax.Array]) -> jax.Array:
     return statistic(data, weight)
-
-
-def _counts(ratings: npt.ArrayLike, name: str) -> tuple[Array, Array]:
-    """Counts ratings by sample and value `[n, C]`, without unrated samples; returns counts and the values `[C]`."""
-    x = np.asarray(ratings, np.float64)
-    if x.ndim != 2 or np.isinf(x).any() or x.shape[1] < 2:
-        raise errors.DataError(
-            f"{name}: ratings must be finite [samples, raters] with two raters, got {list(x.shape)}."
-        )
-    values = np.unique(x[~np.isnan(x)])
-    if len(values) == 0:
-        raise errors.DataError(f"{name}: there are no ratings.")
-    counts = (x[:, :, None] == values[None, None, :]).sum(axis=1).astype(np.float64)
-    if (counts.sum(axis=1) >= 2).sum() < 2:
-        raise errors.DataError(f"{name}: fewer than two samples have two ratings, so nothing can agree or disagree.")
-    _refuse_constant(values, name)
-    return counts[counts.sum(axis=1) > 0], values
-
-
-def _weighted_data(ratings: npt.ArrayLike, weights: str, name: str) -> dict[str, Array]:
-    counts, values = _counts(ratings, name)
-    table = weight_matrix(len(values), weights)
-    return {"counts": counts, "weights": np.broadcast_to(table, (len(counts), *table.shape))}
-
-
-def _refuse_constant(values: Array, name: str) -> None:
-    if len(values) == 1:
-        raise errors.DataError(
-            f"{name}: every rating is {values[0]:g}; agreement beyond chance is not defined without variation."
-        )

@@ -19,7 +19,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
-from ich_jax import errors
+from ich_jax import errors, lock
 from ich_jax.config import MarketConfig
 from ich_jax.studies.console import keep_compiled_programs, parse_flags, refuse_arguments, show_log_lines
 from ich_jax.studies.market.run import run
@@ -29,10 +29,10 @@ FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
-    """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
+    """Declares the flags; importing the module does not, so that several experiments can be imported together."""
     config_flags.DEFINE_config_file("config", None, "Config file, such as configs/market.py, or FILE:VARIANT.")
     flags.DEFINE_string("workdir", None, "Folder of the results.")
-    flags.DEFINE_string("write_templates", "", "Write examples of all files to this folder, then leave.")
+    flags.DEFINE_string("write_templates", "", "Write examples of all files to this folder, then exit.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -51,7 +51,8 @@ def main(argv: Sequence[str]) -> None:
         config = config_lib.resolve(FLAGS.config, MarketConfig)
         if config.compilation_cache:
             keep_compiled_programs()
-        run(config, FLAGS.workdir)
+        with lock.hold(FLAGS.workdir):
+            run(config, FLAGS.workdir)
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
 
