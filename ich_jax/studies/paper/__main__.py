@@ -12,6 +12,7 @@ if __name__ == "__main__":
     memory.set_up()  # at the very first: it may run the command once more
     liveness.start()  # before the imports below: they take seconds, in which Ctrl-C has to be answered, too
 
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -19,7 +20,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from ich_jax import config as config_lib
-from ich_jax import errors
+from ich_jax import errors, lock
 from ich_jax.config import ReproduceConfig
 from ich_jax.studies.console import keep_compiled_programs, parse_flags, refuse_arguments, show_log_lines
 from ich_jax.studies.paper import submitting
@@ -29,7 +30,7 @@ FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
-    """Declares the flags; apart from importing this module, so that several experiments can be imported at once."""
+    """Declares the flags; importing the module does not, so that several experiments can be imported together."""
     config_flags.DEFINE_config_file(
         "config",
         "configs/reproduce_paper.py",
@@ -43,7 +44,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("jobs", 1, "Stages that run at the same time on this machine.", lower_bound=1)
     flags.DEFINE_string("submit", "", f"Run stages as jobs of a cluster: {' or '.join(submitting.CLUSTERS)}.")
     flags.DEFINE_list("submit_options", [], "Of submitit, such as timeout_min=120,slurm_partition=gpu.")
-    flags.DEFINE_bool("dry_run", False, "Print the stages with their commands, then leave.")
+    flags.DEFINE_bool("dry_run", False, "Print the stages with their commands, then exit.")
     flags.mark_flag_as_required("workdir")
 
 
@@ -62,7 +63,8 @@ def main(argv: Sequence[str]) -> None:
             dry_run=FLAGS.dry_run,
         )
         keep_compiled_programs()
-        failed = run(config, FLAGS.workdir, request)
+        with contextlib.nullcontext() if FLAGS.dry_run else lock.hold(FLAGS.workdir):
+            failed = run(config, FLAGS.workdir, request)
     except errors.IchJaxError as error:
         sys.exit(f"error: {error}")
     sys.exit(1 if failed else 0)
