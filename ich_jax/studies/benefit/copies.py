@@ -18,7 +18,7 @@ def check(name: str, panel: Panel) -> tuple[str, ...]:
 
     Raises:
         DataError: All local units, at least two, are copies of one another, so that nothing can be learned about how
-            units differ by chance; or none of them varies over time.
+            units differ by chance.
     """
     local = np.flatnonzero(~panel.ever_treated)
     first: dict[bytes, int] = {}
@@ -33,11 +33,6 @@ def check(name: str, panel: Panel) -> tuple[str, ...]:
             f"product {name}: all {len(local)} local units carry the same figures on every day "
             f"({', '.join(str(label) for label in panel.units[local[:3]])} ...); were they copied? Units that do not "
             "differ say nothing about chance. Keep one series for each outlet, as it was observed."
-        )
-    if all(np.ptp(panel.outcome[u, panel.observed[u]]) == 0 for u in local):
-        raise errors.DataError(
-            f"product {name}: no local unit varies from day to day; methods compare such days. Check that the benefit "
-            "is that of each day."
         )
     return tuple(
         f"unit {panel.units[u]} {SAME} {panel.units[v]} on every day; if one is a copy, leave it out"
