@@ -314,7 +314,7 @@ def load(folder: str | Path, kind: str, seed: int) -> Readings:
     path = _path(folder, kind, seed)
     values = workdir.read_record(path)
     if values is None:
-        raise errors.WorkdirError(f"{path} is missing or damaged. Run the sweep again; what is whole is kept.")
+        raise errors.WorkdirError(f"{path} is missing or damaged. Run the sweep again; intact cells are kept.")
     try:
         n = values.pop("n")
         unpack = functools.partial(np.unpackbits, count=n)

@@ -131,7 +131,7 @@ def test_a_picture_that_is_not_finite_is_wrong(tmp_path: Path) -> None:
 
 
 def test_damaged_and_missing_files(whole: Path, tmp_path: Path) -> None:
-    with pytest.raises(errors.WorkdirError, match="does not exist"):
+    with pytest.raises(errors.WorkdirError, match=r"missing or damaged\. Run the sweep again"):
         sweep.load(tmp_path, "clean", 11)
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells" / "clean_seed11.json").write_text('{"n": 40}')
