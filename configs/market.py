@@ -6,7 +6,7 @@ Command:
 Expected time: about a minute on two cores, without an accelerator.
 
 Expected result: the intervals of the part-worths hold the true ones about 19 times in 20; the sales have passed their
-peak, so the market is known within a few percent, while refits of the periods before the peak set it no limit.
+peak, so the market is known within a few percent, while refits of the periods up to the peak miss it.
 
 Variants:
     :quick  fewer resamples: half a minute.
