@@ -48,7 +48,7 @@ def read(path: Path, names: Collection[str] | None = None) -> dict[str, np.ndarr
         raise
     except MemoryError:
         raise errors.DataError("its arrays do not fit into memory") from None
-    # RuntimeError: encrypted; NotImplementedError: an odd compression; the others: damage of any kind.
+    # RuntimeError and its kin: encrypted, or compressed in an unknown way; the others: damage of any kind.
     except (OSError, ValueError, EOFError, RuntimeError, KeyError, TypeError, AttributeError, SyntaxError) as error:
         raise errors.DataError(errors.abbreviated(str(error) or type(error).__name__, 200)) from error
     except (OverflowError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error) as error:
